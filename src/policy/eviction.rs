@@ -1,0 +1,376 @@
+//! Deletes from the browser what was never declared (rules E1 to E3).
+//!
+//! A request tells a cookie's name, but neither the domain nor the path that a deletion must repeat. So each name gets
+//! several copies of its deletion, one for each place where the cookie may be. They go out in passes: first the most
+//! likely place for all names, then the next, as far as the bytes reach. Which name begins, and which place comes after
+//! the first, turns with the time: so no name and no place waits for ever behind those that use up the bytes.
+
+use std::net::Ipv4Addr;
+
+use super::{
+    EvictScope, RequestFacts,
+    date::ImfFixdate,
+    set_cookie::{MAX_ATTRIBUTE_BYTES, fits},
+    syntax::has_host_prefix,
+};
+
+/// At most this many names are evicted by one response (E1).
+const MAX_NAMES: usize = 20;
+
+/// At most this many bytes of field values are added by one response (E1).
+const MAX_BYTES: usize = 8192;
+
+/// At most this many prefixes of the request's path are tried (E1).
+const MAX_PREFIXES: usize = 3;
+
+/// What one response evicts.
+#[derive(Debug, Default)]
+pub(super) struct Evictions<'n> {
+    /// The names, each once.
+    pub(super) names: Vec<&'n [u8]>,
+    /// The fields; at least one for each name.
+    pub(super) fields: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+/// One place where a cookie may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Place<'r> {
+    /// None: host-only.
+    domain: Option<&'r str>,
+    path: &'r str,
+    is_partitioned: bool,
+}
+
+impl<'n> Evictions<'n> {
+    /// Deletions of `names`: undeclared tokens that the request sent, in its order, perhaps repeated.
+    pub(super) fn of(
+        names: &[&'n [u8]],
+        request: RequestFacts<'_>,
+        scope: EvictScope,
+        date_unix_s: u64,
+    ) -> Self {
+        let mut evictions = Self::default();
+        let names = distinct(names);
+        // Each time that all names have had their turn the places skip one: so each name meets each place.
+        let rounds =
+            u64::try_from(names.len()).ok().and_then(|names| date_unix_s.checked_div(names));
+        let places_turn = date_unix_s.saturating_add(rounds.unwrap_or(0));
+        for name in in_turn(names, date_unix_s) {
+            if evictions.names.len() < MAX_NAMES && evictions.add(name, Place::HOST) {
+                evictions.names.push(name);
+            }
+        }
+        for place in in_turn(other_places(request, scope), places_turn) {
+            for name in evictions.names.clone() {
+                evictions.add(name, place);
+            }
+        }
+        evictions
+    }
+
+    /// Adds one copy; false where it has no room, or where no cookie of this name can be in that place.
+    fn add(&mut self, name: &[u8], place: Place<'_>) -> bool {
+        let deletion = place.deletion(name);
+        let bytes = deletion.iter().fold(self.bytes, |sum, piece| sum.saturating_add(piece.len()));
+        if bytes > MAX_BYTES || !place.may_hold(name) {
+            return false;
+        }
+        self.bytes = bytes;
+        self.fields.push(deletion.concat());
+        true
+    }
+}
+
+/// The names, each once.
+fn distinct<'n>(names: &[&'n [u8]]) -> Vec<&'n [u8]> {
+    let mut distinct: Vec<&[u8]> = Vec::new();
+    for name in names {
+        if !distinct.contains(name) {
+            distinct.push(name);
+        }
+    }
+    distinct
+}
+
+/// All of `list`, beginning with one that the time chooses.
+fn in_turn<T>(mut list: Vec<T>, date_unix_s: u64) -> Vec<T> {
+    let turn = usize::try_from(date_unix_s).unwrap_or(0).checked_rem(list.len());
+    list.rotate_left(turn.unwrap_or(0));
+    list
+}
+
+/// The places to try after [`Place::HOST`] (E1).
+fn other_places<'r>(request: RequestFacts<'r>, scope: EvictScope) -> Vec<Place<'r>> {
+    let mut domains = Vec::new();
+    if is_domain(request.host) {
+        domains.push(request.host);
+        if scope == EvictScope::Domain {
+            domains.extend(parents(request.host));
+        }
+    }
+    let mut places: Vec<_> =
+        domains.into_iter().map(|domain| Place { domain: Some(domain), ..Place::HOST }).collect();
+    places.push(Place { is_partitioned: true, ..Place::HOST });
+    for path in prefixes(request.path) {
+        places.push(Place { path, ..Place::HOST });
+        if is_domain(request.host) {
+            places.push(Place { path, domain: Some(request.host), ..Place::HOST });
+        }
+    }
+    places
+}
+
+/// Whether a `Domain` can name this host: no address, and nothing that would end the attribute.
+fn is_domain(host: &str) -> bool {
+    let is_host_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !host.is_empty() && host.bytes().all(is_host_byte) && host.parse::<Ipv4Addr>().is_err()
+}
+
+/// The domains above `host`, nearest first, down to the one that somebody can register.
+fn parents(host: &str) -> impl Iterator<Item = &str> {
+    let registrable = psl::domain_str(host);
+    std::iter::successors(parent(host), |domain| parent(domain))
+        .take_while(move |domain| registrable.is_some_and(|end| domain.len() >= end.len()))
+}
+
+fn parent(domain: &str) -> Option<&str> {
+    domain.split_once('.').map(|(_, parent)| parent)
+}
+
+/// The path and those above it, deepest first, without `/` (which is always tried).
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    let deepest = path.strip_suffix('/').unwrap_or(path);
+    std::iter::successors(Some(deepest), |path| path.rsplit_once('/').map(|(above, _)| above))
+        .take_while(|prefix| prefix.len() > 1 && prefix.starts_with('/'))
+        .take(MAX_PREFIXES)
+        .filter(|prefix| prefix.len() <= MAX_ATTRIBUTE_BYTES && prefix.bytes().all(is_path_byte))
+}
+
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b';'
+}
+
+impl<'r> Place<'r> {
+    /// The host itself, at `/`.
+    const HOST: Self = Self { domain: None, path: "/", is_partitioned: false };
+
+    /// Whether browsers keep a cookie of this name there: `__Host-` says no other domain and path, and a name of
+    /// more bytes than a browser stores is nowhere.
+    fn may_hold(&self, name: &[u8]) -> bool {
+        let is_root = self.domain.is_none() && self.path == "/";
+        fits(name, b"") && (is_root || !has_host_prefix(name))
+    }
+
+    /// The field, in pieces.
+    fn deletion(&self, name: &'r [u8]) -> [&'r [u8]; 9] {
+        [
+            name,
+            b"=; Max-Age=0; Expires=",
+            ImfFixdate::EPOCH.as_bytes(),
+            b"; Path=",
+            self.path.as_bytes(),
+            self.domain.map_or(&b""[..], |_| b"; Domain="),
+            self.domain.unwrap_or_default().as_bytes(),
+            b"; Secure",
+            if self.is_partitioned { b"; SameSite=None; Partitioned" } else { b"" },
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            fixture::{DATE_UNIX_S, Exchange},
+            verdict::Action,
+        },
+        *,
+    };
+
+    const DELETED: &str = "=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=";
+
+    fn page(path: &'static str, cookies: &str) -> Exchange {
+        Exchange::of("GET", path).html().sends(cookies)
+    }
+
+    fn reaching(scope: EvictScope, host: &'static str) -> Vec<String> {
+        let mut exchange = Exchange { host, ..page("/", "_ga=1") };
+        exchange.policy.evict = scope;
+        exchange.answers(&[]).fields
+    }
+
+    #[test]
+    fn e1_a_navigation_deletes_what_was_never_declared() {
+        let answer = page("/map/7/edit/", "flexopus_session=s; _ga=1").answers(&["XSRF-TOKEN=t"]);
+        let at = |rest: &str| format!("_ga{DELETED}{rest}");
+        let added = answer.fields.get(1..).unwrap();
+        assert_eq!(
+            added,
+            [
+                at("/; Secure"),
+                at("/; Domain=acme.flexopus.example; Secure"),
+                at("/; Secure; SameSite=None; Partitioned"),
+                at("/map/7/edit; Secure"),
+                at("/map/7/edit; Domain=acme.flexopus.example; Secure"),
+                at("/map/7; Secure"),
+                at("/map/7; Domain=acme.flexopus.example; Secure"),
+                at("/map; Secure"),
+                at("/map; Domain=acme.flexopus.example; Secure"),
+            ]
+        );
+        assert_eq!(answer.added(), [("_ga", Action::Evict)]);
+    }
+
+    #[test]
+    fn e1_only_a_navigation_evicts() {
+        let evicts = |exchange: Exchange| !exchange.answers(&[]).added().is_empty();
+        let sends = "_ga=1";
+        assert!(evicts(page("/", sends)));
+        assert!(!evicts(page("/", sends).with_html(false)));
+        for method in ["POST", "HEAD", "OPTIONS", "get"] {
+            assert!(!evicts(Exchange::of(method, "/").html().sends(sends)), "{method}");
+        }
+        for status in [200, 302, 304, 404, 500] {
+            assert!(evicts(page("/", sends).status(status)), "{status}");
+        }
+        assert!(!evicts(page("/", sends).status(101)));
+        assert!(!evicts(Exchange { may_be_shared: true, ..page("/", sends) }));
+        assert_eq!(reaching(EvictScope::Off, "acme.example"), [""; 0]);
+    }
+
+    #[test]
+    fn e1_domain_scope_reaches_down_to_the_registrable_domain() {
+        for (host, expected) in [
+            ("a.b.acme.co.uk", &["a.b.acme.co.uk", "b.acme.co.uk", "acme.co.uk"][..]),
+            ("acme.co.uk", &["acme.co.uk"]),
+            ("co.uk", &["co.uk"]),
+            ("me.github.io", &["me.github.io"]),
+            ("localhost", &["localhost"]),
+            ("192.0.2.7", &[]),
+            ("[2001:db8::1]", &[]),
+            ("", &[]),
+            ("a;b.example", &[]),
+        ] {
+            let fields = reaching(EvictScope::Domain, host);
+            let domain = |field: &String| {
+                let (_, from) = field.split_once("Domain=")?;
+                from.split(';').next().map(ToOwned::to_owned)
+            };
+            assert_eq!(fields.iter().filter_map(domain).collect::<Vec<_>>(), expected, "{host}");
+        }
+        assert_eq!(reaching(EvictScope::Host, "a.acme.example").len(), 3);
+    }
+
+    #[test]
+    fn e1_paths_that_would_break_a_field_are_left_out() {
+        let long = format!("/{}", "p".repeat(1024));
+        for (path, expected) in [
+            ("/", &[][..]),
+            ("", &[]),
+            ("*", &[]),
+            ("/a", &["/a"]),
+            ("/a/", &["/a"]),
+            ("/a/b/c/d", &["/a/b/c/d", "/a/b/c", "/a/b"]),
+            ("/a//b", &["/a//b", "/a/", "/a"]),
+            ("/a/b;c/d", &["/a"]),
+            ("/a/b c", &["/a"]),
+            ("/ä", &[]),
+            ("/a\r\nb", &[]),
+            (&long, &[]),
+        ] {
+            assert_eq!(prefixes(path).collect::<Vec<_>>(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn e1_a_host_prefix_is_at_the_root_of_the_host_only() {
+        let fields = page("/a/b", "__hOst-x=1").answers(&[]).fields;
+        let expected = ["/; Secure", "/; Secure; SameSite=None; Partitioned"];
+        assert_eq!(fields, expected.map(|rest| format!("__hOst-x{DELETED}{rest}")));
+    }
+
+    #[test]
+    fn e1_stays_within_20_names_and_8_kib() {
+        let cookies = |width: usize| {
+            let names: Vec<String> = (0..50).map(|n| format!("{n:0>width$}=1")).collect();
+            names.join("; ")
+        };
+        let bytes = |fields: &[String]| fields.iter().map(String::len).sum::<usize>();
+        let short = page("/a/b/c", &cookies(2)).answers(&[]);
+        assert_eq!(short.added().len(), 20);
+        assert!((8000..=8192).contains(&bytes(&short.fields)), "{}", bytes(&short.fields));
+        // Each name has its likeliest copies before one has the others.
+        let likeliest = short.fields.iter().filter(|field| field.ends_with("Path=/; Secure"));
+        assert_eq!(likeliest.count(), 20);
+        let long = page("/", &cookies(600)).answers(&[]);
+        assert_eq!((long.added().len(), bytes(&long.fields) <= 8192), (12, true));
+        let huge = page("/", &format!("{}=1; b=1", "n".repeat(4097))).answers(&[]);
+        assert_eq!(huge.added(), [("b", Action::Evict)]);
+    }
+
+    #[test]
+    fn e1_every_name_has_its_turn() {
+        let names: Vec<String> = (0..50).map(|n| format!("n{n}")).collect();
+        let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+        let request =
+            RequestFacts { method: "GET", path: "/", host: "acme.example", accepts_html: true };
+        let firsts = (0..50).map(|s| {
+            let evictions = Evictions::of(&names, request, EvictScope::Host, DATE_UNIX_S + s);
+            *evictions.names.first().unwrap()
+        });
+        let mut firsts: Vec<_> = firsts.collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), 50);
+    }
+
+    #[test]
+    fn e1_every_name_meets_every_place_however_few_fit() {
+        let names: Vec<String> = (10..20).map(|n| format!("{n}{}", "n".repeat(600))).collect();
+        let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+        let (path, host) = ("/a/b", "acme.example");
+        let request = RequestFacts { method: "GET", path, host, accepts_html: true };
+        let mut met: Vec<_> = (0..300)
+            .flat_map(|s| {
+                let evictions = Evictions::of(&names, request, EvictScope::Host, DATE_UNIX_S + s);
+                assert!(evictions.fields.len() < 15, "not even two places have room at once");
+                evictions.fields
+            })
+            .collect();
+        met.sort_unstable();
+        met.dedup();
+        // Each at the host, its domain, partitioned, and two prefixes twice.
+        assert_eq!(met.len(), 10 * 7);
+    }
+
+    #[test]
+    fn e1_every_place_has_its_turn() {
+        let names: Vec<String> = (0..20).map(|n| format!("{n}{}", "n".repeat(20))).collect();
+        let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+        let (path, host) = ("/a/b/c", "a.b.acme.example");
+        let request = RequestFacts { method: "GET", path, host, accepts_html: true };
+        let reached = (0..30).flat_map(|s| {
+            let evictions = Evictions::of(&names, request, EvictScope::Domain, DATE_UNIX_S + s);
+            assert!(evictions.fields.len() < 100, "not all places have room at once");
+            evictions.fields
+        });
+        let mut places: Vec<_> =
+            reached.filter(|field| field.starts_with(names.first().unwrap())).collect();
+        places.sort_unstable();
+        places.dedup();
+        // Host-only, three domains, partitioned, three prefixes twice.
+        assert_eq!(places.len(), 11, "{places:#?}");
+    }
+
+    #[test]
+    fn e2_only_undeclared_tokens_are_echoed_each_once() {
+        let cookies = "_ga=1; a b=2; ä=3; _ga=4; =5; six; flexopus_session=a b; flexopus_session=8; [x]=9; y=\"";
+        let answer = page("/", cookies).answers(&[]);
+        let mut evicted = answer.added();
+        evicted.sort_unstable_by_key(|(name, _)| *name);
+        assert_eq!(evicted, [("_ga", Action::Evict), ("y", Action::Evict)]);
+        assert_eq!(answer.fields.len(), 6);
+    }
+}

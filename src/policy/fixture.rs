@@ -1,0 +1,164 @@
+//! One exchange in a few words, for the tests of the policy.
+
+use std::{hash::RandomState, sync::Arc};
+
+use super::{
+    CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy, RequestFacts,
+    Resources, ResponseFacts, SetCookieFields,
+    declaration::{Declaration, SessionDuration},
+    superseded::Superseded,
+    verdict::{Action, Verdict},
+};
+
+/// 2026-11-23 12:00:00.
+pub(super) const DATE_UNIX_S: u64 = 1_795_435_200;
+
+/// What leaves for a session of an hour that is set at [`DATE_UNIX_S`].
+pub(super) const LIVING: &str =
+    "Max-Age=3600; Expires=Mon, 23 Nov 2026 13:00:00 GMT; Path=/; Secure";
+
+/// What leaves for a cookie that is deleted.
+pub(super) const DELETED: &str = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure";
+
+/// A request to `acme.flexopus.example` and what the gateway knows when it is answered.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub(super) policy: Policy,
+    pub(super) superseded: Arc<Superseded>,
+    pub(super) host: &'static str,
+    pub(super) may_be_shared: bool,
+    pub(super) uptime_s: u32,
+    pub(super) tenant: &'static str,
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) accepts_html: bool,
+    pub(super) fields: Vec<String>,
+    pub(super) status: u16,
+}
+
+/// What came of an exchange.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) upstream: CookieField,
+    pub(super) outcome: SetCookieFields,
+    /// What leaves; a field that is kept too.
+    pub(super) fields: Vec<String>,
+    pub(super) verdicts: Vec<(String, Action)>,
+}
+
+impl Exchange {
+    pub(super) fn of(method: &'static str, path: &'static str) -> Self {
+        let policy = Policy {
+            declaration: Arc::new(Declaration::flexopus()),
+            session: SessionDuration::try_from(3600).unwrap(),
+            mode: Mode::Enforce,
+            evict: EvictScope::Host,
+        };
+        Self {
+            policy,
+            superseded: Arc::new(Superseded::new(64, RandomState::new())),
+            host: "acme.flexopus.example",
+            may_be_shared: false,
+            uptime_s: 0,
+            tenant: "acme.flexopus.example",
+            method,
+            path,
+            accepts_html: false,
+            fields: Vec::new(),
+            status: 200,
+        }
+    }
+
+    pub(super) fn html(self) -> Self {
+        self.with_html(true)
+    }
+
+    pub(super) fn with_html(self, accepts_html: bool) -> Self {
+        Self { accepts_html, ..self }
+    }
+
+    pub(super) fn sends(mut self, field: &str) -> Self {
+        self.fields.push(field.to_owned());
+        self
+    }
+
+    pub(super) fn status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(super) fn report(self) -> Self {
+        Self { policy: Policy { mode: Mode::Report, ..self.policy }, ..self }
+    }
+
+    /// The verdicts on the request alone, and what goes upstream.
+    pub(super) fn upstream(&self) -> (CookieField, Vec<(String, Action)>) {
+        let mut verdicts = Vec::new();
+        let (outcome, _) = self.judge(&mut |verdict| verdicts.push(owned(verdict)));
+        (outcome, verdicts)
+    }
+
+    /// The whole exchange, with these `Set-Cookie` fields of the application.
+    pub(super) fn answers(&self, set_cookie: &[&str]) -> Answer {
+        let mut verdicts = Vec::new();
+        let mut record = |verdict: Verdict<'_>| verdicts.push(owned(verdict));
+        let (upstream, judged) = self.judge(&mut record);
+        let response = ResponseFacts {
+            status: self.status,
+            date_unix_s: DATE_UNIX_S,
+            uptime_s: self.uptime_s,
+            may_be_shared: self.may_be_shared,
+        };
+        let resources = Resources {
+            tenant: self.tenant,
+            superseded: &self.superseded,
+            random: &mut || [0xfb; 32],
+        };
+        let fields = set_cookie.iter().map(|field| field.as_bytes());
+        let outcome = judged.judge_response(response, fields, resources, &mut record);
+        let text = |field: &OutgoingSetCookie| match field {
+            OutgoingSetCookie::Built(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+            OutgoingSetCookie::Kept(index) => set_cookie.get(*index).unwrap().to_string(),
+        };
+        let fields = match &outcome {
+            SetCookieFields::Replaced(fields) => fields.iter().map(text).collect(),
+            SetCookieFields::Untouched => set_cookie.iter().map(ToString::to_string).collect(),
+        };
+        Answer { upstream, outcome, fields, verdicts }
+    }
+
+    /// The evictions of an answer of the gateway's own, and their verdicts.
+    pub(super) fn evictions(&self) -> (Vec<Vec<u8>>, Vec<Action>) {
+        let (_, judged) = self.judge(&mut |_| ());
+        let mut verdicts = Vec::new();
+        let fields = judged.evictions(DATE_UNIX_S, &mut |verdict| verdicts.push(verdict.action));
+        (fields, verdicts)
+    }
+
+    fn judge(&self, record: &mut impl FnMut(Verdict<'_>)) -> (CookieField, JudgedRequest<'_>) {
+        let request = RequestFacts {
+            method: self.method,
+            path: self.path,
+            host: self.host,
+            accepts_html: self.accepts_html,
+        };
+        self.policy.judge_request(request, self.fields.iter().map(String::as_bytes), record)
+    }
+}
+
+impl Answer {
+    /// The names of the fields that leave.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.fields.iter().filter_map(|field| field.split('=').next()).collect()
+    }
+
+    /// What was added to the fields of the application.
+    pub(super) fn added(&self) -> Vec<(&str, Action)> {
+        let is_added = |action| matches!(action, Action::Evict | Action::Inject | Action::Renew);
+        let verdicts = self.verdicts.iter().map(|(name, action)| (name.as_str(), *action));
+        verdicts.filter(|(_, action)| is_added(*action)).collect()
+    }
+}
+
+fn owned(verdict: Verdict<'_>) -> (String, Action) {
+    (String::from_utf8_lossy(verdict.name).into_owned(), verdict.action)
+}

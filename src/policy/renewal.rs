@@ -1,0 +1,300 @@
+//! Renews what the browser sent, and injects what it lacks (rules N1 to N6).
+//!
+//! A renewal is a promise on the application's behalf, so it steps back wherever the application has spoken: where it
+//! has set the cookie itself (N1), where it has refused the request (N3), and where it has given up the value, be it in
+//! another exchange (N4).
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    RequestFacts, Resources, ResponseFacts,
+    declaration::{DeclaredCookie, Inject},
+    set_cookie::fits,
+    superseded::Key,
+    verdict::Action,
+};
+
+/// What a response adds for one declared cookie.
+pub(super) struct Renewal<'a> {
+    pub(super) value: Cow<'a, [u8]>,
+    /// `Renew` or `Inject`.
+    pub(super) action: Action,
+}
+
+impl<'a> Renewal<'a> {
+    /// What renewing `cookie` means where the browser sent this value (N1, N2); none where nothing is to be done.
+    ///
+    /// A superseded value is left to die: it is neither renewed nor replaced (N4). One that browsers would refuse
+    /// for its size is not told to them.
+    pub(super) fn of(
+        cookie: &'a DeclaredCookie,
+        sent: Option<&'a [u8]>,
+        resources: &mut Resources<'_>,
+        uptime_s: u32,
+    ) -> Option<Self> {
+        let inject = |value| Some(Self { value, action: Action::Inject });
+        match (&cookie.inject, sent) {
+            (Inject::Off, _) | (Inject::Renew, None) => None,
+            (Inject::Random | Inject::Renew | Inject::Value(_), Some(sent)) => {
+                let name = cookie.name.as_bytes();
+                let is_superseded = resources.superseded.holds(resources.key(name, sent), uptime_s);
+                let renews = fits(name, sent) && !is_superseded;
+                renews.then_some(Self { value: Cow::Borrowed(sent), action: Action::Renew })
+            }
+            (Inject::Random, None) => {
+                inject(Cow::Owned(URL_SAFE_NO_PAD.encode((resources.random)()).into_bytes()))
+            }
+            (Inject::Value(value), None) => inject(Cow::Borrowed(value.as_bytes())),
+        }
+    }
+}
+
+/// Whether a response may renew at all (N3).
+pub(super) fn is_open_to(request: RequestFacts<'_>, response: ResponseFacts) -> bool {
+    (200..400).contains(&response.status) && !response.may_be_shared && request.method != "OPTIONS"
+}
+
+/// Remembers what the application has done to `cookie` (N4): the value that it set lives, and what the browser sent is
+/// superseded if that is another one, or if the cookie was deleted (`set` is none).
+///
+/// A cookie that is never renewed needs no memory. The fields of one response come in order, so the last one counts,
+/// as in a browser (S7).
+pub(super) fn remember(
+    cookie: &DeclaredCookie,
+    sent: Option<&[u8]>,
+    set: Option<&[u8]>,
+    resources: &Resources<'_>,
+    uptime_s: u32,
+) {
+    if cookie.inject == Inject::Off {
+        return;
+    }
+    let name = cookie.name.as_bytes();
+    if let Some(set) = set {
+        resources.superseded.forget(resources.key(name, set));
+    }
+    if let Some(sent) = sent.filter(|sent| set != Some(sent)) {
+        resources.superseded.remember(resources.key(name, sent), uptime_s);
+    }
+}
+
+impl Resources<'_> {
+    fn key<'k>(&'k self, name: &'k [u8], value: &'k [u8]) -> Key<'k> {
+        Key { tenant: self.tenant, name, value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{
+        declaration::{Declaration, DeclaredCookie},
+        fixture::{Exchange, LIVING},
+        verdict::Reason,
+    };
+    use super::*;
+
+    const SESSION: (&str, Action) = ("flexopus_session", Action::Renew);
+    const TOKEN: (&str, Action) = ("XSRF-TOKEN", Action::Renew);
+
+    fn api() -> Exchange {
+        Exchange::of("POST", "/api/bookings").sends("flexopus_session=s; XSRF-TOKEN=t")
+    }
+
+    /// A declaration of `XSRF-TOKEN` alone, renewed by everything.
+    fn declare(inject: Inject) -> Exchange {
+        let mut exchange = Exchange::of("GET", "/");
+        let published = Declaration::flexopus().cookies().first().unwrap().clone();
+        let mut cookie = DeclaredCookie { inject, ..published };
+        cookie.renew_on.paths = vec!["/*".parse().unwrap()];
+        exchange.policy.declaration = Arc::new(Declaration::new(vec![cookie]).unwrap());
+        exchange
+    }
+
+    #[test]
+    fn n1_what_the_browser_sent_is_renewed_for_a_full_lifetime() {
+        let answer = api().answers(&[]);
+        assert_eq!(
+            answer.fields,
+            [
+                format!("XSRF-TOKEN=t; {LIVING}; SameSite=Lax"),
+                format!("flexopus_session=s; {LIVING}; HttpOnly; SameSite=Lax"),
+            ]
+        );
+        assert_eq!(answer.added(), [TOKEN, SESSION]);
+        let elsewhere = Exchange::of("GET", "/dashboard").sends("flexopus_session=s");
+        assert_eq!(elsewhere.answers(&[]).added(), []);
+        assert_eq!(Exchange::of("GET", "/api/me").answers(&[]).added(), []);
+    }
+
+    #[test]
+    fn n1_what_the_application_sets_itself_is_not_renewed() {
+        assert_eq!(api().answers(&["flexopus_session=new"]).added(), [TOKEN]);
+        assert_eq!(api().answers(&["flexopus_session=; Max-Age=0"]).added(), [TOKEN]);
+        let oversize = format!("flexopus_session={}", "v".repeat(4096));
+        assert_eq!(api().answers(&[&oversize]).added(), [TOKEN]);
+        assert_eq!(api().answers(&["flexopus_session=\u{1}", "XSRF-TOKEN=\u{1}"]).added(), []);
+        assert_eq!(api().answers(&["flexopus_session", "_ga=1"]).added(), [TOKEN, SESSION]);
+    }
+
+    #[test]
+    fn n1_values_that_no_browser_would_store_are_not_renewed() {
+        let field = format!("XSRF-TOKEN={}", "v".repeat(4087));
+        let renewed =
+            |field: &str| Exchange::of("GET", "/api/").sends(field).answers(&[]).added().len();
+        assert_eq!((renewed(&field), renewed(field.strip_suffix('v').unwrap())), (0, 1));
+    }
+
+    #[test]
+    fn n2_the_map_editor_mark_is_injected_where_there_is_none() {
+        let open = Exchange::of("GET", "/map-builder/3");
+        let mark = |value| {
+            format!(
+                "visitedMapBuilder={value}; Max-Age=1814400; Expires=Mon, 14 Dec 2026 12:00:00 GMT; Path=/; Secure; \
+                 SameSite=Lax"
+            )
+        };
+        let injected = open.answers(&[]);
+        assert_eq!(injected.fields, [mark("1")]);
+        assert_eq!(injected.added(), [("visitedMapBuilder", Action::Inject)]);
+        let malformed = open.clone().sends("visitedMapBuilder=a b");
+        assert_eq!(malformed.answers(&[]).added(), [("visitedMapBuilder", Action::Inject)]);
+        let renewed = open.sends("visitedMapBuilder=7").answers(&[]);
+        assert_eq!(renewed.fields, [mark("7")]);
+        assert_eq!(renewed.added(), [("visitedMapBuilder", Action::Renew)]);
+        assert_eq!(Exchange::of("POST", "/map-builder").answers(&[]).added(), []);
+    }
+
+    #[test]
+    fn n2_each_way_of_injecting() {
+        let random = "-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_v7-_s";
+        for (inject, without, with) in [
+            (Inject::Off, None, None),
+            (Inject::Renew, None, Some("sent")),
+            (Inject::Random, Some(random), Some("sent")),
+            (Inject::Value("given".parse().unwrap()), Some("given"), Some("sent")),
+        ] {
+            let field = |value| format!("XSRF-TOKEN={value}; {LIVING}; SameSite=Lax");
+            let exchange = declare(inject);
+            assert_eq!(exchange.answers(&[]).fields, Vec::from_iter(without.map(field)));
+            let sent = exchange.sends("XSRF-TOKEN=sent").answers(&[]);
+            assert_eq!(sent.fields, Vec::from_iter(with.map(field)));
+        }
+    }
+
+    #[test]
+    fn n3_only_what_the_application_has_accepted_renews() {
+        for (status, renews) in [
+            (200, true),
+            (204, true),
+            (304, true),
+            (399, true),
+            (101, false),
+            (199, false),
+            (400, false),
+            (401, false),
+            (403, false),
+            (419, false),
+            (500, false),
+        ] {
+            assert_eq!(!api().status(status).answers(&[]).added().is_empty(), renews, "{status}");
+        }
+        let shared = Exchange { may_be_shared: true, ..api() };
+        assert_eq!(shared.answers(&[]).added(), []);
+        let preflight = Exchange::of("OPTIONS", "/api/").sends("flexopus_session=s");
+        assert_eq!(preflight.answers(&[]).added(), []);
+    }
+
+    #[test]
+    fn n4_a_value_that_was_replaced_or_deleted_is_not_renewed() {
+        for by in ["flexopus_session=new", "flexopus_session=s; Max-Age=0"] {
+            let slow = api();
+            api_with(&slow, "/login").answers(&[by]);
+            assert_eq!(slow.answers(&[]).added(), [TOKEN], "{by}");
+        }
+        let slow = api();
+        api_with(&slow, "/login").answers(&["flexopus_session=s", "flexopus_session=\u{1}"]);
+        assert_eq!(slow.answers(&[]).added(), [TOKEN, SESSION]);
+    }
+
+    /// Another exchange of the same browser and gateway.
+    fn api_with(exchange: &Exchange, path: &'static str) -> Exchange {
+        let superseded = Arc::clone(&exchange.superseded);
+        let other = Exchange::of("POST", path).sends("flexopus_session=s; XSRF-TOKEN=t");
+        Exchange { superseded, ..other }
+    }
+
+    #[test]
+    fn n4_the_last_word_of_a_response_counts() {
+        for (fields, dead) in [
+            (["flexopus_session=; Max-Age=0", "flexopus_session=s"], false),
+            (["flexopus_session=s", "flexopus_session=; Max-Age=0"], true),
+            (["flexopus_session=other", "flexopus_session=s"], false),
+        ] {
+            let slow = api();
+            api_with(&slow, "/login").answers(&fields);
+            assert_eq!(slow.answers(&[]).added().contains(&SESSION), !dead, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn n4_a_value_that_the_application_sets_lives_again() {
+        let browser = api();
+        api_with(&browser, "/logout").answers(&["flexopus_session=; Max-Age=0"]);
+        api_with(&browser, "/login").answers(&["flexopus_session=s"]);
+        assert_eq!(browser.answers(&[]).added(), [TOKEN, SESSION]);
+    }
+
+    #[test]
+    fn n4_is_forgotten_after_five_minutes_and_holds_within_one_tenant() {
+        let browser = api();
+        api_with(&browser, "/logout").answers(&["flexopus_session=; Max-Age=0"]);
+        let at = |uptime_s| Exchange { uptime_s, ..browser.clone() }.answers(&[]).added().len();
+        assert_eq!((at(0), at(299), at(300)), (1, 1, 2));
+        let neighbour = Exchange { tenant: "other.flexopus.example", ..browser };
+        assert_eq!(neighbour.answers(&[]).added(), [TOKEN, SESSION]);
+    }
+
+    #[test]
+    fn n4_a_superseded_value_is_not_replaced_by_an_injected_one() {
+        let slow = declare(Inject::Random).sends("XSRF-TOKEN=sent");
+        slow.answers(&["XSRF-TOKEN=; Max-Age=0"]);
+        assert_eq!(slow.answers(&[]).added(), []);
+    }
+
+    #[test]
+    fn n4_of_duplicates_the_first_is_superseded() {
+        let logout =
+            Exchange::of("POST", "/logout").sends("flexopus_session=s; flexopus_session=r");
+        logout.answers(&["flexopus_session=; Max-Age=0"]);
+        assert_eq!(api_with(&logout, "/api/").answers(&[]).added(), [TOKEN]);
+        let second = Exchange::of("GET", "/api/").sends("flexopus_session=r");
+        let second = Exchange { superseded: Arc::clone(&logout.superseded), ..second };
+        assert_eq!(second.answers(&[]).added(), [SESSION]);
+    }
+
+    #[test]
+    fn n5_all_that_one_response_renews_dies_at_the_same_instant() {
+        let answer = api().answers(&["_ga=1"]);
+        let expires = |field: &String| field.split("; ").nth(2).map(ToOwned::to_owned);
+        let instants: Vec<_> = answer.fields.iter().filter_map(expires).collect();
+        assert_eq!(instants, ["Expires=Mon, 23 Nov 2026 13:00:00 GMT"; 2]);
+    }
+
+    #[test]
+    fn n6_duplicates_are_neither_renewed_nor_injected() {
+        let field = "flexopus_session=s; flexopus_session=s; XSRF-TOKEN=t";
+        let answer = Exchange::of("GET", "/api/").sends(field).answers(&[]);
+        assert_eq!(answer.added(), [TOKEN]);
+        assert!(
+            answer
+                .verdicts
+                .contains(&("flexopus_session".to_owned(), Action::Strip(Reason::Duplicate)))
+        );
+        let malformed = "visitedMapBuilder=a b; visitedMapBuilder=1";
+        assert_eq!(Exchange::of("GET", "/map-builder").sends(malformed).answers(&[]).added(), []);
+    }
+}

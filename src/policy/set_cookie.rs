@@ -1,0 +1,362 @@
+//! Reads `Set-Cookie` as a browser reads it, and builds it anew from the declaration (rules S1 to S7).
+//!
+//! The reader is RFC 6265bis, section 5.6. Of the attributes it wants three only: `Max-Age` and `Expires`, to know a
+//! deletion, and `SameSite`, because a stricter one stays. The last valid one of each counts.
+
+use super::{
+    date::{ImfFixdate, parse_cookie_date},
+    declaration::{DeclaredCookie, SameSite},
+    syntax::{has_control_byte, parts, split_once, trim},
+    verdict::Reason,
+};
+
+/// The most bytes of name and value together that a browser stores (RFC 6265bis, section 5.6).
+pub(super) const MAX_PAIR_BYTES: usize = 4096;
+
+/// Attributes with a longer value are ignored (RFC 6265bis, section 5.6).
+pub(super) const MAX_ATTRIBUTE_BYTES: usize = 1024;
+
+/// One field that the upstream sent, split but not yet judged.
+#[derive(Clone, Copy)]
+pub(super) struct Received<'f> {
+    field: &'f [u8],
+    /// Empty where the cookie has none.
+    pub(super) name: &'f [u8],
+    pub(super) value: &'f [u8],
+    attributes: &'f [u8],
+}
+
+impl<'f> Received<'f> {
+    /// Splits a field; never fails.
+    pub(super) fn read(field: &'f [u8]) -> Self {
+        let (pair, attributes) = split_once(field, b';').unwrap_or((field, b""));
+        let (name, value) = split_once(pair, b'=').unwrap_or((b"", pair));
+        Self { field, name: trim(name), value: trim(value), attributes }
+    }
+
+    /// Whether a browser would store it, its name apart (S6).
+    pub(super) fn check(&self) -> Result<(), Reason> {
+        if has_control_byte(self.field) {
+            return Err(Reason::Malformed);
+        }
+        if !fits(self.name, self.value) {
+            return Err(Reason::Oversize);
+        }
+        Ok(())
+    }
+
+    /// Whether it deletes the cookie at `date_unix_s` (S4).
+    ///
+    /// An `Expires` of this very second is in the past: the cookie would not live for one. Most applications send a
+    /// `Max-Age` too, and then no date is read.
+    fn deletes(&self, date_unix_s: u64) -> bool {
+        self.last(b"max-age", max_age_deletes).unwrap_or_else(|| {
+            let expires_unix_s = self.last(b"expires", parse_cookie_date);
+            expires_unix_s.is_some_and(|s| u64::try_from(s).unwrap_or(0) <= date_unix_s)
+        })
+    }
+
+    /// The last attribute of this name that says what `read` understands.
+    fn last<T>(&self, name: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        let of_name = parts(self.attributes).filter_map(|attribute| {
+            let (other, value) = split_once(attribute, b'=').unwrap_or((attribute, b""));
+            trim(other).eq_ignore_ascii_case(name).then(|| trim(value))
+        });
+        of_name.filter(|value| value.len() <= MAX_ATTRIBUTE_BYTES).filter_map(read).last()
+    }
+}
+
+/// Whether a browser stores a cookie of this name and value.
+pub(super) fn fits(name: &[u8], value: &[u8]) -> bool {
+    name.len().saturating_add(value.len()) <= MAX_PAIR_BYTES
+}
+
+/// Whether a `Max-Age` is zero or less; none where it is no number (RFC 6265bis, section 5.6.2).
+fn max_age_deletes(value: &[u8]) -> Option<bool> {
+    let (is_negative, digits) = match value {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| is_negative || digits.iter().all(|digit| *digit == b'0'))
+}
+
+/// Whether a `SameSite` is `Strict`; none where it is none of the three.
+fn is_strict(value: &[u8]) -> Option<bool> {
+    let is_loose = value.eq_ignore_ascii_case(b"lax") || value.eq_ignore_ascii_case(b"none");
+    let is_strict = value.eq_ignore_ascii_case(b"strict");
+    (is_loose || is_strict).then_some(is_strict)
+}
+
+/// A declared cookie as it leaves: the value, and the declaration's attributes (S2).
+pub(super) struct Built<'a> {
+    cookie: &'a DeclaredCookie,
+    value: &'a [u8],
+    /// None: the browser shall delete it.
+    lifetime_s: Option<u32>,
+    expires: ImfFixdate,
+    same_site: SameSite,
+}
+
+impl<'a> Built<'a> {
+    /// A cookie that lives for `lifetime_s` from `date_unix_s` on.
+    pub(super) fn living(
+        cookie: &'a DeclaredCookie,
+        value: &'a [u8],
+        lifetime_s: u32,
+        date_unix_s: u64,
+    ) -> Self {
+        let expires = ImfFixdate::new(date_unix_s.saturating_add(u64::from(lifetime_s)));
+        Self { cookie, value, lifetime_s: Some(lifetime_s), expires, same_site: cookie.same_site }
+    }
+
+    /// What becomes of the cookie that the upstream sets or deletes (S2 to S4).
+    pub(super) fn from_received(
+        received: &Received<'a>,
+        cookie: &'a DeclaredCookie,
+        lifetime_s: u32,
+        date_unix_s: u64,
+    ) -> Self {
+        let mut built = Self::living(cookie, received.value, lifetime_s, date_unix_s);
+        if received.deletes(date_unix_s) {
+            built.lifetime_s = None;
+            built.expires = ImfFixdate::EPOCH;
+        }
+        if received.last(b"samesite", is_strict) == Some(true) {
+            built.same_site = SameSite::Strict;
+        }
+        built
+    }
+
+    /// The value; none where the browser shall delete the cookie.
+    pub(super) fn living_value(&self) -> Option<&'a [u8]> {
+        self.lifetime_s.map(|_| self.value)
+    }
+
+    /// The field's bytes.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.pieces(&mut itoa::Buffer::new()).concat()
+    }
+
+    /// Whether the field already has exactly these bytes; allocates nothing.
+    pub(super) fn is(&self, field: &[u8]) -> bool {
+        let mut number = itoa::Buffer::new();
+        let mut rest = Some(field);
+        for piece in self.pieces(&mut number) {
+            rest = rest.and_then(|rest| rest.strip_prefix(piece));
+        }
+        rest.is_some_and(<[u8]>::is_empty)
+    }
+
+    /// The field in its order (S2), in pieces.
+    fn pieces<'p>(&'p self, number: &'p mut itoa::Buffer) -> [&'p [u8]; 13] {
+        let domain = self.cookie.domain.as_ref();
+        [
+            self.cookie.name.as_bytes(),
+            b"=",
+            self.value,
+            b"; Max-Age=",
+            number.format(self.lifetime_s.unwrap_or(0)).as_bytes(),
+            b"; Expires=",
+            self.expires.as_bytes(),
+            b"; Path=",
+            self.cookie.path.as_bytes(),
+            domain.map_or(&b""[..], |_| b"; Domain="),
+            domain.map_or(b"", |domain| domain.as_bytes()),
+            if self.cookie.http_only { b"; Secure; HttpOnly" } else { b"; Secure" },
+            match self.same_site {
+                SameSite::Lax => b"; SameSite=Lax",
+                SameSite::None => b"; SameSite=None",
+                SameSite::Strict => b"; SameSite=Strict",
+            },
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            SetCookieFields,
+            declaration::Declaration,
+            fixture::{DELETED, Exchange, LIVING},
+            verdict::Action,
+        },
+        *,
+    };
+
+    /// What leaves for these fields, and the verdicts.
+    fn downstream(fields: &[&str]) -> (Vec<String>, Vec<Action>) {
+        let answer = Exchange::of("GET", "/").answers(fields);
+        (answer.fields, answer.verdicts.into_iter().map(|(_, action)| action).collect())
+    }
+
+    #[test]
+    fn s1_undeclared_names_are_stripped_as_a_browser_reads_them() {
+        for (field, name) in [
+            ("_ga=1; Path=/", "_ga"),
+            ("Flexopus_Session=1", "Flexopus_Session"),
+            (" \t_ga\t=1", "_ga"),
+            ("flexopus session=1", "flexopus session"),
+            ("\"flexopus_session\"=1", "\"flexopus_session\""),
+            ("_ga=1, flexopus_session=2", "_ga"),
+            ("_ga\u{1}=1", "_ga\u{1}"),
+        ] {
+            let answer = Exchange::of("GET", "/").answers(&[field]);
+            assert_eq!(answer.outcome, SetCookieFields::Replaced(Vec::new()), "{field}");
+            assert_eq!(answer.verdicts, [(name.to_owned(), Action::Strip(Reason::Undeclared))]);
+        }
+    }
+
+    #[test]
+    fn s2_attributes_are_built_from_the_declaration() {
+        for field in [
+            "flexopus_session=v",
+            " flexopus_session\t= v ",
+            "flexopus_session=v; Max-Age=7200; path=/; httponly; samesite=lax",
+            "flexopus_session=v; expires=Tue, 24-Nov-2026 12:00:00 GMT; Max-Age=99999999999999999999",
+            "flexopus_session=v; Domain=.example; Path=/x; Priority=High; Partitioned; SameSite=None",
+            "flexopus_session=v; path=/, _ga=1",
+            "flexopus_session=v;;;=;=x",
+        ] {
+            let expected = format!("flexopus_session=v; {LIVING}; HttpOnly; SameSite=Lax");
+            assert_eq!(downstream(&[field]), (vec![expected], vec![Action::Rewrite]), "{field}");
+        }
+        let fields = ["XSRF-TOKEN=a b,c\"ä=", "visitedMapBuilder="];
+        let (fields, _) = downstream(&fields);
+        let three_weeks =
+            "Max-Age=1814400; Expires=Mon, 14 Dec 2026 12:00:00 GMT; Path=/; Secure; SameSite=Lax";
+        assert_eq!(
+            fields,
+            [
+                format!("XSRF-TOKEN=a b,c\"ä=; {LIVING}; SameSite=Lax"),
+                format!("visitedMapBuilder=; {three_weeks}")
+            ]
+        );
+    }
+
+    #[test]
+    fn s2_domain_path_and_same_site_are_the_declared_ones() {
+        let published = Declaration::flexopus().cookies().first().unwrap().clone();
+        let cookie = DeclaredCookie {
+            domain: Some("flexopus.example".parse().unwrap()),
+            path: "/app".parse().unwrap(),
+            same_site: SameSite::None,
+            ..published
+        };
+        let built = Built::living(&cookie, b"v", 60, 0);
+        let expected = "XSRF-TOKEN=v; Max-Age=60; Expires=Thu, 01 Jan 1970 00:01:00 GMT; Path=/app; \
+                        Domain=flexopus.example; Secure; SameSite=None";
+        assert_eq!(String::from_utf8(built.to_bytes()).unwrap(), expected);
+        assert!(built.is(expected.as_bytes()));
+        assert!(!built.is(format!("{expected};").as_bytes()));
+        assert!(!built.is(b"XSRF-TOKEN=v"));
+    }
+
+    #[test]
+    fn s2_what_already_is_as_declared_is_kept() {
+        let (first, _) = downstream(&["flexopus_session=v", "XSRF-TOKEN=; max-age=0"]);
+        let again: Vec<&str> = first.iter().map(String::as_str).collect();
+        let answer = Exchange::of("GET", "/").answers(&again);
+        assert_eq!(answer.outcome, SetCookieFields::Untouched);
+        assert!(answer.verdicts.iter().all(|(_, action)| *action == Action::Keep));
+        let mixed = [again.as_slice(), &["_ga=1"]].concat();
+        assert_eq!(downstream(&mixed).0, first);
+    }
+
+    #[test]
+    fn s3_a_stricter_same_site_stays() {
+        for (attributes, expected) in [
+            ("SameSite=Strict", "Strict"),
+            ("samesite = STRICT", "Strict"),
+            ("SameSite=None", "Lax"),
+            ("SameSite=Strict; SameSite=Lax", "Lax"),
+            ("SameSite=Lax; SameSite=Strict", "Strict"),
+            ("SameSite=Strict; SameSite=Other", "Strict"),
+            ("SameSite=\"Strict\"", "Lax"),
+        ] {
+            let (fields, _) = downstream(&[&format!("XSRF-TOKEN=v; {attributes}")]);
+            assert_eq!(
+                fields,
+                [format!("XSRF-TOKEN=v; {LIVING}; SameSite={expected}")],
+                "{attributes}"
+            );
+        }
+    }
+
+    #[test]
+    fn s4_a_deletion_stays_a_deletion() {
+        let long = "9".repeat(1025);
+        for (attributes, deletes) in [
+            ("Max-Age=0", true),
+            ("MAX-AGE = -1", true),
+            ("Max-Age=-99999999999999999999", true),
+            ("Max-Age=000", true),
+            ("Max-Age=-0", true),
+            ("Max-Age=0; Expires=Tue, 24 Nov 2026 12:00:00 GMT", true),
+            ("Max-Age=60; Max-Age=0", true),
+            ("Max-Age=0; Max-Age=x", true),
+            ("Expires=Thu, 01 Jan 1970 00:00:00 GMT", true),
+            ("expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=", true),
+            ("Expires=Mon, 23 Nov 2026 12:00:00 GMT", true),
+            ("Expires=Mon, 01 Jan 1601 00:00:00 GMT", true),
+            ("Max-Age=x; Expires=Thu, 01 Jan 1970 00:00:00 GMT", true),
+            ("Max-Age=-; Expires=Thu, 01 Jan 1970 00:00:00 GMT", true),
+            ("Expires=Thu, 01 Jan 1970 00:00:00 GMT; Expires=never", true),
+            ("Expires=Mon, 23 Nov 2026 12:00:01 GMT", false),
+            ("Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=1", false),
+            ("Max-Age=0; Max-Age=60", false),
+            ("Max-Age=99999999999999999999", false),
+            ("Max-Age=+0", false),
+            ("Max-Age=0.0", false),
+            ("Max-Age", false),
+            ("Max-Age=\"0\"", false),
+            ("Expires=0", false),
+            ("Expires", false),
+            (&format!("Max-Age=-{long}"), false),
+        ] {
+            let (fields, _) = downstream(&[&format!("XSRF-TOKEN=old; {attributes}")]);
+            let expected = if deletes { DELETED } else { LIVING };
+            assert_eq!(
+                fields,
+                [format!("XSRF-TOKEN=old; {expected}; SameSite=Lax")],
+                "{attributes}"
+            );
+        }
+    }
+
+    #[test]
+    fn s6_fields_that_no_browser_stores_are_stripped() {
+        let too_long = format!("XSRF-TOKEN={}", "v".repeat(4087));
+        for (field, reason) in [
+            ("", Reason::Nameless),
+            ("XSRF-TOKEN", Reason::Nameless),
+            ("XSRF-TOKEN; a=b", Reason::Nameless),
+            ("=XSRF-TOKEN=v", Reason::Nameless),
+            (" \t =v", Reason::Nameless),
+            ("; XSRF-TOKEN=v", Reason::Nameless),
+            ("XSRF-TOKEN=a\u{0}b", Reason::Malformed),
+            ("XSRF-TOKEN=a\r\nSet-Cookie: _ga=1", Reason::Malformed),
+            ("XSRF-TOKEN=a; x=\u{7f}", Reason::Malformed),
+            (&too_long, Reason::Oversize),
+        ] {
+            assert_eq!(downstream(&[field]), (Vec::new(), vec![Action::Strip(reason)]), "{field}");
+        }
+        let fits = too_long.strip_suffix('v').unwrap();
+        assert_eq!(downstream(&[fits]).1, [Action::Rewrite]);
+        let with_tab = "XSRF-TOKEN=a\tb;\tPath=/";
+        assert_eq!(downstream(&[with_tab]).0, [format!("XSRF-TOKEN=a\tb; {LIVING}; SameSite=Lax")]);
+    }
+
+    #[test]
+    fn s7_several_fields_for_one_name_keep_their_order() {
+        let (fields, actions) =
+            downstream(&["XSRF-TOKEN=1", "_ga=1", "XSRF-TOKEN=; Max-Age=0", "XSRF-TOKEN=2"]);
+        let expected = [("1", LIVING), ("", DELETED), ("2", LIVING)];
+        let expected =
+            expected.map(|(value, with)| format!("XSRF-TOKEN={value}; {with}; SameSite=Lax"));
+        assert_eq!(fields, expected);
+        let strip = Action::Strip(Reason::Undeclared);
+        assert_eq!(actions, [Action::Rewrite, strip, Action::Rewrite, Action::Rewrite]);
+    }
+}

@@ -1,0 +1,57 @@
+//! What becomes of a cookie: the words that the counters, the logs and the documents speak.
+
+/// What was decided about one cookie.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verdict<'a> {
+    /// Which way the cookie went.
+    pub direction: Direction,
+    /// The cookie's name, raw bytes from outside; empty where it has none (A3: the text of a nameless cookie is a
+    /// value and is never handed out).
+    pub name: &'a [u8],
+    /// What happens to it.
+    pub action: Action,
+}
+
+/// Which way a cookie goes.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Direction {
+    /// Downstream to upstream, in `Cookie`.
+    Request,
+    /// Upstream to downstream, in `Set-Cookie`.
+    Response,
+}
+
+/// What happens to a cookie. `Keep`, `Rewrite` and `Strip` are the verdicts on a cookie that was seen: each seen
+/// cookie has exactly one (A1). `Evict`, `Inject` and `Renew` stand beside those: cookies that the gateway adds.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Action {
+    /// The browser is told to delete an undeclared cookie (E1); once for each name, whatever the fan-out.
+    Evict,
+    /// A declared cookie that the browser has not is set (N2).
+    Inject,
+    /// It goes on as it came.
+    Keep,
+    /// A declared cookie is set again with the value that the browser sent (N1).
+    Renew,
+    /// It leaves with the declaration's attributes (S2).
+    Rewrite,
+    /// It does not go on.
+    Strip(Reason),
+}
+
+/// Why a cookie is stripped.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reason {
+    /// A pair of this name came before it (R3).
+    Duplicate,
+    /// A byte that does not belong there (R5, S6).
+    Malformed,
+    /// It stands in trailers (R7, S5).
+    Misplaced,
+    /// It has no name (R4, S6).
+    Nameless,
+    /// Name and value have more than 4096 bytes (S6).
+    Oversize,
+    /// The declaration has no such name (R2, S1).
+    Undeclared,
+}

@@ -1,0 +1,101 @@
+//! *Untouched is free*: where the policy changes nothing it allocates nothing. This binary counts allocations.
+
+use std::{hash::RandomState, hint::black_box, sync::Arc};
+
+use crumbgate::policy::{
+    CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    ResponseFacts, SetCookieFields,
+    declaration::{Declaration, SessionDuration},
+    superseded::Superseded,
+};
+
+const XSRF: &[u8] = b"XSRF-TOKEN=eyJpdiI6IkFBQUEiLCJ2YWx1ZSI6IkJCQkIiLCJtYWMiOiJDQ0NDIn0%3D";
+const SESSION: &[u8] =
+    b"flexopus_session=eyJpdiI6IkFBQUEiLCJ2YWx1ZSI6IkJCQkIiLCJtYWMiOiJDQ0NDIn0%3D";
+
+/// A page outside of the renewing paths.
+const PAGE: RequestFacts<'_> = RequestFacts {
+    method: "GET",
+    path: "/dashboard",
+    host: "acme.flexopus.example",
+    accepts_html: true,
+};
+
+fn policy() -> Policy {
+    Policy {
+        declaration: Arc::new(Declaration::flexopus()),
+        session: SessionDuration::ONE_WEEK,
+        mode: Mode::Enforce,
+        evict: EvictScope::Host,
+    }
+}
+
+/// How many allocations an exchange makes, and what becomes of its fields.
+fn count(
+    request: RequestFacts<'_>,
+    cookie: &[&[u8]],
+    set_cookie: &[&[u8]],
+) -> (u64, CookieField, SetCookieFields) {
+    let policy = policy();
+    let superseded = Superseded::new(64, RandomState::new());
+    let mut outcome = None;
+    let counted = allocation_counter::measure(|| {
+        let mut verdicts = 0;
+        let mut record = |_: crumbgate::policy::verdict::Verdict<'_>| verdicts += 1;
+        let (upstream, judged) = policy.judge_request(request, cookie.iter().copied(), &mut record);
+        let response = ResponseFacts {
+            status: 200,
+            date_unix_s: 1_795_435_200,
+            uptime_s: 1,
+            may_be_shared: false,
+        };
+        let resources =
+            Resources { tenant: "acme", superseded: &superseded, random: &mut || [0; 32] };
+        let set_cookie = set_cookie.iter().copied();
+        let downstream = judged.judge_response(response, set_cookie, resources, &mut record);
+        black_box(verdicts);
+        outcome = Some((upstream, downstream));
+    });
+    let (upstream, downstream) = outcome.expect("the closure has run");
+    (counted.count_total, upstream, downstream)
+}
+
+#[test]
+fn r6_a_request_with_nothing_to_strip_allocates_nothing() {
+    let both = [XSRF, b"; ", SESSION].concat();
+    for fields in [&[][..], &[XSRF], &[both.as_slice()]] {
+        assert_eq!(
+            count(PAGE, fields, &[]),
+            (0, CookieField::Untouched, SetCookieFields::Untouched)
+        );
+    }
+}
+
+#[test]
+fn s_a_response_that_is_as_declared_allocates_nothing() {
+    let (_, _, downstream) =
+        count(PAGE, &[XSRF], &[b"XSRF-TOKEN=new", b"flexopus_session=; Max-Age=0"]);
+    let SetCookieFields::Replaced(fields) = downstream else { panic!("both are rewritten") };
+    let built = fields.iter().map(|field| match field {
+        OutgoingSetCookie::Built(bytes) => bytes.as_slice(),
+        OutgoingSetCookie::Kept(_) => panic!("both are rewritten"),
+    });
+    let built: Vec<&[u8]> = built.collect();
+    let (allocations, _, downstream) = count(PAGE, &[XSRF], &built);
+    assert_eq!((allocations, downstream), (0, SetCookieFields::Untouched));
+}
+
+#[test]
+fn s2_a_field_that_changes_is_one_allocation_beside_their_list() {
+    let set_cookie = [XSRF, SESSION, b"_ga=1", b"_gid=2"];
+    let (allocations, ..) = count(PAGE, &[], &set_cookie);
+    assert_eq!(allocations, 3);
+}
+
+#[test]
+fn r6_what_is_left_of_a_field_is_one_allocation() {
+    let api = RequestFacts { accepts_html: false, path: "/", ..PAGE };
+    let field = [XSRF, b"; =nameless; flexopus_session=a b"].concat();
+    let (allocations, upstream, _) = count(api, &[&field], &[]);
+    assert_eq!((allocations, upstream), (1, CookieField::Replaced(XSRF.to_vec())));
+}

@@ -1,0 +1,10 @@
+//! Properties of the cookie policy, its public test vectors, and the examples of its document.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect fails")]
+
+mod examples;
+mod exchange;
+mod http_state;
+mod requests;
+mod responses;
+mod superseded;
