@@ -1,0 +1,15 @@
+//! Any text as a cookie date: what is read can be written, and read again as the same.
+
+#![no_main]
+
+use crumbgate::policy::date::{ImfFixdate, parse_cookie_date};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &[u8]| {
+    let Some(unix_s) = parse_cookie_date(text) else { return };
+    assert!((-11_644_473_600..=253_402_300_799).contains(&unix_s));
+    if let Ok(since_epoch) = u64::try_from(unix_s) {
+        let written = ImfFixdate::new(since_epoch);
+        assert_eq!(parse_cookie_date(written.as_bytes()), Some(unix_s));
+    }
+});
