@@ -1,0 +1,321 @@
+//! What `config.toml` means: checked values, each with its default.
+//!
+//! [`Config::load`] reads the file and the `CRUMBGATE_…` variables, and tells every problem at once, each with its
+//! place and its mend.
+
+mod effective;
+mod environment;
+mod problem;
+mod reader;
+mod sections;
+mod written;
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fmt, fs,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use toml::de::DeTable;
+
+pub use effective::Effective;
+pub use problem::{Place, Problem, Problems, Severity, Source};
+
+use crate::tenants::Tenant;
+use effective::Record;
+use environment::Variables;
+use reader::Reader;
+
+/// The whole configuration, checked.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[tls]`
+    pub tls: Tls,
+    /// `[upstreams.*]`, in the order written; `Tenant::upstream` is an index into it.
+    pub upstreams: Vec<Upstream>,
+    /// The tenants of `[tenants]`, each with what `[defaults]` gives it.
+    pub tenants: Vec<Tenant>,
+    /// The tenant of unknown hosts, where `defaults.unknown_hosts = "default"`.
+    pub default_tenant: Option<Tenant>,
+    /// `[limits]`
+    pub limits: Arc<Limits>,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// A configuration that was read, and what was noticed on the way.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// What is valid, and probably not what was meant.
+    pub warnings: Problems,
+    /// Every value that holds, and where it comes from. Keeps the text of the file; drop it when it was shown.
+    pub effective: Effective,
+}
+
+impl Config {
+    /// Reads a configuration file, and the variables among `environment` that override its scalars.
+    ///
+    /// # Errors
+    ///
+    /// Every problem at once, warnings too, where at least one of them is an error.
+    pub fn load(
+        path: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, Problems> {
+        Self::read(read_source(path)?, environment)
+    }
+
+    /// The same for a text that was read already. Paths in it are relative to the folder of the source's path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn read(
+        source: Source,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, Problems> {
+        let source = Arc::new(source);
+        let document = parse(&source)?;
+        let variables = Variables::of(environment);
+        let reader = Reader::new(Arc::clone(&source), variables.clone());
+        let config = sections::read(&reader, &document);
+        drop(document);
+        let (problems, _) = reader.finish();
+        if problems.errors() > 0 {
+            return Err(problems);
+        }
+        Ok(Loaded { config, warnings: problems, effective: Effective::new(source, variables) })
+    }
+}
+
+/// Every key that can be written, with `*` for a name that the operator chooses and `[]` for the elements of an array:
+/// `upstreams.*.servers`, `cookies[].name`. It is what the reader asks of a document that has one of everything.
+pub fn known_keys() -> &'static BTreeSet<String> {
+    static KEYS: OnceLock<BTreeSet<String>> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let source = Arc::new(Source::new("", ONE_OF_EVERYTHING));
+        let document = DeTable::parse(ONE_OF_EVERYTHING).map(toml::Spanned::into_inner);
+        let document = document.unwrap_or_default();
+        Record::of(&source, &Variables::default(), &document).keys
+    })
+}
+
+/// One of each table of which there can be several or none.
+const ONE_OF_EVERYTHING: &str = r#"
+    tls.certificates = [{ chain = "a", key = "a" }]
+    upstreams.app = { servers = ["http://a"], health = {} }
+    tenants.a = {}
+    cookies = [{ name = "a", inject = { value = "1" }, purpose = { en = "a" } }]
+    state = {}
+    audit = {}
+    admin = {}
+"#;
+
+fn read_source(path: &Path) -> Result<Source, Problems> {
+    let bytes = fs::read(path).map_err(|error| {
+        let message = format!("cannot be read: {error}");
+        let problem = Problem::error(Place::File(path.to_owned()), "", message);
+        alone(problem.help("name the configuration file with --config".to_owned()))
+    })?;
+    String::from_utf8(bytes).map(|text| Source::new(path, text)).map_err(|error| {
+        let valid_up_to = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let source = Arc::new(Source::new(path, text));
+        let place = Place::Span { source, span: valid_up_to..valid_up_to };
+        let problem = Problem::error(place, "", "found bytes that are no UTF-8");
+        alone(problem.help("save the file as UTF-8".to_owned()))
+    })
+}
+
+/// Parses the text as TOML. A key that is written twice is told each time; of what is no TOML, the first place.
+fn parse(source: &Arc<Source>) -> Result<DeTable<'_>, Problems> {
+    let (document, errors) = DeTable::parse_recoverable(source.text());
+    if errors.is_empty() {
+        return Ok(document.into_inner());
+    }
+    let mut problems = Problems::default();
+    for error in errors {
+        let span = error.span().unwrap_or_default();
+        let is_twice = error.message() == "duplicate key";
+        let (message, help) = if is_twice {
+            let key = source.text().get(span.clone()).unwrap_or_default();
+            (format!("{key} is written twice"), "keep one of the two")
+        } else {
+            (error.message().to_owned(), "the file is TOML: https://toml.io")
+        };
+        let place = Place::Span { source: Arc::clone(source), span };
+        problems.push(Problem::error(place, "", message).help(help.to_owned()));
+        if !is_twice {
+            break; // What follows may be no more than its consequence.
+        }
+    }
+    Err(problems)
+}
+
+fn alone(problem: Problem) -> Problems {
+    let mut problems = Problems::default();
+    problems.push(problem);
+    problems
+}
+
+/// `[server]`: where the gateway listens, and how it stops.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Server {
+    /// TLS listeners, HTTP/1.1 and HTTP/2 by ALPN.
+    pub https: Vec<SocketAddr>,
+    /// Plain listeners that redirect to https and do nothing else.
+    pub http: Vec<SocketAddr>,
+    /// Data-path threads; `workers = 0` is one for each core.
+    pub workers: NonZeroUsize,
+    /// How long open exchanges may finish at a stop.
+    pub drain: Duration,
+    /// Networks whose forwarding fields are believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tls {
+    /// Chosen by server name; the first serves names that none has. Paths are relative to the configuration's folder
+    /// as written and resolved here.
+    pub certificates: Vec<CertificateFiles>,
+    /// The oldest version that is accepted.
+    pub min_version: TlsVersion,
+}
+
+/// A certificate chain and its key, both PEM files.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub chain: PathBuf,
+    /// The key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// A TLS version.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    V1_2,
+    /// TLS 1.3
+    V1_3,
+}
+
+/// `[upstreams.NAME]`: an application and the servers that it runs on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Upstream {
+    /// The name in the file.
+    pub name: String,
+    /// Its servers, balanced.
+    pub servers: Vec<ServerAddress>,
+    /// To an open connection (TCP, and TLS where there is one).
+    pub connect_timeout: Duration,
+    /// To the response's head.
+    pub response_timeout: Duration,
+    /// Between two parts of the response's body.
+    pub body_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub idle_timeout: Duration,
+    /// How many unused connections each worker keeps for each server.
+    pub idle_connections: usize,
+    /// The CA that `https://` servers are verified with; none: the system's roots.
+    pub ca: Option<PathBuf>,
+}
+
+/// Where an upstream's server is.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum ServerAddress {
+    /// `http://host:port`
+    Plain {
+        /// A host name or an address (IPv6 without brackets).
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// `https://host:port`, verified.
+    Tls {
+        /// A host name or an address (IPv6 without brackets); also the name that the certificate must have.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain { host, port } => write!(f, "http://{}:{port}", Bracketed(host)),
+            Self::Tls { host, port } => write!(f, "https://{}:{port}", Bracketed(host)),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A host as it stands in a URL: an IPv6 address in brackets.
+struct Bracketed<'h>(&'h str);
+
+impl fmt::Display for Bracketed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.contains(':') { write!(f, "[{}]", self.0) } else { f.write_str(self.0) }
+    }
+}
+
+/// `[limits]`: every bound of the data path.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Bytes of a request's head: target and fields (431).
+    pub head_bytes: usize,
+    /// Fields of a request's head (431).
+    pub head_fields: usize,
+    /// Bytes of a request's `Cookie` fields (431, R8).
+    pub cookie_bytes: usize,
+    /// Bytes of a request's body (413); none: unlimited.
+    pub body_bytes: Option<u64>,
+    /// Downstream connections of all workers together (503).
+    pub connections: usize,
+    /// Streams that are open at once on one HTTP/2 connection.
+    pub h2_streams: u32,
+    /// Streams that one HTTP/2 connection may reset in a minute (GOAWAY).
+    pub h2_resets: u32,
+    /// N4's memory: how many superseded values are remembered at once.
+    pub superseded_values: usize,
+    /// For a TLS handshake (the connection is closed).
+    pub handshake_timeout: Duration,
+    /// From a head's first byte to its last (408).
+    pub head_timeout: Duration,
+    /// Between two exchanges of a connection (it is closed).
+    pub idle_timeout: Duration,
+    /// Between two parts of a request's body, and for a downstream that reads nothing of what it is sent (408, or the
+    /// connection is cut).
+    pub body_timeout: Duration,
+}
+
+/// `[log]`
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// How lines are written.
+    pub format: LogFormat,
+    /// Whether each exchange is a line.
+    pub access: bool,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}

@@ -1,0 +1,30 @@
+//! The tables of the file, one module each.
+
+mod cookies;
+mod limits;
+mod log;
+mod reserved;
+mod server;
+mod tenants;
+mod tls;
+mod upstreams;
+
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::{Config, reader::Reader};
+
+/// Reads a whole document. What comes out is only a configuration if the reader has found no error.
+pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
+    let root = reader.root(document);
+    let server = server::read(&root);
+    let tls = tls::read(&root, &server);
+    let upstreams = upstreams::read(&root);
+    let limits = Arc::new(limits::read(&root));
+    let log = log::read(&root);
+    reserved::read(&root);
+    let declaration = Arc::new(cookies::read(&root));
+    let (tenants, default_tenant) = tenants::read(&root, &upstreams, &declaration);
+    Config { server, tls, upstreams, tenants, default_tenant, limits, log }
+}

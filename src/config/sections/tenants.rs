@@ -1,0 +1,285 @@
+//! `[defaults]` and `[tenants]`: whose hosts are served, and with what (T1).
+
+use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::Arc};
+
+use crate::{
+    config::{
+        Upstream,
+        effective::Origin,
+        problem::{Place, Problem},
+        reader::{Node, Table, suggestion},
+        written::{Choice, Written, quoted},
+    },
+    policy::{
+        EvictScope, Mode, Policy,
+        declaration::{Declaration, SessionDuration},
+    },
+    tenants::{Tenant, split_authority},
+};
+
+use super::cookies::read_session_duration;
+
+/// Reads the tenants, and the tenant of unknown hosts where there is one.
+pub(super) fn read(
+    root: &Table<'_>,
+    upstreams: &[Upstream],
+    declaration: &Arc<Declaration>,
+) -> (Vec<Tenant>, Option<Tenant>) {
+    let table = root.section("defaults");
+    let names = upstreams.iter().map(|upstream| upstream.name.as_str());
+    let upstreams = Upstreams { by_name: names.zip(0..=u16::MAX).collect() };
+    let defaults = Defaults {
+        upstream: table.get("upstream", upstreams.default(), |node| upstreams.read(&node)),
+        session: table.get("session", SessionDuration::ONE_WEEK, read_session_duration),
+        mode: table.get("mode", Mode::default(), |node| node.choice()),
+        evict: table.get("evict", EvictScope::default(), |node| node.choice()),
+        declaration,
+        upstreams: &upstreams,
+        lack: Cell::new(false),
+    };
+    let unknown_hosts = table.get("unknown_hosts", UnknownHosts::Refuse, |node| node.choice());
+    let tenants_table = root.section("tenants");
+    let tenants = defaults.read_tenants(&tenants_table);
+    let default_tenant = match unknown_hosts {
+        UnknownHosts::Default => Some(defaults.tenant(Tenant::DEFAULT_NAME)),
+        UnknownHosts::Refuse => None,
+    };
+    defaults.refuse_lack(&table);
+    if tenants_table.is_empty() && !tenants_table.is_misread() && default_tenant.is_none() {
+        warn_of_no_tenant(&tenants_table);
+    }
+    warn_of_report(&table, &tenants_table, tenants.iter().chain(&default_tenant));
+    (tenants, default_tenant)
+}
+
+/// What a tenant has that sets nothing itself.
+struct Defaults<'a> {
+    upstream: UpstreamName<'a>,
+    session: SessionDuration,
+    mode: Mode,
+    evict: EvictScope,
+    declaration: &'a Arc<Declaration>,
+    upstreams: &'a Upstreams<'a>,
+    /// Whether a tenant needs the default upstream, and there is none.
+    lack: Cell<bool>,
+}
+
+impl Defaults<'_> {
+    fn read_tenants(&self, table: &Table<'_>) -> Vec<Tenant> {
+        let mut hosts = Hosts { table, respelled: HashMap::new() };
+        let read = |node: Node<'_>| {
+            let name = hosts.read(&node)?;
+            Some(self.read_tenant(&node.fixed_section()?, &name))
+        };
+        table.names().filter_map(read).collect()
+    }
+
+    fn read_tenant(&self, table: &Table<'_>, name: &str) -> Tenant {
+        let upstream = table.get_or(
+            "upstream",
+            self.upstream,
+            || Origin::Inherited("defaults.upstream"),
+            |node| self.upstreams.read(&node),
+        );
+        let session = table.get_or(
+            "session",
+            self.session,
+            || Origin::Inherited("defaults.session"),
+            read_session_duration,
+        );
+        let mode = table.get_or(
+            "mode",
+            self.mode,
+            || Origin::Inherited("defaults.mode"),
+            |node| node.choice(),
+        );
+        let evict = table.get_or(
+            "evict",
+            self.evict,
+            || Origin::Inherited("defaults.evict"),
+            |node| node.choice(),
+        );
+        let policy = Policy { declaration: Arc::clone(self.declaration), session, mode, evict };
+        Tenant { name: name.into(), policy, upstream: self.index(upstream) }
+    }
+
+    /// The tenant that has every default.
+    fn tenant(&self, name: &str) -> Tenant {
+        let (session, mode, evict) = (self.session, self.mode, self.evict);
+        let policy = Policy { declaration: Arc::clone(self.declaration), session, mode, evict };
+        Tenant { name: name.into(), policy, upstream: self.index(self.upstream) }
+    }
+
+    fn index(&self, upstream: UpstreamName<'_>) -> u16 {
+        upstream.index.unwrap_or_else(|| {
+            self.lack.set(true);
+            0
+        })
+    }
+
+    fn refuse_lack(&self, table: &Table<'_>) {
+        // Where there is no upstream at all, that has been told, and so has a name that is none.
+        if !self.lack.get()
+            || self.upstreams.by_name.is_empty()
+            || table.value("upstream").is_some()
+        {
+            return;
+        }
+        let message = format!(
+            "found {}, its default, expected the name of an upstream",
+            quoted(self.upstream.name)
+        );
+        let problem = Problem::error(table.place(), table.key_of("upstream"), message);
+        let help = format!("write upstream = {} in [defaults]", self.upstreams.example());
+        table.reader.push(problem.help(help));
+    }
+}
+
+/// An upstream that a tenant names; without an index where there is none of that name.
+#[derive(Clone, Copy)]
+struct UpstreamName<'a> {
+    name: &'a str,
+    index: Option<u16>,
+}
+
+impl Written for UpstreamName<'_> {
+    fn written(&self) -> String {
+        quoted(self.name)
+    }
+}
+
+struct Upstreams<'a> {
+    by_name: HashMap<&'a str, u16>,
+}
+
+impl<'a> Upstreams<'a> {
+    fn default(&self) -> UpstreamName<'a> {
+        let name = "app";
+        UpstreamName { name, index: self.by_name.get(name).copied() }
+    }
+
+    fn read(&self, node: &Node<'_>) -> Option<UpstreamName<'a>> {
+        let text = node.text()?;
+        if let Some((name, index)) = self.by_name.get_key_value(text) {
+            return Some(UpstreamName { name, index: Some(*index) });
+        }
+        let near = suggestion(text, self.by_name.keys().copied());
+        let help = match near {
+            Some(near) => format!("did you mean {}?", quoted(near)),
+            None => format!("write {}, or add [upstreams.{text}]", self.example()),
+        };
+        node.refuse("the name of an upstream", help)
+    }
+
+    /// The upstream that is written first.
+    fn example(&self) -> String {
+        let first = self.by_name.iter().min_by_key(|(_, index)| **index);
+        quoted(first.map_or("app", |(name, _)| name))
+    }
+}
+
+/// The hosts that were read.
+struct Hosts<'a> {
+    table: &'a Table<'a>,
+    /// Those that are written otherwise than they are compared, and where.
+    respelled: HashMap<String, Place>,
+}
+
+impl Hosts<'_> {
+    /// The host in the form in which requests are looked up.
+    fn read<'n>(&mut self, node: &Node<'n>) -> Option<Cow<'n, str>> {
+        let name = read_host(node)?;
+        if name == node.name() {
+            return Some(name); // TOML has no key twice.
+        }
+        let first = match self.table.place_of_name(&name) {
+            Some(place) => Some(place),
+            None => self.respelled.get(name.as_ref()).cloned(),
+        };
+        if let Some(first) = first {
+            let message = format!("is the same host as {} at {first}", quoted(&name));
+            return node.error_at_name(message, "keep one of the two");
+        }
+        self.respelled.insert(name.to_string(), node.name_place());
+        Some(name)
+    }
+}
+
+fn read_host<'n>(node: &Node<'n>) -> Option<Cow<'n, str>> {
+    let name = node.name();
+    let (star, host) = name.strip_prefix("*.").map_or(("", name), |suffix| ("*.", suffix));
+    if host.contains('*') {
+        let help = "write \"*.example.com\": the star stands for one whole label, the first";
+        return node.refuse_name("a host, or \"*.\" and a host", help);
+    }
+    if !host.is_ascii() {
+        let help = "write its punycode form, with labels such as \"xn--bcher-kva\"";
+        return node.refuse_name("a host in ASCII", help);
+    }
+    if let Some((_, rest)) = host.split_once("://") {
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        return node.refuse_name("a host alone", format!("write {}", quoted(host)));
+    }
+    let Some((normal, port)) = split_authority(host) else {
+        let help = "write \"www.example.com\": letters, digits, \"-\", \".\" and \"_\"";
+        return node.refuse_name("a host", help);
+    };
+    if port.is_some() {
+        let help = format!(
+            "write {}: a host is served on every port",
+            quoted(&(star.to_owned() + &normal))
+        );
+        return node.refuse_name("a host without a port", help);
+    }
+    if !star.is_empty() && normal.starts_with('[') {
+        return node.refuse_name("a host", "an address has no names below it");
+    }
+    Some(if normal == host { Cow::Borrowed(name) } else { Cow::Owned(star.to_owned() + &normal) })
+}
+
+fn warn_of_no_tenant(table: &Table<'_>) {
+    let message = "there is no tenant: every request is answered 421";
+    let help = "write [tenants.\"www.example.com\"], or unknown_hosts = \"default\" in [defaults]";
+    let problem = Problem::warning(table.place(), table.key(), message);
+    table.reader.push(problem.help(help.to_owned()));
+}
+
+fn warn_of_report<'t>(
+    defaults: &Table<'_>,
+    table: &Table<'_>,
+    tenants: impl Iterator<Item = &'t Tenant>,
+) {
+    let mut tenants = tenants.peekable();
+    if tenants.peek().is_none() || tenants.any(|tenant| tenant.policy.mode == Mode::Enforce) {
+        return;
+    }
+    let (place, key) = match defaults.value("mode") {
+        Some(node) => (node.place(), node.key()),
+        None => (table.place(), table.key()),
+    };
+    let message = "every tenant is in report mode: cookies are counted, and none is stripped";
+    let help = "write mode = \"enforce\" where the counts are as you expect";
+    table.reader.push(Problem::warning(place, key, message).help(help.to_owned()));
+}
+
+/// What becomes of a host that no tenant has.
+#[derive(Clone, Copy, PartialEq)]
+enum UnknownHosts {
+    Default,
+    Refuse,
+}
+
+impl Choice for UnknownHosts {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("refuse", Self::Refuse), ("default", Self::Default)];
+}
+
+impl Choice for Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("enforce", Self::Enforce), ("report", Self::Report)];
+}
+
+impl Choice for EvictScope {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("host", Self::Host), ("domain", Self::Domain), ("off", Self::Off)];
+}

@@ -1,0 +1,181 @@
+//! `[upstreams.NAME]`: the applications, and the servers that they run on.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use crate::{
+    config::{
+        ServerAddress, Upstream,
+        problem::Problem,
+        reader::{Node, Table},
+        written::{Written, quoted},
+    },
+    tenants::split_authority,
+};
+
+use super::reserved::NO_EFFECT;
+
+/// Reads every upstream, in the order written.
+pub(super) fn read(root: &Table<'_>) -> Vec<Upstream> {
+    let table = root.section("upstreams");
+    let mut nodes: Vec<_> = table.names().collect();
+    nodes.sort_by_key(Node::offset);
+    if nodes.is_empty() && !table.is_misread() {
+        let message = "found none, expected one at least";
+        let help = "write [upstreams.app] and below it servers = [\"http://127.0.0.1:8000\"]";
+        let problem = Problem::error(table.place(), table.key(), message);
+        table.reader.push(problem.help(help.to_owned()));
+    }
+    if let Some(node) = nodes.get(MAX_UPSTREAMS) {
+        let expected = format!("no more than {MAX_UPSTREAMS} upstreams");
+        let _: Option<()> = node.refuse_name(expected, "give one upstream several servers");
+    }
+    nodes.iter().filter_map(read_upstream).collect()
+}
+
+fn read_upstream(node: &Node<'_>) -> Option<Upstream> {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    if node.name().is_empty() || !node.name().bytes().all(is_allowed) {
+        let help = "write it as [upstreams.app]";
+        let _: Option<()> = node.refuse_name("a name of lower-case letters, digits, - and _", help);
+    }
+    let table = node.section()?;
+    let help = "write servers = [\"http://127.0.0.1:8000\"]";
+    let servers = table.required("servers", help, |node| {
+        let elements = node.elements()?;
+        if elements.is_empty() {
+            return node.error("found none, expected one at least", help);
+        }
+        Some(elements.iter().filter_map(read_server).collect::<Vec<_>>())
+    });
+    let upstream = Upstream {
+        name: node.name().to_owned(),
+        servers: servers.unwrap_or_default(),
+        connect_timeout: table.get("connect_timeout", Upstream::DEFAULT_CONNECT_TIMEOUT, timeout),
+        response_timeout: table.get(
+            "response_timeout",
+            Upstream::DEFAULT_RESPONSE_TIMEOUT,
+            timeout,
+        ),
+        body_timeout: table.get("body_timeout", Upstream::DEFAULT_BODY_TIMEOUT, timeout),
+        idle_timeout: table.get("idle_timeout", Upstream::DEFAULT_IDLE_TIMEOUT, timeout),
+        idle_connections: table.get(
+            "idle_connections",
+            Upstream::DEFAULT_IDLE_CONNECTIONS,
+            |node| node.number(0..=MAX_IDLE_CONNECTIONS),
+        ),
+        ca: table.optional("ca", |node| node.path()),
+    };
+    read_health(&table);
+    judge_ca(&table, &upstream);
+    Some(resolve(upstream, node))
+}
+
+impl Upstream {
+    /// To an open connection, unless configured.
+    pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+    /// To the response's head, unless configured.
+    pub const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+    /// Between two parts of the response's body, unless configured.
+    pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_mins(5);
+    /// How long an unused connection is kept, unless configured: less than the 5 s after which common PHP servers
+    /// close theirs.
+    pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+    /// How many unused connections each worker keeps for each server, unless configured.
+    pub const DEFAULT_IDLE_CONNECTIONS: usize = 32;
+}
+
+fn timeout(node: Node<'_>) -> Option<Duration> {
+    node.duration(TIMEOUT)
+}
+
+fn read_health(table: &Table<'_>) {
+    let health = table.inner("health");
+    if !health.is_written() {
+        return;
+    }
+    health.get("path", "/up".to_owned(), |node| {
+        let text = node.text()?;
+        let is_path = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic());
+        is_path.then(|| text.to_owned()).or_else(|| node.refuse("a path", "write \"/up\""))
+    });
+    health.get("interval", Duration::from_secs(5), |node| node.duration(HEALTH_INTERVAL));
+    let problem = Problem::warning(health.place(), health.key(), NO_EFFECT);
+    let help = "passive checks are always on; it is checked, so that it can stay";
+    health.reader.push(problem.help(help.to_owned()));
+}
+
+fn judge_ca(table: &Table<'_>, upstream: &Upstream) {
+    let is_tls = |server: &ServerAddress| matches!(server, ServerAddress::Tls { .. });
+    if upstream.ca.is_none() || upstream.servers.is_empty() || upstream.servers.iter().any(is_tls) {
+        return;
+    }
+    if let Some(node) = table.value("ca") {
+        node.warn("is asked for by no server", "write https:// where the connection is TLS");
+    }
+}
+
+/// Makes the paths of files relative to the configuration's folder.
+fn resolve(mut upstream: Upstream, node: &Node<'_>) -> Upstream {
+    upstream.ca = upstream.ca.map(|path| node.reader.resolve(path));
+    for server in &mut upstream.servers {
+        if let ServerAddress::Unix(path) = server {
+            *path = node.reader.resolve(&path);
+        }
+    }
+    upstream
+}
+
+fn read_server(node: &Node<'_>) -> Option<ServerAddress> {
+    let text = node.text()?;
+    if let Some(path) = text.strip_prefix("unix:") {
+        if path.starts_with("//") || path.is_empty() {
+            return node.refuse(SERVER, "write \"unix:/run/app.sock\"");
+        }
+        return Some(ServerAddress::Unix(path.into()));
+    }
+    let (scheme, rest) = match text.split_once("://") {
+        Some(("http", rest)) => ("http", rest),
+        Some(("https", rest)) => ("https", rest),
+        Some(_) => return node.refuse(SERVER, "write http://, https:// or unix:"),
+        None => return node.refuse(SERVER, format!("write {}", quoted(&format!("http://{text}")))),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (userinfo, authority) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let alone = quoted(&format!("{scheme}://{authority}"));
+    if !userinfo.is_empty() {
+        return node.error("found a user's name in a server's address", format!("write {alone}"));
+    }
+    if authority.len() < rest.len() {
+        let help = format!("write {alone}: a request's own path goes upstream");
+        return node.error("found more than a host and a port", help);
+    }
+    let Some((host, port)) = split_authority(authority).filter(|(_, port)| *port != Some(0)) else {
+        return node.refuse(SERVER, "write a host name or an address, and a port from 1 to 65535");
+    };
+    let host = host.trim_matches(['[', ']']).to_owned();
+    Some(match scheme {
+        "http" => ServerAddress::Plain { host, port: port.unwrap_or(80) },
+        _ => ServerAddress::Tls { host, port: port.unwrap_or(443) },
+    })
+}
+
+impl Written for ServerAddress {
+    fn written(&self) -> String {
+        let bracketed = |host: &str| {
+            if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+        };
+        quoted(&match self {
+            Self::Plain { host, port } => format!("http://{}:{port}", bracketed(host)),
+            Self::Tls { host, port } => format!("https://{}:{port}", bracketed(host)),
+            Self::Unix(path) => format!("unix:{}", path.display()),
+        })
+    }
+}
+
+const SERVER: &str = "a server such as \"http://127.0.0.1:8000\"";
+
+/// A tenant keeps its upstream as a number of 16 bits.
+const MAX_UPSTREAMS: usize = 65_536;
+const MAX_IDLE_CONNECTIONS: usize = 10_000;
+const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
+const HEALTH_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
