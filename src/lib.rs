@@ -1,10 +1,24 @@
 //! Crumbgate: a TLS-terminating reverse proxy that makes a cookie declaration true.
 //!
+//! One request's journey, in the words that the functions have:
+//! **accept → handshake → admit → judge request → forward → judge response → record → answer**.
+//!
 //! - [`policy`]: pure; which cookie may cross, and how it leaves.
 //! - [`tenants`]: in memory; whose request it is.
+//! - [`audit`]: in memory; what was done, counted.
 //! - [`config`]: text to the values above.
+//! - [`proxy`]: the data path: hyper, tokio, rustls.
+//! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
+//! - [`certificate`] and [`demo`]: for trying it.
 
+pub mod audit;
+pub mod certificate;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
+pub mod gateway;
 pub mod policy;
+pub mod proxy;
+mod telemetry;
 pub mod tenants;

@@ -1,0 +1,184 @@
+//! Counters of verdicts (A1): one writer each, any number of readers, no lock on the way of a request.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use crate::policy::verdict::{Action, Direction, Reason, Verdict};
+
+/// Every worker's counters, for whoever reads them.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// Locked when a worker first meets a tenant, and when somebody reads; never on the way of a request.
+    counts: Mutex<Vec<(Arc<str>, Arc<Counts>)>>,
+}
+
+/// One worker's counters.
+#[derive(Debug)]
+pub struct Shard {
+    books: Arc<Books>,
+    tenants: HashMap<Arc<str>, Arc<Counts>, foldhash::fast::RandomState>,
+}
+
+/// What one worker counted of one tenant. A worker is a counter's only writer.
+#[derive(Debug, Default)]
+pub struct Counts {
+    requests: AtomicU64,
+    verdicts: [[AtomicU64; ACTIONS]; 2],
+}
+
+/// A reading of counters: how often each verdict was reached.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// Requests of which the cookies were judged.
+    pub requests: u64,
+    verdicts: [[u64; ACTIONS]; 2],
+}
+
+impl Books {
+    /// The tally of each tenant that had traffic, over all workers.
+    pub fn read(&self) -> BTreeMap<Arc<str>, Tally> {
+        let mut tallies = BTreeMap::<_, Tally>::new();
+        for (tenant, counts) in self.counts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            tallies.entry(Arc::clone(tenant)).or_default().add(counts);
+        }
+        tallies
+    }
+
+    /// The tally over all tenants.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for (_, counts) in self.counts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            total.add(counts);
+        }
+        total
+    }
+}
+
+impl Shard {
+    /// A new worker's counters, to be read through `books`.
+    pub fn new(books: Arc<Books>) -> Self {
+        Self { books, tenants: HashMap::default() }
+    }
+
+    /// The counters of `tenant`; the same ones at each call.
+    pub fn counts(&mut self, tenant: &Arc<str>) -> Arc<Counts> {
+        if let Some(counts) = self.tenants.get(tenant) {
+            return Arc::clone(counts);
+        }
+        let counts = Arc::new(Counts::default());
+        let entry = (Arc::clone(tenant), Arc::clone(&counts));
+        self.books.counts.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        self.tenants.insert(Arc::clone(tenant), Arc::clone(&counts));
+        counts
+    }
+}
+
+impl Counts {
+    /// Counts one request.
+    pub fn count_request(&self) {
+        increment(&self.requests);
+    }
+
+    /// Counts one verdict.
+    pub fn count(&self, verdict: &Verdict<'_>) {
+        if let Some(counter) = self.verdicts[row(verdict.direction)].get(column(verdict.action)) {
+            increment(counter);
+        }
+    }
+}
+
+impl Tally {
+    /// How often `action` was taken in `direction`.
+    pub fn of(&self, direction: Direction, action: Action) -> u64 {
+        self.verdicts[row(direction)].get(column(action)).copied().unwrap_or(0)
+    }
+
+    /// Cookies stripped in `direction`, for whatever reason.
+    pub fn stripped(&self, direction: Direction) -> u64 {
+        REASONS.iter().map(|reason| self.of(direction, Action::Strip(*reason))).sum()
+    }
+
+    /// Cookies seen in `direction`: each was kept, rewritten or stripped (A1).
+    pub fn seen(&self, direction: Direction) -> u64 {
+        self.of(direction, Action::Keep)
+            + self.of(direction, Action::Rewrite)
+            + self.stripped(direction)
+    }
+
+    fn add(&mut self, counts: &Counts) {
+        self.requests += counts.requests.load(Relaxed);
+        let sums = self.verdicts.iter_mut().flatten();
+        for (sum, counter) in sums.zip(counts.verdicts.iter().flatten()) {
+            *sum += counter.load(Relaxed);
+        }
+    }
+}
+
+/// Adds one, as the counter's only writer: no read-modify-write that other cores must wait for.
+fn increment(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+fn row(direction: Direction) -> usize {
+    match direction {
+        Direction::Request => 0,
+        Direction::Response => 1,
+    }
+}
+
+fn column(action: Action) -> usize {
+    match action {
+        Action::Evict => 0,
+        Action::Inject => 1,
+        Action::Keep => 2,
+        Action::Renew => 3,
+        Action::Rewrite => 4,
+        Action::Strip(Reason::Duplicate) => 5,
+        Action::Strip(Reason::Malformed) => 6,
+        Action::Strip(Reason::Misplaced) => 7,
+        Action::Strip(Reason::Nameless) => 8,
+        Action::Strip(Reason::Oversize) => 9,
+        Action::Strip(Reason::Undeclared) => 10,
+    }
+}
+
+const ACTIONS: usize = 11;
+
+const REASONS: [Reason; 6] = [
+    Reason::Duplicate,
+    Reason::Malformed,
+    Reason::Misplaced,
+    Reason::Nameless,
+    Reason::Oversize,
+    Reason::Undeclared,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a1_the_books_of_two_workers_add_up() {
+        let books = Arc::new(Books::default());
+        let acme: Arc<str> = "acme.example".into();
+        for action in [Action::Keep, Action::Strip(Reason::Undeclared)] {
+            let mut shard = Shard::new(Arc::clone(&books));
+            let counts = shard.counts(&acme);
+            counts.count_request();
+            counts.count(&Verdict { direction: Direction::Request, name: b"a", action });
+            assert!(Arc::ptr_eq(&counts, &shard.counts(&acme)));
+        }
+        let tally = &books.read()[&acme];
+        assert_eq!(tally.requests, 2);
+        assert_eq!(tally.of(Direction::Request, Action::Keep), 1);
+        assert_eq!(tally.stripped(Direction::Request), 1);
+        assert_eq!(tally.seen(Direction::Request), 2);
+        assert_eq!(tally.seen(Direction::Response), 0);
+        assert_eq!(*tally, books.total());
+    }
+}

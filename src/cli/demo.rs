@@ -1,0 +1,99 @@
+//! `crumbgate demo`: the sample application behind a gateway, on loopback, with what to try.
+
+use std::{fs, path::Path, process::ExitCode};
+
+use anyhow::{Context, Result};
+
+use super::Signals;
+use crate::{
+    certificate,
+    clock::Clock,
+    config::{Config, Log, LogFormat},
+    demo, telemetry,
+};
+
+/// Serves until a signal says stop. `port` 0 takes any that is free.
+pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
+    let folder = tempfile::Builder::new()
+        .prefix("crumbgate-demo-")
+        .tempdir()
+        .context("no folder for the demo's certificate and configuration could be made")?;
+    let application = demo::Application::start().context("the sample application can't start")?;
+    let names: Vec<_> = demo::HOSTS.iter().chain(&certificate::LOCAL_NAMES).collect();
+    let made = certificate::make(&names, Clock::system().now())?;
+    made.write(folder.path(), false)?;
+    let file = folder.path().join("config.toml");
+    fs::write(&file, configuration(port, &application.address().to_string()))?;
+    let loaded = Config::load(&file, [])
+        .map_err(|problems| anyhow::anyhow!("the demo's own configuration:\n{problems}"))?;
+    let mut config = loaded.config;
+    config.log = Log { format: LogFormat::Text, access };
+    let lines = telemetry::start(config.log, std::env::var("RUST_LOG").ok().as_deref())?;
+    let signals = Signals::catch()?;
+    let gateway = super::start(config).with_context(|| {
+        format!("if another program has port {port}, try `crumbgate demo --port 0`")
+    })?;
+    let port = gateway.https().first().map_or(port, std::net::SocketAddr::port);
+    super::say(what_to_try(port, &application.address().to_string(), folder.path()))?;
+    super::serve_until_stopped(gateway, signals, &lines)
+}
+
+/// Three organizations, each with a session duration of its own.
+fn configuration(port: u16, application: &str) -> String {
+    let [acme, globex, initech] = demo::HOSTS;
+    format!(
+        r#"# What `crumbgate demo` serves.
+[server]
+https = ["127.0.0.1:{port}"]
+http = []
+drain = "2s"
+
+[limits]
+connections = 1000
+
+[tls]
+certificates = [{{ chain = "dev.crt", key = "dev.key" }}]
+
+[upstreams.app]
+servers = ["http://{application}"]
+
+[defaults]
+upstream = "app"
+
+[tenants."{acme}"]
+session = "2h"
+
+[tenants."{globex}"]                  # one week, the default
+
+[tenants."{initech}"]
+session = "20m"
+mode = "report"                       # counts what it would strip, and changes nothing
+"#
+    )
+}
+
+fn what_to_try(port: u16, application: &str, folder: &Path) -> String {
+    let [acme, globex, initech] = demo::HOSTS;
+    let folder = folder.display();
+    format!(
+        "\
+The sample application plants {planted} cookies wherever it can; the gateway lets the declared three pass.
+
+In a browser (it will warn of the certificate, which was made a moment ago):
+  https://{acme}:{port}/      sessions of 2 hours
+  https://{globex}:{port}/    sessions of 1 week
+  https://{initech}:{port}/   report mode: counted, not stripped
+  http://{application}/            the application itself, without the gateway
+
+What the application sets, and what comes through:
+  curl -sI http://{application}/ | grep -i set-cookie
+  curl -sI --cacert {folder}/dev.crt https://{acme}:{port}/ | grep -i set-cookie
+
+What the application receives:
+  curl -s --cacert {folder}/dev.crt -b '_ga=GA1.2.3; flexopus_session=abc; _fbp=fb.1' https://{acme}:{port}/whoami
+
+Configuration: {folder}/config.toml. Stop with Ctrl-C.
+",
+        planted = demo::PLANTED.len(),
+    )
+}

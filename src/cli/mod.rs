@@ -1,0 +1,410 @@
+//! The command line: what was asked for → what was done → an exit code.
+//!
+//! Exit codes: 0 done; 1 the answer is no (`check` found errors, the gateway can't start, something failed);
+//! 2 wrong usage.
+
+mod demo;
+mod health;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory, Parser, Subcommand};
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{info, warn};
+
+use crate::{
+    certificate,
+    clock::Clock,
+    config::{Config, Loaded, Place, Problem, Problems, Severity},
+    gateway::{self, Cutter, Gateway},
+    policy::verdict::{Action, Direction},
+    proxy::tls::Certificates,
+    telemetry::{self, Lines},
+};
+
+/// A TLS-terminating reverse proxy that makes a cookie declaration true: undeclared cookies are stripped in both
+/// directions, declared ones leave with the lifetime that was declared.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, disable_help_subcommand = true, after_help = EPILOGUE)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EPILOGUE: &str = "\
+To see it work, without any configuration: crumbgate demo
+
+Exit codes: 0 done; 1 the answer is no, or it failed; 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a self-signed development certificate, `dev.crt` and `dev.key`
+    ///
+    /// It is for localhost, *.localhost, 127.0.0.1, ::1 and the names that you add, and valid for 90 days. Browsers
+    /// warn of it; curl takes it with --cacert certs/dev.crt.
+    Certificate {
+        /// More names and addresses that it is for, such as acme.localhost
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// The folder to write into
+        #[arg(long, default_value = "certs")]
+        folder: PathBuf,
+        /// Replace files that are there already
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Say what `run` would refuse, with file, line and column, and what is odd
+    ///
+    /// Reads the configuration, the CRUMBGATE_… variables, the certificates and the CA bundles, and tells everything at
+    /// once. Exit code 1 where anything is an error.
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Print the effective configuration, with where each value comes from
+        #[arg(long)]
+        print: bool,
+    },
+    /// Print the completions of a shell
+    ///
+    /// For bash: crumbgate completions bash > ~/.local/share/bash-completion/completions/crumbgate
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Serve a sample application full of trackers behind the gateway, on loopback
+    ///
+    /// Needs nothing: the application is built in, the certificate is made on the spot. It prints addresses for a
+    /// browser and lines for curl.
+    Demo {
+        /// The port of the gateway; 0 takes any that is free
+        #[arg(long, default_value_t = 8443)]
+        port: u16,
+        /// Log each exchange
+        #[arg(long)]
+        access: bool,
+    },
+    /// Ask the running gateway for a sign of life: for container health checks
+    ///
+    /// Asks the first listener of the configuration, on this machine; the application is not asked. Exit code 0 where
+    /// the gateway answers, 1 otherwise.
+    Health {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print the manual pages
+    ///
+    /// To read them: crumbgate man | man -l -
+    Man,
+    /// Serve, as the configuration says, until SIGTERM or SIGINT
+    ///
+    /// At the signal it drains: it accepts nothing new, finishes what is open for as long as server.drain allows, and
+    /// cuts the rest; a second signal cuts at once. RUST_LOG (debug, or crumbgate::proxy=debug) shows more lines.
+    Run {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+}
+
+/// Runs the command that the process's arguments ask for.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Certificate { names, folder, overwrite } => {
+            make_certificate(names, &folder, overwrite)
+        }
+        Command::Check { config, print } => check(&config.config, print),
+        Command::Completions { shell } => print_completions(shell),
+        Command::Demo { port, access } => demo::run(port, access),
+        Command::Health { config } => health::ask(&config.config),
+        Command::Man => print_manual(),
+        Command::Run { config } => run(&config.config),
+    };
+    done.unwrap_or_else(|error| {
+        // Nobody reads it if it can't be written.
+        let _ = writeln!(io::stderr(), "crumbgate: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn make_certificate(mut names: Vec<String>, folder: &Path, overwrite: bool) -> Result<ExitCode> {
+    names.extend(certificate::LOCAL_NAMES.map(str::to_owned));
+    let made = certificate::make(&names, Clock::system().now())?;
+    let written = made.write(folder, overwrite)?;
+    say(format!("{}\n{}\n", written.chain.display(), written.key.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(file: &Path, print: bool) -> Result<ExitCode> {
+    let Some(loaded) = load(file) else { return Ok(ExitCode::FAILURE) };
+    if print {
+        say(loaded.effective.to_string())?;
+    } else {
+        let tenants = match loaded.config.tenants.len() {
+            1 => "1 tenant".to_owned(),
+            number => format!("{number} tenants"),
+        };
+        say(format!("{}: fine, {tenants}\n", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_completions(shell: clap_complete::Shell) -> Result<ExitCode> {
+    let mut completions = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "crumbgate", &mut completions);
+    say(completions)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A page for the command and one for each of its subcommands, one after another.
+fn print_manual() -> Result<ExitCode> {
+    let mut command = Arguments::command();
+    command.build();
+    let mut pages = Vec::new();
+    for page in std::iter::once(&command).chain(command.get_subcommands()) {
+        clap_mangen::Man::new(page.clone()).render(&mut pages)?;
+    }
+    say(pages)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes to standard output. Who stops reading has read enough: that is no failure.
+fn say(text: impl AsRef<[u8]>) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output can't be written"),
+    }
+}
+
+fn run(file: &Path) -> Result<ExitCode> {
+    let Some(loaded) = load(file) else { return Ok(ExitCode::FAILURE) };
+    let filter = std::env::var("RUST_LOG").ok();
+    let lines = telemetry::start(loaded.config.log, filter.as_deref())
+        .context("RUST_LOG: expected a level or target=level, as in debug")?;
+    let signals = Signals::catch()?;
+    serve_until_stopped(start(loaded.config)?, signals, &lines)
+}
+
+/// Starts a gateway of `config` on the machine's clock.
+fn start(config: Config) -> Result<Gateway> {
+    raise_file_limit(config.limits.connections);
+    let gateway = Gateway::start(config, Clock::system())?;
+    for address in gateway.https() {
+        info!(%address, "listening for https");
+    }
+    for address in gateway.http() {
+        info!(%address, "listening for http, to redirect");
+    }
+    Ok(gateway)
+}
+
+/// Serves until a signal says stop, then drains.
+fn serve_until_stopped(gateway: Gateway, mut signals: Signals, lines: &Lines) -> Result<ExitCode> {
+    let signal = signals.wait_for_stop();
+    info!(signal, "draining");
+    let books = gateway.books().clone();
+    cut_at_second_signal(gateway.cutter(), signals)?;
+    let report = gateway.drain();
+    let total = books.total();
+    for (direction, words) in [(Direction::Request, "requests"), (Direction::Response, "responses")]
+    {
+        info!(
+            seen = total.seen(direction),
+            kept = total.of(direction, Action::Keep),
+            rewritten = total.of(direction, Action::Rewrite),
+            stripped = total.stripped(direction),
+            renewed = total.of(direction, Action::Renew),
+            injected = total.of(direction, Action::Inject),
+            evicted = total.of(direction, Action::Evict),
+            "cookies of {words}"
+        );
+    }
+    if lines.lost() > 0 {
+        warn!(lost = lines.lost(), "log lines were lost: nobody read them in time");
+    }
+    if report.cut > 0 {
+        warn!(cut = report.cut, "stopped; exchanges that were still open after the drain were cut");
+    } else {
+        info!("stopped; every exchange was finished");
+    }
+    if report.failed_workers > 0 {
+        bail!("{} workers ended by a panic: please report it", report.failed_workers);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets whoever asks twice not wait: a second signal ends the drain.
+fn cut_at_second_signal(cutter: Cutter, mut signals: Signals) -> Result<()> {
+    let first = Instant::now();
+    let wait = move || {
+        let mut signal = signals.wait_for_stop();
+        while first.elapsed() < ECHO {
+            signal = signals.wait_for_stop();
+        }
+        warn!(signal, "a second signal: cutting what is still open");
+        cutter.cut();
+    };
+    let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait);
+    thread.map(drop).context("no thread could be started to wait for a second signal")
+}
+
+/// A signal that follows the first so closely is the same wish: `timeout` signals a process and then its group.
+const ECHO: Duration = Duration::from_millis(200);
+
+/// The signals that a gateway is told things by.
+struct Signals {
+    runtime: runtime::Runtime,
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Catches them from now on: before anybody can know that the gateway is there.
+    fn catch() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let guard = runtime.enter();
+        let hangup = signal(SignalKind::hangup())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        drop(guard);
+        Ok(Self { runtime, hangup, interrupt, terminate })
+    }
+
+    /// Waits for the signal to stop, and says which it was.
+    fn wait_for_stop(&mut self) -> &'static str {
+        self.runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = self.hangup.recv() => {
+                        warn!("SIGHUP: this version can't reload; restart it to read the configuration");
+                    }
+                    _ = self.interrupt.recv() => return "SIGINT",
+                    _ = self.terminate.recv() => return "SIGTERM",
+                }
+            }
+        })
+    }
+}
+
+/// Lets the process open as many files as it may: each exchange needs one for either side.
+fn raise_file_limit(connections: usize) {
+    let needed = 2 * connections as u64 + FILES_BESIDE_CONNECTIONS;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < needed => warn!(
+            limit,
+            needed, "limits.connections needs more open files than this process may have"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files can't be raised"),
+    }
+}
+
+const FILES_BESIDE_CONNECTIONS: u64 = 64;
+
+/// Reads a configuration and everything that it names, and tells what is wrong or odd on standard error.
+fn load(file: &Path) -> Option<Loaded> {
+    let (loaded, problems) = match read(file) {
+        Ok(loaded) => {
+            let mut problems = loaded.warnings.clone();
+            check_certificates(&loaded, &mut problems);
+            (Some(loaded), problems)
+        }
+        Err(problems) => (None, problems),
+    };
+    if !problems.is_empty() {
+        // Nobody reads it if it can't be written.
+        let _ = writeln!(io::stderr(), "{}", problems.render(telemetry::is_colourful()));
+    }
+    loaded.filter(|_| problems.errors() == 0)
+}
+
+/// Reads a configuration, and nothing that it names.
+fn read(file: &Path) -> std::result::Result<Loaded, Problems> {
+    let loaded = Config::load(file, std::env::vars_os());
+    loaded.map_err(|problems| if file.exists() { problems } else { no_such_file(file) })
+}
+
+/// What to do is another thing for who begins than for who mistyped: both are told.
+fn no_such_file(file: &Path) -> Problems {
+    let mut problems = Problems::default();
+    let place = Place::File(file.to_owned());
+    problems.push(Problem::error(place, "", "there is no such file").help(
+        "name yours with --config; to begin, copy the config.toml that Crumbgate comes with and change it; \
+         to see the gateway work without one: crumbgate demo"
+            .to_owned(),
+    ));
+    problems
+}
+
+/// Adds what is wrong with the files that a configuration names, and which tenants no certificate covers.
+fn check_certificates(loaded: &Loaded, problems: &mut Problems) {
+    let config = &loaded.config;
+    for upstream in &config.upstreams {
+        if let Err(error) = gateway::verifier(upstream) {
+            let key = format!("upstreams.{}.ca", upstream.name);
+            problems.push(Problem::error(loaded.effective.place(&key), key, with_causes(&error)));
+        }
+    }
+    if config.server.https.is_empty() {
+        return;
+    }
+    let key = "tls.certificates";
+    // Finding a place reads the file anew: once is enough.
+    let place = loaded.effective.place(key);
+    let problem =
+        |severity, message| Problem { severity, ..Problem::error(place.clone(), key, message) };
+    match Certificates::load(&config.tls, Clock::system().now()) {
+        Err(errors) => {
+            for error in errors {
+                problems.push(problem(Severity::Error, with_causes(&error)));
+            }
+        }
+        Ok((certificates, warnings)) => {
+            for warning in warnings {
+                problems.push(problem(Severity::Warning, with_causes(&warning)));
+            }
+            if let Some(message) = uncovered(config, &certificates) {
+                problems.push(problem(Severity::Warning, message));
+            }
+        }
+    }
+}
+
+/// Which tenants no certificate covers: a few by name, the others by their number.
+fn uncovered(config: &Config, certificates: &Certificates) -> Option<String> {
+    let names = config.tenants.iter().map(|tenant| &*tenant.name);
+    let uncovered: Vec<_> = names.filter(|name| !certificates.covers(name)).collect();
+    let (named, others) = uncovered.split_at(uncovered.len().min(NAMED_TENANTS));
+    let tenants = if uncovered.len() == 1 { "tenant" } else { "tenants" };
+    let and_others = match others.len() {
+        0 => String::new(),
+        number => format!(" and {number} more"),
+    };
+    (!named.is_empty())
+        .then(|| format!("no certificate covers the {tenants} {}{and_others}", named.join(", ")))
+}
+
+const NAMED_TENANTS: usize = 5;
+
+/// An error and its causes, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}

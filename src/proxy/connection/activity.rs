@@ -1,0 +1,181 @@
+//! What a connection is doing, noted where it happens.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// What a connection is doing: written by its own I/O and exchanges, read by the worker's sweep. One thread does both;
+/// the atomics are here because hyper wants what it may hand over at an upgrade to be `Send`.
+pub(crate) struct Activity {
+    pub(super) time: Arc<CoarseTime>,
+    pub(super) open_exchanges: AtomicU32,
+    /// Exchanges that the downstream gave up (HTTP/2: reset) since `resets_since`.
+    resets: AtomicU32,
+    resets_since: AtomicU64,
+    /// When the last exchange ended, or the connection began.
+    pub(super) idle_since: AtomicU64,
+    /// When bytes last moved, either way.
+    pub(super) moved_at: AtomicU64,
+    /// When the first byte of a head came while no exchange was open, or [`NEVER`].
+    pub(super) head_since: AtomicU64,
+    /// Since when a write waits for the downstream, or [`NEVER`].
+    pub(super) stalled_since: AtomicU64,
+    /// Whether an exchange ever began.
+    pub(super) used: AtomicBool,
+    /// Whether the newest request has a body, of which some may still be on its way.
+    has_body: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn new(time: Arc<CoarseTime>) -> Self {
+        let now = time.now();
+        Self {
+            time,
+            open_exchanges: AtomicU32::new(0),
+            resets: AtomicU32::new(0),
+            resets_since: AtomicU64::new(now),
+            idle_since: AtomicU64::new(now),
+            moved_at: AtomicU64::new(now),
+            head_since: AtomicU64::new(NEVER),
+            stalled_since: AtomicU64::new(NEVER),
+            used: AtomicBool::new(false),
+            has_body: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens the exchange of a request that has a body or none; it ends when the returned value is dropped.
+    pub(crate) fn begin_exchange(self: &Arc<Self>, has_body: bool) -> OpenExchange {
+        self.open_exchanges.store(self.open_exchanges.load(Relaxed) + 1, Relaxed);
+        self.head_since.store(NEVER, Relaxed);
+        self.used.store(true, Relaxed);
+        self.has_body.store(has_body, Relaxed);
+        OpenExchange { activity: Arc::clone(self), outcome: Outcome::GivenUp }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.open_exchanges.load(Relaxed) == 0
+    }
+
+    /// Whether more than `limit` exchanges were given up within a minute.
+    pub(crate) fn resets_exceed(&self, limit: u32) -> bool {
+        self.resets.load(Relaxed) > limit
+    }
+
+    pub(super) fn note_reset(&self) {
+        let now = self.time.now();
+        if now.saturating_sub(self.resets_since.load(Relaxed)) > RESETS_WINDOW_MS {
+            self.resets_since.store(now, Relaxed);
+            self.resets.store(0, Relaxed);
+        }
+        self.resets.store(self.resets.load(Relaxed).saturating_add(1), Relaxed);
+    }
+
+    pub(super) fn note_read(&self) {
+        self.moved_at.store(self.time.now(), Relaxed);
+        if self.is_idle() && self.head_since.load(Relaxed) == NEVER {
+            self.head_since.store(self.time.now(), Relaxed);
+        }
+    }
+
+    /// Whether the downstream may be sending what nobody will read: a body, or a head that was refused.
+    pub(super) fn may_be_sending(&self) -> bool {
+        self.has_body.load(Relaxed) || self.head_since.load(Relaxed) != NEVER
+    }
+
+    pub(super) fn note_write(&self, poll: &Poll<io::Result<usize>>) {
+        if matches!(poll, Poll::Ready(Ok(_))) {
+            self.moved_at.store(self.time.now(), Relaxed);
+        }
+        self.note_stall(poll);
+    }
+
+    pub(super) fn note_stall<T>(&self, poll: &Poll<T>) {
+        let stalled = self.stalled_since.load(Relaxed) != NEVER;
+        if poll.is_pending() != stalled {
+            let since = if poll.is_pending() { self.time.now() } else { NEVER };
+            self.stalled_since.store(since, Relaxed);
+        }
+    }
+}
+
+const RESETS_WINDOW_MS: Millis = 60_000;
+
+/// An exchange that is open on a connection.
+pub(crate) struct OpenExchange {
+    activity: Arc<Activity>,
+    outcome: Outcome,
+}
+
+/// How an exchange ends; until it is known better, by the downstream that gives it up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    BrokenOff,
+    GivenUp,
+    Whole,
+}
+
+impl OpenExchange {
+    /// Says that the answer was handed over whole.
+    pub(crate) fn finish(&mut self) {
+        self.outcome = Outcome::Whole;
+    }
+
+    /// Says that the application broke its answer off: the downstream is not to blame.
+    pub(crate) fn break_off(&mut self) {
+        self.outcome = Outcome::BrokenOff;
+    }
+
+    /// Whether the answer was handed over whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.outcome == Outcome::Whole
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        let activity = &*self.activity;
+        activity.open_exchanges.store(activity.open_exchanges.load(Relaxed) - 1, Relaxed);
+        activity.idle_since.store(activity.time.now(), Relaxed);
+        if self.outcome == Outcome::GivenUp {
+            activity.note_reset();
+        }
+    }
+}
+
+/// Milliseconds since the worker started.
+pub(super) type Millis = u64;
+
+pub(super) const NEVER: Millis = Millis::MAX;
+
+/// The time of a worker's last sweep: exact enough for time-outs, and free to read.
+pub(crate) struct CoarseTime {
+    started: Instant,
+    pub(super) millis: AtomicU64,
+}
+
+impl CoarseTime {
+    pub(super) fn start() -> Arc<Self> {
+        Arc::new(Self { started: Instant::now(), millis: AtomicU64::new(0) })
+    }
+
+    /// The time of the last sweep.
+    pub(crate) fn now(&self) -> Millis {
+        self.millis.load(Relaxed)
+    }
+
+    pub(super) fn advance(&self) -> Millis {
+        let millis = millis(self.started.elapsed());
+        self.millis.store(millis, Relaxed);
+        millis
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(NEVER - 1)
+}

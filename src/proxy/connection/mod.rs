@@ -1,0 +1,421 @@
+//! The downstream connections of one worker: what each is doing, and who must go.
+//!
+//! No connection has a timer. It notes in its [`Activity`] what it does, and once in a while the worker's sweep looks
+//! at all of them, tells each whose time is up to go, and wakes it. A sweep of 10,000 idle connections takes some
+//! microseconds; 10,000 timers that are moved at each request take more, and memory besides.
+
+mod activity;
+mod watched;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use slab::Slab;
+use tokio::sync::Notify;
+
+pub(crate) use activity::{Activity, OpenExchange};
+use activity::{CoarseTime, Millis, NEVER, millis};
+pub(crate) use watched::Watched;
+
+use crate::config::Limits;
+
+/// All downstream connections of a worker.
+pub(crate) struct Connections {
+    open: RefCell<Slab<Rc<Connection>>>,
+    time: Arc<CoarseTime>,
+    draining: Cell<bool>,
+    /// Told when the last connection has gone.
+    empty: Notify,
+}
+
+/// One downstream connection, as the worker sees it. It leaves the registry when it is dropped.
+pub(crate) struct Connection {
+    kind: Cell<Kind>,
+    order: Cell<Order>,
+    /// When `order` became `Drain`.
+    drained_at: Cell<Millis>,
+    waker: RefCell<Waker>,
+    activity: Arc<Activity>,
+}
+
+/// Keeps a connection in its registry.
+pub(crate) struct Registered {
+    connections: Rc<Connections>,
+    key: usize,
+    connection: Rc<Connection>,
+}
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// Not yet anything: TLS is being negotiated, within a time limit of its own.
+    Handshake,
+    Http1,
+    Http2,
+    /// It was upgraded, over HTTP/1.1: bytes go both ways.
+    Tunnel,
+}
+
+/// What a connection is told to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Order {
+    /// Close at once.
+    Cut(Cause),
+    /// Finish open exchanges, accept no new ones.
+    Drain,
+    /// Go on.
+    Serve,
+}
+
+/// Why a connection is closed before its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Cause {
+    /// The drain's time is over.
+    Drain,
+    /// A request's head took too long.
+    Head,
+    /// It was told to drain and did not.
+    Lingering,
+    /// It gave up too many requests, and went on when told to drain.
+    Resets,
+    /// It reads nothing of what it is sent.
+    Stalled,
+}
+
+impl Connections {
+    pub(crate) fn new() -> Self {
+        Self {
+            open: RefCell::default(),
+            time: CoarseTime::start(),
+            draining: Cell::new(false),
+            empty: Notify::new(),
+        }
+    }
+
+    /// Adds a connection that has just been accepted.
+    pub(crate) fn register(self: &Rc<Self>) -> Registered {
+        let connection = Rc::new(Connection {
+            kind: Cell::new(Kind::Handshake),
+            order: Cell::new(Order::Serve),
+            drained_at: Cell::new(NEVER),
+            waker: RefCell::new(Waker::noop().clone()),
+            activity: Arc::new(Activity::new(Arc::clone(&self.time))),
+        });
+        let key = self.open.borrow_mut().insert(Rc::clone(&connection));
+        Registered { connections: Rc::clone(self), key, connection }
+    }
+
+    /// Moves the time on and tells every connection that has overstayed to go.
+    pub(crate) fn sweep(&self, limits: &Limits) {
+        let now = self.time.advance();
+        for (_, connection) in self.open.borrow().iter() {
+            connection.review(now, limits, self.draining.get());
+        }
+    }
+
+    /// Tells every connection to finish what is open: from now on idle ones close.
+    pub(crate) fn drain(&self, limits: &Limits) {
+        self.draining.set(true);
+        self.sweep(limits);
+    }
+
+    /// Waits until no connection is left.
+    pub(crate) async fn emptied(&self) {
+        while !self.open.borrow().is_empty() {
+            self.empty.notified().await;
+        }
+    }
+
+    /// Closes all that is left; returns how many exchanges and tunnels that cuts.
+    pub(crate) fn cut(&self) -> usize {
+        let mut exchanges = 0;
+        for (_, connection) in self.open.borrow().iter() {
+            exchanges += match connection.kind.get() {
+                Kind::Tunnel => 1,
+                Kind::Handshake | Kind::Http1 | Kind::Http2 => {
+                    connection.activity.open_exchanges.load(Relaxed) as usize
+                }
+            };
+            connection.command(Order::Cut(Cause::Drain), self.time.now());
+        }
+        exchanges
+    }
+}
+
+impl Registered {
+    /// The connection's activity, for its I/O and its exchanges.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.connection.activity
+    }
+
+    /// Says what the connection speaks from now on.
+    pub(crate) fn becomes(&self, kind: Kind) {
+        self.connection.kind.set(kind);
+    }
+
+    /// Lets the connection finish what is open, and nothing more.
+    pub(crate) fn drain(&self) {
+        self.connection.command(Order::Drain, self.connections.time.now());
+    }
+
+    /// The order in force; the task of `context` is woken when it changes.
+    pub(crate) fn poll_order(&self, context: &Context<'_>) -> Order {
+        self.connection.waker.borrow_mut().clone_from(context.waker());
+        self.connection.order.get()
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.borrow_mut();
+        open.remove(self.key);
+        if open.is_empty() {
+            self.connections.empty.notify_waiters();
+        }
+    }
+}
+
+impl Connection {
+    fn review(&self, now: Millis, limits: &Limits, draining: bool) {
+        if let Some(order) = self.due(now, limits, draining) {
+            self.command(order, now);
+        }
+    }
+
+    /// What the connection must be told, if anything new.
+    fn due(&self, now: Millis, limits: &Limits, draining: bool) -> Option<Order> {
+        match self.kind.get() {
+            // It has a time limit of its own; only a stop is in more of a hurry.
+            Kind::Handshake => {
+                let waited = now.saturating_sub(self.activity.idle_since.load(Relaxed));
+                let overdue = draining && waited > millis(DRAIN_GRACE);
+                overdue.then_some(Order::Cut(Cause::Drain))
+            }
+            // What a tunnel carries is not the gateway's: it ends with its peers, or with the drain.
+            Kind::Tunnel => None,
+            Kind::Http1 | Kind::Http2 => match self.order.get() {
+                Order::Cut(_) => None,
+                Order::Drain => self.cause_to_cut(now, limits).map(Order::Cut),
+                Order::Serve => {
+                    let cut = self.cause_to_cut(now, limits).map(Order::Cut);
+                    cut.or_else(|| self.is_to_drain(now, limits, draining).then_some(Order::Drain))
+                }
+            },
+        }
+    }
+
+    fn cause_to_cut(&self, now: Millis, limits: &Limits) -> Option<Cause> {
+        let activity = &*self.activity;
+        let waited = |since: Millis, limit: Duration| now.saturating_sub(since) > millis(limit);
+        let stalled_since = activity.stalled_since.load(Relaxed);
+        if waited(stalled_since, limits.body_timeout) {
+            return Some(Cause::Stalled);
+        }
+        // While the rest of an answer waits to be read, neither is there room for a 408, nor has the peer gone.
+        let idle = activity.is_idle() && stalled_since == NEVER;
+        let head_since = activity.head_since.load(Relaxed);
+        if idle && self.kind.get() == Kind::Http1 && waited(head_since, limits.head_timeout) {
+            return Some(Cause::Head);
+        }
+        let drained_at = self.drained_at.get();
+        if !waited(drained_at, DRAIN_GRACE) {
+            return None;
+        }
+        if activity.resets_exceed(limits.h2_resets) {
+            return Some(Cause::Resets);
+        }
+        let silent = waited(activity.moved_at.load(Relaxed), DRAIN_GRACE);
+        let lingers = idle && (silent || waited(drained_at, limits.body_timeout));
+        lingers.then_some(Cause::Lingering)
+    }
+
+    fn is_to_drain(&self, now: Millis, limits: &Limits, draining: bool) -> bool {
+        let activity = &*self.activity;
+        let idle_for = now.saturating_sub(activity.idle_since.load(Relaxed));
+        // A connection that has just been made still gets its first answer.
+        let fresh = !activity.used.load(Relaxed) && idle_for <= millis(DRAIN_GRACE);
+        // Over HTTP/1.1 a head that has begun has a time limit of its own. Over HTTP/2 bytes alone are no head.
+        let head = self.kind.get() == Kind::Http1 && activity.head_since.load(Relaxed) != NEVER;
+        let unused = activity.is_idle() && !head && idle_for > millis(limits.idle_timeout);
+        draining && !fresh || unused || activity.resets_exceed(limits.h2_resets)
+    }
+
+    fn command(&self, order: Order, now: Millis) {
+        if self.order.get() == order || matches!(self.order.get(), Order::Cut(_)) {
+            return;
+        }
+        if order == Order::Drain {
+            self.drained_at.set(now);
+        }
+        self.order.set(order);
+        self.waker.borrow().wake_by_ref();
+    }
+}
+
+/// How long an idle connection over which no byte moves may take to go once it was told to drain: an HTTP/2 peer that
+/// never answers the closing PING would stay for ever. The same time is granted to the handshake and the first request
+/// of a connection that was accepted just before the drain.
+const DRAIN_GRACE: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use std::{io, task::Poll};
+
+    use super::*;
+
+    const MINUTE: Millis = 60_000;
+
+    fn limits() -> Limits {
+        Limits {
+            head_bytes: 65_536,
+            head_fields: 100,
+            cookie_bytes: 49_152,
+            body_bytes: None,
+            connections: 10_000,
+            h2_streams: 100,
+            h2_resets: 2,
+            superseded_values: 1024,
+            handshake_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(75),
+            body_timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// A connection that was accepted when the worker started.
+    fn connection(kind: Kind) -> Registered {
+        let registered = Rc::new(Connections::new()).register();
+        registered.becomes(kind);
+        registered
+    }
+
+    impl Registered {
+        fn at(&self, now: Millis) -> Option<Order> {
+            self.connection.activity.time.millis.store(now, Relaxed);
+            self.connection.due(now, &limits(), false)
+        }
+
+        /// What it is told at this time if the gateway drains.
+        fn at_drain(&self, now: Millis) -> Option<Order> {
+            self.connection.due(now, &limits(), true)
+        }
+
+        fn drained_at(self, now: Millis) -> Self {
+            self.connection.command(Order::Drain, now);
+            self
+        }
+    }
+
+    const PENDING: Poll<io::Result<usize>> = Poll::Pending;
+
+    #[test]
+    fn an_idle_connection_is_drained_and_a_busy_one_is_not() {
+        for kind in [Kind::Http1, Kind::Http2] {
+            let connection = connection(kind);
+            assert_eq!(connection.at(75_000), None);
+            assert_eq!(connection.at(75_001), Some(Order::Drain));
+            let exchange = connection.activity().begin_exchange(false);
+            assert_eq!(connection.at(60 * MINUTE), None);
+            drop(exchange);
+            assert_eq!(connection.at(61 * MINUTE), None);
+            assert_eq!(connection.at(62 * MINUTE), Some(Order::Drain));
+        }
+        assert_eq!(connection(Kind::Handshake).at(60 * MINUTE), None);
+        assert_eq!(connection(Kind::Handshake).at_drain(2_000), None);
+        assert_eq!(connection(Kind::Handshake).at_drain(2_001), Some(Order::Cut(Cause::Drain)));
+        assert_eq!(connection(Kind::Tunnel).at(60 * MINUTE), None);
+    }
+
+    #[test]
+    fn bytes_are_the_beginning_of_a_head_over_http_1_alone() {
+        let one = connection(Kind::Http1);
+        one.at(70_000);
+        one.activity().note_read();
+        assert_eq!(one.at(85_000), None);
+        assert_eq!(one.at(85_001), Some(Order::Cut(Cause::Head)));
+        let two = connection(Kind::Http2);
+        two.at(70_000);
+        two.activity().note_read();
+        assert_eq!(two.at(75_001), Some(Order::Drain));
+    }
+
+    #[test]
+    fn a_head_is_not_answered_while_an_answer_waits_to_be_read() {
+        let connection = connection(Kind::Http1);
+        connection.activity().note_write(&PENDING);
+        connection.activity().note_read();
+        assert_eq!(connection.at(20_000), None);
+        assert_eq!(connection.at(60_001), Some(Order::Cut(Cause::Stalled)));
+        connection.activity().note_write(&Poll::Ready(Ok(1)));
+        assert_eq!(connection.at(60_002), Some(Order::Cut(Cause::Head)));
+    }
+
+    #[test]
+    fn a_drain_spares_what_still_moves_and_what_has_just_begun() {
+        for kind in [Kind::Http1, Kind::Http2] {
+            assert_eq!(connection(kind).at_drain(2_000), None);
+            assert_eq!(connection(kind).at_drain(2_001), Some(Order::Drain));
+
+            let silent = connection(kind).drained_at(MINUTE);
+            assert_eq!(silent.at(MINUTE + 2_000), None);
+            assert_eq!(silent.at(MINUTE + 2_001), Some(Order::Cut(Cause::Lingering)));
+
+            // The rest of an answer is on its way to a slow reader.
+            let slow = connection(kind).drained_at(MINUTE);
+            slow.at(MINUTE);
+            slow.activity().note_write(&PENDING);
+            assert_eq!(slow.at(MINUTE + 50_000), None);
+            slow.activity().note_write(&Poll::Ready(Ok(1)));
+            assert_eq!(slow.at(MINUTE + 52_000), None);
+            assert_eq!(slow.at(MINUTE + 52_001), Some(Order::Cut(Cause::Lingering)));
+
+            let busy = connection(kind).drained_at(MINUTE);
+            let _exchange = busy.activity().begin_exchange(false);
+            assert_eq!(busy.at(60 * MINUTE), None);
+        }
+    }
+
+    #[test]
+    fn a_peer_can_not_linger_by_moving_bytes_for_ever() {
+        let connection = connection(Kind::Http2).drained_at(MINUTE);
+        for second in 60..=120 {
+            assert_eq!(connection.at(second * 1000), None, "{second}");
+            connection.activity().note_read();
+        }
+        assert_eq!(connection.at(2 * MINUTE + 1), Some(Order::Cut(Cause::Lingering)));
+    }
+
+    #[test]
+    fn tp1_exchanges_that_are_given_up_are_counted_for_a_minute() {
+        let give_up = |connection: &Registered, times| {
+            for _ in 0..times {
+                drop(connection.activity().begin_exchange(false));
+            }
+        };
+        let patient = connection(Kind::Http2);
+        give_up(&patient, 2);
+        patient.at(MINUTE + 1);
+        give_up(&patient, 2);
+        assert_eq!(patient.at(MINUTE + 2), None);
+
+        let flooding = connection(Kind::Http2);
+        give_up(&flooding, 3);
+        assert_eq!(flooding.at(1), Some(Order::Drain));
+        let flooding = flooding.drained_at(1);
+        let _open = flooding.activity().begin_exchange(false);
+        assert_eq!(flooding.at(2_001), None);
+        assert_eq!(flooding.at(2_002), Some(Order::Cut(Cause::Resets)));
+
+        let unlucky = connection(Kind::Http2);
+        for _ in 0..10 {
+            unlucky.activity().begin_exchange(false).break_off();
+            unlucky.activity().begin_exchange(false).finish();
+        }
+        assert_eq!(unlucky.at(1), None);
+    }
+}

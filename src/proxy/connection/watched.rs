@@ -1,0 +1,110 @@
+//! The downstream's I/O: it notes what it does, and closes gently.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+use super::Activity;
+
+/// A downstream's I/O that notes what it does.
+///
+/// It closes gently: a socket that is closed before everything was read of it resets the connection, and the reset
+/// may destroy the answer before the downstream has seen it. So what the downstream still sends is read and thrown
+/// away for a while (RFC 9112, section 9.6).
+pub(crate) struct Watched<T> {
+    io: T,
+    activity: Arc<Activity>,
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> Watched<T> {
+    pub(crate) fn new(io: T, activity: Arc<Activity>) -> Self {
+        Self { io, activity, lingering: None }
+    }
+}
+
+impl<T: AsyncRead + Unpin> Watched<T> {
+    /// Ready when the downstream has closed, too, or after [`LINGERING`].
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGERING)));
+        while sleep.as_mut().poll(context).is_pending() {
+            let mut thrown_away = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut thrown_away);
+            let read = ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// How long a closed connection is read.
+const LINGERING: Duration = Duration::from_secs(2);
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut self.io).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.activity.note_read();
+        }
+        poll
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.activity.note_write(&poll);
+        poll
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.io).poll_write_vectored(context, slices);
+        self.activity.note_write(&poll);
+        poll
+    }
+
+    // Not forwarding these two would make hyper copy every answer into one buffer.
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.io).poll_flush(context);
+        self.activity.note_stall(&poll);
+        poll
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(context))?;
+            if !self.activity.may_be_sending() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        self.poll_linger(context).map(Ok)
+    }
+}

@@ -1,0 +1,329 @@
+//! One request's journey, as a straight line: admit → judge request → forward → judge response → record → answer.
+
+use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+};
+use http_body::Body as _;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use smallvec::SmallVec;
+use tracing::debug;
+
+use super::{
+    access::{Line, Record},
+    admission::{self, Entry},
+    body::{Body, RequestBody},
+    connection::{Activity, Kind},
+    forward::{self, Origin},
+    rejection::{Rejection, Representation},
+    request_id::{REQUEST_ID, RequestId},
+    upgrade::{self, Asked},
+    worker::{Permit, Worker},
+};
+use crate::policy::{
+    self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
+    ResponseFacts, SetCookieFields, date::ImfFixdate,
+};
+
+/// A connection's downstream: who it is, and what its exchanges draw on.
+pub(crate) struct Downstream {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) peer: IpAddr,
+    /// Whether the peer is one of `server.trusted_proxies`.
+    pub(crate) trusted: bool,
+    /// The server name of the TLS handshake, in lower case.
+    pub(crate) server_name: Option<Box<str>>,
+    pub(crate) activity: Arc<Activity>,
+    /// Held as long as the connection or a tunnel of it lives.
+    pub(crate) permit: Rc<Permit>,
+}
+
+impl Downstream {
+    /// Answers one request: with what the application says, or with why it was not asked.
+    pub(crate) async fn exchange(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let worker = &self.worker;
+        let id = worker.request_ids.of(request.headers());
+        let accept = request.headers().get(header::ACCEPT).cloned();
+        let http1 = request.version() <= Version::HTTP_11;
+        let has_body = !request.body().is_end_stream();
+        let bodiless = *request.method() == Method::HEAD;
+        let line = worker
+            .settings
+            .access_log
+            .then(|| Line::begin(request.method(), request.uri().path(), &id));
+        let mut record = Some(Record::new(self.activity.begin_exchange(has_body), line));
+        let answer = self.try_exchange(request, &id, &mut record).await;
+        let response = answer.unwrap_or_else(|rejection| {
+            debug!(request_id = id.as_str(), %rejection, "answered in the application's place");
+            let fields = accept.map(|accept| (header::ACCEPT, accept)).into_iter().collect();
+            let page = rejection.into_response(Representation::asked_by(&fields), &id, http1);
+            if bodiless { page.map(|_| Body::none()) } else { page }
+        });
+        let Some(mut record) = record else { return Ok(response) };
+        record.set_status(response.status());
+        Ok(response.map(|body| body.recorded_by(record)))
+    }
+
+    async fn try_exchange(
+        &self,
+        mut request: Request<Incoming>,
+        id: &RequestId,
+        record: &mut Option<Record>,
+    ) -> Result<Response<Body>, Rejection> {
+        let worker = &*self.worker;
+        if self.permit.refused || self.activity.resets_exceed(worker.settings.limits.h2_resets) {
+            return Err(Rejection::Overloaded);
+        }
+        let asked = Asked::by(&mut request)?;
+        admission::check_method(request.method())?;
+        if !forward::is_clearly_framed(request.headers()) {
+            return Err(Rejection::Framing);
+        }
+        let authority = admission::authority(&request)?;
+        let host = admission::host(&authority)?;
+        let entry = admission::admit(&worker.tenants, &host, self.server_name.as_deref())?;
+        if let Some(record) = record {
+            record.set_tenant(&entry.tenant.name);
+        }
+        entry.counts.count_request();
+        let mut count = |verdict: policy::verdict::Verdict<'_>| entry.counts.count(&verdict);
+
+        // What the response is judged by stays here while the request travels on: clones share their bytes.
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let cookies: SmallVec<[HeaderValue; 2]> =
+            request.headers().get_all(header::COOKIE).iter().cloned().collect();
+        let facts = RequestFacts {
+            method: method.as_str(),
+            path: uri.path(),
+            host: &host,
+            accepts_html: policy::accepts_html(field_bytes(request.headers(), &header::ACCEPT)),
+        };
+        let tenant = &entry.tenant;
+        let (field, judged) = tenant.policy.judge_request(
+            facts,
+            cookies.iter().map(HeaderValue::as_bytes),
+            &mut count,
+        );
+        self.check_head(&request, &entry, &judged)?;
+        replace_cookie(request.headers_mut(), field);
+
+        let upstream = &worker.upstreams[usize::from(tenant.upstream)];
+        let (peer, version) = (self.peer, request.version());
+        let origin = Origin { peer, trusted: self.trusted, version, authority: &authority };
+        let request = self.prepare(request, &entry, &origin, id, asked.is_some());
+        let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
+        let now = worker.clock.now();
+        let fields = response.headers();
+        let response_facts = ResponseFacts {
+            status: response.status().as_u16(),
+            date_unix_s: date(fields).unwrap_or(now.unix_s),
+            uptime_s: now.uptime_s,
+            may_be_shared: policy::may_be_shared(field_bytes(fields, &header::CACHE_CONTROL)),
+        };
+        let resources = Resources {
+            tenant: &tenant.name,
+            superseded: &worker.superseded,
+            random: &mut super::random::<32>,
+        };
+        let set_cookies = judged.judge_response(
+            response_facts,
+            field_bytes(fields, &header::SET_COOKIE),
+            resources,
+            &mut count,
+        );
+        // Which version the application speaks is between it and the gateway.
+        *response.version_mut() = Version::HTTP_11;
+        let tunnel = match (asked, response.status()) {
+            (Some(asked), StatusCode::SWITCHING_PROTOCOLS) => {
+                asked.check(&response)?;
+                Some((asked, hyper::upgrade::on(&mut response)))
+            }
+            (None, StatusCode::SWITCHING_PROTOCOLS) => return Err(Rejection::Upgrade),
+            (Some(asked), status) if asked.is_connect() && status.is_success() => {
+                return Err(Rejection::Upgrade);
+            }
+            (Some(_) | None, _) => None,
+        };
+        let fields = response.headers_mut();
+        forward::remove_hop_by_hop(fields);
+        if tenant.policy.mode == Mode::Enforce {
+            forward::remove_obsolete_cookies(fields);
+        }
+        // An address of another protocol would lead past the gateway.
+        fields.remove(header::ALT_SVC);
+        replace_set_cookie(fields, set_cookies);
+        fields.entry(header::DATE).or_insert_with(|| http_date(response_facts.date_unix_s));
+        fields.insert(REQUEST_ID, id.value());
+        let Some((asked, upstream_io)) = tunnel else {
+            let timeout = upstream.body_timeout();
+            return Ok(response.map(|body| Body::streamed(body, lease, timeout, Rc::clone(&entry))));
+        };
+        lease.release();
+        let mut response = response.map(|_| Body::none());
+        asked.confirm(&mut response);
+        self.spawn_tunnel(asked, upstream_io, record.take());
+        Ok(response)
+    }
+
+    /// Refuses a head that is too large (R8): now that its cookies are judged, the answer can evict them.
+    fn check_head(
+        &self,
+        request: &Request<Incoming>,
+        entry: &Entry,
+        judged: &JudgedRequest<'_>,
+    ) -> Result<(), Rejection> {
+        let limits = &self.worker.settings.limits;
+        let evictions = || {
+            let now = self.worker.clock.now();
+            judged.evictions(now.unix_s, &mut |verdict| entry.counts.count(&verdict))
+        };
+        let (got, limit) = (admission::head_bytes(request), limits.head_bytes);
+        if got > limit {
+            return Err(Rejection::HeadTooLarge { got, limit, evictions: evictions() });
+        }
+        let (got, limit) = (admission::head_fields(request.headers()), limits.head_fields);
+        if got > limit {
+            return Err(Rejection::TooManyFields { got, limit, evictions: evictions() });
+        }
+        let (got, limit) = (admission::cookie_bytes(request.headers()), limits.cookie_bytes);
+        if got > limit && entry.tenant.policy.mode == Mode::Enforce {
+            return Err(Rejection::CookieTooLarge { got, limit, evictions: evictions() });
+        }
+        if let (Some(limit), Some(promised)) =
+            (limits.body_bytes, request.body().size_hint().exact())
+            && promised > limit
+        {
+            return Err(Rejection::BodyTooLarge { limit });
+        }
+        Ok(())
+    }
+
+    /// Makes of a judged request what goes upstream: origin-form, one hop's fields left behind, forwarding fields set.
+    fn prepare(
+        &self,
+        request: Request<Incoming>,
+        entry: &Rc<Entry>,
+        origin: &Origin<'_>,
+        id: &RequestId,
+        websocket: bool,
+    ) -> Request<RequestBody> {
+        let limits = &self.worker.settings.limits;
+        let entry = Rc::clone(entry);
+        let mode = entry.tenant.policy.mode;
+        let mut request = request
+            .map(|body| RequestBody::new(body, limits.body_bytes, limits.body_timeout, entry));
+        let unknown_length = request.body().size_hint().exact().is_none();
+        *request.version_mut() = Version::HTTP_11;
+        *request.uri_mut() = upgrade::origin_form(request.uri());
+        request.extensions_mut().clear();
+        let fields = request.headers_mut();
+        let trailers = forward::accepts_trailers(fields);
+        forward::remove_hop_by_hop(fields);
+        // The gateway itself says 100 Continue when the application takes the first byte.
+        fields.remove(header::EXPECT);
+        if mode == Mode::Enforce {
+            forward::remove_obsolete_cookies(fields);
+        }
+        if unknown_length {
+            // Unless told so, hyper takes for granted that a GET has no body, and leaves it out.
+            fields.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if trailers {
+            fields.insert(header::TE, HeaderValue::from_static("trailers"));
+            fields.insert(header::CONNECTION, HeaderValue::from_static("TE"));
+        }
+        if websocket {
+            Asked::ask(fields);
+        }
+        forward::set_forwarding_fields(fields, origin);
+        fields.insert(header::HOST, origin.authority.clone());
+        fields.insert(REQUEST_ID, id.value());
+        request
+    }
+
+    /// Leaves an upgraded exchange to a task of its own, which a drain waits for.
+    fn spawn_tunnel(&self, asked: Asked, upstream: OnUpgrade, record: Option<Record>) {
+        let permit = Rc::clone(&self.permit);
+        let registered = (!asked.is_connect()).then(|| self.worker.connections.register());
+        if let Some(registered) = &registered {
+            registered.becomes(Kind::Tunnel);
+        }
+        tokio::task::spawn_local(async move {
+            asked.tunnel(upstream, registered, record).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Puts in place what goes upstream (R1, R6).
+fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {
+    match field {
+        CookieField::Untouched => {}
+        CookieField::Removed => {
+            fields.remove(header::COOKIE);
+        }
+        CookieField::Replaced(bytes) => {
+            fields.remove(header::COOKIE);
+            fields.extend(sensitive(bytes).map(|value| (header::COOKIE, value)));
+        }
+    }
+}
+
+/// Puts in place what goes downstream, in its order.
+fn replace_set_cookie(fields: &mut HeaderMap, outgoing: SetCookieFields) {
+    let SetCookieFields::Replaced(outgoing) = outgoing else { return };
+    let came: SmallVec<[HeaderValue; 8]> =
+        fields.get_all(header::SET_COOKIE).iter().cloned().collect();
+    fields.remove(header::SET_COOKIE);
+    for field in outgoing {
+        let value = match field {
+            OutgoingSetCookie::Built(bytes) => sensitive(bytes),
+            OutgoingSetCookie::Kept(index) => came.get(index).cloned(),
+        };
+        if let Some(value) = value {
+            fields.append(header::SET_COOKIE, value);
+        }
+    }
+}
+
+/// A field's value that is a secret: it is not printed, and HTTP/2 keeps it out of its tables.
+fn sensitive(bytes: Vec<u8>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn field_bytes<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
+    fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
+}
+
+/// The response's own date, in seconds since the Unix epoch (S2).
+fn date(fields: &HeaderMap) -> Option<u64> {
+    let date = policy::date::parse_cookie_date(fields.get(header::DATE)?.as_bytes())?;
+    u64::try_from(date).ok()
+}
+
+fn http_date(unix_s: u64) -> HeaderValue {
+    HeaderValue::from_bytes(ImfFixdate::new(unix_s).as_bytes()).expect("a date is visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Every HTTP/1.1 connection has room for one, also while it is idle; every HTTP/2 stream has one.
+    #[test]
+    fn an_exchange_is_small() {
+        let bytes = future_bytes(Downstream::exchange);
+        assert!(bytes <= 4608, "an exchange has {bytes} bytes");
+    }
+}

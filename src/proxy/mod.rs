@@ -1,0 +1,38 @@
+//! The data path: hyper, tokio, rustls. Thread-per-core: what a request touches belongs to one thread.
+//!
+//! - `worker.rs`: listen, accept, one task for each connection, drain.
+//! - `connection/`: what each connection is doing, and who must go.
+//! - `tls/`: certificates by server name.
+//! - `exchange.rs`: one request's journey, as a straight line.
+//! - `admission.rs`: authority, tenant, limits (T1, T2, R8).
+//! - `upstream/`: the connection pool, balancing, timeouts; `forward.rs`: hop-by-hop and forwarding fields.
+//! - `body.rs`: bodies on their way; `delivery.rs`: whether they arrive; `upgrade.rs`: WebSockets.
+//! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
+//! - `access.rs`, `request_id.rs`: what is noted of an exchange.
+
+mod access;
+mod admission;
+mod body;
+mod connection;
+mod delivery;
+mod exchange;
+mod forward;
+mod limits;
+mod redirect;
+mod rejection;
+mod request_id;
+pub mod tls;
+mod upgrade;
+mod upstream;
+pub(crate) mod worker;
+
+/// Fresh random bytes from the operating system's generator.
+///
+/// # Panics
+///
+/// If the system has no randomness to give: nothing that follows could be safe.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system's random generator works");
+    bytes
+}

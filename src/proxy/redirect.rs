@@ -1,0 +1,78 @@
+//! The plain listeners: they redirect to https, and do nothing else.
+
+use std::{convert::Infallible, sync::Arc};
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{
+    access::Record,
+    admission,
+    body::Body,
+    connection::Activity,
+    rejection::{Rejection, Representation},
+    worker::Worker,
+};
+use crate::tenants::split_authority;
+
+/// Answers a plain request, which came to this port on a connection that may be one too many (`refused`), with the same address under https, or with why there is none.
+pub(crate) async fn answer(
+    worker: &Worker,
+    activity: &Arc<Activity>,
+    listener_port: u16,
+    refused: bool,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let has_body = !request.body().is_end_stream();
+    let record = Record::new(activity.begin_exchange(has_body), None);
+    let redirected = if refused {
+        Err(Rejection::Overloaded)
+    } else {
+        redirect(worker, listener_port, &request)
+    };
+    let response = redirected.unwrap_or_else(|rejection| {
+        let id = worker.request_ids.of(request.headers());
+        rejection.into_response(Representation::asked_by(request.headers()), &id, true)
+    });
+    Ok(response.map(|body| body.recorded_by(record)))
+}
+
+/// Only hosts that a tenant has are redirected: whoever asks for another gets no address from here.
+fn redirect(
+    worker: &Worker,
+    listener_port: u16,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Rejection> {
+    let authority = admission::authority(request)?;
+    let host = admission::host(&authority)?;
+    admission::admit(&worker.tenants, &host, None)?;
+    let target = request.uri().path_and_query().map(|target| target.as_str());
+    // `OPTIONS *` has no path: right after a host it would be a part of its name.
+    let target = target.filter(|target| target.starts_with('/')).unwrap_or("/");
+    let location = match public_https_port(worker, listener_port, &authority) {
+        HTTPS_PORT => format!("https://{host}{target}"),
+        port => format!("https://{host}:{port}{target}"),
+    };
+    let location = HeaderValue::try_from(location)
+        .map_err(|_| Rejection::Authority("the target can't be written into a field"))?;
+    let mut response = Response::new(Body::none());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// The port of https, as the client sees it: the listener's own, unless the client has come by port 80 to a listener
+/// that has another. Then something before the gateway forwards the usual ports (a container's, a load balancer's).
+fn public_https_port(worker: &Worker, listener_port: u16, authority: &HeaderValue) -> u16 {
+    let written = authority.to_str().ok().and_then(split_authority).and_then(|(_, port)| port);
+    let came_by = written.unwrap_or(HTTP_PORT);
+    if came_by == HTTP_PORT && listener_port != HTTP_PORT {
+        HTTPS_PORT
+    } else {
+        worker.settings.https_port
+    }
+}
+
+const HTTP_PORT: u16 = 80;
+const HTTPS_PORT: u16 = 443;

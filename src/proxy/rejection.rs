@@ -1,0 +1,296 @@
+//! Every answer that the gateway gives in the application's place: a status, a neutral page, no cookie (S8).
+//!
+//! What is no HTTP, or far too large to be read, gets no page: hyper refuses it before there is a request, by a bare
+//! 400, 414 or 431 over HTTP/1.1, and over HTTP/2 by a 431, or an error of the stream or the connection.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::{
+    body::{Body, Fault},
+    request_id::{REQUEST_ID, RequestId},
+    upstream,
+};
+
+/// Why a request is answered here and not upstream.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Rejection {
+    /// The authority is missing, doubled, malformed, or contradicts itself (T2).
+    #[error("the request does not say clearly which host it is for: {0}")]
+    Authority(&'static str),
+    /// The request's body broke off.
+    #[error("the request's body broke off")]
+    BodyBroken,
+    /// No part of the request's body came within `limits.body_timeout`.
+    #[error("the request's body came too slowly")]
+    BodyLate,
+    /// The request's body is larger than `limits.body_bytes`.
+    #[error("the request's body has more than {limit} bytes")]
+    BodyTooLarge {
+        /// What is allowed.
+        limit: u64,
+    },
+    /// The `Cookie` fields are larger than `limits.cookie_bytes` (R8).
+    #[error("the Cookie fields have {got} bytes, more than {limit}")]
+    CookieTooLarge {
+        /// What came.
+        got: usize,
+        /// What is allowed.
+        limit: usize,
+        /// `Set-Cookie` fields that delete what should not be there.
+        evictions: Vec<Vec<u8>>,
+    },
+    /// Where the body ends can be read in two ways, or it is in a coding that the gateway does not undo.
+    #[error("the request does not say clearly where it ends")]
+    Framing,
+    /// The head is larger than `limits.head_bytes`.
+    #[error("the head has {got} bytes, more than {limit}")]
+    HeadTooLarge {
+        /// What came.
+        got: usize,
+        /// What is allowed.
+        limit: usize,
+        /// `Set-Cookie` fields that delete what should not be there.
+        evictions: Vec<Vec<u8>>,
+    },
+    /// `CONNECT` and `TRACE` are not for an application behind a gateway.
+    #[error("the method is not served")]
+    Method,
+    /// No tenant has this host, or the connection was made for another one (T1, T2).
+    #[error("{0}")]
+    Misdirected(&'static str),
+    /// There are as many connections as `limits.connections` allows.
+    #[error("the gateway has as many connections as it may")]
+    Overloaded,
+    /// The head has more fields than `limits.head_fields`.
+    #[error("the head has {got} fields, more than {limit}")]
+    TooManyFields {
+        /// What came.
+        got: usize,
+        /// What is allowed.
+        limit: usize,
+        /// `Set-Cookie` fields that delete what should not be there.
+        evictions: Vec<Vec<u8>>,
+    },
+    /// The application answered with an upgrade that nobody asked for, or with a wrong one.
+    #[error("the application upgraded the connection to something else than was asked for")]
+    Upgrade,
+    /// The application gave no answer.
+    #[error(transparent)]
+    Upstream(upstream::Error),
+}
+
+impl From<upstream::Error> for Rejection {
+    fn from(error: upstream::Error) -> Self {
+        match error {
+            upstream::Error::Body(Fault::Broken) => Self::BodyBroken,
+            upstream::Error::Body(Fault::Late) => Self::BodyLate,
+            upstream::Error::Body(Fault::TooLarge(limit)) => Self::BodyTooLarge { limit },
+            error => Self::Upstream(error),
+        }
+    }
+}
+
+impl Rejection {
+    /// The status that it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Authority(_) | Self::BodyBroken | Self::Framing => StatusCode::BAD_REQUEST,
+            Self::BodyLate => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::CookieTooLarge { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::TooManyFields { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Upgrade => StatusCode::BAD_GATEWAY,
+            Self::Upstream(upstream::Error::Late) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upstream(upstream::Error::Connect(upstream::ConnectError::Late)) => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
+            Self::Upstream(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// What people are told: what happened, and what they can do.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Authority(_) | Self::BodyBroken | Self::Framing => {
+                ("Bad request", "The request could not be understood.")
+            }
+            Self::BodyLate => ("Request timeout", "The request came too slowly. Please try again."),
+            Self::BodyTooLarge { .. } => {
+                ("Content too large", "What was sent is larger than this site accepts.")
+            }
+            Self::CookieTooLarge { evictions, .. }
+            | Self::HeadTooLarge { evictions, .. }
+            | Self::TooManyFields { evictions, .. }
+                if evictions.is_empty() =>
+            {
+                (
+                    "Request header fields too large",
+                    "The request's head is larger than this site accepts.",
+                )
+            }
+            Self::CookieTooLarge { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::TooManyFields { .. } => (
+                "Too many cookies",
+                "The browser sent more than this site accepts, mostly cookies that do not belong to it. \
+                 They are being removed: please reload the page once or twice.",
+            ),
+            Self::Method => ("Method not allowed", "This site does not serve such requests."),
+            Self::Misdirected(_) => ("Misdirected request", "There is no such site here."),
+            Self::Overloaded => {
+                ("Service unavailable", "This site is very busy. Please try again in a moment.")
+            }
+            Self::Upstream(_) if self.status() == StatusCode::GATEWAY_TIMEOUT => {
+                ("Gateway timeout", "The application took too long. Please try again in a moment.")
+            }
+            Self::Upgrade | Self::Upstream(_) => {
+                ("Bad gateway", "The application can't be reached. Please try again in a moment.")
+            }
+        }
+    }
+
+    /// Whether the connection can't go on, because what is left of the request was not read.
+    fn closes(&self) -> bool {
+        match self {
+            Self::BodyBroken
+            | Self::BodyLate
+            | Self::BodyTooLarge { .. }
+            | Self::Framing
+            | Self::Overloaded => true,
+            Self::Authority(_)
+            | Self::CookieTooLarge { .. }
+            | Self::HeadTooLarge { .. }
+            | Self::Method
+            | Self::Misdirected(_)
+            | Self::TooManyFields { .. }
+            | Self::Upgrade
+            | Self::Upstream(_) => false,
+        }
+    }
+
+    /// The answer, in the representation that the request asks for.
+    pub(crate) fn into_response(
+        self,
+        asked: Representation,
+        id: &RequestId,
+        http1: bool,
+    ) -> Response<Body> {
+        let status = self.status();
+        let (title, words) = self.words();
+        let page = asked.render(status, title, words, id);
+        let mut response = Response::new(Body::own(page));
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(asked.content_type()));
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        fields.insert(REQUEST_ID, id.value());
+        if self.closes() && http1 {
+            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            fields.insert(header::ALLOW, allowed);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+        }
+        if let Self::CookieTooLarge { evictions, .. }
+        | Self::HeadTooLarge { evictions, .. }
+        | Self::TooManyFields { evictions, .. } = self
+        {
+            for eviction in evictions {
+                if let Ok(value) = HeaderValue::try_from(eviction) {
+                    fields.append(header::SET_COOKIE, value);
+                }
+            }
+        }
+        response
+    }
+}
+
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// What an answer of the gateway is written in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Representation {
+    /// For browsers.
+    Html,
+    /// For programs: a problem document (RFC 9457).
+    Json,
+    /// For anybody else.
+    Text,
+}
+
+impl Representation {
+    /// What the `Accept` fields ask for: HTML where they list it, JSON where they list that and no HTML.
+    pub(crate) fn asked_by(fields: &HeaderMap) -> Self {
+        let accepts = |media_type: &str| {
+            super::forward::tokens(fields, &header::ACCEPT)
+                .map(|range| range.split(';').next().unwrap_or_default().trim())
+                .any(|range| range.eq_ignore_ascii_case(media_type))
+        };
+        if accepts("text/html") {
+            Self::Html
+        } else if accepts("application/json") || accepts("application/problem+json") {
+            Self::Json
+        } else {
+            Self::Text
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Html => "text/html; charset=utf-8",
+            Self::Json => "application/problem+json",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+
+    // The id has only letters, digits and "-_.": nothing in it needs an escape in any of the three.
+    fn render(self, status: StatusCode, title: &str, words: &str, id: &RequestId) -> Bytes {
+        let (code, id) = (status.as_u16(), id.as_str());
+        let text = match self {
+            Self::Html => format!(
+                "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+                 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+                 <title>{title}</title>\n<style>\n\
+                 :root {{ color-scheme: light dark; }}\n\
+                 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1rem; }}\n\
+                 small {{ opacity: 0.7; }}\n</style>\n\
+                 <h1>{title}</h1>\n<p>{words}</p>\n<p><small>{code} · request {id}</small></p>\n</html>\n"
+            ),
+            Self::Json => format!(
+                "{{\"title\":\"{title}\",\"status\":{code},\"detail\":\"{words}\",\"request_id\":\"{id}\"}}\n"
+            ),
+            Self::Text => format!("{title}\n{words}\n{code}, request {id}\n"),
+        };
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(accept: &'static str) -> Representation {
+        let mut fields = HeaderMap::new();
+        fields.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        Representation::asked_by(&fields)
+    }
+
+    #[test]
+    fn browsers_get_html_and_programs_what_they_ask_for() {
+        assert_eq!(asked("text/html,application/xhtml+xml,*/*;q=0.8"), Representation::Html);
+        assert_eq!(asked("application/json, text/html"), Representation::Html);
+        assert_eq!(asked("Application/JSON; charset=utf-8"), Representation::Json);
+        assert_eq!(asked("*/*"), Representation::Text);
+        assert_eq!(Representation::asked_by(&HeaderMap::new()), Representation::Text);
+    }
+}

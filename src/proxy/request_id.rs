@@ -1,0 +1,87 @@
+//! `X-Request-Id`: made for each request, or passed on where the downstream sent a sane one.
+
+use std::cell::Cell;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The field's name.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of one request: 1 to [`MAX_BYTES`] letters, digits, `-`, `_` or `.`.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(HeaderValue);
+
+/// Makes ids: 64 random bits of the worker, then a count.
+pub(crate) struct RequestIds {
+    worker: u64,
+    next: Cell<u64>,
+}
+
+impl RequestIds {
+    /// Ids that begin with `worker`'s bits.
+    pub(crate) fn new(worker: u64) -> Self {
+        Self { worker, next: Cell::new(0) }
+    }
+
+    /// The id that the request has, or a new one.
+    pub(crate) fn of(&self, fields: &HeaderMap) -> RequestId {
+        match fields.get(REQUEST_ID) {
+            Some(id) if is_sane(id.as_bytes()) => RequestId(id.clone()),
+            _ => self.make(),
+        }
+    }
+
+    fn make(&self) -> RequestId {
+        let count = self.next.get();
+        self.next.set(count.wrapping_add(1));
+        let mut text = [0; 32];
+        write_hex(self.worker, &mut text[..16]);
+        write_hex(count, &mut text[16..]);
+        RequestId(HeaderValue::from_bytes(&text).expect("hexadecimal digits are a field's value"))
+    }
+}
+
+impl RequestId {
+    /// As a field's value.
+    pub(crate) fn value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// As text.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+fn is_sane(id: &[u8]) -> bool {
+    (1..=MAX_BYTES).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+fn write_hex(number: u64, digits: &mut [u8]) {
+    for (place, digit) in digits.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (4 * place) & 0xf) as usize];
+    }
+}
+
+/// Longer ids from outside are replaced.
+const MAX_BYTES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sane_id_is_passed_on_and_any_other_is_replaced() {
+        let ids = RequestIds::new(0xabc);
+        let id_for = |sent: &[u8]| {
+            let mut fields = HeaderMap::new();
+            fields.insert(REQUEST_ID, HeaderValue::from_bytes(sent).unwrap());
+            ids.of(&fields).as_str().to_owned()
+        };
+        assert_eq!(id_for(b"order-66_a.b"), "order-66_a.b");
+        assert_eq!(id_for(b"a b"), "0000000000000abc0000000000000000");
+        assert_eq!(id_for(b"\xff"), "0000000000000abc0000000000000001");
+        assert_eq!(id_for(&[b'a'; 129]), "0000000000000abc0000000000000002");
+    }
+}

@@ -1,0 +1,444 @@
+//! Certificates and keys as files: read, checked against each other, and told what is wrong.
+
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    InconsistentKeys,
+    crypto::aws_lc_rs::sign::any_supported_type,
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
+    sign::CertifiedKey,
+};
+use time::OffsetDateTime;
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
+
+use crate::{clock::Now, config::CertificateFiles};
+
+/// A certificate whose key fits and whose chain is in order.
+pub(super) struct Certificate {
+    pub(super) key: Arc<CertifiedKey>,
+    /// The DNS names of the leaf, in lower case; wildcards as written.
+    pub(super) names: Vec<String>,
+    /// The addresses of the leaf.
+    pub(super) addresses: Vec<IpAddr>,
+    /// In seconds since the Unix epoch.
+    not_before: i64,
+    not_after: i64,
+}
+
+impl Certificate {
+    pub(super) fn load(files: &CertificateFiles) -> Result<Self, Vec<CertificateError>> {
+        let (chain, key) = match (read_chain(&files.chain), read_key(&files.key)) {
+            (Ok(chain), Ok(key)) => (chain, key),
+            (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+        };
+        Self::assemble(files, chain, &key).map_err(|error| vec![error])
+    }
+
+    fn assemble(
+        files: &CertificateFiles,
+        chain: Vec<CertificateDer<'static>>,
+        key: &PrivateKeyDer<'static>,
+    ) -> Result<Self, CertificateError> {
+        let key = any_supported_type(key)
+            .map_err(|_| CertificateError::UnusableKey { file: files.key.clone() })?;
+        let key = CertifiedKey::new(chain, key);
+        check_key_fits(files, &key)?;
+
+        let parsed = parse_chain(&files.chain, &key.cert)?;
+        check_order(&files.chain, &parsed)?;
+        let leaf = &parsed[0];
+        let (names, addresses) = subject_names(leaf);
+        let not_before = leaf.validity().not_before.timestamp();
+        let not_after = leaf.validity().not_after.timestamp();
+        drop(parsed);
+        Ok(Self { key: Arc::new(key), names, addresses, not_before, not_after })
+    }
+
+    pub(super) fn warnings(&self, files: &CertificateFiles, now: Now) -> Vec<Warning> {
+        let file = files.chain.clone();
+        let now = i64::try_from(now.unix_s).unwrap_or(i64::MAX);
+        // Short-lived certificates are replaced after two thirds of their life.
+        let soon_s = SOON_S.min(self.not_after.saturating_sub(self.not_before) / 3);
+        let mut warnings = Vec::new();
+        if now < self.not_before {
+            warnings.push(Warning::NotYetValid { file, from: date(self.not_before) });
+        } else if now > self.not_after {
+            warnings.push(Warning::Expired { file, since: date(self.not_after) });
+        } else if self.not_after.saturating_sub(now) < soon_s {
+            let days = self.not_after.saturating_sub(now) / DAY_S;
+            warnings.push(Warning::ExpiresSoon { file, on: date(self.not_after), days });
+        }
+        if self.names.is_empty() && self.addresses.is_empty() {
+            warnings.push(Warning::Nameless { file: files.chain.clone() });
+        }
+        warnings.extend(warning_of_open_key(&files.key));
+        warnings
+    }
+}
+
+const DAY_S: i64 = 86_400;
+const SOON_S: i64 = 30 * DAY_S;
+
+fn check_key_fits(files: &CertificateFiles, key: &CertifiedKey) -> Result<(), CertificateError> {
+    let fits = |certificate: &CertificateDer<'static>| {
+        CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key.key)).keys_match()
+    };
+    match key.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let (chain, key_file) = (files.chain.clone(), files.key.clone());
+            match key.cert.iter().position(|certificate| fits(certificate).is_ok()) {
+                Some(index) => {
+                    Err(CertificateError::LeafNotFirst { chain, key_file, position: index + 1 })
+                }
+                None => Err(CertificateError::KeyMismatch { chain, key_file }),
+            }
+        }
+        Err(error) => Err(CertificateError::Malformed {
+            file: files.chain.clone(),
+            position: 1,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+fn parse_chain<'c>(
+    file: &Path,
+    chain: &'c [CertificateDer<'static>],
+) -> Result<Vec<X509Certificate<'c>>, CertificateError> {
+    let parse = |(index, der): (usize, &'c CertificateDer<'static>)| {
+        let parsed = X509Certificate::from_der(der);
+        parsed.map(|(_, certificate)| certificate).map_err(|error| CertificateError::Malformed {
+            file: file.to_owned(),
+            position: index + 1,
+            reason: error.to_string(),
+        })
+    };
+    chain.iter().enumerate().map(parse).collect()
+}
+
+/// Each certificate must be followed by its issuer's (RFC 5246, section 7.4.2), for clients that don't search.
+fn check_order(file: &Path, chain: &[X509Certificate<'_>]) -> Result<(), CertificateError> {
+    let out_of_order =
+        |pair: &&[X509Certificate<'_>]| pair[0].issuer().as_raw() != pair[1].subject().as_raw();
+    let pairs = chain.windows(2).enumerate();
+    match pairs.into_iter().find(|(_, pair)| out_of_order(pair)) {
+        None => Ok(()),
+        Some((index, pair)) => Err(CertificateError::OutOfOrder {
+            file: file.to_owned(),
+            position: index + 2,
+            found: pair[1].subject().to_string(),
+            expected: pair[0].issuer().to_string(),
+        }),
+    }
+}
+
+/// The DNS names (in lower case) and addresses that a certificate is for. Its common name is no such name
+/// (RFC 9525, section 2).
+fn subject_names(certificate: &X509Certificate<'_>) -> (Vec<String>, Vec<IpAddr>) {
+    let mut names = Vec::new();
+    let mut addresses = Vec::new();
+    let alternatives = certificate.extensions().iter().filter_map(|extension| {
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
+            _ => None,
+        }
+    });
+    for name in alternatives.flatten() {
+        match name {
+            GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
+            GeneralName::IPAddress(octets) => addresses.extend(address(octets)),
+            _ => {}
+        }
+    }
+    (names, addresses)
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
+#[cfg(unix)]
+fn warning_of_open_key(file: &Path) -> Option<Warning> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    (mode & 0o004 != 0).then(|| Warning::OpenKey { file: file.to_owned(), mode })
+}
+
+#[cfg(not(unix))]
+fn warning_of_open_key(_file: &Path) -> Option<Warning> {
+    None
+}
+
+pub(super) fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let content = read(file)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
+    let chain = chain.map_err(|error| damaged(file, &error))?;
+    if chain.is_empty() {
+        let found = describe(&content);
+        return Err(CertificateError::NoCertificate { file: file.to_owned(), found });
+    }
+    Ok(chain)
+}
+
+fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let content = read(file)?;
+    if is_encrypted(&content) {
+        return Err(CertificateError::EncryptedKey { file: file.to_owned() });
+    }
+    PrivateKeyDer::from_pem_slice(&content).map_err(|error| match error {
+        pem::Error::NoItemsFound => {
+            CertificateError::NoKey { file: file.to_owned(), found: describe(&content) }
+        }
+        error => damaged(file, &error),
+    })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, CertificateError> {
+    fs::read(file).map_err(|source| CertificateError::Unreadable { file: file.to_owned(), source })
+}
+
+/// PKCS#8 says so in its label, older forms in a field below it (RFC 1421, section 4.6.1.1).
+fn is_encrypted(content: &[u8]) -> bool {
+    let content = String::from_utf8_lossy(content);
+    content.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || content.contains("Proc-Type: 4,ENCRYPTED")
+}
+
+fn damaged(file: &Path, error: &pem::Error) -> CertificateError {
+    let reason = match error {
+        pem::Error::Base64Decode(_) => "the text between BEGIN and END is no base64",
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is not complete",
+        pem::Error::MissingSectionEnd { .. } => "an END line is missing, as if the file were cut",
+        _ => "it can't be read as PEM",
+    };
+    CertificateError::Damaged { file: file.to_owned(), reason }
+}
+
+/// What a file holds in place of what was looked for.
+fn describe(content: &[u8]) -> String {
+    let text = String::from_utf8_lossy(content);
+    let label = |line: &str| {
+        let label = line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
+        Some(label.escape_debug().to_string())
+    };
+    let labels: Vec<_> = text.lines().filter_map(label).collect();
+    match labels.as_slice() {
+        [] if content.is_empty() => "it is empty".to_owned(),
+        [] if content.starts_with(&[DER_SEQUENCE]) => {
+            "it is binary (DER); convert it: openssl x509 (or pkey) -inform der".to_owned()
+        }
+        [] => "it has no PEM section (-----BEGIN …-----)".to_owned(),
+        [label] => format!("it holds: {label}"),
+        [label, rest @ ..] => format!("it holds: {label} and {} more", rest.len()),
+    }
+}
+
+const DER_SEQUENCE: u8 = 0x30;
+
+/// A time as people read it. Outside the calendar's reach (year 9999) the number of seconds.
+fn date(unix_s: i64) -> String {
+    match OffsetDateTime::from_unix_timestamp(unix_s) {
+        Ok(time) => format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute()),
+        Err(_) => format!("{unix_s} s after 1970"),
+    }
+}
+
+/// Why a certificate can't be used. Each tells the file, what was found, and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// PEM that breaks off or is no base64.
+    #[error("{file}: damaged: {reason}; write the file anew")]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A key that needs a passphrase.
+    #[error(
+        "{file}: the key is encrypted, and nobody is there to type its passphrase; decrypt it: \
+         openssl pkey -in {file} -out NEW.key, and keep NEW.key readable for Crumbgate alone"
+    )]
+    EncryptedKey {
+        /// The key's file.
+        file: PathBuf,
+    },
+    /// A key of another certificate.
+    #[error(
+        "{key_file}: the key does not belong to the certificate in {chain}; name the two files \
+         that were issued together"
+    )]
+    KeyMismatch {
+        /// The chain's file.
+        chain: PathBuf,
+        /// The key's file.
+        key_file: PathBuf,
+    },
+    /// A chain that does not begin with the certificate of the key.
+    #[error(
+        "{chain}: the certificate of {key_file} is number {position} in the file; it must be the \
+         first, followed by its issuer's"
+    )]
+    LeafNotFirst {
+        /// The chain's file.
+        chain: PathBuf,
+        /// The key's file.
+        key_file: PathBuf,
+        /// Where the certificate is, counted from 1.
+        position: usize,
+    },
+    /// PEM in order, with something inside that is no X.509 certificate.
+    #[error("{file}: certificate {position} is no valid X.509 certificate ({reason})")]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// Which certificate, counted from 1.
+        position: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file without a certificate.
+    #[error(
+        "{file}: no certificate in it: {found}; expected the chain in PEM (-----BEGIN \
+         CERTIFICATE-----), leaf first"
+    )]
+    NoCertificate {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// A file without a private key.
+    #[error(
+        "{file}: no private key in it: {found}; expected the key in PEM (-----BEGIN PRIVATE \
+         KEY-----)"
+    )]
+    NoKey {
+        /// The file.
+        file: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// A machine without trusted roots.
+    #[error(
+        "the system has no trusted root certificates; install them (Debian: ca-certificates) or \
+         name a bundle with `ca` ({errors})"
+    )]
+    NoSystemRoots {
+        /// What the search met.
+        errors: String,
+    },
+    /// A `[tls]` that lists no certificate.
+    #[error(
+        "[tls] lists no certificate; `crumbgate certificate` makes one for development: \
+         certificates = [{{ chain = \"certs/dev.crt\", key = \"certs/dev.key\" }}]"
+    )]
+    NoneListed,
+    /// A chain whose certificates don't follow each other.
+    #[error(
+        "{file}: certificate {position} is `{found}`, but the one before it was issued by \
+         `{expected}`; order the chain: leaf first, then each one's issuer"
+    )]
+    OutOfOrder {
+        /// The chain's file.
+        file: PathBuf,
+        /// The first certificate that is out of place, counted from 1.
+        position: usize,
+        /// Its subject.
+        found: String,
+        /// The subject that should stand there.
+        expected: String,
+    },
+    /// A file that can't be read.
+    #[error("{file}: {}", mend_unreadable(.source))]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A key of a kind that the gateway can't sign with.
+    #[error(
+        "{file}: the key can't be used; expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 \
+         or P-521, or Ed25519"
+    )]
+    UnusableKey {
+        /// The key's file.
+        file: PathBuf,
+    },
+}
+
+fn mend_unreadable(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::IsADirectory => "it is a folder; name the file in it",
+        io::ErrorKind::NotFound => {
+            "no such file; correct the path (`crumbgate certificate` makes one for development)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "it may not be read; let the user that Crumbgate runs as read it"
+        }
+        _ => "it can't be read",
+    }
+}
+
+/// What is valid and yet needs somebody's attention.
+#[derive(Debug, thiserror::Error)]
+pub enum Warning {
+    /// Past its end.
+    #[error("{file}: the certificate expired on {since}: browsers refuse it; renew it")]
+    Expired {
+        /// The chain's file.
+        file: PathBuf,
+        /// When.
+        since: String,
+    },
+    /// In the last 30 days of its life, or in its last third where that is shorter.
+    #[error("{file}: the certificate expires on {on} (days left: {days}); renew it")]
+    ExpiresSoon {
+        /// The chain's file.
+        file: PathBuf,
+        /// When.
+        on: String,
+        /// Whole days until then.
+        days: i64,
+    },
+    /// For no name and no address.
+    #[error(
+        "{file}: the certificate has no subject alternative name: browsers accept it for no host"
+    )]
+    Nameless {
+        /// The chain's file.
+        file: PathBuf,
+    },
+    /// Before its beginning.
+    #[error(
+        "{file}: the certificate is valid only from {from}: browsers refuse it until then (is this \
+         machine's clock right?)"
+    )]
+    NotYetValid {
+        /// The chain's file.
+        file: PathBuf,
+        /// When it begins.
+        from: String,
+    },
+    /// Readable for every user of the machine.
+    #[error("{file}: every user of this machine can read the key (mode {mode:o}); chmod o-rwx it")]
+    OpenKey {
+        /// The key's file.
+        file: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}

@@ -1,0 +1,213 @@
+//! TLS on both sides: certificates chosen by server name, and how applications are verified.
+//!
+//! Everything here is read and checked once, before the first connection: a [`Certificates`] holds only keys that fit
+//! their chains, so a handshake never meets a broken one. What is valid but near its end is a [`Warning`].
+//!
+//! All workers share one configuration, and with it one [`Tickets`]: a session that began on one worker resumes on
+//! any other. No session is kept in memory, so handshakes share no lock.
+
+mod files;
+mod pinned;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, net::IpAddr, path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{InvalidDnsNameError, ServerName},
+    server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert},
+    sign::CertifiedKey,
+    version::{TLS12, TLS13},
+};
+use rustls_native_certs::CertificateResult;
+
+pub use files::{CertificateError, Warning};
+pub use pinned::pinned_client_config;
+
+use crate::{
+    clock::Now,
+    config::{self, TlsVersion},
+};
+use files::{Certificate, read_chain};
+
+/// The gateway's certificates, each with its key, found by server name.
+#[derive(Debug)]
+pub struct Certificates {
+    /// In the order listed; never empty.
+    all: Vec<Arc<CertifiedKey>>,
+    /// By each DNS name of the leaf, in lower case and as written (`*.example.org` is a key), in the order listed.
+    by_name: HashMap<String, Vec<Arc<CertifiedKey>>>,
+    /// The addresses of the first certificate: what a client that asks for an address is shown.
+    addresses: Vec<IpAddr>,
+}
+
+impl Certificates {
+    /// Reads and checks every certificate that `tls` lists. Finds all errors, not only the first.
+    pub fn load(
+        tls: &config::Tls,
+        now: Now,
+    ) -> Result<(Self, Vec<Warning>), Vec<CertificateError>> {
+        let mut loaded = Self { all: Vec::new(), by_name: HashMap::new(), addresses: Vec::new() };
+        let mut warnings = Vec::new();
+        let mut errors = Vec::new();
+        for files in &tls.certificates {
+            match Certificate::load(files) {
+                Ok(certificate) => {
+                    warnings.extend(certificate.warnings(files, now));
+                    loaded.add(certificate);
+                }
+                Err(found) => errors.extend(found),
+            }
+        }
+        if tls.certificates.is_empty() {
+            errors.push(CertificateError::NoneListed);
+        }
+        if errors.is_empty() { Ok((loaded, warnings)) } else { Err(errors) }
+    }
+
+    /// Whether a browser that asks for `host` is shown a certificate for it.
+    ///
+    /// `host` is in lower case and without a port: a name, a wildcard as in `*.example.org` (for which only the same
+    /// wildcard will do), or an address. Dates are not looked at.
+    pub fn covers(&self, host: &str) -> bool {
+        match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => self.addresses.contains(&address),
+            Err(_) => self.named(host).is_some(),
+        }
+    }
+
+    fn add(&mut self, certificate: Certificate) {
+        if self.all.is_empty() {
+            self.addresses = certificate.addresses;
+        }
+        for name in certificate.names {
+            self.by_name.entry(name).or_default().push(Arc::clone(&certificate.key));
+        }
+        self.all.push(certificate.key);
+    }
+
+    /// The certificates for `host`: those with its exact name, otherwise those with a wildcard in its first label's
+    /// place (RFC 6125, section 6.4.3).
+    fn named(&self, host: &str) -> Option<&[Arc<CertifiedKey>]> {
+        let by_wildcard = || {
+            let (label, parent) = host.split_once('.')?;
+            if label.is_empty() { None } else { self.by_name.get(&format!("*.{parent}")) }
+        };
+        self.by_name.get(host).or_else(by_wildcard).map(Vec::as_slice)
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    /// By server name; without one, or for a name that nothing covers, by the order listed. Among several the first
+    /// that the client can verify (an RSA certificate for a client without ECDSA, say), otherwise the first.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let named = hello.server_name().and_then(|name| self.named(name));
+        let candidates = named.unwrap_or(&self.all);
+        let is_verifiable = |candidate: &&Arc<CertifiedKey>| {
+            candidate.key.choose_scheme(hello.signature_schemes()).is_some()
+        };
+        candidates.iter().find(is_verifiable).or(candidates.first()).cloned()
+    }
+}
+
+/// The keys that session tickets are sealed with, rotated every six hours.
+///
+/// Made once and handed to every configuration, also that of a later certificate reload: sessions outlive both.
+#[derive(Clone, Debug)]
+pub struct Tickets(Arc<dyn ProducesTickets>);
+
+impl Tickets {
+    /// New keys. Fails where the machine has no randomness to give.
+    pub fn new() -> Result<Self, rustls::Error> {
+        aws_lc_rs::Ticketer::new().map(Self)
+    }
+}
+
+/// How the gateway meets browsers: TLS from `min_version` up, HTTP/2 before HTTP/1.1.
+pub fn server_config(
+    certificates: Arc<Certificates>,
+    min_version: TlsVersion,
+    tickets: &Tickets,
+) -> Arc<ServerConfig> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions(min_version))
+        .expect("the provider has cipher suites for TLS 1.2 and for 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ticketer = Arc::clone(&tickets.0);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    // A browser resumes with its newest ticket: a second one would be made for nobody.
+    config.send_tls13_tickets = 1;
+    // No 0-RTT: early data can be replayed by whoever recorded it (RFC 8446, section 8), and a login or a renewal
+    // must happen once.
+    config.max_early_data_size = 0;
+    config.send_half_rtt_data = false;
+    Arc::new(config)
+}
+
+/// How the gateway meets applications over `https://`: verified by the CA bundle `ca`, or by the system's roots.
+///
+/// Waits for the disk. A system root that can't be used is logged and left out.
+pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, CertificateError> {
+    let roots = match ca {
+        Some(file) => roots_from(file)?,
+        None => usable_roots(rustls_native_certs::load_native_certs())?,
+    };
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions(TlsVersion::V1_2))
+        .expect("the provider has cipher suites for TLS 1.2 and for 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.enable_early_data = false;
+    Ok(Arc::new(config))
+}
+
+/// What an application's certificate must be for: a host name, or an address (IPv6 without brackets).
+pub fn server_name(host: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
+    ServerName::try_from(host.to_owned())
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn versions(min_version: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    const SINCE_1_2: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+    const SINCE_1_3: &[&SupportedProtocolVersion] = &[&TLS13];
+    match min_version {
+        TlsVersion::V1_2 => SINCE_1_2,
+        TlsVersion::V1_3 => SINCE_1_3,
+    }
+}
+
+fn usable_roots(found: CertificateResult) -> Result<RootCertStore, CertificateError> {
+    let mut roots = RootCertStore::empty();
+    let (_, unusable) = roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let errors: Vec<_> = found.errors.iter().map(ToString::to_string).collect();
+        return Err(CertificateError::NoSystemRoots { errors: errors.join("; ") });
+    }
+    for error in found.errors {
+        tracing::warn!(%error, "a system root was left out");
+    }
+    if unusable > 0 {
+        tracing::warn!(unusable, "system roots of an unknown form were left out");
+    }
+    Ok(roots)
+}
+
+fn roots_from(file: &Path) -> Result<RootCertStore, CertificateError> {
+    let mut roots = RootCertStore::empty();
+    for (index, certificate) in read_chain(file)?.into_iter().enumerate() {
+        roots.add(certificate).map_err(|error| CertificateError::Malformed {
+            file: file.to_owned(),
+            position: index + 1,
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(roots)
+}

@@ -1,0 +1,137 @@
+//! The I/O of an upstream connection: TCP, TLS or a Unix socket.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::client::TlsStream;
+
+/// The I/O of an upstream connection.
+///
+/// An application may answer before it has read the whole request, and close. What is still written then fails, and
+/// that must not hide the answer: from then on what is written is thrown away, and reading tells what became of the
+/// connection.
+pub(super) struct UpstreamIo {
+    stream: Stream,
+    /// Whether the other side takes nothing any more.
+    deaf: bool,
+    /// Set when a byte comes.
+    heard: Arc<AtomicBool>,
+}
+
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    Unix(UnixStream),
+}
+
+impl UpstreamIo {
+    /// Sets `heard` when a byte comes.
+    pub(super) fn new(stream: Stream, heard: Arc<AtomicBool>) -> Self {
+        Self { stream, deaf: false, heard }
+    }
+
+    /// Makes of a write that failed because the other side has closed one of `bytes` that succeeded.
+    fn tolerate(&mut self, written: io::Result<usize>, bytes: usize) -> io::Result<usize> {
+        match written {
+            Err(error) if is_closing(error.kind()) => {
+                self.deaf = true;
+                Ok(bytes)
+            }
+            written => written,
+        }
+    }
+}
+
+macro_rules! delegate {
+    ($self:expr, $io:ident => $call:expr) => {
+        match &mut $self.stream {
+            Stream::Tcp($io) => $call,
+            Stream::Tls($io) => $call,
+            Stream::Unix($io) => $call,
+        }
+    };
+}
+
+impl AsyncRead for UpstreamIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let poll = delegate!(self, io => Pin::new(io).poll_read(context, buffer));
+        if buffer.filled().len() > before {
+            self.heard.store(true, Relaxed);
+        }
+        poll
+    }
+}
+
+impl AsyncWrite for UpstreamIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.deaf {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = ready!(delegate!(self, io => Pin::new(io).poll_write(context, bytes)));
+        Poll::Ready(self.tolerate(written, bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let bytes = || slices.iter().map(|slice| slice.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(bytes()));
+        }
+        let written =
+            ready!(delegate!(self, io => Pin::new(io).poll_write_vectored(context, slices)));
+        Poll::Ready(self.tolerate(written, bytes()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Tcp(io) => io.is_write_vectored(),
+            Stream::Tls(io) => io.is_write_vectored(),
+            Stream::Unix(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = ready!(delegate!(self, io => Pin::new(io).poll_flush(context)));
+        Poll::Ready(self.tolerate(flushed.map(|()| 0), 0).map(drop))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        delegate!(self, io => Pin::new(io).poll_shutdown(context))
+    }
+}
+
+/// Whether an I/O error says that the other side has closed.
+pub(super) fn is_closing(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}

@@ -1,0 +1,76 @@
+//! Where log lines go and what they look like.
+
+use std::io::IsTerminal;
+
+use tracing::{Level, Metadata, level_filters::LevelFilter};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{
+    Layer,
+    filter::{FilterExt, ParseError, Targets, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use crate::config::{Log, LogFormat};
+
+/// Writes log lines of `info` and above to standard error, in the format of `log`. `filter` (the text of `RUST_LOG`)
+/// asks for more or less, as in `debug` or `crumbgate::proxy=debug`; one that can't be read is an error.
+///
+/// Of libraries only warnings are written, whatever `filter` says: below that they describe their peers (a whole
+/// ClientHello, say), and they don't know that nobody may be recognised in a line (A3).
+///
+/// Lines wait in a bounded queue for a thread of their own: who reads them slowly, or not at all, stops no request and
+/// no drain. What does not fit is lost and counted.
+///
+/// Only the first call in a process has an effect. Lines are written until the returned value is dropped, which waits
+/// a second at most for those that are left.
+pub(crate) fn start(log: Log, filter: Option<&str>) -> Result<Lines, ParseError> {
+    let targets = match filter.filter(|filter| !filter.is_empty()) {
+        Some(filter) => filter.parse::<Targets>()?,
+        None => Targets::new().with_default(LevelFilter::INFO),
+    };
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let lost = writer.error_counter();
+    let lines = fmt::layer().with_writer(writer);
+    let lines = match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Text => lines.with_ansi(is_colourful()).with_target(false).boxed(),
+    };
+    // A second start in one process (a test's, say) keeps the first one's lines.
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(targets.and(filter_fn(is_fit_to_print))))
+        .try_init();
+    Ok(Lines { lost, _guard: guard })
+}
+
+/// The log, as long as it is written.
+pub(crate) struct Lines {
+    lost: ErrorCounter,
+    _guard: WorkerGuard,
+}
+
+impl Lines {
+    /// How many lines were lost because nobody read what was written before them.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.dropped_lines()
+    }
+}
+
+/// How many lines may wait to be written.
+const WAITING_LINES: usize = 8192;
+
+/// Whether standard error shows colours: to a person at a terminal who did not ask for none (<https://no-color.org>).
+pub(crate) fn is_colourful() -> bool {
+    let asked_for_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !asked_for_none && std::io::stderr().is_terminal()
+}
+
+fn is_fit_to_print(line: &Metadata<'_>) -> bool {
+    let is_ours = line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    is_ours || *line.level() <= Level::WARN
+}
