@@ -1,0 +1,41 @@
+# Builds Crumbgate, then an image with nothing in it but the gateway: no shell, no package manager, not root.
+#
+#     docker build --tag crumbgate .
+#     docker run --publish 443:8443 --publish 80:8080 \
+#         --volume "$PWD/crumbgate:/etc/crumbgate:ro" --volume crumbgate-state:/var/lib/crumbgate crumbgate
+#
+# /etc/crumbgate      config.toml and what it names (certificates and keys, readable for uid 65532); read-only
+# /var/lib/crumbgate  what the gateway keeps: the one folder that it writes to
+
+ARG BUILDER=docker.io/library/rust:1-bookworm
+
+FROM ${BUILDER} AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --bin crumbgate
+
+# The final image's files: the binary, the few libraries of glibc that it asks for, the roots that upstreams are
+# verified with, a name for the user. What is not copied here can't be attacked there.
+WORKDIR /image
+RUN set -eu; \
+    install -D --target-directory=usr/bin /src/target/release/crumbgate; \
+    ldd usr/bin/crumbgate | grep -o '/[^ ]*' | while read -r library; do \
+        install -D "$library" ".$library"; \
+    done; \
+    install -D --mode=644 /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/ca-certificates.crt; \
+    echo 'crumbgate:x:65532:65532::/var/lib/crumbgate:/nonexistent' > etc/passwd; \
+    echo 'crumbgate:x:65532:' > etc/group; \
+    mkdir -p etc/crumbgate; \
+    install -d --owner=65532 --group=65532 --mode=750 var/lib/crumbgate
+
+FROM scratch
+COPY --from=build /image /
+USER 65532:65532
+WORKDIR /var/lib/crumbgate
+VOLUME ["/var/lib/crumbgate"]
+EXPOSE 8443 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s \
+    CMD ["/usr/bin/crumbgate", "health", "--config", "/etc/crumbgate/config.toml"]
+ENTRYPOINT ["/usr/bin/crumbgate"]
+CMD ["run", "--config", "/etc/crumbgate/config.toml"]
