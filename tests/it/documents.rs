@@ -1,0 +1,245 @@
+//! What a test can check in a document, a test checks. (`config.toml` has its own, in `tests/config.rs`.)
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use crumbgate::config::{Config, Limits, Source, known_keys};
+
+use crate::harness::{Setup, Site, in_time};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every document that people read, relative to the root.
+fn documents() -> Vec<String> {
+    let names = |folder: &str| {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let documents = paths.filter(|path| path.extension().is_some_and(|end| end == "md"));
+        documents
+            .map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let found = [names("."), names("docs")].concat();
+    assert!(found.len() > 4, "{found:?}");
+    found
+}
+
+/// The text between backticks, in lines and in blocks.
+fn code(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The rows of the table that begins with this head; each a list of cells.
+#[track_caller]
+fn table<'t>(text: &'t str, head: &str) -> Vec<Vec<&'t str>> {
+    let rows = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let cells = |line: &'t str| line.trim_matches('|').split('|').map(str::trim).collect();
+    let rows: Vec<_> = rows.map(cells).collect();
+    assert!(!rows.is_empty(), "there is a table {head}");
+    rows
+}
+
+#[tokio::test]
+async fn the_readme_opens_with_two_commands_that_exist() {
+    in_time(async {
+        let readme = read("README.md");
+        let block = readme.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+        let commands: Vec<_> = block
+            .lines()
+            .map(|line| line.split('#').next().unwrap().split_whitespace().collect::<Vec<_>>())
+            .collect();
+        let [demo, test] = &commands[..] else { panic!("{block}") };
+        assert_eq!(demo[..4], ["cargo", "run", "--release", "--"]);
+        let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
+        let arguments = [&demo[4..], &["--help"]].concat();
+        assert_eq!(site.run(&arguments).await.code, Some(0), "{demo:?}");
+        let [script] = test[..] else { panic!("{test:?}") };
+        let mode = fs::metadata(root().join(script)).unwrap().permissions().mode();
+        assert_ne!(mode & 0o111, 0, "{script} can be run");
+        // CI runs the same one.
+        assert!(read(".ci/run").contains(&format!("exec {script}")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_command_that_a_document_names_is_a_command() {
+    in_time(async {
+        let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
+        let mut named = BTreeSet::new();
+        for document in documents() {
+            let text = read(&document);
+            for code in code(&text) {
+                for (at, name) in code.match_indices("crumbgate ") {
+                    let is_program =
+                        code[..at].is_empty() || code[..at].ends_with(['/', '\n', ' ']);
+                    let rest = &code[at + name.len()..];
+                    let word: String =
+                        rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                    if is_program && !word.is_empty() {
+                        named.insert((document.clone(), word));
+                    }
+                }
+            }
+        }
+        assert!(named.len() > 5, "{named:?}");
+        for (document, command) in named {
+            let finished = site.run(&[&command, "--help"]).await;
+            assert_eq!(finished.code, Some(0), "{command} in {document}: {}", finished.stderr);
+        }
+    })
+    .await;
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for document in documents() {
+        let text = read(&document);
+        let folder = root().join(&document).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).map(|after| after.split(')').next().unwrap()) {
+            let file = link.split('#').next().unwrap();
+            let is_elsewhere = link.contains("://") || file.is_empty();
+            assert!(is_elsewhere || folder.join(file).exists(), "{document} links to {link}");
+        }
+    }
+}
+
+/// The files and folders of a folder of `src/`.
+fn sources_of(folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join("src").join(folder)).unwrap();
+    let names = entries.map(|entry| {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() { format!("{name}/") } else { name }
+    });
+    names.filter(|name| !matches!(&**name, "mod.rs" | "tests.rs")).collect()
+}
+
+/// The map's rows: what they are about, and what they name in it.
+fn map() -> Vec<(Vec<String>, BTreeSet<String>)> {
+    let text = read("docs/ARCHITECTURE.md");
+    let rows = table(&text, "| where | what it holds |");
+    let named = |cell: &str| code(cell).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    rows.iter().map(|row| (named(row[0]), named(row[1]).into_iter().collect())).collect()
+}
+
+#[test]
+fn the_map_of_the_sources_shows_all_of_them_and_nothing_else() {
+    let shown: BTreeSet<_> = map().into_iter().flat_map(|(places, _)| places).collect();
+    let mut there = sources_of("");
+    // The map of the crate is not on it.
+    there.remove("lib.rs");
+    assert_eq!(shown, there);
+    for (places, named) in map() {
+        let [folder] = &places[..] else { continue };
+        if !folder.ends_with('/') {
+            continue;
+        }
+        let files = |name: &&String| name.ends_with(".rs") || name.ends_with('/');
+        let named: BTreeSet<_> = named.iter().filter(files).cloned().collect();
+        let mut there = sources_of(folder);
+        let text = fs::read_to_string(root().join("src").join(folder).join("mod.rs")).unwrap();
+        // What is a module of tests alone needs no place on the map.
+        there.retain(|name| {
+            !text.contains(&format!("#[cfg(test)]\nmod {};", name.trim_end_matches(".rs")))
+        });
+        assert_eq!(named, there, "src/{folder}");
+    }
+}
+
+#[test]
+fn every_source_that_a_document_names_is_there() {
+    let known: Vec<PathBuf> = all_files(&root().join("src"))
+        .into_iter()
+        .chain(all_files(&root().join("tests")))
+        .collect();
+    let mut count = 0;
+    for document in documents() {
+        for code in code(&read(&document)) {
+            if !code.ends_with(".rs") || code.contains([' ', '*', '\n']) {
+                continue;
+            }
+            count += 1;
+            // `exchange.rs` where the folder is clear, `proxy/exchange.rs` or `src/proxy/exchange.rs` where not.
+            let is_there =
+                known.iter().any(|path| path.ends_with(code) || root().join(code) == *path);
+            assert!(is_there, "{document} names {code}");
+        }
+    }
+    assert!(count > 20, "{count}");
+}
+
+fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { all_files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn every_limit_is_in_the_operators_table_with_its_default() {
+    let text = read("docs/OPERATIONS.md");
+    let rows = table(&text, "| key of `[limits]` | default |");
+    let listed: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    let known: BTreeSet<_> =
+        known_keys().iter().filter_map(|key| key.strip_prefix("limits.")).collect();
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), known);
+    assert_eq!(listed.len(), known.len(), "each once: {listed:?}");
+
+    let mut config = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]).text();
+    let mut written = String::from("[limits]\n");
+    for row in &rows {
+        let is_number = row[1].chars().all(|c| c.is_ascii_digit());
+        let value = if is_number { row[1].to_owned() } else { format!("{:?}", row[1]) };
+        written += &format!("{} = {value}\n", row[0].trim_matches('`'));
+        assert!(!row[2].is_empty(), "what happens at {}", row[0]);
+    }
+    config = config.replace("[limits]\n", &written);
+    let loaded = Config::read(Source::new("config.toml", config), []).unwrap();
+    assert_eq!(*loaded.config.limits, Limits::DEFAULT);
+}
+
+/// The texts of all `warn!` and `error!` lines of the gateway.
+fn told() -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    for file in all_files(&root().join("src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for call in ["warn!(", "error!("] {
+            for (at, _) in text.match_indices(call) {
+                // Not `bail!`'s or thiserror's: theirs are told elsewhere.
+                if text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '[') {
+                    continue;
+                }
+                let rest = &text[at + call.len()..];
+                let message = rest.split('"').nth(1).expect("a line has a text");
+                told.insert(message.to_owned());
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn every_warning_is_in_the_operators_table_and_every_one_there_is_given() {
+    let text = read("docs/OPERATIONS.md");
+    let rows = table(&text, "| line | what it means");
+    let explained: Vec<_> = rows.iter().flat_map(|row| code(row[0])).collect();
+    let told = told();
+    for line in &told {
+        let is_explained = explained.iter().any(|begin| line.starts_with(begin));
+        assert!(is_explained, "{line:?} is not in the table of docs/OPERATIONS.md");
+    }
+    for begin in explained {
+        let is_told = told.iter().any(|line| line.starts_with(begin));
+        assert!(is_told, "{begin:?} is in the table of docs/OPERATIONS.md, and nothing says it");
+    }
+}

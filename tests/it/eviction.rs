@@ -1,0 +1,293 @@
+//! Rules E, and R8's 431: deleting from the browser what was never declared.
+
+use crumbgate::policy::verdict::{Action, Direction};
+use http::Method;
+
+use crate::harness::{ACME, App, Browser, Running, Setup, both_versions, ok, request};
+
+/// The tenant of most of these tests: one label below what somebody can register.
+const TENANT: &str = "tenant.flexopus.example";
+
+/// What a deletion says of time and path.
+fn deleted(name: &str, rest: &str) -> String {
+    format!("{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path={rest}")
+}
+
+/// An application that says hello, whatever is asked.
+async fn application() -> App {
+    App::replying(|_| ok(&[], "hello")).await
+}
+
+/// A gateway with [`TENANT`], and these keys of it.
+fn gateway(app: &App, keys: &str) -> Running {
+    Setup::before(app).tenant(TENANT, keys).start()
+}
+
+/// How many names were evicted.
+fn evicted(gateway: &Running, tenant: &str) -> u64 {
+    gateway.tally(tenant).of(Direction::Response, Action::Evict)
+}
+
+/// The names in these deletions, each once.
+fn names<'a>(set_cookies: &[&'a str]) -> Vec<&'a str> {
+    let mut names: Vec<_> =
+        set_cookies.iter().filter_map(|field| field.split('=').next()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+both_versions!(e1_a_navigation_deletes_what_was_never_declared_where_it_may_be, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "");
+    let browser = gateway.browser_at(TENANT, http);
+    let sent = "_ga=1; flexopus_session=s";
+    let answer = browser.get_with_cookie("/rooms/7/edit", sent).await;
+    assert_eq!(
+        answer.set_cookies(),
+        [
+            deleted("_ga", "/; Secure"),
+            deleted("_ga", "/; Domain=tenant.flexopus.example; Secure"),
+            deleted("_ga", "/; Secure; SameSite=None; Partitioned"),
+            deleted("_ga", "/rooms/7/edit; Secure"),
+            deleted("_ga", "/rooms/7/edit; Domain=tenant.flexopus.example; Secure"),
+            deleted("_ga", "/rooms/7; Secure"),
+            deleted("_ga", "/rooms/7; Domain=tenant.flexopus.example; Secure"),
+            deleted("_ga", "/rooms; Secure"),
+            deleted("_ga", "/rooms; Domain=tenant.flexopus.example; Secure"),
+        ]
+    );
+    assert_eq!(answer.text(), "hello");
+    assert_eq!(app.last().field("cookie"), Some("flexopus_session=s"));
+});
+
+both_versions!(e1_evict_domain_reaches_the_registrable_domain_and_no_further, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "evict = \"domain\"");
+    let answer = gateway.browser_at(TENANT, http).get_with_cookie("/", "_ga=1").await;
+    assert_eq!(
+        answer.set_cookies(),
+        [
+            deleted("_ga", "/; Secure"),
+            deleted("_ga", "/; Domain=tenant.flexopus.example; Secure"),
+            deleted("_ga", "/; Domain=flexopus.example; Secure"),
+            deleted("_ga", "/; Secure; SameSite=None; Partitioned"),
+        ]
+    );
+});
+
+both_versions!(e1_evict_off_strips_and_deletes_nothing, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "evict = \"off\"");
+    let answer = gateway.browser_at(TENANT, http).get_with_cookie("/", "_ga=1").await;
+    assert_eq!(answer.set_cookies(), [""; 0]);
+    assert_eq!(app.last().field("cookie"), None);
+    assert_eq!(evicted(&gateway, TENANT), 0);
+});
+
+both_versions!(e1_only_a_navigation_deletes, |http| {
+    let app = App::answering(&[("/", &[]), ("/shared", &["cache-control: public"])]).await;
+    let gateway = Setup::before(&app).start();
+    let browser = gateway.browser(http);
+    let by_script = |accept| request(http, Method::GET, "/").header("accept", accept);
+    for other in [
+        browser.request(Method::POST, "/"),
+        browser.request(Method::HEAD, "/"),
+        by_script("*/*"),
+        by_script("application/json, text/plain, */*"),
+        by_script("text/html;q=0, */*"),
+        request(http, Method::GET, "/"),
+        // What a shared cache stores must set no browser's cookies.
+        browser.request(Method::GET, "/shared"),
+    ] {
+        let other = other.header("cookie", "_ga=1");
+        let what = format!("{:?}", (other.method_ref(), other.uri_ref(), other.headers_ref()));
+        assert_eq!(browser.send(other, "").await.set_cookies(), [""; 0], "{what}");
+    }
+    assert_eq!(evicted(&gateway, ACME), 0);
+    assert_eq!(names(&browser.get_with_cookie("/", "_ga=1").await.set_cookies()), ["_ga"]);
+});
+
+both_versions!(e1_an_error_page_of_the_application_deletes_too, |http| {
+    let app = App::answering(&[]).await;
+    let gateway = Setup::before(&app).start();
+    let answer = gateway.browser(http).get_with_cookie("/nowhere", "_ga=1").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(names(&answer.set_cookies()), ["_ga"]);
+});
+
+both_versions!(e1_one_response_deletes_at_most_20_names_in_8_kib, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "evict = \"domain\"");
+    let browser = gateway.browser_at(TENANT, http);
+    let cookies: Vec<_> = (0..60).map(|n| format!("tracker_{n}=1")).collect();
+    let answer = browser.get_with_cookie("/rooms/7/edit", cookies.join("; ")).await;
+    let set_cookies = answer.set_cookies();
+    assert_eq!(names(&set_cookies).len(), 20);
+    assert_eq!(evicted(&gateway, TENANT), 20);
+    let bytes: usize = set_cookies.iter().map(|field| field.len()).sum();
+    assert!((8000..=8192).contains(&bytes), "{bytes} bytes");
+    // A few names that are long take the room of many.
+    let long: Vec<_> = (0..20).map(|n| format!("{n}{}=1", "n".repeat(1000))).collect();
+    let answer = browser.get_with_cookie("/", long.join("; ")).await;
+    assert_eq!(names(&answer.set_cookies()).len(), 7);
+    assert_eq!(evicted(&gateway, TENANT), 27);
+});
+
+both_versions!(e1_the_site_data_is_never_cleared, |http| {
+    let app = application().await;
+    let gateway = Setup::before(&app).start();
+    let answer = gateway.browser(http).get_with_cookie("/", "_ga=1; _gid=2").await;
+    assert_eq!(names(&answer.set_cookies()), ["_ga", "_gid"]);
+    assert_eq!(answer.field("clear-site-data"), None);
+});
+
+both_versions!(e1_deletions_follow_what_the_application_sets, |http| {
+    let app = App::replying(|_| ok(&["set-cookie: XSRF-TOKEN=t"], "hello")).await;
+    let gateway = Setup::before(&app).start();
+    let answer = gateway.browser(http).get_with_cookie("/", "_ga=1").await;
+    assert!(answer.set_cookies()[0].starts_with("XSRF-TOKEN=t; Max-Age=604800; "));
+    assert!(answer.set_cookies()[1..].iter().all(|field| field.starts_with("_ga=; Max-Age=0; ")));
+});
+
+both_versions!(e2_what_is_no_token_is_never_echoed, |http| {
+    let app = application().await;
+    let gateway = Setup::before(&app).start();
+    let browser = gateway.browser(http);
+    let sent: &[u8] = b"a b=1; <script>=2; n\xc3\xa4me=3; a,b=4; \"q\"=5; nameless; =x; [0]=6";
+    let answer = browser.get_with_cookie("/", sent).await;
+    assert_eq!(answer.set_cookies(), [""; 0]);
+    assert_eq!(evicted(&gateway, ACME), 0);
+});
+
+both_versions!(e2_a_declared_name_is_never_deleted, |http| {
+    let app = application().await;
+    let gateway = Setup::before(&app).start();
+    let browser = gateway.browser(http);
+    // Stripped they all are: as duplicates, as malformed, as nameless.
+    let sent = "flexopus_session=1; flexopus_session=2; XSRF-TOKEN=a b; visitedMapBuilder";
+    assert_eq!(browser.get_with_cookie("/", sent).await.set_cookies(), [""; 0]);
+    // A name that only resembles a declared one is somebody else's.
+    let answer = browser.get_with_cookie("/", "Flexopus_Session=1").await;
+    assert_eq!(names(&answer.set_cookies()), ["Flexopus_Session"]);
+});
+
+both_versions!(e3_an_eviction_is_an_action_of_its_own, |http| {
+    let app = application().await;
+    let gateway = Setup::before(&app).start();
+    let browser = gateway.browser(http);
+    for _ in 0..3 {
+        browser.get_with_cookie("/", "_ga=1; _gid=2; _ga=3").await;
+    }
+    let tally = gateway.tally(ACME);
+    // A name that keeps coming is counted each time; the browser's cookies were seen in the requests alone.
+    assert_eq!(tally.of(Direction::Response, Action::Evict), 6);
+    assert_eq!(tally.stripped(Direction::Request), 9);
+    assert_eq!(tally.seen(Direction::Response), 0);
+});
+
+/// Navigates to this path until a request brings nothing undeclared any more; how many navigations it took before.
+async fn heal(browser: &Browser, gateway: &Running, path: &str) -> usize {
+    for navigations in 0..10 {
+        let before = gateway.tally(TENANT).stripped(Direction::Request);
+        browser.get(path).await;
+        if gateway.tally(TENANT).stripped(Direction::Request) == before {
+            return navigations;
+        }
+        gateway.advance(1);
+    }
+    panic!("still in the jar: {:?}", browser.jar());
+}
+
+both_versions!(e1_one_navigation_empties_the_jar_of_all_places_of_the_host, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "");
+    let browser = gateway.browser_at(TENANT, http);
+    browser.set_by_script("_ga=1; Path=/", "/");
+    browser.set_by_script("_ga=2; Path=/; Domain=tenant.flexopus.example", "/");
+    browser.set_by_script("_ga=3", "/rooms/7/edit");
+    browser.set_by_script("_ga=4; Path=/rooms; Domain=tenant.flexopus.example", "/rooms/7");
+    browser.set_by_script("_ga=5; Path=/rooms/7/edit", "/");
+    browser.set_by_script("flexopus_session=s; Path=/", "/");
+    assert_eq!(browser.jar().len(), 6);
+    assert_eq!(heal(&browser, &gateway, "/rooms/7/edit").await, 1);
+    assert_eq!(browser.jar(), ["flexopus_session=s"]);
+    assert!(app.received().iter().all(|got| got.field("cookie") == Some("flexopus_session=s")));
+});
+
+both_versions!(e1_evict_host_leaves_the_neighbours_their_parent_domain, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "");
+    let browser = gateway.browser_at(TENANT, http);
+    browser.set_by_script("sso=1; Path=/; Domain=flexopus.example", "/");
+    browser.get("/").await;
+    browser.get("/").await;
+    assert_eq!(browser.jar(), ["sso=1"]);
+    assert!(app.received().iter().all(|got| got.field("cookie").is_none()));
+    assert_eq!(evicted(&gateway, TENANT), 2);
+});
+
+both_versions!(e1_evict_domain_empties_the_jar_of_parent_domains, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "evict = \"domain\"");
+    let browser = gateway.browser_at(TENANT, http);
+    browser.set_by_script("_ga=1; Path=/; Domain=flexopus.example", "/");
+    browser.set_by_script("_ga=2; Path=/; Domain=tenant.flexopus.example", "/");
+    browser.set_by_script("_gid=3; Path=/", "/");
+    assert_eq!(heal(&browser, &gateway, "/").await, 1);
+    assert!(browser.jar().is_empty(), "{:?}", browser.jar());
+});
+
+both_versions!(e1_the_turn_of_names_goes_round_until_the_jar_is_empty, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "");
+    let browser = gateway.browser_at(TENANT, http);
+    for n in 0..60 {
+        browser.set_by_script(&format!("tracker_{n}=1; Path=/"), "/");
+    }
+    browser.set_by_script("XSRF-TOKEN=t; Path=/", "/");
+    assert_eq!(heal(&browser, &gateway, "/").await, 3);
+    assert_eq!(browser.jar(), ["XSRF-TOKEN=t"]);
+});
+
+both_versions!(r8_a_431_heals_the_browser_within_a_few_reloads, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "");
+    let browser = gateway.browser_at(TENANT, http);
+    browser.set_by_script("flexopus_session=s; Path=/", "/");
+    for n in 0..16 {
+        browser.set_by_script(&format!("junk_{n}={}; Path=/", "x".repeat(3500)), "/");
+    }
+    // 56 KiB: nobody can work until a reload or two have healed the browser.
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&200) && statuses.len() < 5 {
+        statuses.push(browser.get("/").await.status.as_u16());
+        gateway.advance(1);
+    }
+    assert_eq!(statuses, [431, 200]);
+    assert_eq!(browser.jar(), ["flexopus_session=s"]);
+    assert_eq!(app.received().len(), 1);
+    assert_eq!(app.last().field("cookie"), Some("flexopus_session=s"));
+});
+
+both_versions!(r8_a_431_heals_what_stands_in_many_places_and_many_names, |http| {
+    let app = application().await;
+    let gateway = gateway(&app, "evict = \"domain\"");
+    let browser = gateway.browser_at(TENANT, http);
+    for n in 0..15 {
+        let value = "x".repeat(1000);
+        browser.set_by_script(&format!("host_{n}={value}; Path=/"), "/");
+        browser.set_by_script(&format!("path_{n}={value}"), "/rooms/7");
+        browser.set_by_script(&format!("own_{n}={value}; Path=/; Domain={TENANT}"), "/");
+        browser.set_by_script(&format!("up_{n}={value}; Path=/; Domain=flexopus.example"), "/");
+    }
+    let mut refused = 0;
+    while browser.get("/rooms/7").await.status == 431 {
+        refused += 1;
+        assert!(refused < 5, "still locked out with {} cookies", browser.jar().len());
+        gateway.advance(1);
+    }
+    assert!(refused >= 1);
+    heal(&browser, &gateway, "/rooms/7").await;
+    assert!(browser.jar().is_empty(), "{:?}", browser.jar());
+});

@@ -1,0 +1,28 @@
+//! The gateway over real sockets and real TLS: a scripted application behind it, a browser with a jar before it.
+//!
+//! A file for each group of rules or behaviours; `harness/` has the application, the gateway, the browser, and raw
+//! connections for what no well-behaved client would send.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
+mod audit;
+mod cli;
+mod corpus;
+mod documents;
+mod eviction;
+mod forwarding;
+mod harness;
+mod layering;
+mod lifecycle;
+mod limits;
+mod logs;
+mod redirect;
+mod renewal;
+mod requests;
+mod responses;
+mod smuggling;
+mod streaming;
+mod tenants;
+mod tls;
+mod upgrade;
+mod upstream;
