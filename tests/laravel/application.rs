@@ -1,0 +1,93 @@
+//! The Laravel application: PHP's own server with four workers, and a folder that is gone after the test.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use crate::process::{self, Process};
+
+pub(crate) struct Application {
+    pub(crate) port: u16,
+    server: Process,
+    storage: TempDir,
+}
+
+impl Application {
+    pub(crate) fn start() -> Self {
+        let storage = TempDir::new().expect("a temporary folder can be made");
+        let prepared = process::run(php(storage.path()).arg("prepare.php"));
+        assert!(prepared.status.success(), "{prepared:?}");
+
+        let mut servers = (0..5).filter_map(|_| serve(storage.path()));
+        let (port, server) = servers.next().expect("no port that was free a moment ago still is");
+        Self { port, server, storage }
+    }
+
+    /// The names of the cookies that an answer sets before the gateway has judged it.
+    pub(crate) fn cookies_that_it_sets(&self, path: &str) -> Vec<String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let answer = process::run(Command::new("curl").args(["--silent", "--include", &url]));
+        let answer = String::from_utf8(answer.stdout).expect("the application writes UTF-8");
+        let fields = answer.lines().filter_map(|line| line.strip_prefix("Set-Cookie: "));
+        let pairs = fields.filter_map(|field| field.split_once('='));
+        pairs.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// Waits until the slow call of that name has been let in, and is at work.
+    pub(crate) fn wait_until_under_way(&mut self, call: &str) {
+        let sign = self.call(call).with_extension("under-way");
+        self.server.wait_for("the slow call", |_| sign.exists().then_some(()));
+    }
+
+    /// Lets the slow call of that name come to its end.
+    pub(crate) fn finish(&self, call: &str) {
+        fs::write(self.call(call).with_extension("finish"), "").expect("the storage is ours");
+    }
+
+    /// Lets the names of slow calls be used again.
+    pub(crate) fn forget_calls(&self) {
+        let calls = self.storage.path().join("calls");
+        fs::remove_dir_all(&calls)
+            .and_then(|()| fs::create_dir(&calls))
+            .expect("the storage is ours");
+    }
+
+    fn call(&self, name: &str) -> PathBuf {
+        self.storage.path().join("calls").join(name)
+    }
+}
+
+/// Starts the server on a port that is free now; none where another program was faster.
+fn serve(storage: &Path) -> Option<(u16, Process)> {
+    let port = free_port();
+    let mut command = php(storage);
+    let address = format!("127.0.0.1:{port}");
+    command.args(["-S", &address, "public/index.php"]).env("PHP_CLI_SERVER_WORKERS", "4");
+    let mut server = Process::start(&mut command, &storage.join("server.log"));
+    let started = server.wait_for("PHP's server", |printed| {
+        let outcomes = [("started", true), ("Address already in use", false)];
+        outcomes.into_iter().find_map(|(words, started)| printed.contains(words).then_some(started))
+    });
+    started.then_some((port, server))
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// PHP in the application's folder, with the settings that Laravel's own skeleton has in `.env`.
+fn php(storage: &Path) -> Command {
+    let mut php = Command::new("php");
+    php.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/laravel/application"))
+        .env("APP_PACKAGES_CACHE", storage.join("packages.php"))
+        .env("APP_SERVICES_CACHE", storage.join("services.php"))
+        .env("SESSION_COOKIE", "flexopus_session")
+        .env("STORAGE_PATH", storage);
+    php
+}

@@ -1,0 +1,4 @@
+<?php
+
+/** As cheap as bcrypt allows: the one password here guards nothing. */
+return ['driver' => 'bcrypt', 'bcrypt' => ['rounds' => 4]];
