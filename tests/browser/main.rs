@@ -1,0 +1,170 @@
+//! Headless Chromium visits the demo, through the gateway and without it.
+//!
+//! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it tells
+//! what the browser holds after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
+//! help and the one about privacy, run no script: there the jar shows what the navigation has left.
+
+#[path = "../process/mod.rs"]
+mod process;
+
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::Process;
+
+const CHROMIUM: &str = "/usr/bin/chromium";
+const DECLARED: [&str; 3] = ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"];
+const HOUR: f64 = 60.0 * 60.0;
+const WEEK: f64 = 7.0 * 24.0 * HOUR;
+
+#[test]
+fn the_jar_ends_up_with_the_declared_three_and_nothing_else() {
+    let demo = Demo::start();
+    let visit = demo.visit(&demo.address_of("acme.localhost"));
+    assert_eq!(visit.after("home").found, "h2");
+    // What the map editor's script has planted, the next navigation has taken away.
+    assert!(visit.after("map editor").names().contains("heatmap_trail"));
+    assert_eq!(visit.after("help").names(), DECLARED.into());
+    // What is bound to the map editor's path is not sent elsewhere, so nobody could know that it is there.
+    let elsewhere: BTreeSet<_> = DECLARED.into_iter().chain(["heatmap_trail"]).collect();
+    assert_eq!(visit.after("privacy").names(), elsewhere);
+}
+
+#[test]
+fn without_the_gateway_the_trackers_stay() {
+    let demo = Demo::start();
+    let visit = demo.visit(&demo.application());
+    let names = visit.after("help").names();
+    for tracker in ["_ga", "_fbp", "_ga_G1ABC2", "hubspotutk", "heatmap_trail", "flexopus.session"]
+    {
+        assert!(names.contains(tracker), "{tracker} is not in {names:?}");
+    }
+}
+
+#[test]
+fn d1_each_cookie_is_kept_as_long_as_its_tenant_says() {
+    let demo = Demo::start();
+    for (host, session) in [("acme.localhost", 2.0 * HOUR), ("globex.localhost", WEEK)] {
+        let visit = demo.visit(&demo.address_of(host));
+        // Set by the application with each page, and renewed by the gateway with each call.
+        for step in ["home", "help", "desks"] {
+            visit.after(step).assert_is_kept("XSRF-TOKEN", session);
+            visit.after(step).assert_is_kept("flexopus_session", session);
+        }
+        visit.after("map editor").assert_is_kept("visitedMapBuilder", 3.0 * WEEK);
+    }
+}
+
+#[test]
+fn r2_only_declared_cookies_reach_the_application() {
+    let demo = Demo::start();
+    let visit = demo.visit(&demo.address_of("acme.localhost"));
+    let who_am_i = visit.after("who am I");
+    assert!(who_am_i.names().contains("_ga_G1ABC2"), "{:?}", who_am_i.names());
+
+    let fields = who_am_i.found["body"]["fields"].as_array().expect("the fields that arrived");
+    let cookie = fields.iter().find(|field| field[0] == "cookie").expect("a Cookie field");
+    let pairs = cookie[1].as_str().expect("its value").split("; ");
+    let names: BTreeSet<_> = pairs.filter_map(|pair| Some(pair.split_once('=')?.0)).collect();
+    assert_eq!(names, ["XSRF-TOKEN", "flexopus_session"].into());
+}
+
+#[test]
+fn s4_logging_out_works() {
+    let demo = Demo::start();
+    let visit = demo.visit(&demo.address_of("acme.localhost"));
+    assert_eq!(visit.after("desks").found["status"], 200);
+    assert_eq!(visit.after("desks again").found["status"], 401);
+}
+
+/// `crumbgate demo`: the sample application, and the gateway before it.
+struct Demo {
+    /// What it prints at its start.
+    told: String,
+    _process: Process,
+    _folder: TempDir,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder can be made");
+        let mut command = process::crumbgate();
+        command.args(["demo", "--port", "0"]).env("TMPDIR", folder.path());
+        let mut process = Process::start(&mut command, &folder.path().join("demo.log"));
+        let told = process.wait_for("what to try", |printed| {
+            printed.contains("Stop with Ctrl-C").then(|| printed.to_owned())
+        });
+        Self { told, _process: process, _folder: folder }
+    }
+
+    /// Where the gateway serves the organization `host`.
+    fn address_of(&self, host: &str) -> String {
+        self.word_that_begins(&format!("https://{host}:"))
+    }
+
+    /// The application's own address.
+    fn application(&self) -> String {
+        self.word_that_begins("http://127.0.0.1:")
+    }
+
+    fn word_that_begins(&self, start: &str) -> String {
+        let word = self.told.split_whitespace().find(|word| word.starts_with(start));
+        word.unwrap_or_else(|| panic!("no {start}… in:\n{}", self.told)).to_owned()
+    }
+
+    /// Sends Chromium there, with a new profile.
+    fn visit(&self, url: &str) -> Visit {
+        let profile = TempDir::new().expect("a temporary folder can be made");
+        let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/visit.js");
+        for needed in [&driver.with_file_name("node_modules"), Path::new(CHROMIUM)] {
+            let exists = needed.exists();
+            assert!(exists, "{}: not here. {}", needed.display(), process::HOW_TO_INSTALL);
+        }
+        let mut node = Command::new("node");
+        let output = process::run(node.arg(driver).arg(CHROMIUM).arg(profile.path()).arg(url));
+        let problem = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{problem}");
+        Visit(
+            serde_json::from_slice(&output.stdout).expect("the driver tells of the visit in JSON"),
+        )
+    }
+}
+
+/// What the driver has told, step by step.
+struct Visit(Value);
+
+impl Visit {
+    fn after<'a>(&'a self, step: &'a str) -> Step<'a> {
+        let told = &self.0[step];
+        let cookies = told["cookies"].as_array().unwrap_or_else(|| panic!("no step {step}"));
+        Step { told, found: &told["found"], cookies }
+    }
+}
+
+/// One step of a visit.
+struct Step<'a> {
+    told: &'a Value,
+    /// What the page said.
+    found: &'a Value,
+    /// What the browser held then.
+    cookies: &'a [Value],
+}
+
+impl<'a> Step<'a> {
+    fn names(&self) -> BTreeSet<&'a str> {
+        self.cookies.iter().filter_map(|cookie| cookie["name"].as_str()).collect()
+    }
+
+    /// The cookie was set during this step, for that many seconds.
+    fn assert_is_kept(&self, name: &str, lifetime_s: f64) {
+        let seconds = |value: &Value| value.as_f64().expect("a number of seconds");
+        let cookie = self.cookies.iter().find(|cookie| cookie["name"] == name);
+        let cookie = cookie.unwrap_or_else(|| panic!("no {name} in {:?}", self.names()));
+        let set_at = seconds(&cookie["expires"]) - lifetime_s;
+        // The response's date is in whole seconds.
+        let step = seconds(&self.told["before"]) - 1.0..=seconds(&self.told["after"]);
+        assert!(step.contains(&set_at), "{name}: set at {set_at}, not within {step:?}");
+    }
+}
