@@ -170,7 +170,13 @@ mod tests {
             let mut shard = Shard::new(Arc::clone(&books));
             let counts = shard.counts(&acme);
             counts.count_request();
-            counts.count(&Verdict { direction: Direction::Request, name: b"a", action });
+            counts.count(&Verdict {
+                direction: Direction::Request,
+                name: b"a",
+                action,
+                asked: None,
+                granted_s: None,
+            });
             assert!(Arc::ptr_eq(&counts, &shard.counts(&acme)));
         }
         let tally = &books.read()[&acme];

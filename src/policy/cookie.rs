@@ -55,7 +55,7 @@ impl<'r> RequestCookies<'r> {
         };
         for part in fields.iter().flat_map(|field| parts(field)).filter(|part| !part.is_empty()) {
             let (name, action) = cookies.judge_part(part);
-            record(Verdict { direction: Direction::Request, name, action });
+            record(Verdict::unasked(Direction::Request, name, action));
         }
         cookies
     }
@@ -133,7 +133,7 @@ pub(super) fn judge_misplaced(field: &[u8], record: &mut impl FnMut(Verdict<'_>)
     for part in parts(field).filter(|part| !part.is_empty()) {
         let name = read_pair(part).map_or(&b""[..], |(name, _)| name);
         let action = Action::Strip(Reason::Misplaced);
-        record(Verdict { direction: Direction::Request, name, action });
+        record(Verdict::unasked(Direction::Request, name, action));
     }
 }
 

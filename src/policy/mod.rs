@@ -6,6 +6,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+pub mod asked;
 mod cookie;
 pub mod date;
 pub mod declaration;
@@ -21,6 +22,7 @@ use std::{fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
+use asked::Asked;
 use cookie::RequestCookies;
 use declaration::{Declaration, SessionDuration};
 use eviction::Evictions;
@@ -177,12 +179,16 @@ impl JudgedRequest<'_> {
         let mut set = 0;
         for field in set_cookie_fields {
             let received = Received::read(field);
-            let action = match self.judge_set_cookie(&received, response, &resources, &mut set) {
+            let judged = self.judge_set_cookie(&received, response, &resources, &mut set);
+            let granted_s = judged.as_ref().ok().map(Built::granted_s);
+            let action = match judged {
                 Ok(built) if built.is(field) => outgoing.keep(),
                 Ok(built) => outgoing.rewrite(built.to_bytes()),
                 Err(reason) => outgoing.strip(reason),
             };
-            record(Verdict { direction: Direction::Response, name: received.name, action });
+            let asked = Some(Asked::read(received.attributes, response.date_unix_s));
+            let (direction, name) = (Direction::Response, received.name);
+            record(Verdict { direction, name, action, asked, granted_s });
         }
         self.renew(response, set, &mut resources, &mut outgoing, record);
         // An upgrade is no page, and what a shared cache stores must not set one browser's cookies.
@@ -258,8 +264,9 @@ impl JudgedRequest<'_> {
             let lifetime_s = cookie.lifetime(self.policy.session).seconds();
             let built = Built::living(cookie, &renewal.value, lifetime_s, response.date_unix_s);
             outgoing.add(built.to_bytes());
-            let (direction, name) = (Direction::Response, cookie.name.as_bytes());
-            record(Verdict { direction, name, action: renewal.action });
+            let verdict =
+                Verdict::unasked(Direction::Response, cookie.name.as_bytes(), renewal.action);
+            record(Verdict { granted_s: Some(lifetime_s), ..verdict });
         }
     }
 
@@ -275,7 +282,7 @@ impl JudgedRequest<'_> {
         let evictions =
             Evictions::of(&self.cookies.undeclared, self.request, self.policy.evict, date_unix_s);
         for name in evictions.names {
-            record(Verdict { direction: Direction::Response, name, action: Action::Evict });
+            record(Verdict::unasked(Direction::Response, name, Action::Evict));
         }
         evictions.fields
     }
@@ -352,10 +359,15 @@ impl Outgoing {
 
 /// Records a cookie that stands where none is allowed and is always removed: in trailers (R7, S5). Its verdict is
 /// `Strip(Misplaced)`.
-pub fn judge_misplaced_set_cookie(field: &[u8], record: &mut impl FnMut(Verdict<'_>)) {
-    let name = Received::read(field).name;
+pub fn judge_misplaced_set_cookie(
+    field: &[u8],
+    date_unix_s: u64,
+    record: &mut impl FnMut(Verdict<'_>),
+) {
+    let received = Received::read(field);
     let action = Action::Strip(Reason::Misplaced);
-    record(Verdict { direction: Direction::Response, name, action });
+    let verdict = Verdict::unasked(Direction::Response, received.name, action);
+    record(Verdict { asked: Some(Asked::read(received.attributes, date_unix_s)), ..verdict });
 }
 
 /// The same for a `Cookie` field in the trailers of a request, pair by pair (R7).
@@ -445,8 +457,8 @@ mod tests {
         let mut verdicts = Vec::new();
         let mut record = |v: Verdict<'_>| verdicts.push((v.direction, v.name.to_vec(), v.action));
         judge_misplaced_cookie(b"flexopus_session=a; ; secret;=b", &mut record);
-        judge_misplaced_set_cookie(b" _ga =1; Path=/", &mut record);
-        judge_misplaced_set_cookie(b"secret", &mut record);
+        judge_misplaced_set_cookie(b" _ga =1; Path=/", 0, &mut record);
+        judge_misplaced_set_cookie(b"secret", 0, &mut record);
         let stripped =
             |direction, name: &[u8]| (direction, name.to_vec(), Action::Strip(Reason::Misplaced));
         assert_eq!(

@@ -23,7 +23,7 @@ pub(super) struct Received<'f> {
     /// Empty where the cookie has none.
     pub(super) name: &'f [u8],
     pub(super) value: &'f [u8],
-    attributes: &'f [u8],
+    pub(super) attributes: &'f [u8],
 }
 
 impl<'f> Received<'f> {
@@ -131,6 +131,11 @@ impl<'a> Built<'a> {
     /// The value; none where the browser shall delete the cookie.
     pub(super) fn living_value(&self) -> Option<&'a [u8]> {
         self.lifetime_s.map(|_| self.value)
+    }
+
+    /// For how many seconds it leaves; 0: the browser shall delete it.
+    pub(super) fn granted_s(&self) -> u32 {
+        self.lifetime_s.unwrap_or(0)
     }
 
     /// The field's bytes.

@@ -1,5 +1,7 @@
 //! What becomes of a cookie: the words that the counters, the logs and the documents speak.
 
+use super::asked::Asked;
+
 /// What was decided about one cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Verdict<'a> {
@@ -10,6 +12,18 @@ pub struct Verdict<'a> {
     pub name: &'a [u8],
     /// What happens to it.
     pub action: Action,
+    /// What the upstream asked for, where it has set the cookie.
+    pub asked: Option<Asked>,
+    /// For how many seconds a declared cookie leaves for the browser; 0 deletes it. None where none leaves, or where
+    /// it goes upstream.
+    pub granted_s: Option<u32>,
+}
+
+impl<'a> Verdict<'a> {
+    /// A verdict on a cookie that no upstream has set.
+    pub(super) fn unasked(direction: Direction, name: &'a [u8], action: Action) -> Self {
+        Self { direction, name, action, asked: None, granted_s: None }
+    }
 }
 
 /// Which way a cookie goes.

@@ -407,7 +407,7 @@ fn clean_trailers(trailers: &mut HeaderMap, entry: &Entry) {
         policy::judge_misplaced_cookie(field.as_bytes(), &mut record);
     }
     for field in trailers.get_all(header::SET_COOKIE) {
-        policy::judge_misplaced_set_cookie(field.as_bytes(), &mut record);
+        policy::judge_misplaced_set_cookie(field.as_bytes(), 0, &mut record);
     }
     super::forward::remove_hop_by_hop(trailers);
     if entry.tenant.policy.mode == Mode::Enforce {
