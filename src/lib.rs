@@ -5,7 +5,7 @@
 //!
 //! - [`policy`]: pure; which cookie may cross, and how it leaves.
 //! - [`tenants`]: in memory; whose request it is.
-//! - [`audit`]: in memory; what was done, counted.
+//! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`config`]: text to the values above.
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
 //! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
@@ -18,6 +18,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod gateway;
+pub mod ledger;
 pub mod policy;
 pub mod proxy;
 mod telemetry;

@@ -46,6 +46,12 @@ impl Variables {
         self.by_key.is_empty()
     }
 
+    /// All of them as `NAME=value`, a line each; none where there is none.
+    pub(super) fn written(&self) -> Option<String> {
+        let line = |v: &Variable| format!("{}={}\n", v.name, v.value.as_str().unwrap_or_default());
+        (!self.is_empty()).then(|| self.by_key.values().map(line).collect())
+    }
+
     /// The variable that overrides a key of these segments.
     pub(super) fn find(&self, segments: &[&str]) -> Option<&Variable> {
         self.by_key.get(&segments.join(SEPARATOR).to_ascii_uppercase())

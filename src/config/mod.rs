@@ -27,7 +27,7 @@ use toml::de::DeTable;
 pub use effective::Effective;
 pub use problem::{Place, Problem, Problems, Severity, Source};
 
-use crate::tenants::Tenant;
+use crate::{policy::declaration::Declaration, tenants::Tenant};
 use effective::Record;
 use environment::Variables;
 use reader::Reader;
@@ -41,6 +41,8 @@ pub struct Config {
     pub tls: Tls,
     /// `[upstreams.*]`, in the order written; `Tenant::upstream` is an index into it.
     pub upstreams: Vec<Upstream>,
+    /// `[[cookies]]`, or what Flexopus publishes.
+    pub declaration: Arc<Declaration>,
     /// The tenants of `[tenants]`, each with what `[defaults]` gives it.
     pub tenants: Vec<Tenant>,
     /// The tenant of unknown hosts, where `defaults.unknown_hosts = "default"`.
@@ -49,6 +51,8 @@ pub struct Config {
     pub limits: Arc<Limits>,
     /// `[log]`
     pub log: Log,
+    /// `[state]` and `[audit]`
+    pub evidence: Evidence,
 }
 
 /// A configuration that was read, and what was noticed on the way.
@@ -60,6 +64,18 @@ pub struct Loaded {
     pub warnings: Problems,
     /// Every value that holds, and where it comes from. Keeps the text of the file; drop it when it was shown.
     pub effective: Effective,
+    /// Which configuration it is.
+    pub hash: ConfigHash,
+}
+
+/// Which configuration it is, byte for byte.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConfigHash {
+    /// SHA-256 of the file, in hexadecimal digits: what `sha256sum` says.
+    pub file: String,
+    /// SHA-256 of the `CRUMBGATE_…` variables, each as `NAME=value` with a line feed, in the order of their names; none
+    /// where there is none.
+    pub variables: Option<String>,
 }
 
 impl Config {
@@ -94,7 +110,11 @@ impl Config {
         if problems.errors() > 0 {
             return Err(problems);
         }
-        Ok(Loaded { config, warnings: problems, effective: Effective::new(source, variables) })
+        let file = sha256(source.text().as_bytes());
+        let variables_hash = variables.written().map(|text| sha256(text.as_bytes()));
+        let hash = ConfigHash { file, variables: variables_hash };
+        let effective = Effective::new(source, variables);
+        Ok(Loaded { config, warnings: problems, effective, hash })
     }
 }
 
@@ -120,6 +140,11 @@ const ONE_OF_EVERYTHING: &str = r#"
     audit = {}
     admin = {}
 "#;
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 fn read_source(path: &Path) -> Result<Source, Problems> {
     let bytes = fs::read(path).map_err(|error| {
@@ -300,6 +325,21 @@ pub struct Limits {
     /// Between two parts of a request's body, and for a downstream that reads nothing of what it is sent (408, or the
     /// connection is cut).
     pub body_timeout: Duration,
+}
+
+/// `[state]` and `[audit]`: where evidence is kept, how it is summed up, and for how long.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Evidence {
+    /// The file of the ledger (SQLite).
+    pub path: PathBuf,
+    /// Whether there is a ledger.
+    pub ledger: bool,
+    /// How long a window is that counts are summed up over: whole minutes that divide a day.
+    pub window: Duration,
+    /// How long entries are kept.
+    pub retention: Duration,
+    /// A file that says who usually sets a cookie (the Open Cookie Database); none: what is built in.
+    pub names: Option<PathBuf>,
 }
 
 /// `[log]`

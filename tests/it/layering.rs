@@ -10,18 +10,32 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 13] = [
+const ROWS: [(&str, &[&str]); 14] = [
     ("policy", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
     ("config", &["policy", "tenants"]),
     ("clock", &[]),
     ("telemetry", &["config"]),
+    ("ledger", &["audit", "clock", "config", "policy"]),
     ("certificate", &["clock"]),
     ("demo", &["clock"]),
     ("proxy", &["audit", "clock", "config", "policy", "tenants"]),
-    ("gateway", &["audit", "clock", "config", "policy", "proxy", "tenants"]),
-    ("cli", &["certificate", "clock", "config", "demo", "gateway", "policy", "proxy", "telemetry"]),
+    ("gateway", &["audit", "clock", "config", "ledger", "policy", "proxy", "tenants"]),
+    (
+        "cli",
+        &[
+            "certificate",
+            "clock",
+            "config",
+            "demo",
+            "gateway",
+            "ledger",
+            "policy",
+            "proxy",
+            "telemetry",
+        ],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

@@ -1,6 +1,7 @@
 //! The tables of the file, one module each.
 
 mod cookies;
+mod evidence;
 mod limits;
 mod log;
 mod reserved;
@@ -23,8 +24,9 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let upstreams = upstreams::read(&root);
     let limits = Arc::new(limits::read(&root));
     let log = log::read(&root);
+    let evidence = evidence::read(&root);
     reserved::read(&root);
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant) = tenants::read(&root, &upstreams, &declaration);
-    Config { server, tls, upstreams, tenants, default_tenant, limits, log }
+    Config { server, tls, upstreams, declaration, tenants, default_tenant, limits, log, evidence }
 }

@@ -1,6 +1,6 @@
-//! `[state]`, `[audit]`, `[admin]`: read and checked as the design has them, and without effect in this version.
+//! `[admin]`: read and checked as the design has it, and without effect in this version.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::net::SocketAddr;
 
 use crate::config::{
     problem::Problem,
@@ -8,24 +8,13 @@ use crate::config::{
     written::{Written, quoted},
 };
 
-/// Checks the tables that are written.
+/// Checks the table, if it is written.
 pub(super) fn read(root: &Table<'_>) {
-    read_table(root, "state", |table| {
-        table.get("path", PathBuf::from("state/crumbgate.db"), |node| node.path());
-    });
-    read_table(root, "audit", |table| {
-        table.get("window", Duration::from_mins(5), |node| node.duration(WINDOW));
-        table.get("retention", Duration::from_hours(365 * 24), |node| node.duration(RETENTION));
-    });
-    read_table(root, "admin", read_admin);
-}
-
-fn read_table(root: &Table<'_>, key: &'static str, read: impl FnOnce(&Table<'_>)) {
-    let table = root.section(key);
+    let table = root.section("admin");
     if !table.is_written() {
         return;
     }
-    read(&table);
+    read_admin(&table);
     let problem = Problem::warning(table.place(), table.key(), NO_EFFECT);
     table.reader.push(problem.help("it is checked, so that it can stay".to_owned()));
 }
@@ -71,7 +60,3 @@ impl Written for Listen {
 
 /// What is said of a key that nothing reads yet.
 pub(super) const NO_EFFECT: &str = "has no effect in this version";
-
-const WINDOW: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(24);
-const RETENTION: RangeInclusive<Duration> =
-    Duration::from_hours(24)..=Duration::from_hours(3_653 * 24);

@@ -1,0 +1,240 @@
+//! What the ledger holds: entries of three kinds, numbered in the order in which they were first written.
+
+use std::sync::Arc;
+
+use crate::policy::{
+    Mode,
+    asked::{AskedLifetime, Attributes},
+    verdict::{Action, Direction},
+};
+
+/// One entry of the ledger. Its texts are numbers until [`Texts`] are asked for them: a report over a million entries
+/// compares numbers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Entry {
+    /// Something happened to the gateway itself.
+    Event(Event),
+    /// The gateway, or a tenant's traffic, was alive in a window (A5).
+    Heartbeat(Heartbeat),
+    /// What became of cookies in a window (A2).
+    Verdicts(Verdicts),
+}
+
+/// The number of a text in [`Texts`].
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TextId(pub u32);
+
+/// How often one verdict was reached in one window (A2). Two entries of one window that differ in nothing but count and
+/// times are possible where a segment was closed between them: their counts add up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verdicts {
+    /// The window.
+    pub window: Window,
+    /// The tenant's name: a host, `*.suffix` or `(default)`.
+    pub tenant: TextId,
+    /// Whether the verdict was carried out.
+    pub mode: Mode,
+    /// Which way the cookies went.
+    pub direction: Direction,
+    /// What happened to them, and why.
+    pub action: Action,
+    /// The template of their name; none for nameless ones.
+    pub name: Option<TextId>,
+    /// What the upstream asked for; none where it has not set them.
+    pub lifetime: Option<AskedLifetime>,
+    /// For how many seconds they left for the browser; 0 deletes; none where no declared cookie left.
+    pub granted_s: Option<u32>,
+    /// The route template.
+    pub route: TextId,
+    /// The SHA-256 of the declaration that ruled, in hexadecimal digits.
+    pub declaration: TextId,
+    /// How many.
+    pub count: u64,
+    /// The first minute in which one was seen, in seconds since the Unix epoch.
+    pub first_unix_s: u64,
+    /// The last such minute.
+    pub last_unix_s: u64,
+    /// All attributes that any of them was set with.
+    pub attributes: Attributes,
+}
+
+/// A stretch of time that counts are summed up over, in UTC.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Window {
+    /// Its begin, in seconds since the Unix epoch; a multiple of its length.
+    pub start_unix_s: u64,
+    /// Its length, in seconds.
+    pub length_s: u32,
+}
+
+impl Window {
+    /// The window of this length that a moment is in.
+    pub fn of(unix_s: u64, length_s: u32) -> Self {
+        let length = u64::from(length_s.max(1));
+        Self { start_unix_s: unix_s - unix_s % length, length_s: length_s.max(1) }
+    }
+
+    /// The first second behind it.
+    pub fn end_unix_s(self) -> u64 {
+        self.start_unix_s.saturating_add(u64::from(self.length_s))
+    }
+}
+
+/// That the gateway was alive in a window; for a tenant, what its traffic added up to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Heartbeat {
+    /// The window.
+    pub window: Window,
+    /// The tenant that had traffic; none for the gateway itself, which has a heartbeat in every window, and no traffic
+    /// of its own: its figures are zero.
+    pub tenant: Option<TextId>,
+    /// Counts the heartbeats of this tenant (or of the gateway) from 1, without a gap: a missing one shows.
+    pub number: u64,
+    /// The first second of the window in which it was alive (gateway), or the first minute with traffic (tenant), in
+    /// seconds since the Unix epoch.
+    pub from_unix_s: u64,
+    /// The last such second or minute.
+    pub until_unix_s: u64,
+    /// Requests of which the cookies were judged.
+    pub requests: u64,
+    /// Cookies that were counted, by the counters that the metrics show.
+    pub seen: Figures,
+    /// Those of them that are in no [`Verdicts`], because there was no room. So, for each figure (A1):
+    /// `seen` = the sum of the window's `Verdicts` + `dropped`.
+    pub dropped: Figures,
+    /// The SHA-256 of the declaration that is loaded, in hexadecimal digits.
+    pub declaration: TextId,
+}
+
+/// Cookies, each counted once: those that were seen, by direction, and those that the gateway added.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Figures {
+    /// Seen in requests: kept or stripped.
+    pub request: u64,
+    /// Seen in responses: kept, rewritten or stripped.
+    pub response: u64,
+    /// Added to responses: renewed, injected or evicted.
+    pub added: u64,
+}
+
+impl Figures {
+    /// The figure that a verdict counts in.
+    pub fn of(&mut self, direction: Direction, action: Action) -> &mut u64 {
+        match (action, direction) {
+            (Action::Evict | Action::Inject | Action::Renew, _) => &mut self.added,
+            (Action::Keep | Action::Rewrite | Action::Strip(_), Direction::Request) => {
+                &mut self.request
+            }
+            (Action::Keep | Action::Rewrite | Action::Strip(_), Direction::Response) => {
+                &mut self.response
+            }
+        }
+    }
+
+    /// Adds another's, each to each.
+    pub fn add(&mut self, other: Self) {
+        self.request = self.request.saturating_add(other.request);
+        self.response = self.response.saturating_add(other.response);
+        self.added = self.added.saturating_add(other.added);
+    }
+}
+
+/// Something that happened to the gateway itself. It names no tenant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// When, in seconds since the Unix epoch.
+    pub at_unix_s: u64,
+    /// What.
+    pub kind: EventKind,
+    /// Who brought it about: `crumbgate run`, `crumbgate audit rotate-key` …
+    pub actor: String,
+    /// What else is to be said, as a JSON object; its keys are listed at [`EventKind`].
+    pub detail: String,
+}
+
+/// What can happen to the gateway.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum EventKind {
+    /// The configuration is another one than before: `old` and `new`, SHA-256.
+    Configuration,
+    /// A damaged file was set aside, and this one begun: `file`, its name, and `problem`.
+    Damage,
+    /// The declaration is another one than before: `old` and `new`, SHA-256.
+    Declaration,
+    /// The key that signs has changed: `old` and `new`, public keys.
+    Key,
+    /// Verdicts were lost for want of room: `cookies`, `requests`, how many; `from`, `until`, when.
+    Loss,
+    /// Entries older than the retention were removed: `segments`, the last of them.
+    Prune,
+    /// The gateway began to serve: `version`.
+    Start,
+    /// The gateway has stopped, and everything is written.
+    Stop,
+    /// It had stopped without a [`EventKind::Stop`]: the books may be short from `from` until `until`.
+    UncleanStop,
+}
+
+/// Entries that were closed together, under one root.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Segment {
+    /// Counts segments from 1.
+    pub number: u64,
+    /// The number of its first entry.
+    pub first: u64,
+    /// The number of its last entry.
+    pub last: u64,
+    /// The latest second that an entry of it speaks of: what retention goes by.
+    pub newest_unix_s: u64,
+    /// What the salts of its entries come from (see `line.rs`).
+    pub secret: [u8; 32],
+    /// The signed checkpoint: a C2SP signed note.
+    pub checkpoint: String,
+    /// When its entries were removed, in seconds since the Unix epoch; none: they are there.
+    pub pruned_unix_s: Option<u64>,
+}
+
+/// A key that has signed checkpoints.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SigningKey {
+    /// The first segment that it has signed.
+    pub since_segment: u64,
+    /// The public half, as C2SP's signed notes write it (`name+hash+key`).
+    pub verifier: String,
+}
+
+/// A declaration that has ruled.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeclarationRecord {
+    /// SHA-256 of `json`, in hexadecimal digits: the declaration's version.
+    pub hash: String,
+    /// The declaration itself, as JSON.
+    pub json: String,
+    /// When it was first loaded, in seconds since the Unix epoch.
+    pub since_unix_s: u64,
+}
+
+/// The texts of a ledger: tenants, names, routes, versions.
+#[derive(Clone, Debug, Default)]
+pub struct Texts(Vec<Option<Arc<str>>>);
+
+impl Texts {
+    /// The text of a number; `?` where the file lacks it (then it is damaged).
+    pub fn get(&self, id: TextId) -> &str {
+        self.0.get(id.0 as usize).and_then(Option::as_deref).unwrap_or("?")
+    }
+
+    /// The number of a text.
+    pub fn find(&self, text: &str) -> Option<TextId> {
+        let index = self.0.iter().position(|known| known.as_deref() == Some(text))?;
+        u32::try_from(index).ok().map(TextId)
+    }
+
+    pub(super) fn insert(&mut self, id: TextId, text: Arc<str>) {
+        let index = id.0 as usize;
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
+        }
+        self.0[index] = Some(text);
+    }
+}

@@ -1,0 +1,278 @@
+//! An entry as one line of JSON: what an export holds, and what is hashed.
+//!
+//! The bytes of a line are the entry's leaf in its segment's Merkle tree, so they are written here in one fixed order
+//! and form, and checked anywhere with `sha256` alone. Each line has a salt: without it, who has a proof of one entry
+//! could guess its neighbours, which may be another tenant's. A salt is the first 16 bytes of
+//! HMAC-SHA256(the segment's secret, the entry's number in 8 bytes, big-endian), in base64url.
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use time::{OffsetDateTime, macros::format_description};
+
+use super::{
+    codes::{Coded, reason_word},
+    entry::{Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
+};
+
+/// Writes the lines of one segment.
+#[derive(Debug)]
+pub struct LineWriter<'t> {
+    texts: &'t Texts,
+    secret: hmac::Key,
+}
+
+impl<'t> LineWriter<'t> {
+    /// A writer for the segment with this secret.
+    pub fn new(texts: &'t Texts, secret: &[u8; 32]) -> Self {
+        Self { texts, secret: hmac::Key::new(hmac::HMAC_SHA256, secret) }
+    }
+
+    /// Adds the line of an entry to `line`, without a line feed.
+    pub fn write(&self, seq: u64, entry: &Entry, line: &mut Vec<u8>) {
+        let mut object = Object::begin(line);
+        object.number("seq", seq);
+        let tag = hmac::sign(&self.secret, &seq.to_be_bytes());
+        let salt = tag.as_ref().get(..SALT_BYTES).unwrap_or_default();
+        object.text("salt", &URL_SAFE_NO_PAD.encode(salt));
+        match entry {
+            Entry::Event(event) => write_event(&mut object, event),
+            Entry::Heartbeat(heartbeat) => self.write_heartbeat(&mut object, heartbeat),
+            Entry::Verdicts(verdicts) => self.write_verdicts(&mut object, verdicts),
+        }
+        object.end();
+    }
+
+    fn write_verdicts(&self, object: &mut Object<'_>, verdicts: &Verdicts) {
+        object.text("kind", "verdicts");
+        write_window(object, verdicts.window);
+        object.text("tenant", self.texts.get(verdicts.tenant));
+        object.text("mode", verdicts.mode.word());
+        object.text("direction", verdicts.direction.word());
+        object.text("action", verdicts.action.word());
+        object.optional_text("reason", reason_word(verdicts.action));
+        object.optional_text("name", verdicts.name.map(|name| self.texts.get(name)));
+        object.optional_text("lifetime", verdicts.lifetime.map(Coded::word));
+        match verdicts.granted_s {
+            Some(seconds) => object.number("granted_s", seconds.into()),
+            None => object.raw("granted_s", "null"),
+        }
+        object.text("route", self.texts.get(verdicts.route));
+        object.text("declaration", self.texts.get(verdicts.declaration));
+        object.number("count", verdicts.count);
+        object.time("first", verdicts.first_unix_s);
+        object.time("last", verdicts.last_unix_s);
+        object.texts("attributes", verdicts.attributes.words());
+    }
+
+    fn write_heartbeat(&self, object: &mut Object<'_>, heartbeat: &Heartbeat) {
+        object.text("kind", "heartbeat");
+        write_window(object, heartbeat.window);
+        object.optional_text("tenant", heartbeat.tenant.map(|tenant| self.texts.get(tenant)));
+        object.number("number", heartbeat.number);
+        object.time("from", heartbeat.from_unix_s);
+        object.time("until", heartbeat.until_unix_s);
+        object.number("requests", heartbeat.requests);
+        let Figures { request, response, added } = heartbeat.seen;
+        object.number("seen_request", request);
+        object.number("seen_response", response);
+        object.number("added", added);
+        let Figures { request, response, added } = heartbeat.dropped;
+        object.number("dropped_request", request);
+        object.number("dropped_response", response);
+        object.number("dropped_added", added);
+        object.text("declaration", self.texts.get(heartbeat.declaration));
+    }
+}
+
+const SALT_BYTES: usize = 16;
+
+fn write_event(object: &mut Object<'_>, event: &Event) {
+    object.text("kind", "event");
+    object.time("at", event.at_unix_s);
+    object.text("event", event.kind.word());
+    object.text("actor", &event.actor);
+    // As a text: a JSON object within could be written in more than one way.
+    object.text("detail", &event.detail);
+}
+
+fn write_window(object: &mut Object<'_>, window: Window) {
+    object.time("window", window.start_unix_s);
+    object.number("window_s", window.length_s.into());
+}
+
+/// A JSON object that is being written, without white space.
+struct Object<'l> {
+    line: &'l mut Vec<u8>,
+    is_empty: bool,
+}
+
+impl<'l> Object<'l> {
+    fn begin(line: &'l mut Vec<u8>) -> Self {
+        line.push(b'{');
+        Self { line, is_empty: true }
+    }
+
+    fn end(self) {
+        self.line.push(b'}');
+    }
+
+    fn key(&mut self, key: &str) {
+        if !self.is_empty {
+            self.line.push(b',');
+        }
+        self.is_empty = false;
+        self.line.push(b'"');
+        self.line.extend_from_slice(key.as_bytes());
+        self.line.extend_from_slice(b"\":");
+    }
+
+    fn raw(&mut self, key: &str, json: &str) {
+        self.key(key);
+        self.line.extend_from_slice(json.as_bytes());
+    }
+
+    fn number(&mut self, key: &str, number: u64) {
+        self.raw(key, itoa::Buffer::new().format(number));
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.quoted(text);
+    }
+
+    fn optional_text(&mut self, key: &str, text: Option<&str>) {
+        match text {
+            Some(text) => self.text(key, text),
+            None => self.raw(key, "null"),
+        }
+    }
+
+    fn texts(&mut self, key: &str, texts: impl Iterator<Item = &'static str>) {
+        self.key(key);
+        self.line.push(b'[');
+        for (index, text) in texts.enumerate() {
+            if index > 0 {
+                self.line.push(b',');
+            }
+            self.quoted(text);
+        }
+        self.line.push(b']');
+    }
+
+    fn time(&mut self, key: &str, unix_s: u64) {
+        self.text(key, &rfc3339(unix_s));
+    }
+
+    /// A JSON string (RFC 8259, section 7): as short as it may be, with control characters as `\u00XX`.
+    fn quoted(&mut self, text: &str) {
+        self.line.push(b'"');
+        for byte in text.bytes() {
+            match byte {
+                b'"' | b'\\' => self.line.extend_from_slice(&[b'\\', byte]),
+                0..0x20 => {
+                    let digits = b"0123456789abcdef";
+                    let [high, low] = [byte >> 4, byte & 15].map(|half| digits[usize::from(half)]);
+                    self.line.extend_from_slice(b"\\u00");
+                    self.line.extend_from_slice(&[high, low]);
+                }
+                _ => self.line.push(byte),
+            }
+        }
+        self.line.push(b'"');
+    }
+}
+
+/// A moment in UTC, to the second: `2026-11-25T20:00:00Z` (RFC 3339). The year 9999 is the last.
+pub fn rfc3339(unix_s: u64) -> String {
+    let seconds = i64::try_from(unix_s).unwrap_or(LAST_UNIX_S).min(LAST_UNIX_S);
+    let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    moment.format(format).unwrap_or_default()
+}
+
+/// 9999-12-31T23:59:59Z
+const LAST_UNIX_S: i64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::entry::{EventKind, TextId},
+        *,
+    };
+    use crate::policy::{
+        Mode,
+        asked::{AskedLifetime, Attributes},
+        verdict::{Action, Direction, Reason},
+    };
+
+    fn texts() -> Texts {
+        let mut texts = Texts::default();
+        for (id, text) in (0..).zip(["acme.example", "_ga", "/api/{id}", "abc"]) {
+            texts.insert(TextId(id), text.into());
+        }
+        texts
+    }
+
+    fn line(entry: &Entry) -> String {
+        let texts = texts();
+        let mut line = Vec::new();
+        LineWriter::new(&texts, &[7; 32]).write(12, entry, &mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn a_line_has_one_form() {
+        let window = Window { start_unix_s: 1_795_428_000, length_s: 300 };
+        let verdicts = Verdicts {
+            window,
+            tenant: TextId(0),
+            mode: Mode::Enforce,
+            direction: Direction::Response,
+            action: Action::Strip(Reason::Undeclared),
+            name: Some(TextId(1)),
+            lifetime: Some(AskedLifetime::Longer),
+            granted_s: None,
+            route: TextId(2),
+            declaration: TextId(3),
+            count: 7,
+            first_unix_s: 1_795_428_060,
+            last_unix_s: 1_795_428_120,
+            attributes: Attributes::from_bits(0b101_0000),
+        };
+        assert_eq!(
+            line(&Entry::Verdicts(verdicts)),
+            r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"verdicts","window":"2026-11-23T10:00:00Z","window_s":300,"tenant":"acme.example","mode":"enforce","direction":"response","action":"strip","reason":"undeclared","name":"_ga","lifetime":">1y","granted_s":null,"route":"/api/{id}","declaration":"abc","count":7,"first":"2026-11-23T10:01:00Z","last":"2026-11-23T10:02:00Z","attributes":["Max-Age","Path"]}"#
+        );
+        let heartbeat = Heartbeat {
+            window,
+            tenant: None,
+            number: 3,
+            from_unix_s: 1_795_428_000,
+            until_unix_s: 1_795_428_299,
+            requests: 0,
+            seen: Figures::default(),
+            dropped: Figures::default(),
+            declaration: TextId(3),
+        };
+        assert_eq!(
+            line(&Entry::Heartbeat(heartbeat)),
+            r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"heartbeat","window":"2026-11-23T10:00:00Z","window_s":300,"tenant":null,"number":3,"from":"2026-11-23T10:00:00Z","until":"2026-11-23T10:04:59Z","requests":0,"seen_request":0,"seen_response":0,"added":0,"dropped_request":0,"dropped_response":0,"dropped_added":0,"declaration":"abc"}"#
+        );
+        let event = Event {
+            at_unix_s: 0,
+            kind: EventKind::UncleanStop,
+            actor: "a\"\\\n\u{1b}ä".to_owned(),
+            detail: "{}".to_owned(),
+        };
+        let line = line(&Entry::Event(event));
+        assert!(line.ends_with(
+            r#""kind":"event","at":"1970-01-01T00:00:00Z","event":"unclean stop","actor":"a\"\\\u000a\u001bä","detail":"{}"}"#
+        ), "{line}");
+        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+    }
+
+    #[test]
+    fn the_last_moment_is_that_of_the_year_9999() {
+        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59Z");
+    }
+}

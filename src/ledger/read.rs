@@ -1,0 +1,307 @@
+//! Reads a ledger: a running gateway's, one that was left, or a copy. Nothing is ever written.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, Row, Rows, params};
+
+use super::{
+    codes::Coded,
+    entry::{
+        DeclarationRecord, Entry, Event, Figures, Heartbeat, Segment, SigningKey, TextId, Texts,
+        Verdicts, Window,
+    },
+    schema::{self, SchemaError},
+};
+use crate::policy::asked::Attributes;
+
+/// A ledger as it was at the moment when it was opened: what is written meanwhile does not show.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    texts: Texts,
+    path: PathBuf,
+}
+
+/// Why a ledger can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is none.
+    #[error("{}: there is no such file; a gateway makes it when it starts", .path.display())]
+    Absent {
+        /// Where.
+        path: PathBuf,
+    },
+    /// It is none of ours.
+    #[error("{}: {error}", .path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        error: SchemaError,
+    },
+    /// The file, or what is in it, is damaged.
+    #[error("{}: it can't be read: {error}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        error: rusqlite::Error,
+    },
+    /// A value that no version of the gateway has written.
+    #[error("{}: entry {seq} is damaged: {what}", .path.display())]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// The entry's number.
+        seq: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+}
+
+impl Reader {
+    /// Opens a ledger, and holds on to what it says now.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        if !path.exists() {
+            return Err(ReadError::Absent { path: path.to_owned() });
+        }
+        let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
+        let connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        connection.execute_batch("BEGIN DEFERRED").map_err(failed)?;
+        let schema = |error| ReadError::Schema { path: path.to_owned(), error };
+        match schema::version(&connection) {
+            Ok(0) => return Err(ReadError::Absent { path: path.to_owned() }),
+            Ok(_) => {}
+            Err(SchemaError::Sqlite(error)) => return Err(failed(error)),
+            Err(error) => return Err(schema(error)),
+        }
+        let texts = read_texts(&connection).map_err(failed)?;
+        Ok(Self { connection, texts, path: path.to_owned() })
+    }
+
+    /// The texts that entries name by number.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// Hands out the entries with these numbers, in order, each with its number. `each` may stop it by an error of its
+    /// own.
+    pub fn entries<E: From<ReadError>>(
+        &self,
+        first: u64,
+        last: u64,
+        mut each: impl FnMut(u64, Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |error| ReadError::Sqlite { path: self.path.clone(), error };
+        let bounds = [first, last].map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
+        let prepare = |sql| self.connection.prepare_cached(sql).map_err(failed);
+        let (mut verdicts, mut heartbeats, mut events) =
+            (prepare(VERDICTS)?, prepare(HEARTBEATS)?, prepare(EVENTS)?);
+        let mut sources = [
+            Source::new(verdicts.query(bounds).map_err(failed)?, read_verdicts),
+            Source::new(heartbeats.query(bounds).map_err(failed)?, read_heartbeat),
+            Source::new(events.query(bounds).map_err(failed)?, read_event),
+        ];
+        for source in &mut sources {
+            source.advance(self)?;
+        }
+        loop {
+            let next = sources.iter_mut().filter(|source| source.head.is_some());
+            let next = next.min_by_key(|source| source.head.as_ref().map(|(seq, _)| *seq));
+            let Some(source) = next else { return Ok(()) };
+            let head = source.head.take();
+            source.advance(self)?;
+            if let Some((seq, entry)) = head {
+                each(seq, entry)?;
+            }
+        }
+    }
+
+    /// The number of the last entry; 0 where there is none.
+    pub fn last(&self) -> Result<u64, ReadError> {
+        let last = self.connection.query_row(LAST, [], |row| unsigned(row, 0));
+        last.map_err(|error| self.failed(error))
+    }
+
+    /// Every closed segment, in order.
+    pub fn segments(&self) -> Result<Vec<Segment>, ReadError> {
+        self.collect(
+            "SELECT number, first, last, newest, secret, checkpoint, pruned FROM segments ORDER BY number",
+            |row| {
+                Ok(Segment {
+                    number: unsigned(row, 0)?,
+                    first: unsigned(row, 1)?,
+                    last: unsigned(row, 2)?,
+                    newest_unix_s: unsigned(row, 3)?,
+                    secret: row.get(4)?,
+                    checkpoint: row.get(5)?,
+                    pruned_unix_s: row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs),
+                })
+            },
+        )
+    }
+
+    /// Every key that has signed, in order.
+    pub fn keys(&self) -> Result<Vec<SigningKey>, ReadError> {
+        self.collect("SELECT since_segment, verifier FROM keys ORDER BY since_segment", |row| {
+            Ok(SigningKey { since_segment: unsigned(row, 0)?, verifier: row.get(1)? })
+        })
+    }
+
+    /// Every declaration that has ruled, oldest first.
+    pub fn declarations(&self) -> Result<Vec<DeclarationRecord>, ReadError> {
+        self.collect("SELECT hash, json, since FROM declarations ORDER BY since, hash", |row| {
+            let (hash, json) = (row.get(0)?, row.get(1)?);
+            Ok(DeclarationRecord { hash, json, since_unix_s: unsigned(row, 2)? })
+        })
+    }
+
+    fn collect<T>(
+        &self,
+        sql: &str,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, ReadError> {
+        let collect = || -> rusqlite::Result<Vec<T>> {
+            self.connection.prepare(sql)?.query_map([], read)?.collect()
+        };
+        collect().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> ReadError {
+        ReadError::Sqlite { path: self.path.clone(), error }
+    }
+}
+
+/// How long a reader waits for a writer that holds the whole file, which it does for moments.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A table of entries that is being read, one entry ahead.
+struct Source<'s> {
+    rows: Rows<'s>,
+    read: ReadEntry,
+    head: Option<(u64, Entry)>,
+}
+
+type ReadEntry = fn(&Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>>;
+
+impl<'s> Source<'s> {
+    fn new(rows: Rows<'s>, read: ReadEntry) -> Self {
+        Self { rows, read, head: None }
+    }
+
+    fn advance(&mut self, reader: &Reader) -> Result<(), ReadError> {
+        let failed = |error| reader.failed(error);
+        let Some(row) = self.rows.next().map_err(failed)? else { return Ok(()) };
+        let seq = unsigned(row, 0).map_err(failed)?;
+        let entry = (self.read)(row).map_err(failed)?;
+        let damaged = |what| ReadError::Entry { path: reader.path.clone(), seq, what };
+        self.head = Some((seq, entry.map_err(damaged)?));
+        Ok(())
+    }
+}
+
+fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
+    let optional = |index| row.get::<_, Option<i64>>(index);
+    let lifetime = match optional(8)? {
+        None => None,
+        Some(code) => match Coded::of_code(code) {
+            None => return Ok(Err("lifetime has an unknown number")),
+            known => known,
+        },
+    };
+    let Some(mode) = Coded::of_code(row.get(4)?) else {
+        return Ok(Err("mode has an unknown number"));
+    };
+    let Some(direction) = Coded::of_code(row.get(5)?) else {
+        return Ok(Err("direction has an unknown number"));
+    };
+    let Some(action) = Coded::of_code(row.get(6)?) else {
+        return Ok(Err("action has an unknown number"));
+    };
+    Ok(Ok(Entry::Verdicts(Verdicts {
+        window: window(row)?,
+        tenant: text(row, 3)?,
+        mode,
+        direction,
+        action,
+        name: row.get::<_, Option<u32>>(7)?.map(TextId),
+        lifetime,
+        granted_s: row.get(9)?,
+        route: text(row, 10)?,
+        declaration: text(row, 11)?,
+        count: unsigned(row, 12)?,
+        first_unix_s: unsigned(row, 13)?,
+        last_unix_s: unsigned(row, 14)?,
+        attributes: Attributes::from_bits(row.get(15)?),
+    })))
+}
+
+fn read_heartbeat(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
+    let figures = |at: usize| {
+        let [request, response, added] = [at, at + 1, at + 2].map(|index| unsigned(row, index));
+        Ok::<_, rusqlite::Error>(Figures { request: request?, response: response?, added: added? })
+    };
+    Ok(Ok(Entry::Heartbeat(Heartbeat {
+        window: window(row)?,
+        tenant: row.get::<_, Option<u32>>(3)?.map(TextId),
+        number: unsigned(row, 4)?,
+        from_unix_s: unsigned(row, 5)?,
+        until_unix_s: unsigned(row, 6)?,
+        requests: unsigned(row, 7)?,
+        seen: figures(8)?,
+        dropped: figures(11)?,
+        declaration: text(row, 14)?,
+    })))
+}
+
+fn read_event(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
+    let Some(kind) = Coded::of_code(row.get(2)?) else {
+        return Ok(Err("kind has an unknown number"));
+    };
+    let (actor, detail) = (row.get(3)?, row.get(4)?);
+    Ok(Ok(Entry::Event(Event { at_unix_s: unsigned(row, 1)?, kind, actor, detail })))
+}
+
+fn window(row: &Row<'_>) -> rusqlite::Result<Window> {
+    Ok(Window { start_unix_s: unsigned(row, 1)?, length_s: row.get(2)? })
+}
+
+fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<TextId> {
+    row.get(index).map(TextId)
+}
+
+/// A number that is never negative in a file that we wrote; SQLite's integers have a sign.
+pub(super) fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(index)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(index, number))
+}
+
+fn read_texts(connection: &Connection) -> rusqlite::Result<Texts> {
+    let mut texts = Texts::default();
+    let mut statement = connection.prepare("SELECT id, text FROM texts WHERE id < ?1")?;
+    let mut rows = statement.query(params![MAX_TEXTS])?;
+    while let Some(row) = rows.next()? {
+        texts.insert(text(row, 0)?, row.get::<_, String>(1)?.into());
+    }
+    Ok(texts)
+}
+
+/// More texts than a ledger has; a number beyond them comes from damage.
+pub(super) const MAX_TEXTS: u32 = 1 << 24;
+
+const VERDICTS: &str = "SELECT seq, window, window_s, tenant, mode, direction, action, name, \
+     lifetime, granted_s, route, declaration, count, first, last, attributes \
+     FROM verdicts WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+const HEARTBEATS: &str = "SELECT seq, window, window_s, tenant, number, since, until, requests, \
+     seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, declaration \
+     FROM heartbeats WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+const EVENTS: &str =
+    "SELECT seq, at, kind, actor, detail FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+pub(super) const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
+     SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
+     UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(last) FROM segments)";

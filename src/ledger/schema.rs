@@ -1,0 +1,144 @@
+//! The tables of the ledger's file, and how an older file becomes a newer one.
+
+use rusqlite::{Connection, Transaction};
+
+/// What a file of this version has in SQLite's `user_version`.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What marks a file as one of ours, in SQLite's `application_id`: "Crmb".
+pub(super) const APPLICATION_ID: i64 = 0x4372_6d62;
+
+/// Why a file is no ledger of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// It is a database, of something else.
+    #[error("it is the database of another program")]
+    Foreign,
+    /// It is newer than this program.
+    #[error(
+        "its schema has version {found}, and this version of Crumbgate knows {VERSION}: use the newer one"
+    )]
+    Newer {
+        /// Its version.
+        found: i64,
+    },
+    /// SQLite can't read or write it.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Makes of an empty or older file one of this version; all or nothing.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+    let version = version(connection)?;
+    if version == VERSION {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(step)?;
+    }
+    set_pragma(&transaction, "application_id", APPLICATION_ID)?;
+    set_pragma(&transaction, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The version of a file; 0 of an empty one.
+pub(super) fn version(connection: &Connection) -> Result<i64, SchemaError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (application, version, tables) {
+        (0, 0, 0) => Ok(0),
+        (APPLICATION_ID, found, _) if found > VERSION => Err(SchemaError::Newer { found }),
+        (APPLICATION_ID, found, _) => Ok(found),
+        _ => Err(SchemaError::Foreign),
+    }
+}
+
+fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite::Result<()> {
+    transaction.pragma_update(None, name, value)
+}
+
+/// How version n becomes n + 1. Once released, a step is never changed: what is new is a new step.
+///
+/// `seq` is one sequence over the three tables of entries. Times are seconds since the Unix epoch. The numbers of closed
+/// sets are in `codes.rs`, texts are in `texts`.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE texts (
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL UNIQUE
+    );
+    CREATE TABLE verdicts (
+        seq INTEGER PRIMARY KEY,
+        window INTEGER NOT NULL,
+        window_s INTEGER NOT NULL,
+        tenant INTEGER NOT NULL,
+        mode INTEGER NOT NULL,
+        direction INTEGER NOT NULL,
+        action INTEGER NOT NULL,
+        name INTEGER,
+        lifetime INTEGER,
+        granted_s INTEGER,
+        route INTEGER NOT NULL,
+        declaration INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        attributes INTEGER NOT NULL
+    );
+    CREATE TABLE heartbeats (
+        seq INTEGER PRIMARY KEY,
+        window INTEGER NOT NULL,
+        window_s INTEGER NOT NULL,
+        tenant INTEGER,
+        number INTEGER NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        seen_request INTEGER NOT NULL,
+        seen_response INTEGER NOT NULL,
+        added INTEGER NOT NULL,
+        dropped_request INTEGER NOT NULL,
+        dropped_response INTEGER NOT NULL,
+        dropped_added INTEGER NOT NULL,
+        declaration INTEGER NOT NULL
+    );
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        actor TEXT NOT NULL,
+        detail TEXT NOT NULL
+    );
+    CREATE TABLE segments (
+        number INTEGER PRIMARY KEY,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        newest INTEGER NOT NULL,
+        secret BLOB NOT NULL,
+        checkpoint TEXT NOT NULL,
+        pruned INTEGER
+    );
+    CREATE TABLE keys (
+        since_segment INTEGER PRIMARY KEY,
+        verifier TEXT NOT NULL
+    );
+    CREATE TABLE declarations (
+        hash TEXT PRIMARY KEY,
+        json TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    -- How many heartbeats each tenant has had (0: the gateway itself), also after they were pruned.
+    CREATE TABLE heartbeat_numbers (
+        tenant INTEGER PRIMARY KEY,
+        number INTEGER NOT NULL
+    );
+    -- What the gateway remembers of itself: see `store.rs`.
+    CREATE TABLE facts (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+    "];
