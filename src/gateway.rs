@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     audit::Books,
     clock::Clock,
-    config::{self, Config, ServerAddress},
+    config::{self, Config, ConfigHash, Evidence, ServerAddress},
+    ledger::{self, Keeper, Status},
     policy::superseded::Superseded,
     proxy::{
         tls::{self, CertificateError, Certificates, Tickets},
@@ -32,6 +33,7 @@ pub struct Gateway {
     http: Vec<SocketAddr>,
     tenants: Arc<TenantTable>,
     books: Arc<Books>,
+    keeper: Option<Keeper>,
     phase: watch::Sender<Phase>,
     workers: Vec<JoinHandle<Drained>>,
 }
@@ -66,7 +68,7 @@ pub enum StartError {
     /// The machine has no randomness to give.
     #[error("no keys for TLS sessions could be made")]
     Tickets(#[source] rustls::Error),
-    /// A worker has no thread, or what its thread needs can't be had.
+    /// A worker, or the ledger, has no thread, or what its thread needs can't be had.
     #[error("a worker can't start{}", hint(.0))]
     Worker(#[source] io::Error),
 }
@@ -83,15 +85,21 @@ pub struct DrainReport {
 impl Gateway {
     /// Binds every listener, reads every certificate and starts the workers. When this returns, connections are
     /// accepted; on an error nothing is left running.
-    pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+    pub fn start(config: Config, hash: &ConfigHash, clock: Clock) -> Result<Self, StartError> {
         let workers = config.server.workers.get();
         let (https, https_sockets) = bind_all("server.https", &config.server.https, workers)?;
         let (http, http_sockets) = bind_all("server.http", &config.server.http, workers)?;
+        let tls = if https.is_empty() { None } else { Some(acceptor(&config.tls, &clock)?) };
+        let ledger = ledger_settings(&config, hash, &clock);
+        let upstreams = with_verifiers(config.upstreams)?;
         let tenants = Arc::new(TenantTable::new(config.tenants, config.default_tenant));
         let books = Arc::new(Books::default());
+        // Last of what can fail: a gateway that does not start leaves no trace in the ledger.
+        let keeper = ledger.map(|settings| Keeper::start(settings, workers)).transpose();
+        let keeper = keeper.map_err(StartError::Worker)?;
         let settings = Arc::new(Settings {
-            tls: if https.is_empty() { None } else { Some(acceptor(&config.tls, &clock)?) },
-            upstreams: with_verifiers(config.upstreams)?,
+            tls,
+            upstreams,
             superseded: Arc::new(Superseded::new(
                 config.limits.superseded_values,
                 std::hash::RandomState::new(),
@@ -102,12 +110,15 @@ impl Gateway {
             https_port: https.first().map_or(HTTPS_PORT, SocketAddr::port),
             tenants: Arc::clone(&tenants),
             books: Arc::clone(&books),
+            evidence: keeper
+                .as_ref()
+                .map(|keeper| (keeper.pages().clone(), window_s(&config.evidence))),
             clock,
             connections: Arc::new(AtomicUsize::new(0)),
             drain: config.server.drain,
         });
         let (phase, told) = watch::channel(Phase::Serve);
-        let mut gateway = Self { https, http, tenants, books, phase, workers: Vec::new() };
+        let mut gateway = Self { https, http, tenants, books, keeper, phase, workers: Vec::new() };
         let (started, starts) = mpsc::channel();
         for (number, (https, http)) in https_sockets.into_iter().zip(http_sockets).enumerate() {
             let (settings, told, started) = (Arc::clone(&settings), told.clone(), started.clone());
@@ -143,6 +154,11 @@ impl Gateway {
         &self.books
     }
 
+    /// How the ledger does; none where none is kept.
+    pub fn ledger(&self) -> Option<&Arc<Status>> {
+        self.keeper.as_ref().map(Keeper::status)
+    }
+
     /// What can end a drain of this gateway before its time.
     pub fn cutter(&self) -> Cutter {
         Cutter(self.phase.clone())
@@ -167,6 +183,9 @@ impl Gateway {
                 Ok(drained) => report.cut += drained.cut,
                 Err(_) => report.failed_workers += 1,
             }
+        }
+        if let Some(keeper) = self.keeper.take() {
+            keeper.stop();
         }
         report
     }
@@ -202,6 +221,25 @@ fn run_worker(
     ready.map_or_else(Drained::default, |(runtime, listeners)| {
         runtime.block_on(Worker::new(settings).serve(listeners, phase))
     })
+}
+
+fn ledger_settings(config: &Config, hash: &ConfigHash, clock: &Clock) -> Option<ledger::Settings> {
+    let Evidence { path, ledger: true, retention, .. } = &config.evidence else { return None };
+    let variables = hash.variables.iter().map(String::as_str);
+    Some(ledger::Settings {
+        path: path.clone(),
+        window_s: window_s(&config.evidence),
+        retention: *retention,
+        configuration: std::iter::once(&*hash.file).chain(variables).collect::<Vec<_>>().join("+"),
+        declaration: ledger::declaration::record(&config.declaration, clock.now().unix_s),
+        actor: "crumbgate run".to_owned(),
+        clock: clock.clone(),
+    })
+}
+
+/// Whole minutes of a day, so that it fits.
+fn window_s(evidence: &Evidence) -> u32 {
+    u32::try_from(evidence.window.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn acceptor(config: &config::Tls, clock: &Clock) -> Result<TlsAcceptor, StartError> {

@@ -1,13 +1,14 @@
 //! Counters of verdicts (A1): one writer each, any number of readers, no lock on the way of a request.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
+use super::window::Figures;
 use crate::policy::verdict::{Action, Direction, Reason, Verdict};
 
 /// Every worker's counters, for whoever reads them.
@@ -15,13 +16,6 @@ use crate::policy::verdict::{Action, Direction, Reason, Verdict};
 pub struct Books {
     /// Locked when a worker first meets a tenant, and when somebody reads; never on the way of a request.
     counts: Mutex<Vec<(Arc<str>, Arc<Counts>)>>,
-}
-
-/// One worker's counters.
-#[derive(Debug)]
-pub struct Shard {
-    books: Arc<Books>,
-    tenants: HashMap<Arc<str>, Arc<Counts>, foldhash::fast::RandomState>,
 }
 
 /// What one worker counted of one tenant. A worker is a counter's only writer.
@@ -40,6 +34,14 @@ pub struct Tally {
 }
 
 impl Books {
+    /// New counters of a tenant, for one worker that counts in them alone.
+    pub fn open(&self, tenant: &Arc<str>) -> Arc<Counts> {
+        let counts = Arc::new(Counts::default());
+        let entry = (Arc::clone(tenant), Arc::clone(&counts));
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        counts
+    }
+
     /// The tally of each tenant that had traffic, over all workers.
     pub fn read(&self) -> BTreeMap<Arc<str>, Tally> {
         let mut tallies = BTreeMap::<_, Tally>::new();
@@ -59,29 +61,17 @@ impl Books {
     }
 }
 
-impl Shard {
-    /// A new worker's counters, to be read through `books`.
-    pub fn new(books: Arc<Books>) -> Self {
-        Self { books, tenants: HashMap::default() }
-    }
-
-    /// The counters of `tenant`; the same ones at each call.
-    pub fn counts(&mut self, tenant: &Arc<str>) -> Arc<Counts> {
-        if let Some(counts) = self.tenants.get(tenant) {
-            return Arc::clone(counts);
-        }
-        let counts = Arc::new(Counts::default());
-        let entry = (Arc::clone(tenant), Arc::clone(&counts));
-        self.books.counts.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
-        self.tenants.insert(Arc::clone(tenant), Arc::clone(&counts));
-        counts
-    }
-}
-
 impl Counts {
     /// Counts one request.
     pub fn count_request(&self) {
         increment(&self.requests);
+    }
+
+    /// What was counted so far.
+    pub fn read(&self) -> Tally {
+        let mut tally = Tally::default();
+        tally.add(self);
+        tally
     }
 
     /// Counts one verdict.
@@ -108,6 +98,23 @@ impl Tally {
         self.of(direction, Action::Keep)
             + self.of(direction, Action::Rewrite)
             + self.stripped(direction)
+    }
+
+    /// Cookies that the gateway added to responses: renewed, injected or evicted.
+    pub fn added(&self) -> u64 {
+        [Action::Evict, Action::Inject, Action::Renew]
+            .iter()
+            .map(|action| self.of(Direction::Response, *action))
+            .sum()
+    }
+
+    /// The same as figures.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            request: self.seen(Direction::Request),
+            response: self.seen(Direction::Response),
+            added: self.added(),
+        }
     }
 
     fn add(&mut self, counts: &Counts) {
@@ -167,8 +174,7 @@ mod tests {
         let books = Arc::new(Books::default());
         let acme: Arc<str> = "acme.example".into();
         for action in [Action::Keep, Action::Strip(Reason::Undeclared)] {
-            let mut shard = Shard::new(Arc::clone(&books));
-            let counts = shard.counts(&acme);
+            let counts = books.open(&acme);
             counts.count_request();
             counts.count(&Verdict {
                 direction: Direction::Request,
@@ -177,7 +183,6 @@ mod tests {
                 asked: None,
                 granted_s: None,
             });
-            assert!(Arc::ptr_eq(&counts, &shard.counts(&acme)));
         }
         let tally = &books.read()[&acme];
         assert_eq!(tally.requests, 2);

@@ -1,7 +1,26 @@
-//! What was done, counted (A1): each worker keeps its own numbers for each tenant, and others read them.
+//! What was done (A): each worker counts in its own memory, without a lock that another worker takes, and hands what
+//! it has counted on, a page at a time.
+//!
+//! Two books are kept. The [`Books`] are a few numbers for each tenant, which metrics and logs show. The [`Journal`] is
+//! the evidence: what became of each name, on which route; its [`Page`]s go to the ledger. Both count every verdict, so
+//! that one can be held against the other (A1).
 
 mod counts;
+mod journal;
+mod name;
+mod page;
 mod route;
+mod window;
 
-pub use counts::{Books, Counts, Shard, Tally};
+pub use counts::{Books, Counts, Tally};
+pub use journal::{Account, Journal};
+pub use name::{NameBuffer, name_template};
+pub use page::{Page, PageAccount, PageRow};
 pub use route::route_template;
+pub use window::{Figures, Window};
+
+/// What stands for every name, or every route, beyond those that there is room for (A4).
+pub const OTHER: &str = "(other)";
+
+/// How many undeclared names of one tenant a window tells apart (A4).
+pub const MAX_NAMES: usize = 1_000;

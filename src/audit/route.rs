@@ -1,25 +1,44 @@
 //! Route templates (A2): what a path says of the application, without what it says of a person.
 
+use smallvec::SmallVec;
+
 /// The template of a path: segments that are words of many applications stay, every other one becomes `{id}`, and what
 /// is deeper than six segments becomes `…`.
 ///
 /// Only words of a list stay, because nothing about an unknown segment tells a page from a person (`/users/ada`).
 pub fn route_template(path: &str) -> String {
-    let mut template = String::with_capacity(path.len().min(64));
-    let segments = path.split('/').filter(|segment| !segment.is_empty());
-    for (depth, segment) in segments.enumerate() {
-        template.push('/');
-        if depth == MAX_SEGMENTS {
-            template.push('…');
-            return template;
-        }
-        template.push_str(if WORDS.binary_search(&segment).is_ok() { segment } else { "{id}" });
-    }
-    if template.is_empty() {
-        template.push('/');
-    }
-    template
+    RouteBuffer::default().template(path).to_owned()
 }
+
+/// Where a template is written without an allocation.
+#[derive(Debug, Default)]
+pub(super) struct RouteBuffer(SmallVec<[u8; MAX_BYTES]>);
+
+impl RouteBuffer {
+    /// The template of a path, see [`route_template`].
+    pub(super) fn template(&mut self, path: &str) -> &str {
+        self.0.clear();
+        let segments = path.split('/').filter(|segment| !segment.is_empty());
+        for (depth, segment) in segments.enumerate() {
+            self.0.push(b'/');
+            if depth == MAX_SEGMENTS {
+                self.0.extend_from_slice("…".as_bytes());
+                break;
+            }
+            let is_word = segment.len() <= MAX_WORD_BYTES && WORDS.binary_search(&segment).is_ok();
+            self.0.extend_from_slice(if is_word { segment } else { "{id}" }.as_bytes());
+        }
+        if self.0.is_empty() {
+            self.0.push(b'/');
+        }
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+const MAX_WORD_BYTES: usize = 15;
+
+/// The longest template.
+const MAX_BYTES: usize = MAX_SEGMENTS * (1 + MAX_WORD_BYTES) + "/…".len();
 
 /// How many segments a template has at most.
 const MAX_SEGMENTS: usize = 6;
@@ -147,5 +166,6 @@ mod tests {
     #[test]
     fn every_word_is_found() {
         assert!(WORDS.is_sorted());
+        assert!(WORDS.iter().all(|word| word.len() <= MAX_WORD_BYTES));
     }
 }

@@ -24,13 +24,12 @@ pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
     made.write(folder.path(), false)?;
     let file = folder.path().join("config.toml");
     fs::write(&file, configuration(port, &application.address().to_string()))?;
-    let loaded = Config::load(&file, [])
+    let mut loaded = Config::load(&file, [])
         .map_err(|problems| anyhow::anyhow!("the demo's own configuration:\n{problems}"))?;
-    let mut config = loaded.config;
-    config.log = Log { format: LogFormat::Text, access };
-    let lines = telemetry::start(config.log, std::env::var("RUST_LOG").ok().as_deref())?;
+    loaded.config.log = Log { format: LogFormat::Text, access };
+    let lines = telemetry::start(loaded.config.log, std::env::var("RUST_LOG").ok().as_deref())?;
     let signals = Signals::catch()?;
-    let gateway = super::start(config).with_context(|| {
+    let gateway = super::start(loaded).with_context(|| {
         format!("if another program has port {port}, try `crumbgate demo --port 0`")
     })?;
     let port = gateway.https().first().map_or(port, std::net::SocketAddr::port);

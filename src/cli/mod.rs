@@ -198,13 +198,14 @@ fn run(file: &Path) -> Result<ExitCode> {
     let lines = telemetry::start(loaded.config.log, filter.as_deref())
         .context("RUST_LOG: expected a level or target=level, as in debug")?;
     let signals = Signals::catch()?;
-    serve_until_stopped(start(loaded.config)?, signals, &lines)
+    serve_until_stopped(start(loaded)?, signals, &lines)
 }
 
-/// Starts a gateway of `config` on the machine's clock.
-fn start(config: Config) -> Result<Gateway> {
+/// Starts a gateway on the machine's clock.
+fn start(loaded: Loaded) -> Result<Gateway> {
+    let Loaded { config, hash, .. } = loaded;
     raise_file_limit(config.limits.connections);
-    let gateway = Gateway::start(config, Clock::system())?;
+    let gateway = Gateway::start(config, &hash, Clock::system())?;
     for address in gateway.https() {
         info!(%address, "listening for https");
     }

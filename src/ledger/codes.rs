@@ -92,6 +92,7 @@ impl Coded for EventKind {
         (7, Self::Start, "start"),
         (8, Self::Stop, "stop"),
         (9, Self::UncleanStop, "unclean stop"),
+        (10, Self::Clock, "clock"),
     ];
 }
 
@@ -126,6 +127,7 @@ mod tests {
         assert_numbers_lead_back(&[Direction::Request, Direction::Response]);
         assert_numbers_lead_back(&AskedLifetime::ALL);
         assert_numbers_lead_back(&[
+            EventKind::Clock,
             EventKind::Configuration,
             EventKind::Damage,
             EventKind::Declaration,

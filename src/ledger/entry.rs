@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub use crate::audit::{Figures, Window};
 use crate::policy::{
     Mode,
     asked::{AskedLifetime, Attributes},
@@ -58,28 +59,6 @@ pub struct Verdicts {
     pub attributes: Attributes,
 }
 
-/// A stretch of time that counts are summed up over, in UTC.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Window {
-    /// Its begin, in seconds since the Unix epoch; a multiple of its length.
-    pub start_unix_s: u64,
-    /// Its length, in seconds.
-    pub length_s: u32,
-}
-
-impl Window {
-    /// The window of this length that a moment is in.
-    pub fn of(unix_s: u64, length_s: u32) -> Self {
-        let length = u64::from(length_s.max(1));
-        Self { start_unix_s: unix_s - unix_s % length, length_s: length_s.max(1) }
-    }
-
-    /// The first second behind it.
-    pub fn end_unix_s(self) -> u64 {
-        self.start_unix_s.saturating_add(u64::from(self.length_s))
-    }
-}
-
 /// That the gateway was alive in a window; for a tenant, what its traffic added up to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Heartbeat {
@@ -106,39 +85,6 @@ pub struct Heartbeat {
     pub declaration: TextId,
 }
 
-/// Cookies, each counted once: those that were seen, by direction, and those that the gateway added.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Figures {
-    /// Seen in requests: kept or stripped.
-    pub request: u64,
-    /// Seen in responses: kept, rewritten or stripped.
-    pub response: u64,
-    /// Added to responses: renewed, injected or evicted.
-    pub added: u64,
-}
-
-impl Figures {
-    /// The figure that a verdict counts in.
-    pub fn of(&mut self, direction: Direction, action: Action) -> &mut u64 {
-        match (action, direction) {
-            (Action::Evict | Action::Inject | Action::Renew, _) => &mut self.added,
-            (Action::Keep | Action::Rewrite | Action::Strip(_), Direction::Request) => {
-                &mut self.request
-            }
-            (Action::Keep | Action::Rewrite | Action::Strip(_), Direction::Response) => {
-                &mut self.response
-            }
-        }
-    }
-
-    /// Adds another's, each to each.
-    pub fn add(&mut self, other: Self) {
-        self.request = self.request.saturating_add(other.request);
-        self.response = self.response.saturating_add(other.response);
-        self.added = self.added.saturating_add(other.added);
-    }
-}
-
 /// Something that happened to the gateway itself. It names no tenant.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
@@ -155,6 +101,8 @@ pub struct Event {
 /// What can happen to the gateway.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum EventKind {
+    /// The clock ran away from the other one, or the machine slept: no window was open from `from` until `until`.
+    Clock,
     /// The configuration is another one than before: `old` and `new`, SHA-256.
     Configuration,
     /// A damaged file was set aside, and this one begun: `file`, its name, and `problem`.

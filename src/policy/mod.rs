@@ -46,7 +46,7 @@ pub struct Policy {
 }
 
 /// Whether verdicts are carried out, or only counted (T4).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Mode {
     /// Verdicts are carried out.
     #[default]

@@ -6,7 +6,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use super::rejection::Rejection;
 use crate::{
-    audit::{Counts, Shard},
+    audit::{Account, Journal},
+    clock::Clock,
+    policy::verdict::Verdict,
     tenants::{Tenant, TenantTable, host_of_authority},
 };
 
@@ -14,6 +16,8 @@ use crate::{
 /// workers take too. After a change of the table everything is looked up anew (T3).
 pub(crate) struct TenantView {
     table: Arc<TenantTable>,
+    journal: Rc<Journal>,
+    clock: Clock,
     seen: RefCell<Seen>,
 }
 
@@ -21,19 +25,53 @@ struct Seen {
     /// The table's generation at which `entries` were found.
     generation: u64,
     entries: HashMap<Box<str>, Rc<Entry>, foldhash::fast::RandomState>,
-    shard: Shard,
 }
 
-/// A tenant, and this worker's counters for it.
+/// A tenant, and its account in this worker's journal.
 pub(crate) struct Entry {
     pub(crate) tenant: Arc<Tenant>,
-    pub(crate) counts: Arc<Counts>,
+    account: Account,
+    clock: Clock,
+}
+
+/// Writes down the verdicts of one exchange.
+#[derive(Clone)]
+pub(crate) struct Recorder {
+    entry: Rc<Entry>,
+    route: Option<Arc<str>>,
+}
+
+impl Recorder {
+    /// Counts a request to this path that came at this moment, and writes down what follows of it.
+    pub(crate) fn begin(entry: Rc<Entry>, path: &str, unix_s: u64) -> Self {
+        let route = entry.account.route(path);
+        let recorder = Self { entry, route };
+        recorder.entry.account.count_request(unix_s);
+        recorder
+    }
+
+    /// Whose exchange it is.
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.entry.tenant
+    }
+
+    /// The time, in seconds since the Unix epoch.
+    pub(crate) fn unix_s(&self) -> u64 {
+        self.entry.clock.now().unix_s
+    }
+
+    /// Writes down verdicts that are reached at this moment.
+    pub(crate) fn record_at(&self, unix_s: u64) -> impl FnMut(Verdict<'_>) {
+        let Entry { tenant, account, .. } = &*self.entry;
+        let (mode, route) = (tenant.policy.mode, self.route.as_ref());
+        move |verdict| account.count(&verdict, mode, route, unix_s)
+    }
 }
 
 impl TenantView {
-    pub(crate) fn new(table: Arc<TenantTable>, shard: Shard) -> Self {
-        let generation = table.generation();
-        Self { table, seen: RefCell::new(Seen { generation, entries: HashMap::default(), shard }) }
+    pub(crate) fn new(table: Arc<TenantTable>, journal: Rc<Journal>, clock: Clock) -> Self {
+        let seen = Seen { generation: table.generation(), entries: HashMap::default() };
+        Self { table, journal, clock, seen: RefCell::new(seen) }
     }
 
     /// The tenant of `host` (lower case, no port).
@@ -49,8 +87,8 @@ impl TenantView {
             return Some(Rc::clone(entry));
         }
         let tenant = self.table.find(host)?;
-        let counts = seen.shard.counts(&tenant.name);
-        let entry = Rc::new(Entry { tenant, counts });
+        let account = self.journal.account(&tenant.name);
+        let entry = Rc::new(Entry { tenant, account, clock: self.clock.clone() });
         seen.entries.insert(host.into(), Rc::clone(&entry));
         Some(entry)
     }

@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{access::Record, admission::Entry, delivery::Delivery, limits, upstream::Lease};
+use super::{access::Record, admission::Recorder, delivery::Delivery, limits, upstream::Lease};
 use crate::policy::{self, Mode};
 
 /// Why a body ends before its end.
@@ -76,7 +76,7 @@ pub(crate) struct RequestBody {
     left: Option<u64>,
     limit: u64,
     patience: Patience,
-    entry: Rc<Entry>,
+    recorder: Recorder,
 }
 
 impl RequestBody {
@@ -85,7 +85,7 @@ impl RequestBody {
         incoming: Incoming,
         limit: Option<u64>,
         timeout: Duration,
-        entry: Rc<Entry>,
+        recorder: Recorder,
     ) -> Self {
         let incoming = Some(incoming).filter(|incoming| !incoming.is_end_stream());
         let state = if incoming.is_some() { State::Open } else { State::Done };
@@ -100,7 +100,7 @@ impl RequestBody {
             left: limit,
             limit: limit.unwrap_or(u64::MAX),
             patience: Patience::new(timeout),
-            entry,
+            recorder,
         }
     }
 
@@ -112,7 +112,7 @@ impl RequestBody {
             left: None,
             limit: u64::MAX,
             patience: Patience::new(self.patience.timeout),
-            entry: Rc::clone(&self.entry),
+            recorder: self.recorder.clone(),
         })
     }
 
@@ -169,7 +169,7 @@ impl HttpBody for RequestBody {
                     }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    clean_trailers(trailers, &this.entry);
+                    clean_trailers(trailers, &this.recorder);
                 }
                 if frame.is_trailers() || incoming.is_end_stream() {
                     this.progress.state.set(State::Done);
@@ -213,7 +213,7 @@ struct Streamed {
     /// The connection that it comes from; given back at the body's end.
     lease: Option<Lease>,
     patience: Patience,
-    entry: Rc<Entry>,
+    recorder: Recorder,
 }
 
 impl Body {
@@ -233,7 +233,7 @@ impl Body {
         incoming: Incoming,
         lease: Lease,
         timeout: Duration,
-        entry: Rc<Entry>,
+        recorder: Recorder,
     ) -> Self {
         if incoming.is_end_stream() {
             lease.give_back();
@@ -247,7 +247,7 @@ impl Body {
             part_bytes: if delivery.is_some() { limits::H2_PART_BYTES } else { usize::MAX },
             lease: Some(lease),
             patience,
-            entry,
+            recorder,
         };
         Self { source: Source::Upstream(Box::new(streamed)), delivery, record: None }
     }
@@ -303,7 +303,7 @@ impl Streamed {
         let (frame, ended) = match frame {
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
-                    clean_trailers(trailers, &self.entry);
+                    clean_trailers(trailers, &self.recorder);
                 }
                 let ended = frame.is_trailers() || self.incoming.is_end_stream();
                 match frame.into_data() {
@@ -401,16 +401,17 @@ impl HttpBody for Body {
 
 /// Removes what trailers must not carry: hop-by-hop fields, and cookies (R7, S5), each with its verdict; where verdicts
 /// are only counted (T4) they stay.
-fn clean_trailers(trailers: &mut HeaderMap, entry: &Entry) {
-    let mut record = |verdict: policy::verdict::Verdict<'_>| entry.counts.count(&verdict);
+fn clean_trailers(trailers: &mut HeaderMap, recorder: &Recorder) {
+    let unix_s = recorder.unix_s();
+    let mut record = recorder.record_at(unix_s);
     for field in trailers.get_all(header::COOKIE) {
         policy::judge_misplaced_cookie(field.as_bytes(), &mut record);
     }
     for field in trailers.get_all(header::SET_COOKIE) {
-        policy::judge_misplaced_set_cookie(field.as_bytes(), 0, &mut record);
+        policy::judge_misplaced_set_cookie(field.as_bytes(), unix_s, &mut record);
     }
     super::forward::remove_hop_by_hop(trailers);
-    if entry.tenant.policy.mode == Mode::Enforce {
+    if recorder.tenant().policy.mode == Mode::Enforce {
         for name in [header::COOKIE, header::SET_COOKIE] {
             trailers.remove(name);
         }

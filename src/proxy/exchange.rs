@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::{
     access::{Line, Record},
-    admission::{self, Entry},
+    admission::{self, Recorder},
     body::{Body, RequestBody},
     connection::{Activity, Kind},
     forward::{self, Origin},
@@ -90,8 +90,8 @@ impl Downstream {
         if let Some(record) = record {
             record.set_tenant(&entry.tenant.name);
         }
-        entry.counts.count_request();
-        let mut count = |verdict: policy::verdict::Verdict<'_>| entry.counts.count(&verdict);
+        let came_unix_s = worker.clock.now().unix_s;
+        let recorder = Recorder::begin(entry, request.uri().path(), came_unix_s);
 
         // What the response is judged by stays here while the request travels on: clones share their bytes.
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -103,19 +103,19 @@ impl Downstream {
             host: &host,
             accepts_html: policy::accepts_html(field_bytes(request.headers(), &header::ACCEPT)),
         };
-        let tenant = &entry.tenant;
+        let tenant = recorder.tenant();
         let (field, judged) = tenant.policy.judge_request(
             facts,
             cookies.iter().map(HeaderValue::as_bytes),
-            &mut count,
+            &mut recorder.record_at(came_unix_s),
         );
-        self.check_head(&request, &entry, &judged)?;
+        self.check_head(&request, &recorder, &judged)?;
         replace_cookie(request.headers_mut(), field);
 
         let upstream = &worker.upstreams[usize::from(tenant.upstream)];
         let (peer, version) = (self.peer, request.version());
         let origin = Origin { peer, trusted: self.trusted, version, authority: &authority };
-        let request = self.prepare(request, &entry, &origin, id, asked.is_some());
+        let request = self.prepare(request, &recorder, &origin, id, asked.is_some());
         let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
         let now = worker.clock.now();
         let fields = response.headers();
@@ -134,7 +134,7 @@ impl Downstream {
             response_facts,
             field_bytes(fields, &header::SET_COOKIE),
             resources,
-            &mut count,
+            &mut recorder.record_at(now.unix_s),
         );
         // Which version the application speaks is between it and the gateway.
         *response.version_mut() = Version::HTTP_11;
@@ -161,7 +161,7 @@ impl Downstream {
         fields.insert(REQUEST_ID, id.value());
         let Some((asked, upstream_io)) = tunnel else {
             let timeout = upstream.body_timeout();
-            return Ok(response.map(|body| Body::streamed(body, lease, timeout, Rc::clone(&entry))));
+            return Ok(response.map(|body| Body::streamed(body, lease, timeout, recorder.clone())));
         };
         lease.release();
         let mut response = response.map(|_| Body::none());
@@ -174,13 +174,13 @@ impl Downstream {
     fn check_head(
         &self,
         request: &Request<Incoming>,
-        entry: &Entry,
+        recorder: &Recorder,
         judged: &JudgedRequest<'_>,
     ) -> Result<(), Rejection> {
         let limits = &self.worker.settings.limits;
         let evictions = || {
             let now = self.worker.clock.now();
-            judged.evictions(now.unix_s, &mut |verdict| entry.counts.count(&verdict))
+            judged.evictions(now.unix_s, &mut recorder.record_at(now.unix_s))
         };
         let (got, limit) = (admission::head_bytes(request), limits.head_bytes);
         if got > limit {
@@ -191,7 +191,7 @@ impl Downstream {
             return Err(Rejection::TooManyFields { got, limit, evictions: evictions() });
         }
         let (got, limit) = (admission::cookie_bytes(request.headers()), limits.cookie_bytes);
-        if got > limit && entry.tenant.policy.mode == Mode::Enforce {
+        if got > limit && recorder.tenant().policy.mode == Mode::Enforce {
             return Err(Rejection::CookieTooLarge { got, limit, evictions: evictions() });
         }
         if let (Some(limit), Some(promised)) =
@@ -207,16 +207,16 @@ impl Downstream {
     fn prepare(
         &self,
         request: Request<Incoming>,
-        entry: &Rc<Entry>,
+        recorder: &Recorder,
         origin: &Origin<'_>,
         id: &RequestId,
         websocket: bool,
     ) -> Request<RequestBody> {
         let limits = &self.worker.settings.limits;
-        let entry = Rc::clone(entry);
-        let mode = entry.tenant.policy.mode;
-        let mut request = request
-            .map(|body| RequestBody::new(body, limits.body_bytes, limits.body_timeout, entry));
+        let mode = recorder.tenant().policy.mode;
+        let mut request = request.map(|body| {
+            RequestBody::new(body, limits.body_bytes, limits.body_timeout, recorder.clone())
+        });
         let unknown_length = request.body().size_hint().exact().is_none();
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = upgrade::origin_form(request.uri());

@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::SyncSender,
     },
     time::Duration,
 };
@@ -34,7 +35,7 @@ use super::{
     upstream::Upstream,
 };
 use crate::{
-    audit::{Books, Shard},
+    audit::{Books, Journal, Page},
     clock::Clock,
     config::{self, Limits},
     policy::superseded::Superseded,
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) tenants: Arc<TenantTable>,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) books: Arc<Books>,
+    /// Where evidence goes, and over how many seconds it is summed up; none: it is not kept.
+    pub(crate) evidence: Option<(SyncSender<Page>, u32)>,
     pub(crate) clock: Clock,
     /// Downstream connections of all workers.
     pub(crate) connections: Arc<AtomicUsize>,
@@ -63,6 +66,7 @@ pub(crate) struct Settings {
 pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
+    pub(crate) journal: Rc<Journal>,
     pub(crate) tenants: TenantView,
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) connections: Rc<Connections>,
@@ -134,10 +138,13 @@ impl Worker {
         let upstream = |(settings, tls): &(config::Upstream, Option<Arc<_>>)| {
             Upstream::new(settings.clone(), tls.clone())
         };
-        let shard = Shard::new(Arc::clone(&settings.books));
+        let journal = Journal::new(Arc::clone(&settings.books), settings.evidence.clone());
+        let clock = settings.clock.clone();
+        let table = Arc::clone(&settings.tenants);
         Rc::new(Self {
-            clock: settings.clock.clone(),
-            tenants: TenantView::new(Arc::clone(&settings.tenants), shard),
+            tenants: TenantView::new(table, Rc::clone(&journal), clock.clone()),
+            clock,
+            journal,
             upstreams: settings.upstreams.iter().map(upstream).collect(),
             connections: Rc::new(Connections::new()),
             superseded: Arc::clone(&settings.superseded),
@@ -159,6 +166,7 @@ impl Worker {
             accepting.push(tokio::task::spawn_local(accept));
         }
         let sweeping = tokio::task::spawn_local(Rc::clone(&self).sweep());
+        let recording = tokio::task::spawn_local(Rc::clone(&self).record());
         // An error means that whoever could say stop is gone: that is a stop, too.
         let _ = phase.wait_for(|phase| *phase != Phase::Serve).await;
         for accept in accepting {
@@ -175,7 +183,31 @@ impl Worker {
         // What was cut ends within its next poll; what does not is dropped with the runtime.
         let _ = timeout(AFTER_CUT, self.connections.emptied()).await;
         sweeping.abort();
+        recording.abort();
+        self.hand_on_the_last().await;
         Drained { cut }
+    }
+
+    /// Hands on, again and again, what was counted.
+    async fn record(self: Rc<Self>) {
+        loop {
+            sleep(PAGE_INTERVAL).await;
+            self.journal.hand_on();
+        }
+    }
+
+    /// Hands on what is left; as long as the ledger's thread takes nothing, not for long.
+    async fn hand_on_the_last(&self) {
+        let handed_on = async {
+            self.journal.hand_on();
+            while self.journal.waiting() > 0 {
+                sleep(Duration::from_millis(10)).await;
+                self.journal.hand_on();
+            }
+        };
+        if timeout(LAST_PAGE, handed_on).await.is_err() {
+            warn!("the ledger took nothing: what was counted last is not in it");
+        }
     }
 
     async fn sweep(self: Rc<Self>) {
@@ -459,6 +491,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many connections of a socket's queue are accepted after the stop: a flood of new ones can't put it off.
 const LAST_ONES: usize = 4096;
+
+/// How often a worker hands on what it has counted. A second later, at the latest, it is in the ledger's file.
+const PAGE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How long a worker that stops waits for the ledger's thread.
+const LAST_PAGE: Duration = Duration::from_secs(5);
 
 /// What a cut connection gets to say its last word.
 const AFTER_CUT: Duration = Duration::from_secs(1);

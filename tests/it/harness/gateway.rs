@@ -128,7 +128,7 @@ impl Setup {
         let loaded = Config::load(&file, []).unwrap_or_else(|problems| panic!("{problems}"));
         let unix_s = Arc::new(AtomicU64::new(NOW_UNIX_S));
         let clock = Clock::Fixed { unix_s: Arc::clone(&unix_s), started_unix_s: NOW_UNIX_S };
-        let gateway = Gateway::start(loaded.config, clock).unwrap();
+        let gateway = Gateway::start(loaded.config, &loaded.hash, clock).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(made.chain_pem.as_bytes()).unwrap()).unwrap();
         Running { gateway: Some(gateway), unix_s, roots: Arc::new(roots), _folder: folder }

@@ -1,0 +1,458 @@
+//! One worker's journal: what became of each name, on which route, counted in the worker's own memory.
+//!
+//! A verdict that was met before in this window costs a few look-ups and an addition: no lock, no allocation. What was
+//! counted since the last [`Page`] is handed on several times a second, and at the end of each window.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+    rc::Rc,
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError},
+    },
+};
+
+use foldhash::fast::RandomState;
+
+use super::{
+    MAX_NAMES, OTHER,
+    counts::{Books, Counts},
+    name::{NameBuffer, name_template},
+    page::{Page, PageAccount, PageRow, has_foreign_name},
+    route::RouteBuffer,
+    window::{Figures, Window},
+};
+use crate::policy::{
+    Mode,
+    asked::{AskedLifetime, Attributes},
+    verdict::{Action, Direction, Verdict},
+};
+
+/// A worker's journal, and its counters of the [`Books`].
+pub struct Journal {
+    books: Arc<Books>,
+    /// None: no evidence is kept, and the books alone are.
+    evidence: Option<RefCell<Evidence>>,
+    by_tenant: RefCell<HashMap<Arc<str>, Account, RandomState>>,
+}
+
+/// One tenant's account in a worker's journal.
+#[derive(Clone)]
+pub struct Account {
+    journal: Rc<Journal>,
+    counts: Arc<Counts>,
+    number: usize,
+}
+
+/// What is counted for the ledger, and where its texts are written without an allocation.
+struct Evidence {
+    draft: Draft,
+    name: NameBuffer,
+    route: RouteBuffer,
+}
+
+/// The page that is being written.
+struct Draft {
+    sender: SyncSender<Page>,
+    /// Pages that did not fit into the channel, oldest first.
+    unsent: VecDeque<Page>,
+    window: Window,
+    accounts: Vec<AccountState>,
+    /// The accounts that had traffic since the last page.
+    touched: Vec<usize>,
+    /// Every text that `rows` point to, once.
+    texts: HashSet<Arc<str>, RandomState>,
+    /// How many of them are routes.
+    routes: usize,
+    rows: HashMap<Key, Row, RandomState>,
+    other: Arc<str>,
+}
+
+/// What is known of an account since the last page, and in this window.
+struct AccountState {
+    tenant: Arc<str>,
+    counts: Arc<Counts>,
+    is_touched: bool,
+    first_unix_s: u64,
+    last_unix_s: u64,
+    /// What `counts` were when the last page was made.
+    reported_requests: u64,
+    reported: Figures,
+    dropped: Figures,
+    /// The undeclared names of this window.
+    names: HashSet<Arc<str>, RandomState>,
+}
+
+/// What tells rows apart. Texts are told apart by their addresses: `texts` holds each once, and the row holds on to it.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+struct Key {
+    account: usize,
+    name: usize,
+    route: usize,
+    granted_s: Option<u32>,
+    direction: Direction,
+    action: Action,
+    mode: Mode,
+    lifetime: Option<AskedLifetime>,
+}
+
+struct Row {
+    name: Option<Arc<str>>,
+    route: Arc<str>,
+    /// Since the last page; 0: it was not met again.
+    count: u64,
+    first_unix_s: u64,
+    last_unix_s: u64,
+    attributes: Attributes,
+}
+
+impl Journal {
+    /// A new worker's journal; its counters are read through `books`. With `sender`, evidence is summed up over windows
+    /// of so many seconds, and handed on there.
+    pub fn new(books: Arc<Books>, sender: Option<(SyncSender<Page>, u32)>) -> Rc<Self> {
+        let evidence = sender.map(|(sender, window_s)| {
+            let (name, route) = (NameBuffer::default(), RouteBuffer::default());
+            RefCell::new(Evidence { draft: Draft::new(sender, window_s), name, route })
+        });
+        Rc::new(Self { books, evidence, by_tenant: RefCell::default() })
+    }
+
+    /// The account of `tenant`; the same one at each call.
+    pub fn account(self: &Rc<Self>, tenant: &Arc<str>) -> Account {
+        let mut by_tenant = self.by_tenant.borrow_mut();
+        if let Some(account) = by_tenant.get(tenant) {
+            return account.clone();
+        }
+        let counts = self.books.open(tenant);
+        let open = |evidence: &RefCell<Evidence>| evidence.borrow_mut().draft.open(tenant, &counts);
+        let number = self.evidence.as_ref().map_or(0, open);
+        let account = Account { journal: Rc::clone(self), counts, number };
+        by_tenant.insert(Arc::clone(tenant), account.clone());
+        account
+    }
+
+    /// Hands on what was counted since the last page, if anything was. Never waits: what can't be handed on now stays
+    /// here, and goes on being counted.
+    pub fn hand_on(&self) {
+        if let Some(evidence) = &self.evidence {
+            evidence.borrow_mut().draft.hand_on();
+        }
+    }
+
+    /// How many pages wait here because they could not be handed on.
+    pub fn waiting(&self) -> usize {
+        self.evidence.as_ref().map_or(0, |evidence| evidence.borrow().draft.unsent.len())
+    }
+}
+
+impl Account {
+    /// The template of a path, for the verdicts of one exchange; none where no evidence is kept.
+    pub fn route(&self, path: &str) -> Option<Arc<str>> {
+        let evidence = &mut *self.journal.evidence.as_ref()?.borrow_mut();
+        Some(evidence.draft.route(evidence.route.template(path)))
+    }
+
+    /// Counts one request.
+    pub fn count_request(&self, unix_s: u64) {
+        if let Some(evidence) = &self.journal.evidence {
+            evidence.borrow_mut().draft.touch(self.number, unix_s);
+        }
+        self.counts.count_request();
+    }
+
+    /// Counts one verdict; `route` is what [`Account::route`] said of the exchange.
+    pub fn count(&self, verdict: &Verdict<'_>, mode: Mode, route: Option<&Arc<str>>, unix_s: u64) {
+        let (Some(evidence), Some(route)) = (&self.journal.evidence, route) else {
+            return self.counts.count(verdict);
+        };
+        let Evidence { draft, name, .. } = &mut *evidence.borrow_mut();
+        // First, because it may turn the page: what is counted now belongs on the new one.
+        draft.touch(self.number, unix_s);
+        self.counts.count(verdict);
+        let is_foreign = has_foreign_name(verdict.action);
+        let name = if is_foreign {
+            name_template(verdict.name, name)
+        } else {
+            // A declared name is a token of the operator's, or there is none.
+            str::from_utf8(verdict.name).unwrap_or_default()
+        };
+        let name = Name { text: name, is_foreign };
+        draft.count(self.number, verdict, name, mode, route, unix_s);
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// The name of a cookie, as it may be kept.
+#[derive(Clone, Copy)]
+struct Name<'n> {
+    text: &'n str,
+    /// Whether it comes from outside: then there are only so many (A4).
+    is_foreign: bool,
+}
+
+impl Draft {
+    fn new(sender: SyncSender<Page>, window_s: u32) -> Self {
+        Self {
+            sender,
+            unsent: VecDeque::new(),
+            window: Window { start_unix_s: 0, length_s: window_s },
+            accounts: Vec::new(),
+            touched: Vec::new(),
+            texts: HashSet::default(),
+            routes: 0,
+            rows: HashMap::default(),
+            other: OTHER.into(),
+        }
+    }
+
+    fn open(&mut self, tenant: &Arc<str>, counts: &Arc<Counts>) -> usize {
+        self.accounts.push(AccountState {
+            tenant: Arc::clone(tenant),
+            counts: Arc::clone(counts),
+            is_touched: false,
+            first_unix_s: 0,
+            last_unix_s: 0,
+            reported_requests: 0,
+            reported: Figures::default(),
+            dropped: Figures::default(),
+            names: HashSet::default(),
+        });
+        self.accounts.len() - 1
+    }
+
+    fn route(&mut self, template: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(template) {
+            return Arc::clone(known);
+        }
+        if self.routes >= MAX_ROUTES {
+            return Arc::clone(&self.other);
+        }
+        self.routes += 1;
+        let route: Arc<str> = template.into();
+        self.texts.insert(Arc::clone(&route));
+        route
+    }
+
+    /// Notes that an account has traffic now, after turning the page where a new window has begun.
+    fn touch(&mut self, account: usize, unix_s: u64) {
+        if !self.window.holds(unix_s) {
+            self.hand_on();
+            self.begin(Window::of(unix_s, self.window.length_s));
+        }
+        let minute = minute(unix_s);
+        let Some(state) = self.accounts.get_mut(account) else { return };
+        if !state.is_touched {
+            state.is_touched = true;
+            state.first_unix_s = minute;
+            state.last_unix_s = minute;
+            self.touched.push(account);
+        }
+        state.first_unix_s = state.first_unix_s.min(minute);
+        state.last_unix_s = state.last_unix_s.max(minute);
+    }
+
+    /// Forgets the rows of the last window: names are bounded for each window anew (A4).
+    fn begin(&mut self, window: Window) {
+        self.window = window;
+        for (key, row) in self.rows.drain().filter(|(_, row)| row.count > 0) {
+            // The ledger's thread has not taken a page for a long time.
+            if let Some(state) = self.accounts.get_mut(key.account) {
+                *state.dropped.of(key.direction, key.action) += row.count;
+            }
+        }
+        self.texts.clear();
+        self.routes = 0;
+        self.accounts.iter_mut().for_each(|account| account.names.clear());
+    }
+
+    fn count(
+        &mut self,
+        account: usize,
+        verdict: &Verdict<'_>,
+        name: Name<'_>,
+        mode: Mode,
+        route: &Arc<str>,
+        unix_s: u64,
+    ) {
+        let known = self.texts.get(name.text);
+        let mut key = Key {
+            account,
+            name: known.map_or(0, address),
+            route: address(route),
+            granted_s: verdict.granted_s,
+            direction: verdict.direction,
+            action: verdict.action,
+            mode,
+            lifetime: verdict.asked.map(|asked| asked.lifetime),
+        };
+        if (known.is_some() || name.text.is_empty()) && self.increment(&key, verdict, unix_s) {
+            return;
+        }
+        let name = self.admit(account, name);
+        key.name = name.as_ref().map_or(0, address);
+        if self.increment(&key, verdict, unix_s) {
+            return;
+        }
+        if self.rows.len() >= MAX_ROWS {
+            self.hand_on();
+            if !self.touched.is_empty() {
+                // Nothing is taken, here or there: it is counted that there was no room.
+                if let Some(state) = self.accounts.get_mut(account) {
+                    *state.dropped.of(verdict.direction, verdict.action) += 1;
+                }
+                return;
+            }
+            self.rows.clear();
+            self.touch(account, unix_s);
+        }
+        self.rows.insert(
+            key,
+            Row {
+                name,
+                route: Arc::clone(route),
+                count: 0,
+                first_unix_s: minute(unix_s),
+                last_unix_s: minute(unix_s),
+                attributes: Attributes::default(),
+            },
+        );
+        self.increment(&key, verdict, unix_s);
+    }
+
+    /// Counts in a row that is there; says whether it is.
+    fn increment(&mut self, key: &Key, verdict: &Verdict<'_>, unix_s: u64) -> bool {
+        let Some(row) = self.rows.get_mut(key) else { return false };
+        let minute = minute(unix_s);
+        if row.count == 0 {
+            row.first_unix_s = minute;
+            row.last_unix_s = minute;
+            row.attributes = Attributes::default();
+        }
+        row.count += 1;
+        row.first_unix_s = row.first_unix_s.min(minute);
+        row.last_unix_s = row.last_unix_s.max(minute);
+        if let Some(asked) = verdict.asked {
+            row.attributes = row.attributes.union(asked.attributes);
+        }
+        true
+    }
+
+    /// The text of a name that no row of this account has: itself where there is room for it (A4); none of none.
+    fn admit(&mut self, account: usize, name: Name<'_>) -> Option<Arc<str>> {
+        if name.text.is_empty() {
+            return None;
+        }
+        let known = self.texts.get(name.text).cloned();
+        let names = self.accounts.get_mut(account).map(|state| &mut state.names);
+        let names = names.filter(|names| name.is_foreign && !names.contains(name.text));
+        if names.as_ref().is_some_and(|names| names.len() >= MAX_NAMES) {
+            return Some(Arc::clone(&self.other));
+        }
+        let text = known.unwrap_or_else(|| name.text.into());
+        if let Some(names) = names {
+            names.insert(Arc::clone(&text));
+        }
+        self.texts.insert(Arc::clone(&text));
+        Some(text)
+    }
+
+    fn hand_on(&mut self) {
+        while let Some(page) = self.unsent.pop_front() {
+            if let Err(page) = self.send(page) {
+                self.unsent.push_front(page);
+                break;
+            }
+        }
+        if self.touched.is_empty() || self.unsent_rows() >= MAX_UNSENT_ROWS {
+            return;
+        }
+        let page = self.page();
+        if !self.unsent.is_empty() {
+            self.unsent.push_back(page);
+        } else if let Err(page) = self.send(page) {
+            self.unsent.push_back(page);
+        }
+    }
+
+    fn unsent_rows(&self) -> usize {
+        self.unsent.iter().map(|page| page.rows.len() + page.accounts.len()).sum()
+    }
+
+    /// Sends a page, or gives it back where there is no room for it now.
+    fn send(&self, page: Page) -> Result<(), Page> {
+        match self.sender.try_send(page) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(page) | TrySendError::Disconnected(page)) => Err(page),
+        }
+    }
+
+    /// What was counted since the last page.
+    fn page(&mut self) -> Page {
+        let mut accounts = Vec::with_capacity(self.touched.len());
+        for account in self.touched.drain(..) {
+            let Some(state) = self.accounts.get_mut(account) else { continue };
+            let tally = state.counts.read();
+            accounts.push(PageAccount {
+                tenant: Arc::clone(&state.tenant),
+                first_unix_s: state.first_unix_s,
+                last_unix_s: state.last_unix_s,
+                requests: tally.requests.saturating_sub(state.reported_requests),
+                seen: tally.figures().since(state.reported),
+                dropped: std::mem::take(&mut state.dropped),
+            });
+            state.is_touched = false;
+            state.reported_requests = tally.requests;
+            state.reported = tally.figures();
+        }
+        let rows = self.rows.iter_mut().filter(|(_, row)| row.count > 0);
+        let rows = rows.filter_map(|(key, row)| {
+            Some(PageRow {
+                tenant: Arc::clone(&self.accounts.get(key.account)?.tenant),
+                mode: key.mode,
+                direction: key.direction,
+                action: key.action,
+                name: row.name.clone(),
+                lifetime: key.lifetime,
+                granted_s: key.granted_s,
+                route: Arc::clone(&row.route),
+                count: std::mem::take(&mut row.count),
+                first_unix_s: row.first_unix_s,
+                last_unix_s: row.last_unix_s,
+                attributes: row.attributes,
+            })
+        });
+        let rows = rows.collect();
+        Page { window: self.window, accounts, rows }
+    }
+}
+
+fn address(text: &Arc<str>) -> usize {
+    Arc::as_ptr(text).addr()
+}
+
+/// The begin of a moment's minute: evidence tells no visitor's second (A2).
+fn minute(unix_s: u64) -> u64 {
+    unix_s - unix_s % 60
+}
+
+/// How many rows a worker keeps at once; when they are full, they are handed on and start anew.
+const MAX_ROWS: usize = 16_384;
+
+/// How many routes a worker tells apart in a window.
+const MAX_ROUTES: usize = 1_000;
+
+/// How many rows may wait for the ledger's thread, beyond those in the channel.
+const MAX_UNSENT_ROWS: usize = 65_536;

@@ -1,0 +1,347 @@
+//! The ledger's thread: takes the workers' pages, sums them up, and writes them down.
+//!
+//! What the disk does is this thread's affair alone. A file that is full, locked or damaged stops no request: entries
+//! wait in a bounded memory until it can be written again, and what had no room there is counted.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::Ordering::Relaxed,
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tracing::{error, info, warn};
+
+use super::{
+    entry::{DeclarationRecord, Event, EventKind, Window},
+    line::rfc3339,
+    status::Status,
+    store::{self, Found, Store, StoreError},
+    waiting::Waiting,
+};
+use crate::{audit::Page, clock::Clock};
+
+/// What a ledger is kept by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file.
+    pub path: PathBuf,
+    /// The length of a window, in seconds.
+    pub window_s: u32,
+    /// How long entries are kept.
+    pub retention: Duration,
+    /// The SHA-256 of the configuration.
+    pub configuration: String,
+    /// The declaration that rules.
+    pub declaration: DeclarationRecord,
+    /// Who brought this gateway about, as events tell it.
+    pub actor: String,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The ledger of a running gateway.
+#[derive(Debug)]
+pub struct Keeper {
+    pages: SyncSender<Page>,
+    ended: Receiver<()>,
+    status: Arc<Status>,
+}
+
+impl Keeper {
+    /// Starts the thread, for so many workers. The file is opened by it, and need not be there yet, nor be writable.
+    pub fn start(settings: Settings, workers: usize) -> std::io::Result<Self> {
+        let (pages, received) = mpsc::sync_channel(workers.saturating_mul(PAGES_PER_WORKER));
+        let (end, ended) = mpsc::channel();
+        let status = Arc::new(Status::default());
+        let clerk = Clerk {
+            file: File::Shut { again: Instant::now(), said: None },
+            waiting: Waiting::default(),
+            status: Arc::clone(&status),
+            has_started: false,
+            beaten: None,
+            written: Instant::now(),
+            settings,
+        };
+        thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            clerk.work(&received);
+            // Nobody waits for it where the gateway was not stopped in an orderly way.
+            let _ = end.send(());
+        })?;
+        Ok(Self { pages, ended, status })
+    }
+
+    /// Where workers hand their pages on.
+    pub fn pages(&self) -> &SyncSender<Page> {
+        &self.pages
+    }
+
+    /// How it does.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// Writes everything, closes the segment, and ends the thread; to be called when no worker is left. Waits for a
+    /// disk that hangs, but not for ever.
+    pub fn stop(self) {
+        drop(self.pages);
+        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            warn!("the ledger's file can't be written: what was counted last is not in it");
+        }
+    }
+}
+
+/// The thread's own.
+struct Clerk {
+    settings: Settings,
+    file: File,
+    waiting: Waiting,
+    status: Arc<Status>,
+    has_started: bool,
+    /// When the gateway's last heartbeat was: by the calendar, and since the start.
+    beaten: Option<(u64, u32)>,
+    /// When the file was last written.
+    written: Instant,
+}
+
+/// The file, as far as it can be had.
+enum File {
+    Open(Store),
+    /// Tried again at some moment; `said` is what the log was told of it.
+    Shut {
+        again: Instant,
+        said: Option<String>,
+    },
+}
+
+impl Clerk {
+    fn work(mut self, pages: &Receiver<Page>) {
+        loop {
+            match pages.recv_timeout(TICK) {
+                Ok(page) => {
+                    self.waiting.add(page);
+                    pages.try_iter().for_each(|page| self.waiting.add(page));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.beat();
+            self.write();
+        }
+        self.finish();
+    }
+
+    /// Notes that the gateway is alive, in this window and in those that have passed since it last did.
+    fn beat(&mut self) {
+        let now = self.settings.clock.now();
+        let window = Window::of(now.unix_s, self.settings.window_s);
+        if let Some((unix_s, uptime_s)) = self.beaten {
+            let mut passed = Window::of(unix_s, self.settings.window_s);
+            let ran_s = u64::from(now.uptime_s.saturating_sub(uptime_s));
+            let expected_unix_s = unix_s.saturating_add(ran_s);
+            if now.unix_s.abs_diff(expected_unix_s) > JUMP_S {
+                let (from, until) = (rfc3339(unix_s), rfc3339(now.unix_s));
+                warn!(from, until, "the clock has jumped");
+                self.note(EventKind::Clock, &json!({ "from": from, "until": until }));
+                passed = window;
+            }
+            while passed < window {
+                self.waiting.beat(passed, passed.end_unix_s().saturating_sub(1));
+                passed = Window::of(passed.end_unix_s(), self.settings.window_s);
+            }
+            // Without traffic the file is left alone for a while.
+            let is_due = now.unix_s >= unix_s.saturating_add(BEAT_S) || now.unix_s < unix_s;
+            if !is_due && passed == window && !self.waiting.is_dirty() {
+                return;
+            }
+        }
+        self.waiting.beat(window, now.unix_s);
+        self.beaten = Some((now.unix_s, now.uptime_s));
+    }
+
+    /// Writes what waits, if the file can be had.
+    fn write(&mut self) {
+        if !self.is_open() {
+            self.status.waiting.store(self.waiting.unwritten() as u64, Relaxed);
+            return;
+        }
+        let now_unix_s = self.settings.clock.now().unix_s;
+        if let Some(cookies) = self.waiting.tell_loss(now_unix_s, &self.settings.actor) {
+            self.status.dropped.fetch_add(cookies, Relaxed);
+            warn!(cookies, "verdicts are in no entry of the ledger: there was no room for them");
+        }
+        self.commit(Some(now_unix_s));
+        self.waiting.forget(now_unix_s);
+    }
+
+    fn commit(&mut self, alive_unix_s: Option<u64>) {
+        let File::Open(store) = &mut self.file else { return };
+        if !self.waiting.is_dirty() && alive_unix_s.is_some() {
+            return;
+        }
+        match store.write(&mut self.waiting, &self.settings.configuration, alive_unix_s) {
+            Ok(entries) => {
+                self.status.written.fetch_add(entries, Relaxed);
+                self.status.waiting.store(0, Relaxed);
+                self.status.is_failing.store(false, Relaxed);
+                self.written = Instant::now();
+            }
+            Err(error) => self.shut(&error),
+        }
+    }
+
+    /// Whether the file is open, after trying to open it where that is due.
+    fn is_open(&mut self) -> bool {
+        let File::Shut { again, said } = &self.file else { return true };
+        if Instant::now() < *again {
+            return false;
+        }
+        let was_failing = said.is_some();
+        match Store::open(&self.settings.path, &self.settings.declaration) {
+            Ok((store, found)) => {
+                self.file = File::Open(store);
+                if was_failing {
+                    info!(path = %self.settings.path.display(), "the ledger is written again");
+                }
+                self.greet(&found);
+                true
+            }
+            Err(error) => {
+                self.shut(&error);
+                false
+            }
+        }
+    }
+
+    /// Notes what the file tells of the time before, once.
+    fn greet(&mut self, found: &Found) {
+        if self.has_started {
+            return;
+        }
+        self.has_started = true;
+        let now_unix_s = self.settings.clock.now().unix_s;
+        if let Some(alive_unix_s) = found.alive_unix_s {
+            let (from, until) = (rfc3339(alive_unix_s), rfc3339(now_unix_s));
+            warn!(from, until, "the gateway was not stopped properly: the ledger may be short");
+            self.note(EventKind::UncleanStop, &json!({ "from": from, "until": until }));
+        }
+        let (old, new) = (found.configuration.as_ref(), &self.settings.configuration);
+        if old != Some(new) {
+            self.note(EventKind::Configuration, &json!({ "old": old, "new": new }));
+        }
+        let (old, new) = (found.declaration.as_ref(), &self.settings.declaration.hash);
+        if old != Some(new) {
+            self.note(EventKind::Declaration, &json!({ "old": old, "new": new }));
+        }
+        self.note(EventKind::Start, &json!({ "version": env!("CARGO_PKG_VERSION") }));
+    }
+
+    fn note(&mut self, kind: EventKind, detail: &serde_json::Value) {
+        let at_unix_s = self.settings.clock.now().unix_s;
+        let (actor, detail) = (self.settings.actor.clone(), detail.to_string());
+        self.waiting.events.push(Event { at_unix_s, kind, actor, detail });
+    }
+
+    /// Lets go of a file that can't be written. A damaged one is put out of the way; any other is tried again.
+    fn shut(&mut self, problem: &StoreError) {
+        self.status.is_failing.store(true, Relaxed);
+        self.status.waiting.store(self.waiting.unwritten() as u64, Relaxed);
+        let said_before = match &mut self.file {
+            File::Shut { said, .. } => said.take(),
+            File::Open(_) => None,
+        };
+        // Closed, and unlocked, before anything is done about it.
+        self.file = File::Shut { again: Instant::now() + AGAIN, said: None };
+        let path = self.settings.path.display().to_string();
+        let mut words = problem.to_string();
+        if let Some(source) = std::error::Error::source(problem) {
+            words = format!("{words}: {source}");
+        }
+        if said_before.as_ref() != Some(&words) {
+            error!(path, problem = words, "the ledger can't be written; entries wait in memory");
+        }
+        let damaged = match problem {
+            StoreError::Damaged(_) => self.set_aside(&words),
+            StoreError::Io(_)
+            | StoreError::Locked
+            | StoreError::Schema(_)
+            | StoreError::Unavailable(_) => false,
+        };
+        let again = if damaged { Instant::now() } else { Instant::now() + AGAIN };
+        self.file = File::Shut { again, said: Some(words) };
+    }
+
+    /// Puts a damaged file aside, so that a new one can begin. Nothing is deleted.
+    fn set_aside(&mut self, problem: &str) -> bool {
+        let now_unix_s = self.settings.clock.now().unix_s;
+        let path = &self.settings.path;
+        match store::set_aside(path, &rfc3339(now_unix_s)) {
+            Ok(target) => {
+                error!(
+                    file = %target.display(),
+                    "the damaged ledger was put there, and a new one begins: keep it as evidence"
+                );
+                let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                self.waiting.restart();
+                self.note(EventKind::Damage, &json!({ "file": name, "problem": problem }));
+                true
+            }
+            Err(error) => {
+                error!(path = %path.display(), %error, "the damaged ledger can't be put aside");
+                false
+            }
+        }
+    }
+
+    /// The last words: everything is written, the segment is closed.
+    fn finish(mut self) {
+        self.beat();
+        self.note(EventKind::Stop, &json!({}));
+        let deadline = Instant::now() + LAST_TRIES;
+        loop {
+            self.write();
+            self.commit(None);
+            let is_written = matches!(self.file, File::Open(_)) && !self.waiting.is_dirty();
+            if is_written || Instant::now() >= deadline {
+                break;
+            }
+            thread::sleep(TICK);
+            if let File::Shut { again, .. } = &mut self.file {
+                *again = Instant::now();
+            }
+        }
+        match &self.file {
+            File::Open(store) if !self.waiting.is_dirty() => store.fold(),
+            File::Open(_) | File::Shut { .. } => error!(
+                entries = self.waiting.unwritten(),
+                "the ledger could not be written: these entries are lost"
+            ),
+        }
+    }
+}
+
+/// How many pages of each worker the thread may be behind.
+const PAGES_PER_WORKER: usize = 4;
+
+/// How long the thread waits for pages before it looks at the clock.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often the gateway says that it is alive where nothing else is written, in seconds.
+const BEAT_S: u64 = 10;
+
+/// How far the calendar may run ahead of the other clock before that is a jump, in seconds.
+const JUMP_S: u64 = 60;
+
+/// How long to wait before a file is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a stop tries to write.
+const LAST_TRIES: Duration = Duration::from_secs(5);
+
+/// How long a stop waits for the thread.
+const PATIENCE: Duration = Duration::from_secs(15);

@@ -1,0 +1,427 @@
+//! The ledger's file, being written: opened, filled a transaction at a time, closed.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use foldhash::fast::RandomState;
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, ffi, params,
+};
+
+use super::{
+    codes::Coded,
+    declaration::hex,
+    entry::{DeclarationRecord, Event},
+    read::{LAST, unsigned},
+    schema::{self, SchemaError},
+    waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey, Waiting},
+};
+
+/// A ledger that this process alone writes.
+#[derive(Debug)]
+pub(super) struct Store {
+    connection: Connection,
+    /// Numbers of texts that are in the file.
+    texts: HashMap<Arc<str>, i64, RandomState>,
+    /// Of the declaration that rules.
+    declaration: Arc<str>,
+    next_seq: u64,
+    /// Held as long as this process writes.
+    _lock: File,
+}
+
+/// Why the file can't be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    /// What is in it is not what we wrote.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It can't be had, for now perhaps.
+    #[error("its folder or its lock can't be had")]
+    Io(#[source] io::Error),
+    /// Another process writes it.
+    #[error("another gateway writes it")]
+    Locked,
+    /// It is none of ours.
+    #[error(transparent)]
+    Schema(SchemaError),
+    /// It can't be written now: no room, no permission, no disk.
+    #[error(transparent)]
+    Unavailable(rusqlite::Error),
+}
+
+/// What the file said when it was opened.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Found {
+    /// When the gateway that wrote it was last alive, if it has not stopped properly.
+    pub(super) alive_unix_s: Option<u64>,
+    /// The configuration that ruled last.
+    pub(super) configuration: Option<String>,
+    /// The declaration that ruled last.
+    pub(super) declaration: Option<String>,
+}
+
+impl Store {
+    /// Opens the file, or makes it, as the only one who writes it.
+    pub(super) fn open(
+        path: &Path,
+        declaration: &DeclarationRecord,
+    ) -> Result<(Self, Found), StoreError> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(StoreError::Io)?;
+        }
+        let lock = lock(path)?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        // Of what a transaction wrote nothing is lost when the machine stops, nor when the process is killed.
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        schema::migrate(&mut connection).map_err(|error| match error {
+            SchemaError::Sqlite(error) => error.into(),
+            SchemaError::Foreign | SchemaError::Newer { .. } => StoreError::Schema(error),
+        })?;
+        let found = Found {
+            alive_unix_s: fact(&connection, ALIVE)?.and_then(|unix_s| unix_s.parse().ok()),
+            configuration: fact(&connection, CONFIGURATION)?,
+            declaration: fact(&connection, DECLARATION)?,
+        };
+        let last = connection.query_row(LAST, [], |row| unsigned(row, 0))?;
+        connection.execute(
+            "INSERT OR IGNORE INTO declarations (hash, json, since) VALUES (?1, ?2, ?3)",
+            params![declaration.hash, declaration.json, signed(declaration.since_unix_s)],
+        )?;
+        let store = Self {
+            connection,
+            texts: HashMap::default(),
+            declaration: declaration.hash.as_str().into(),
+            next_seq: last.saturating_add(1),
+            _lock: lock,
+        };
+        Ok((store, found))
+    }
+
+    /// Writes all that waits, in one transaction: all of it, or nothing. Returns how many entries were new.
+    ///
+    /// `alive_unix_s` is kept as the moment at which the gateway was last alive; none says that it stops properly.
+    pub(super) fn write(
+        &mut self,
+        waiting: &mut Waiting,
+        configuration: &str,
+        alive_unix_s: Option<u64>,
+    ) -> Result<u64, StoreError> {
+        let first = self.next_seq;
+        match self.try_write(waiting, configuration, alive_unix_s) {
+            Ok(next) => {
+                self.next_seq = next;
+                waiting.settle();
+                Ok(next.saturating_sub(first))
+            }
+            Err(error) => {
+                // What the transaction had numbered is not in the file.
+                self.texts.clear();
+                Err(error.into())
+            }
+        }
+    }
+
+    fn try_write(
+        &mut self,
+        waiting: &mut Waiting,
+        configuration: &str,
+        alive_unix_s: Option<u64>,
+    ) -> rusqlite::Result<u64> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut writing = Writing {
+            transaction,
+            texts: &mut self.texts,
+            declaration: &self.declaration,
+            next_seq: self.next_seq,
+        };
+        for event in &waiting.events {
+            writing.event(event)?;
+        }
+        let dirty = waiting.verdicts.iter_mut().filter(|(_, open)| open.place.is_dirty);
+        for (key, open) in dirty {
+            writing.verdicts(key, open)?;
+        }
+        let dirty = waiting.heartbeats.iter_mut().filter(|(_, open)| open.place.is_dirty);
+        for (key, open) in dirty {
+            writing.heartbeat(key, open)?;
+        }
+        let alive = alive_unix_s.map(|unix_s| unix_s.to_string());
+        writing.fact(ALIVE, alive.as_deref())?;
+        writing.fact(CONFIGURATION, Some(configuration))?;
+        writing.fact(DECLARATION, Some(&self.declaration))?;
+        let next_seq = writing.next_seq;
+        writing.transaction.commit()?;
+        Ok(next_seq)
+    }
+
+    /// Begins a transaction for what `seal.rs` does.
+    pub(super) fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
+        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    }
+
+    /// Numbers what follows after what others have added.
+    pub(super) fn recount(&mut self) -> Result<(), StoreError> {
+        let last = self.connection.query_row(LAST, [], |row| unsigned(row, 0))?;
+        self.next_seq = last.saturating_add(1);
+        Ok(())
+    }
+
+    /// Folds the write-ahead log into the file, as well as readers let it.
+    pub(super) fn fold(&self) {
+        // What does not succeed is done by the next one who opens the file.
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
+/// The random name of a ledger, made with its file.
+pub(super) fn ledger_id(connection: &Connection) -> rusqlite::Result<String> {
+    if let Some(id) = fact(connection, ID)? {
+        return Ok(id);
+    }
+    let random: [u8; 8] = connection.query_row("SELECT randomblob(8)", [], |row| row.get(0))?;
+    let id = hex(&random);
+    connection.execute("INSERT INTO facts (name, value) VALUES (?1, ?2)", [ID, &id])?;
+    Ok(id)
+}
+
+fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT value FROM facts WHERE name = ?1";
+    connection.query_row(sql, [name], |row| row.get(0)).optional()
+}
+
+/// The names of facts. While a gateway serves, [`ALIVE`] says when it was last alive, in seconds since the Unix epoch.
+const ALIVE: &str = "alive";
+const CONFIGURATION: &str = "configuration";
+const DECLARATION: &str = "declaration";
+const ID: &str = "id";
+
+/// How long a transaction waits for another process that has the file.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// A transaction that is being filled.
+struct Writing<'s> {
+    transaction: Transaction<'s>,
+    texts: &'s mut HashMap<Arc<str>, i64, RandomState>,
+    declaration: &'s Arc<str>,
+    next_seq: u64,
+}
+
+impl Writing<'_> {
+    fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
+        let seq = self.take_seq();
+        let (at, kind) = (signed(event.at_unix_s), event.kind.code());
+        let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        statement.execute(params![signed(seq), at, kind, event.actor, event.detail])?;
+        Ok(())
+    }
+
+    fn verdicts(&mut self, key: &VerdictsKey, open: &mut OpenVerdicts) -> rusqlite::Result<()> {
+        let (count, first) = (signed(open.count), signed(open.first_unix_s));
+        let (last, attributes) = (signed(open.last_unix_s), open.attributes.bits());
+        if let Some(seq) = open.place.seq {
+            let mut statement = self.transaction.prepare_cached(
+                "UPDATE verdicts SET count = ?2, first = ?3, last = ?4, attributes = ?5 WHERE seq = ?1",
+            )?;
+            statement.execute(params![signed(seq), count, first, last, attributes])?;
+            return Ok(());
+        }
+        let seq = self.take_seq();
+        open.place.assigned = Some(seq);
+        let (tenant, route) = (self.text(&key.tenant)?, self.text(&key.route)?);
+        let name = key.name.as_ref().map(|name| self.text(name)).transpose()?;
+        let declaration = self.text(&Arc::clone(self.declaration))?;
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO verdicts (seq, window, window_s, tenant, mode, direction, action, name, lifetime, \
+             granted_s, route, declaration, count, first, last, attributes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?;
+        statement.execute(params![
+            signed(seq),
+            signed(key.window.start_unix_s),
+            key.window.length_s,
+            tenant,
+            key.mode.code(),
+            key.direction.code(),
+            key.action.code(),
+            name,
+            key.lifetime.map(Coded::code),
+            key.granted_s,
+            route,
+            declaration,
+            count,
+            first,
+            last,
+            attributes,
+        ])?;
+        Ok(())
+    }
+
+    fn heartbeat(
+        &mut self,
+        (window, tenant): &HeartbeatKey,
+        open: &mut OpenHeartbeat,
+    ) -> rusqlite::Result<()> {
+        let Sums { requests, seen, dropped } = open.sums;
+        let (from, until) = (signed(open.from_unix_s), signed(open.until_unix_s));
+        let figures = [seen.request, seen.response, seen.added];
+        let figures = [figures, [dropped.request, dropped.response, dropped.added]];
+        let [[seen_request, seen_response, added], [request, response, more]] =
+            figures.map(|three| three.map(signed));
+        if let Some(seq) = open.place.seq {
+            let mut statement = self.transaction.prepare_cached(
+                "UPDATE heartbeats SET since = ?2, until = ?3, requests = ?4, seen_request = ?5, \
+                 seen_response = ?6, added = ?7, dropped_request = ?8, dropped_response = ?9, \
+                 dropped_added = ?10 WHERE seq = ?1",
+            )?;
+            statement.execute(params![
+                signed(seq),
+                from,
+                until,
+                signed(requests),
+                seen_request,
+                seen_response,
+                added,
+                request,
+                response,
+                more,
+            ])?;
+            return Ok(());
+        }
+        let seq = self.take_seq();
+        open.place.assigned = Some(seq);
+        let tenant = tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
+        let declaration = self.text(&Arc::clone(self.declaration))?;
+        let number: i64 = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO heartbeat_numbers (tenant, number) VALUES (?1, 1) \
+                 ON CONFLICT (tenant) DO UPDATE SET number = number + 1 RETURNING number",
+            )?
+            .query_row([tenant.unwrap_or(GATEWAY)], |row| row.get(0))?;
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO heartbeats (seq, window, window_s, tenant, number, since, until, requests, \
+             seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, \
+             declaration) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        )?;
+        statement.execute(params![
+            signed(seq),
+            signed(window.start_unix_s),
+            window.length_s,
+            tenant,
+            number,
+            from,
+            until,
+            signed(requests),
+            seen_request,
+            seen_response,
+            added,
+            request,
+            response,
+            more,
+            declaration,
+        ])?;
+        Ok(())
+    }
+
+    fn fact(&self, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
+        let mut statement = self.transaction.prepare_cached(match value {
+            Some(_) => {
+                "INSERT INTO facts (name, value) VALUES (?1, ?2) \
+                        ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            }
+            None => "DELETE FROM facts WHERE name = ?1 AND ?2 IS NULL",
+        })?;
+        statement.execute(params![name, value])?;
+        Ok(())
+    }
+
+    /// The number of a text, which it gets when it is first written.
+    fn text(&mut self, text: &Arc<str>) -> rusqlite::Result<i64> {
+        if let Some(id) = self.texts.get(text) {
+            return Ok(*id);
+        }
+        let sql = "INSERT INTO texts (text) VALUES (?1) \
+                   ON CONFLICT (text) DO UPDATE SET text = text RETURNING id";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let id = statement.query_row([&**text], |row| row.get(0))?;
+        self.texts.insert(Arc::clone(text), id);
+        Ok(id)
+    }
+
+    fn take_seq(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq = seq.saturating_add(1);
+        seq
+    }
+}
+
+/// The number under which the gateway's own heartbeats are counted: no text has it.
+const GATEWAY: i64 = 0;
+
+/// SQLite's integers have a sign; no number of ours reaches it.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Keeps other processes from writing the same ledger. The lock goes with the process, however that ends.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let lock = beside(path, ".lock");
+    let open = File::options().create(true).truncate(false).write(true).open(lock);
+    let file = open.map_err(StoreError::Io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked),
+        Err(TryLockError::Error(error)) => Err(StoreError::Io(error)),
+    }
+}
+
+/// Puts a damaged file out of the way, with what SQLite keeps beside it. Returns where it is now.
+pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
+    let target = beside(path, &format!(".damaged-{}", moment.replace([':', '-'], "")));
+    fs::rename(path, &target)?;
+    for suffix in ["-wal", "-shm"] {
+        match fs::rename(beside(path, suffix), beside(&target, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) | Ok(()) => {}
+        }
+    }
+    Ok(target)
+}
+
+/// A path with something behind its name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let rusqlite::Error::SqliteFailure(failure, _) = &error else {
+            // SQLite did as it was told, and what came back is not what we wrote.
+            return Self::Damaged(error.to_string());
+        };
+        match failure.code {
+            // What is missing in a file that has our mark was there once.
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
+                Self::Damaged(error.to_string())
+            }
+            _ if failure.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
+                Self::Damaged(error.to_string())
+            }
+            _ => Self::Unavailable(error),
+        }
+    }
+}

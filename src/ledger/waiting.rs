@@ -1,0 +1,320 @@
+//! What is not in the file yet, or still changes there: the entries of the windows that are open.
+//!
+//! It is bounded. As long as the file is written, what is there and no longer changes is forgotten here; where it can't
+//! be written, entries wait, and beyond [`MAX_WAITING`] what comes is only counted as dropped.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use foldhash::fast::RandomState;
+
+use super::entry::{Event, EventKind, Figures, Window};
+use crate::{
+    audit::{MAX_NAMES, OTHER, Page, PageAccount, PageRow},
+    policy::{
+        Mode,
+        asked::{AskedLifetime, Attributes},
+        verdict::{Action, Direction, Reason},
+    },
+};
+
+/// The entries that are being counted.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) verdicts: HashMap<VerdictsKey, OpenVerdicts, RandomState>,
+    pub(super) heartbeats: HashMap<HeartbeatKey, OpenHeartbeat, RandomState>,
+    pub(super) events: Vec<Event>,
+    /// The undeclared names of each window and tenant, over all workers (A4).
+    names: HashMap<(Window, Arc<str>), Names, RandomState>,
+    loss: Option<Loss>,
+}
+
+type Names = HashSet<Arc<str>, RandomState>;
+
+/// What tells entries of verdicts apart.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct VerdictsKey {
+    pub(super) window: Window,
+    pub(super) tenant: Arc<str>,
+    pub(super) mode: Mode,
+    pub(super) direction: Direction,
+    pub(super) action: Action,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) lifetime: Option<AskedLifetime>,
+    pub(super) granted_s: Option<u32>,
+    pub(super) route: Arc<str>,
+}
+
+/// What changes of an entry of verdicts.
+#[derive(Debug, Default)]
+pub(super) struct OpenVerdicts {
+    pub(super) place: Place,
+    pub(super) count: u64,
+    /// What `count` is in the file.
+    written: u64,
+    pub(super) first_unix_s: u64,
+    pub(super) last_unix_s: u64,
+    pub(super) attributes: Attributes,
+}
+
+/// A window, and the tenant or, for none, the gateway itself.
+pub(super) type HeartbeatKey = (Window, Option<Arc<str>>);
+
+/// What changes of a heartbeat.
+#[derive(Debug, Default)]
+pub(super) struct OpenHeartbeat {
+    pub(super) place: Place,
+    pub(super) from_unix_s: u64,
+    pub(super) until_unix_s: u64,
+    pub(super) sums: Sums,
+    /// What `sums` are in the file.
+    written: Sums,
+}
+
+/// What a tenant's traffic adds up to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Sums {
+    pub(super) requests: u64,
+    pub(super) seen: Figures,
+    pub(super) dropped: Figures,
+}
+
+/// Where an entry is in the file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Place {
+    /// Its number; none as long as it is not there.
+    pub(super) seq: Option<u64>,
+    /// The number that it gets by the transaction under way.
+    pub(super) assigned: Option<u64>,
+    /// Whether it has changed since it was written.
+    pub(super) is_dirty: bool,
+}
+
+impl Place {
+    /// The transaction has gone through.
+    fn settle(&mut self) {
+        self.seq = self.assigned.or(self.seq);
+        self.assigned = None;
+        self.is_dirty = false;
+    }
+}
+
+/// What is in no entry at all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loss {
+    cookies: u64,
+    requests: u64,
+    from_unix_s: u64,
+    until_unix_s: u64,
+}
+
+impl Waiting {
+    /// Adds a worker's page.
+    pub(super) fn add(&mut self, page: Page) {
+        for account in page.accounts {
+            self.add_account(page.window, &account);
+        }
+        for row in page.rows {
+            self.add_row(page.window, row);
+        }
+    }
+
+    /// Notes that the gateway is alive.
+    pub(super) fn beat(&mut self, window: Window, unix_s: u64) {
+        let beat = OpenHeartbeat { from_unix_s: unix_s, ..OpenHeartbeat::default() };
+        let heartbeat = self.heartbeats.entry((window, None)).or_insert(beat);
+        if heartbeat.until_unix_s < unix_s {
+            heartbeat.until_unix_s = unix_s;
+            heartbeat.place.is_dirty = true;
+        }
+    }
+
+    /// Whether anything is to be written.
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.events.is_empty()
+            || self.loss.is_some()
+            || self.verdicts.values().any(|open| open.place.is_dirty)
+            || self.heartbeats.values().any(|open| open.place.is_dirty)
+    }
+
+    /// How many entries are not as they should be in the file.
+    pub(super) fn unwritten(&self) -> usize {
+        let verdicts = self.verdicts.values().filter(|open| open.place.is_dirty).count();
+        let heartbeats = self.heartbeats.values().filter(|open| open.place.is_dirty).count();
+        verdicts + heartbeats + self.events.len()
+    }
+
+    /// What was dropped since this was last asked, as an event.
+    pub(super) fn tell_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<u64> {
+        let loss = self.loss.take()?;
+        let detail = serde_json::json!({
+            "cookies": loss.cookies,
+            "requests": loss.requests,
+            "from": super::line::rfc3339(loss.from_unix_s),
+            "until": super::line::rfc3339(loss.until_unix_s),
+        });
+        self.events.push(Event {
+            at_unix_s: now_unix_s,
+            kind: EventKind::Loss,
+            actor: actor.to_owned(),
+            detail: detail.to_string(),
+        });
+        Some(loss.cookies)
+    }
+
+    /// Everything is in the file as it is here.
+    pub(super) fn settle(&mut self) {
+        self.events.clear();
+        for open in self.verdicts.values_mut() {
+            open.place.settle();
+            open.written = open.count;
+        }
+        for open in self.heartbeats.values_mut() {
+            open.place.settle();
+            open.written = open.sums;
+        }
+        if self.verdicts.len().saturating_add(self.heartbeats.len()) > MAX_WAITING / 2 {
+            self.restart();
+        }
+    }
+
+    /// Forgets what is in the file and whose window is over.
+    pub(super) fn forget(&mut self, now_unix_s: u64) {
+        let is_open = |window: &Window| {
+            window.end_unix_s().saturating_add(GRACE_S) > now_unix_s
+                && window.start_unix_s <= now_unix_s.saturating_add(GRACE_S)
+        };
+        self.verdicts.retain(|key, open| open.place.is_dirty || is_open(&key.window));
+        self.heartbeats.retain(|(window, _), open| open.place.is_dirty || is_open(window));
+        self.names.retain(|(window, _), _| is_open(window));
+    }
+
+    /// Forgets all that is in the file: what is counted from now on, and what is not in it yet, makes new entries.
+    pub(super) fn restart(&mut self) {
+        self.verdicts.retain(|_, open| {
+            open.count = open.count.saturating_sub(open.written);
+            open.written = 0;
+            open.place.seq = None;
+            open.count > 0
+        });
+        self.heartbeats.retain(|_, open| {
+            let Sums { requests, seen, dropped } = open.written;
+            open.sums = Sums {
+                requests: open.sums.requests.saturating_sub(requests),
+                seen: open.sums.seen.since(seen),
+                dropped: open.sums.dropped.since(dropped),
+            };
+            open.written = Sums::default();
+            open.place.seq = None;
+            open.place.is_dirty
+        });
+    }
+
+    fn add_account(&mut self, window: Window, account: &PageAccount) {
+        let key = (window, Some(Arc::clone(&account.tenant)));
+        let has_room = self.has_room();
+        let heartbeat = match self.heartbeats.get_mut(&key) {
+            Some(heartbeat) => heartbeat,
+            None if has_room => self.heartbeats.entry(key).or_insert_with(|| OpenHeartbeat {
+                from_unix_s: account.first_unix_s,
+                ..OpenHeartbeat::default()
+            }),
+            None => {
+                return self.lose(account.seen.sum(), account.requests, account.last_unix_s);
+            }
+        };
+        heartbeat.place.is_dirty = true;
+        heartbeat.from_unix_s = heartbeat.from_unix_s.min(account.first_unix_s);
+        heartbeat.until_unix_s = heartbeat.until_unix_s.max(account.last_unix_s);
+        let sums = &mut heartbeat.sums;
+        sums.requests = sums.requests.saturating_add(account.requests);
+        sums.seen.add(account.seen);
+        sums.dropped.add(account.dropped);
+        if account.dropped.sum() > 0 {
+            self.lose(account.dropped.sum(), 0, account.last_unix_s);
+        }
+    }
+
+    fn add_row(&mut self, window: Window, row: PageRow) {
+        let has_room = self.has_room();
+        let heartbeat = (window, Some(Arc::clone(&row.tenant)));
+        if !self.heartbeats.contains_key(&heartbeat) {
+            return; // There was no room for it: all of this page's cookies of that tenant are counted as lost.
+        }
+        let last_unix_s = row.last_unix_s;
+        let mut key = VerdictsKey {
+            window,
+            tenant: row.tenant,
+            mode: row.mode,
+            direction: row.direction,
+            action: row.action,
+            name: row.name,
+            lifetime: row.lifetime,
+            granted_s: row.granted_s,
+            route: row.route,
+        };
+        if !self.verdicts.contains_key(&key) {
+            self.bound_name(&mut key);
+        }
+        let open = match self.verdicts.get_mut(&key) {
+            Some(open) => open,
+            None if has_room => self.verdicts.entry(key).or_insert_with(|| OpenVerdicts {
+                first_unix_s: row.first_unix_s,
+                ..OpenVerdicts::default()
+            }),
+            None => {
+                // Its heartbeat says so.
+                if let Some(heartbeat) = self.heartbeats.get_mut(&heartbeat) {
+                    let figure = heartbeat.sums.dropped.of(row.direction, row.action);
+                    *figure = figure.saturating_add(row.count);
+                    heartbeat.place.is_dirty = true;
+                    self.lose(row.count, 0, last_unix_s);
+                }
+                return;
+            }
+        };
+        open.place.is_dirty = true;
+        open.count = open.count.saturating_add(row.count);
+        open.first_unix_s = open.first_unix_s.min(row.first_unix_s);
+        open.last_unix_s = open.last_unix_s.max(row.last_unix_s);
+        open.attributes = open.attributes.union(row.attributes);
+    }
+
+    /// Keeps the names of a window and tenant to so many, whichever worker met them (A4).
+    fn bound_name(&mut self, key: &mut VerdictsKey) {
+        let is_foreign = matches!(
+            key.action,
+            Action::Evict | Action::Strip(Reason::Misplaced | Reason::Undeclared)
+        );
+        let Some(name) = key.name.as_ref().filter(|name| is_foreign && &***name != OTHER) else {
+            return;
+        };
+        let names = self.names.entry((key.window, Arc::clone(&key.tenant))).or_default();
+        if names.len() < MAX_NAMES || names.contains(name) {
+            names.insert(Arc::clone(name));
+        } else {
+            key.name = Some(OTHER.into());
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.verdicts.len().saturating_add(self.heartbeats.len()) < MAX_WAITING
+    }
+
+    fn lose(&mut self, cookies: u64, requests: u64, unix_s: u64) {
+        let new = Loss { from_unix_s: unix_s, until_unix_s: unix_s, ..Loss::default() };
+        let loss = self.loss.get_or_insert(new);
+        loss.cookies = loss.cookies.saturating_add(cookies);
+        loss.requests = loss.requests.saturating_add(requests);
+        loss.from_unix_s = loss.from_unix_s.min(unix_s);
+        loss.until_unix_s = loss.until_unix_s.max(unix_s);
+    }
+}
+
+/// How many entries may wait: some 60 MB.
+const MAX_WAITING: usize = 200_000;
+
+/// How long after its end a window is kept open, for pages that are on their way.
+const GRACE_S: u64 = 5;
