@@ -7,7 +7,7 @@
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use time::{OffsetDateTime, macros::format_description};
+use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 
 use super::{
     codes::{Coded, reason_word},
@@ -188,6 +188,14 @@ pub fn rfc3339(unix_s: u64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     moment.format(format).unwrap_or_default()
+}
+
+/// The moment of a text that [`rfc3339`] could have written, in seconds since the Unix epoch.
+pub fn unix_s_of(text: &str) -> Option<u64> {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    let moment = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+    let unix_s = u64::try_from(moment.unix_timestamp()).ok()?;
+    (rfc3339(unix_s) == text).then_some(unix_s)
 }
 
 /// 9999-12-31T23:59:59Z

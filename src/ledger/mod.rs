@@ -5,12 +5,16 @@
 //! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, `schema`: the file;
 //!   `status`: how it does.
 //! - [`read`]: reading a ledger, without ever writing.
+//! - [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`].
 
+pub mod checkpoint;
 pub mod codes;
 pub mod declaration;
 pub mod entry;
 mod keeper;
 pub mod line;
+pub mod merkle;
+pub mod note;
 pub mod read;
 mod schema;
 mod status;

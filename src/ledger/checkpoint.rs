@@ -1,0 +1,188 @@
+//! What a closed segment is, in a text that is signed: C2SP's checkpoint (<https://c2sp.org/tlog-checkpoint>).
+//!
+//! ```text
+//! crumbgate/ledger/8e1f0a77c2d94b35/segment/12      whose: each segment is a tree of its own
+//! 300                                               how many entries it has
+//! CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=      the root of their tree
+//! entries 3301-3600                                 their numbers
+//! previous 7I+aWm0FzrLq…=                           SHA-256 of the previous checkpoint's text; `none` for the first
+//! closed 2026-11-23T10:00:00Z                       when
+//! next-key crumbgate/ledger/8e1f0a77c2d94b35+…      only where another key signs from the next segment on
+//! ```
+//!
+//! `previous` makes a chain of them: one checkpoint that is kept elsewhere fixes every entry up to its last. `next-key`
+//! makes a chain of the keys, which stays whole when the entries that tell of a rotation were pruned.
+
+use std::fmt::Write;
+
+use super::{
+    line::{rfc3339, unix_s_of},
+    merkle::{Hash, sha256},
+    note::{NoteError, SignedNote, Verifier, base64, hash_of_base64},
+};
+
+/// The end of a segment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Checkpoint {
+    /// Which ledger: the name of its keys.
+    pub ledger: String,
+    /// Which segment; the first is 1.
+    pub segment: u64,
+    /// The number of its first entry.
+    pub first: u64,
+    /// The number of its last entry.
+    pub last: u64,
+    /// The root of the tree of its entries' lines.
+    pub root: Hash,
+    /// The SHA-256 of the text of the checkpoint before it.
+    pub previous: Option<Hash>,
+    /// When it was closed, in seconds since the Unix epoch.
+    pub closed_unix_s: u64,
+    /// The key that signs from the next segment on, where that is another one.
+    pub next_key: Option<Verifier>,
+}
+
+/// Why a text is no checkpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CheckpointError {
+    /// It is not even a note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// It is not a checkpoint of a ledger.
+    #[error("it is a signed note, but not a checkpoint of a ledger")]
+    NoCheckpoint,
+}
+
+impl Checkpoint {
+    /// The text that is signed. It has one form.
+    pub fn text(&self) -> String {
+        let Self { ledger, segment, first, last, .. } = self;
+        let previous = self.previous.as_ref().map_or_else(|| NONE.to_owned(), base64);
+        let mut text = format!(
+            "{ledger}{SEGMENT}{segment}\n{}\n{}\nentries {first}-{last}\nprevious {previous}\nclosed {}\n",
+            self.size(),
+            base64(&self.root),
+            rfc3339(self.closed_unix_s),
+        );
+        if let Some(next) = &self.next_key {
+            // Writing to a text never fails.
+            let _ = writeln!(text, "next-key {next}");
+        }
+        text
+    }
+
+    /// How many entries the segment has.
+    pub fn size(&self) -> u64 {
+        self.last.saturating_sub(self.first).saturating_add(1)
+    }
+
+    /// What the next checkpoint says of this one.
+    pub fn hash(&self) -> Hash {
+        sha256(self.text().as_bytes())
+    }
+
+    /// Reads the text of a note. Anything but the one form is refused.
+    pub fn parse(note: &SignedNote<'_>) -> Result<Self, CheckpointError> {
+        let checkpoint = Self::read(note.text).ok_or(CheckpointError::NoCheckpoint)?;
+        let is_the_form = checkpoint.first <= checkpoint.last && checkpoint.text() == note.text;
+        is_the_form.then_some(checkpoint).ok_or(CheckpointError::NoCheckpoint)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let (ledger, segment) = lines.next()?.rsplit_once(SEGMENT)?;
+        let _size = lines.next()?;
+        let root = hash_of_base64(lines.next()?)?;
+        let (first, last) = lines.next()?.strip_prefix("entries ")?.split_once('-')?;
+        let previous = match lines.next()?.strip_prefix("previous ")? {
+            NONE => None,
+            hash => Some(hash_of_base64(hash)?),
+        };
+        let closed_unix_s = unix_s_of(lines.next()?.strip_prefix("closed ")?)?;
+        let next_key = match lines.next() {
+            Some(line) => Some(line.strip_prefix("next-key ")?.parse().ok()?),
+            None => None,
+        };
+        Some(Self {
+            ledger: ledger.to_owned(),
+            segment: segment.parse().ok()?,
+            first: first.parse().ok()?,
+            last: last.parse().ok()?,
+            root,
+            previous,
+            closed_unix_s,
+            next_key,
+        })
+    }
+}
+
+const SEGMENT: &str = "/segment/";
+const NONE: &str = "none";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        Checkpoint {
+            ledger: "crumbgate/ledger/8e1f0a77c2d94b35".to_owned(),
+            segment: 12,
+            first: 3301,
+            last: 3600,
+            root: [1; 32],
+            previous: None,
+            closed_unix_s: 1_795_428_000,
+            next_key: None,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
+        let note = format!("{text}\n\u{2014} a AAAAAAAA\n");
+        Checkpoint::parse(&SignedNote::parse(&note).unwrap())
+    }
+
+    #[test]
+    fn a_checkpoint_has_one_form() {
+        let first = checkpoint();
+        assert_eq!(
+            first.text(),
+            "crumbgate/ledger/8e1f0a77c2d94b35/segment/12\n\
+             300\n\
+             AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\n\
+             entries 3301-3600\n\
+             previous none\n\
+             closed 2026-11-23T10:00:00Z\n"
+        );
+        assert_eq!(parse(&first.text()), Ok(first.clone()));
+        let next_key = Verifier::new(&first.ledger, [2; 32]);
+        let rotating = Checkpoint { previous: Some(first.hash()), next_key, ..first };
+        assert!(rotating.text().contains("\nnext-key crumbgate/ledger/8e1f0a77c2d94b35+"));
+        assert_eq!(parse(&rotating.text()), Ok(rotating));
+    }
+
+    #[test]
+    fn any_other_form_is_refused() {
+        let text = checkpoint().text();
+        for (from, to) in [
+            ("\n300\n", "\n301\n"),
+            ("\n300\n", "\n0300\n"),
+            ("segment/12", "segment/012"),
+            ("segment/12", "segment/+12"),
+            ("/segment/12", ""),
+            ("3301-3600", "3301 - 3600"),
+            ("3301-3600", "3602-3601"),
+            ("previous none", "previous AAAA"),
+            ("previous none\n", ""),
+            ("10:00:00Z", "10:00:00+00:00"),
+            ("closed 2026", "closed 2O26"),
+            ("AQE=\n", "AQE\n"),
+            ("closed ", "extra\nclosed "),
+            ("00Z\n", "00Z\nnext-key none\n"),
+            ("00Z\n", "00Z\nmore\n"),
+        ] {
+            let other = text.replacen(from, to, 1);
+            assert_ne!(text, other);
+            assert_eq!(parse(&other), Err(CheckpointError::NoCheckpoint), "{other}");
+        }
+    }
+}
