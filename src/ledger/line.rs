@@ -12,6 +12,7 @@ use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 use super::{
     codes::{Coded, reason_word},
     entry::{Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
+    merkle::{self, Hash, sha256},
 };
 
 /// Writes the lines of one segment.
@@ -40,6 +41,14 @@ impl<'t> LineWriter<'t> {
             Entry::Verdicts(verdicts) => self.write_verdicts(&mut object, verdicts),
         }
         object.end();
+    }
+
+    /// The leaf of an entry in its segment's tree. Leaves its line in `line`, behind the byte that marks a leaf.
+    pub(super) fn leaf(&self, seq: u64, entry: &Entry, line: &mut Vec<u8>) -> Hash {
+        line.clear();
+        line.push(merkle::LEAF);
+        self.write(seq, entry, line);
+        sha256(line)
     }
 
     fn write_verdicts(&self, object: &mut Object<'_>, verdicts: &Verdicts) {

@@ -4,23 +4,27 @@
 //!   hashed; [`declaration`]: a declaration as JSON.
 //! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, `schema`: the file;
 //!   `status`: how it does.
+//! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
+//!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
 //! - [`read`]: reading a ledger, without ever writing.
-//! - [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`].
 
 pub mod checkpoint;
 pub mod codes;
 pub mod declaration;
 pub mod entry;
 mod keeper;
+pub mod key;
 pub mod line;
 pub mod merkle;
 pub mod note;
+pub mod outline;
 pub mod read;
 mod schema;
+pub mod seal;
 mod status;
 mod store;
 mod waiting;
 
 pub use keeper::{Keeper, Settings};
-pub use schema::SchemaError;
+pub use schema::{SchemaError, migrate};
 pub use status::Status;

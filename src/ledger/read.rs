@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, Row, Rows, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Rows, params};
 
 use super::{
     codes::Coded,
@@ -77,7 +77,7 @@ impl Reader {
             Err(SchemaError::Sqlite(error)) => return Err(failed(error)),
             Err(error) => return Err(schema(error)),
         }
-        let texts = read_texts(&connection).map_err(failed)?;
+        let texts = texts(&connection).map_err(failed)?;
         Ok(Self { connection, texts, path: path.to_owned() })
     }
 
@@ -92,31 +92,9 @@ impl Reader {
         &self,
         first: u64,
         last: u64,
-        mut each: impl FnMut(u64, Entry) -> Result<(), E>,
+        each: impl FnMut(u64, Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = |error| ReadError::Sqlite { path: self.path.clone(), error };
-        let bounds = [first, last].map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
-        let prepare = |sql| self.connection.prepare_cached(sql).map_err(failed);
-        let (mut verdicts, mut heartbeats, mut events) =
-            (prepare(VERDICTS)?, prepare(HEARTBEATS)?, prepare(EVENTS)?);
-        let mut sources = [
-            Source::new(verdicts.query(bounds).map_err(failed)?, read_verdicts),
-            Source::new(heartbeats.query(bounds).map_err(failed)?, read_heartbeat),
-            Source::new(events.query(bounds).map_err(failed)?, read_event),
-        ];
-        for source in &mut sources {
-            source.advance(self)?;
-        }
-        loop {
-            let next = sources.iter_mut().filter(|source| source.head.is_some());
-            let next = next.min_by_key(|source| source.head.as_ref().map(|(seq, _)| *seq));
-            let Some(source) = next else { return Ok(()) };
-            let head = source.head.take();
-            source.advance(self)?;
-            if let Some((seq, entry)) = head {
-                each(seq, entry)?;
-            }
-        }
+        entries(&self.connection, first, last, each)
     }
 
     /// The number of the last entry; 0 where there is none.
@@ -141,6 +119,14 @@ impl Reader {
                 })
             },
         )
+    }
+
+    /// What names a segment's entries where they don't fit; none where it was pruned, or there is no such segment.
+    pub fn outline(&self, segment: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let number = i64::try_from(segment).unwrap_or(i64::MAX);
+        let sql = "SELECT outline FROM segments WHERE number = ?1";
+        let outline = self.connection.query_row(sql, [number], |row| row.get(0)).optional();
+        outline.map(Option::flatten).map_err(|error| self.failed(error))
     }
 
     /// Every key that has signed, in order.
@@ -174,6 +160,43 @@ impl Reader {
     }
 }
 
+/// Hands out the entries with these numbers of a ledger that is open, as [`Reader::entries`] does.
+pub(super) fn entries<E: From<ReadError>>(
+    connection: &Connection,
+    first: u64,
+    last: u64,
+    mut each: impl FnMut(u64, Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let failed = |error| ReadError::Sqlite { path: path_of(connection), error };
+    let bounds = [first, last].map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
+    let prepare = |sql| connection.prepare_cached(sql).map_err(failed);
+    let (mut verdicts, mut heartbeats, mut events) =
+        (prepare(VERDICTS)?, prepare(HEARTBEATS)?, prepare(EVENTS)?);
+    let mut sources = [
+        Source::new(verdicts.query(bounds).map_err(failed)?, read_verdicts),
+        Source::new(heartbeats.query(bounds).map_err(failed)?, read_heartbeat),
+        Source::new(events.query(bounds).map_err(failed)?, read_event),
+    ];
+    for source in &mut sources {
+        source.advance(connection)?;
+    }
+    loop {
+        let next = sources.iter_mut().filter(|source| source.head.is_some());
+        let next = next.min_by_key(|source| source.head.as_ref().map(|(seq, _)| *seq));
+        let Some(source) = next else { return Ok(()) };
+        let head = source.head.take();
+        source.advance(connection)?;
+        if let Some((seq, entry)) = head {
+            each(seq, entry)?;
+        }
+    }
+}
+
+/// The file of a connection, for errors.
+fn path_of(connection: &Connection) -> PathBuf {
+    connection.path().unwrap_or_default().into()
+}
+
 /// How long a reader waits for a writer that holds the whole file, which it does for moments.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -191,12 +214,12 @@ impl<'s> Source<'s> {
         Self { rows, read, head: None }
     }
 
-    fn advance(&mut self, reader: &Reader) -> Result<(), ReadError> {
-        let failed = |error| reader.failed(error);
+    fn advance(&mut self, connection: &Connection) -> Result<(), ReadError> {
+        let failed = |error| ReadError::Sqlite { path: path_of(connection), error };
         let Some(row) = self.rows.next().map_err(failed)? else { return Ok(()) };
         let seq = unsigned(row, 0).map_err(failed)?;
         let entry = (self.read)(row).map_err(failed)?;
-        let damaged = |what| ReadError::Entry { path: reader.path.clone(), seq, what };
+        let damaged = |what| ReadError::Entry { path: path_of(connection), seq, what };
         self.head = Some((seq, entry.map_err(damaged)?));
         Ok(())
     }
@@ -278,7 +301,8 @@ pub(super) fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
     u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(index, number))
 }
 
-fn read_texts(connection: &Connection) -> rusqlite::Result<Texts> {
+/// The texts of a ledger that is open.
+pub(super) fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
     let mut texts = Texts::default();
     let mut statement = connection.prepare("SELECT id, text FROM texts WHERE id < ?1")?;
     let mut rows = statement.query(params![MAX_TEXTS])?;

@@ -28,7 +28,7 @@ pub enum SchemaError {
 }
 
 /// Makes of an empty or older file one of this version; all or nothing.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+pub fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     let version = version(connection)?;
     if version == VERSION {
         return Ok(());
@@ -120,7 +120,9 @@ const MIGRATIONS: [&str; 1] = ["
         newest INTEGER NOT NULL,
         secret BLOB NOT NULL,
         checkpoint TEXT NOT NULL,
-        pruned INTEGER
+        pruned INTEGER,
+        -- See `outline.rs`; none where the entries were pruned.
+        outline BLOB
     );
     CREATE TABLE keys (
         since_segment INTEGER PRIMARY KEY,
