@@ -20,8 +20,9 @@ use tracing::{error, info, warn};
 use super::{
     entry::{DeclarationRecord, Event, EventKind, Window},
     line::rfc3339,
+    seal::SealError,
     status::Status,
-    store::{self, Found, Store, StoreError},
+    store::{self, CloseError, Found, Store, StoreError},
     waiting::Waiting,
 };
 use crate::{audit::Page, clock::Clock};
@@ -64,8 +65,8 @@ impl Keeper {
             waiting: Waiting::default(),
             status: Arc::clone(&status),
             has_started: false,
+            segment_uptime_s: 0,
             beaten: None,
-            written: Instant::now(),
             settings,
         };
         thread::Builder::new().name("ledger".to_owned()).spawn(move || {
@@ -103,15 +104,15 @@ struct Clerk {
     waiting: Waiting,
     status: Arc<Status>,
     has_started: bool,
+    /// When the segment was begun, since the start.
+    segment_uptime_s: u32,
     /// When the gateway's last heartbeat was: by the calendar, and since the start.
     beaten: Option<(u64, u32)>,
-    /// When the file was last written.
-    written: Instant,
 }
 
 /// The file, as far as it can be had.
 enum File {
-    Open(Store),
+    Open(Box<Store>),
     /// Tried again at some moment; `said` is what the log was told of it.
     Shut {
         again: Instant,
@@ -132,6 +133,7 @@ impl Clerk {
             }
             self.beat();
             self.write();
+            self.close_hourly();
         }
         self.finish();
     }
@@ -139,7 +141,7 @@ impl Clerk {
     /// Notes that the gateway is alive, in this window and in those that have passed since it last did.
     fn beat(&mut self) {
         let now = self.settings.clock.now();
-        let window = Window::of(now.unix_s, self.settings.window_s);
+        let mut window = Window::of(now.unix_s, self.settings.window_s);
         if let Some((unix_s, uptime_s)) = self.beaten {
             let mut passed = Window::of(unix_s, self.settings.window_s);
             let ran_s = u64::from(now.uptime_s.saturating_sub(uptime_s));
@@ -150,6 +152,8 @@ impl Clerk {
                 self.note(EventKind::Clock, &json!({ "from": from, "until": until }));
                 passed = window;
             }
+            // A clock that is set back by a moment opens no window again.
+            window = window.max(passed);
             while passed < window {
                 self.waiting.beat(passed, passed.end_unix_s().saturating_sub(1));
                 passed = Window::of(passed.end_unix_s(), self.settings.window_s);
@@ -189,9 +193,58 @@ impl Clerk {
                 self.status.written.fetch_add(entries, Relaxed);
                 self.status.waiting.store(0, Relaxed);
                 self.status.is_failing.store(false, Relaxed);
-                self.written = Instant::now();
             }
             Err(error) => self.shut(&error),
+        }
+    }
+
+    /// Closes the segment once an hour, just after a window has ended, so that few windows are torn in two.
+    fn close_hourly(&mut self) {
+        let now = self.settings.clock.now();
+        let age_s = now.uptime_s.saturating_sub(self.segment_uptime_s);
+        let window = Window::of(now.unix_s, self.settings.window_s);
+        let is_calm = now.unix_s.saturating_sub(window.start_unix_s) >= PAGES_LAND_S
+            && now.unix_s.saturating_sub(window.start_unix_s) <= PAGES_LAND_S + 30;
+        if age_s >= HOUR_S && (is_calm || age_s >= HOUR_S.saturating_add(self.settings.window_s)) {
+            self.segment_uptime_s = now.uptime_s;
+            self.close_segment(now.unix_s);
+            self.prune(now.unix_s);
+        }
+    }
+
+    /// Closes the segment, if everything is written.
+    fn close_segment(&mut self, now_unix_s: u64) {
+        let File::Open(store) = &mut self.file else { return };
+        if self.waiting.is_dirty() {
+            return;
+        }
+        match store.close_segment(now_unix_s) {
+            Ok(segment) => {
+                self.status.segments.fetch_add(u64::from(segment.is_some()), Relaxed);
+                self.waiting.restart();
+            }
+            Err(CloseError::Seal(error @ SealError::Missing { .. })) => {
+                self.shut(&StoreError::Damaged(error.to_string()));
+            }
+            Err(error) => {
+                let error = with_causes(&error);
+                error!(
+                    error,
+                    "a segment of the ledger can't be signed; it is tried again in an hour"
+                );
+            }
+        }
+    }
+
+    fn prune(&mut self, now_unix_s: u64) {
+        let File::Open(store) = &mut self.file else { return };
+        let before_unix_s = now_unix_s.saturating_sub(self.settings.retention.as_secs());
+        match store.prune(before_unix_s, now_unix_s, &self.settings.actor) {
+            Ok(None) => {}
+            Ok(Some(segments)) => {
+                info!(segments, "entries older than audit.retention were removed")
+            }
+            Err(error) => warn!(%error, "entries older than audit.retention can't be removed now"),
         }
     }
 
@@ -204,7 +257,7 @@ impl Clerk {
         let was_failing = said.is_some();
         match Store::open(&self.settings.path, &self.settings.declaration) {
             Ok((store, found)) => {
-                self.file = File::Open(store);
+                self.file = File::Open(Box::new(store));
                 if was_failing {
                     info!(path = %self.settings.path.display(), "the ledger is written again");
                 }
@@ -225,6 +278,10 @@ impl Clerk {
         }
         self.has_started = true;
         let now_unix_s = self.settings.clock.now().unix_s;
+        self.tell_key();
+        // What a gateway that was not stopped properly has left open.
+        self.close_segment(now_unix_s);
+        self.prune(now_unix_s);
         if let Some(alive_unix_s) = found.alive_unix_s {
             let (from, until) = (rfc3339(alive_unix_s), rfc3339(now_unix_s));
             warn!(from, until, "the gateway was not stopped properly: the ledger may be short");
@@ -239,6 +296,20 @@ impl Clerk {
             self.note(EventKind::Declaration, &json!({ "old": old, "new": new }));
         }
         self.note(EventKind::Start, &json!({ "version": env!("CARGO_PKG_VERSION") }));
+    }
+
+    /// Says which key signs: whoever knows its fingerprint can tell this ledger from one that somebody else has signed.
+    fn tell_key(&mut self) {
+        let File::Open(store) = &mut self.file else { return };
+        match store.verifier() {
+            Ok(verifier) => {
+                info!(fingerprint = verifier.fingerprint(), %verifier, "the ledger is signed with this key");
+            }
+            Err(error) => {
+                let error = with_causes(&error);
+                error!(error, "the ledger's key can't be had; entries are written, and not signed");
+            }
+        }
     }
 
     fn note(&mut self, kind: EventKind, detail: &serde_json::Value) {
@@ -258,10 +329,7 @@ impl Clerk {
         // Closed, and unlocked, before anything is done about it.
         self.file = File::Shut { again: Instant::now() + AGAIN, said: None };
         let path = self.settings.path.display().to_string();
-        let mut words = problem.to_string();
-        if let Some(source) = std::error::Error::source(problem) {
-            words = format!("{words}: {source}");
-        }
+        let words = with_causes(problem);
         if said_before.as_ref() != Some(&words) {
             error!(path, problem = words, "the ledger can't be written; entries wait in memory");
         }
@@ -315,15 +383,28 @@ impl Clerk {
                 *again = Instant::now();
             }
         }
-        match &self.file {
-            File::Open(store) if !self.waiting.is_dirty() => store.fold(),
-            File::Open(_) | File::Shut { .. } => error!(
-                entries = self.waiting.unwritten(),
-                "the ledger could not be written: these entries are lost"
-            ),
+        if matches!(self.file, File::Shut { .. }) || self.waiting.is_dirty() {
+            let entries = self.waiting.unwritten();
+            return error!(entries, "the ledger could not be written: these entries are lost");
+        }
+        self.close_segment(self.settings.clock.now().unix_s);
+        if let File::Open(store) = &self.file {
+            store.fold();
         }
     }
 }
+
+/// An error and its causes, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
+/// How often segments are closed, in seconds.
+const HOUR_S: u32 = 3_600;
+
+/// How long after its window's end a page may come, in seconds.
+const PAGES_LAND_S: u64 = 2;
 
 /// How many pages of each worker the thread may be behind.
 const PAGES_PER_WORKER: usize = 4;
@@ -335,7 +416,7 @@ const TICK: Duration = Duration::from_millis(100);
 const BEAT_S: u64 = 10;
 
 /// How far the calendar may run ahead of the other clock before that is a jump, in seconds.
-const JUMP_S: u64 = 60;
+const JUMP_S: u64 = 5;
 
 /// How long to wait before a file is tried again.
 const AGAIN: Duration = Duration::from_secs(1);

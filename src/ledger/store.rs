@@ -13,13 +13,17 @@ use foldhash::fast::RandomState;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, ffi, params,
 };
+use serde_json::json;
+use tracing::info;
 
 use super::{
     codes::Coded,
-    declaration::hex,
-    entry::{DeclarationRecord, Event},
+    entry::{DeclarationRecord, Event, EventKind, Segment},
+    key::{KeyError, KeyFiles, Keyring},
+    note::Verifier,
     read::{LAST, unsigned},
     schema::{self, SchemaError},
+    seal::{self, SealError},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey, Waiting},
 };
 
@@ -32,6 +36,9 @@ pub(super) struct Store {
     /// Of the declaration that rules.
     declaration: Arc<str>,
     next_seq: u64,
+    key_files: KeyFiles,
+    /// None until it was asked for, and as long as it can't be had.
+    keyring: Option<Keyring>,
     /// Held as long as this process writes.
     _lock: File,
 }
@@ -54,6 +61,20 @@ pub(super) enum StoreError {
     /// It can't be written now: no room, no permission, no disk.
     #[error(transparent)]
     Unavailable(rusqlite::Error),
+}
+
+/// Why a segment can't be closed. Its entries are in the file all the same.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CloseError {
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The entries, or what they follow.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
 }
 
 /// What the file said when it was opened.
@@ -101,6 +122,8 @@ impl Store {
             texts: HashMap::default(),
             declaration: declaration.hash.as_str().into(),
             next_seq: last.saturating_add(1),
+            key_files: KeyFiles::beside(path),
+            keyring: None,
             _lock: lock,
         };
         Ok((store, found))
@@ -164,16 +187,67 @@ impl Store {
         Ok(next_seq)
     }
 
-    /// Begins a transaction for what `seal.rs` does.
-    pub(super) fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
-        Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
+    /// The key that signs; made where the ledger is new.
+    pub(super) fn verifier(&mut self) -> Result<Verifier, CloseError> {
+        Ok(self.keyring()?.1.signer().verifier().clone())
     }
 
-    /// Numbers what follows after what others have added.
-    pub(super) fn recount(&mut self) -> Result<(), StoreError> {
-        let last = self.connection.query_row(LAST, [], |row| unsigned(row, 0))?;
-        self.next_seq = last.saturating_add(1);
-        Ok(())
+    /// Closes the segment of all that was written; none where nothing was. Also changes the key, where another one waits
+    /// for that.
+    pub(super) fn close_segment(&mut self, now_unix_s: u64) -> Result<Option<Segment>, CloseError> {
+        let (connection, keyring) = self.keyring()?;
+        let next = keyring.next()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let segment = seal::close(&transaction, keyring, next.as_ref(), now_unix_s)?;
+        transaction.commit()?;
+        if let Some(segment) = &segment {
+            // Before anything else can fail: the number of an event of the key is taken.
+            let after = segment.last.saturating_add(1);
+            if let Some(next) = next {
+                info!(fingerprint = next.verifier().fingerprint(), "another key signs from now on");
+                keyring.adopt(next)?;
+            }
+            self.next_seq = after;
+        }
+        Ok(segment)
+    }
+
+    /// Removes the entries of segments that are older than that, and says so in an event. Returns the last of them.
+    pub(super) fn prune(
+        &mut self,
+        before_unix_s: u64,
+        now_unix_s: u64,
+        actor: &str,
+    ) -> rusqlite::Result<Option<u64>> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Some(segments) = seal::prune(&transaction, before_unix_s, now_unix_s)? else {
+            return Ok(None);
+        };
+        let event = Event {
+            at_unix_s: now_unix_s,
+            kind: EventKind::Prune,
+            actor: actor.to_owned(),
+            detail: json!({ "segments": segments }).to_string(),
+        };
+        insert_event(&transaction, self.next_seq, &event)?;
+        transaction.commit()?;
+        self.next_seq = self.next_seq.saturating_add(1);
+        Ok(Some(segments))
+    }
+
+    fn keyring(&mut self) -> Result<(&mut Connection, &mut Keyring), CloseError> {
+        let keyring = match self.keyring.take() {
+            Some(keyring) => keyring,
+            None => {
+                let behavior = TransactionBehavior::Immediate;
+                let transaction = self.connection.transaction_with_behavior(behavior)?;
+                let keyring = Keyring::open(&transaction, self.key_files.clone())?;
+                transaction.commit()?;
+                keyring
+            }
+        };
+        Ok((&mut self.connection, self.keyring.insert(keyring)))
     }
 
     /// Folds the write-ahead log into the file, as well as readers let it.
@@ -181,17 +255,6 @@ impl Store {
         // What does not succeed is done by the next one who opens the file.
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
-}
-
-/// The random name of a ledger, made with its file.
-pub(super) fn ledger_id(connection: &Connection) -> rusqlite::Result<String> {
-    if let Some(id) = fact(connection, ID)? {
-        return Ok(id);
-    }
-    let random: [u8; 8] = connection.query_row("SELECT randomblob(8)", [], |row| row.get(0))?;
-    let id = hex(&random);
-    connection.execute("INSERT INTO facts (name, value) VALUES (?1, ?2)", [ID, &id])?;
-    Ok(id)
 }
 
 fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
@@ -203,7 +266,6 @@ fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>>
 const ALIVE: &str = "alive";
 const CONFIGURATION: &str = "configuration";
 const DECLARATION: &str = "declaration";
-const ID: &str = "id";
 
 /// How long a transaction waits for another process that has the file.
 const BUSY: Duration = Duration::from_millis(500);
@@ -219,11 +281,7 @@ struct Writing<'s> {
 impl Writing<'_> {
     fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
         let seq = self.take_seq();
-        let (at, kind) = (signed(event.at_unix_s), event.kind.code());
-        let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        statement.execute(params![signed(seq), at, kind, event.actor, event.detail])?;
-        Ok(())
+        insert_event(&self.transaction, seq, event)
     }
 
     fn verdicts(&mut self, key: &VerdictsKey, open: &mut OpenVerdicts) -> rusqlite::Result<()> {
@@ -365,6 +423,14 @@ impl Writing<'_> {
         self.next_seq = seq.saturating_add(1);
         seq
     }
+}
+
+fn insert_event(transaction: &Transaction<'_>, seq: u64, event: &Event) -> rusqlite::Result<()> {
+    let (at, kind) = (signed(event.at_unix_s), event.kind.code());
+    let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.execute(params![signed(seq), at, kind, event.actor, event.detail])?;
+    Ok(())
 }
 
 /// The number under which the gateway's own heartbeats are counted: no text has it.
