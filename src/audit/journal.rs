@@ -35,7 +35,8 @@ pub struct Journal {
     books: Arc<Books>,
     /// None: no evidence is kept, and the books alone are.
     evidence: Option<RefCell<Evidence>>,
-    by_tenant: RefCell<HashMap<Arc<str>, Account, RandomState>>,
+    /// Each tenant's counters and account number. Accounts themselves would keep the journal alive for ever.
+    by_tenant: RefCell<HashMap<Arc<str>, (Arc<Counts>, usize), RandomState>>,
 }
 
 /// One tenant's account in a worker's journal.
@@ -122,15 +123,14 @@ impl Journal {
     /// The account of `tenant`; the same one at each call.
     pub fn account(self: &Rc<Self>, tenant: &Arc<str>) -> Account {
         let mut by_tenant = self.by_tenant.borrow_mut();
-        if let Some(account) = by_tenant.get(tenant) {
-            return account.clone();
-        }
-        let counts = self.books.open(tenant);
-        let open = |evidence: &RefCell<Evidence>| evidence.borrow_mut().draft.open(tenant, &counts);
-        let number = self.evidence.as_ref().map_or(0, open);
-        let account = Account { journal: Rc::clone(self), counts, number };
-        by_tenant.insert(Arc::clone(tenant), account.clone());
-        account
+        let (counts, number) = by_tenant.entry(Arc::clone(tenant)).or_insert_with(|| {
+            let counts = self.books.open(tenant);
+            let open =
+                |evidence: &RefCell<Evidence>| evidence.borrow_mut().draft.open(tenant, &counts);
+            let number = self.evidence.as_ref().map_or(0, open);
+            (counts, number)
+        });
+        Account { journal: Rc::clone(self), counts: Arc::clone(counts), number: *number }
     }
 
     /// Hands on what was counted since the last page, if anything was. Never waits: what can't be handed on now stays

@@ -105,7 +105,7 @@ pub enum EventKind {
     Clock,
     /// The configuration is another one than before: `old` and `new`, SHA-256.
     Configuration,
-    /// A damaged file was set aside, and this one begun: `file`, its name, and `problem`.
+    /// A damaged file was set aside, and this one begun: `file`, its name (none where it was gone), and `problem`.
     Damage,
     /// The declaration is another one than before: `old` and `new`, SHA-256.
     Declaration,

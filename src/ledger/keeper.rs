@@ -212,11 +212,11 @@ impl Clerk {
         }
     }
 
-    /// Closes the segment, if everything is written.
+    /// Closes the segment of what is in the file.
     fn close_segment(&mut self, now_unix_s: u64) {
         let File::Open(store) = &mut self.file else { return };
-        if self.waiting.is_dirty() {
-            return;
+        if self.waiting.is_torn() {
+            return; // It can't be written at the moment.
         }
         match store.close_segment(now_unix_s) {
             Ok(segment) => {
@@ -286,6 +286,13 @@ impl Clerk {
             let (from, until) = (rfc3339(alive_unix_s), rfc3339(now_unix_s));
             warn!(from, until, "the gateway was not stopped properly: the ledger may be short");
             self.note(EventKind::UncleanStop, &json!({ "from": from, "until": until }));
+        }
+        let is_told = self.waiting.events.iter().any(|event| event.kind == EventKind::Damage);
+        if found.is_orphaned && !is_told {
+            let problem = "there was a key, and not the ledger that it had signed";
+            warn!(problem, "a new ledger begins");
+            let file: Option<&str> = None;
+            self.note(EventKind::Damage, &json!({ "file": file, "problem": problem }));
         }
         let (old, new) = (found.configuration.as_ref(), &self.settings.configuration);
         if old != Some(new) {

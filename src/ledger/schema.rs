@@ -11,8 +11,8 @@ pub(super) const APPLICATION_ID: i64 = 0x4372_6d62;
 /// Why a file is no ledger of ours.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// It is a database, of something else.
-    #[error("it is the database of another program")]
+    /// It is something else.
+    #[error("it is no ledger of Crumbgate's; name another file in state.path")]
     Foreign,
     /// It is newer than this program.
     #[error(

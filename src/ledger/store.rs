@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     fs::{self, File, TryLockError},
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -39,6 +40,8 @@ pub(super) struct Store {
     key_files: KeyFiles,
     /// None until it was asked for, and as long as it can't be had.
     keyring: Option<Keyring>,
+    /// What the file and its write-ahead log were when they were last written.
+    prints: [Print; 2],
     /// Held as long as this process writes.
     _lock: File,
 }
@@ -86,6 +89,8 @@ pub(super) struct Found {
     pub(super) configuration: Option<String>,
     /// The declaration that ruled last.
     pub(super) declaration: Option<String>,
+    /// Whether there was a key without the ledger that it had signed.
+    pub(super) is_orphaned: bool,
 }
 
 impl Store {
@@ -98,6 +103,28 @@ impl Store {
             fs::create_dir_all(folder).map_err(StoreError::Io)?;
         }
         let lock = lock(path)?;
+        let key_files = KeyFiles::beside(path);
+        let was_signed = key_files.current().exists();
+        let opened = Self::open_locked(path, declaration, key_files, lock);
+        opened.map_err(|error| match error {
+            // What was never signed was never ours: it is somebody's file, and stays where it is.
+            StoreError::Damaged(_) if !was_signed => StoreError::Schema(SchemaError::Foreign),
+            error => error,
+        })
+    }
+
+    fn open_locked(
+        path: &Path,
+        declaration: &DeclarationRecord,
+        key_files: KeyFiles,
+        lock: File,
+    ) -> Result<(Self, Found), StoreError> {
+        let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+        if (1..PAGE_BYTES).contains(&length) {
+            // SQLite would take it for an empty one, and begin anew.
+            return Err(StoreError::Damaged(format!("it has {length} bytes")));
+        }
+        let is_orphaned = length == 0 && key_files.current().exists();
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         // Of what a transaction wrote nothing is lost when the machine stops, nor when the process is killed.
@@ -111,6 +138,7 @@ impl Store {
             alive_unix_s: fact(&connection, ALIVE)?.and_then(|unix_s| unix_s.parse().ok()),
             configuration: fact(&connection, CONFIGURATION)?,
             declaration: fact(&connection, DECLARATION)?,
+            is_orphaned,
         };
         let last = connection.query_row(LAST, [], |row| unsigned(row, 0))?;
         connection.execute(
@@ -122,8 +150,9 @@ impl Store {
             texts: HashMap::default(),
             declaration: declaration.hash.as_str().into(),
             next_seq: last.saturating_add(1),
-            key_files: KeyFiles::beside(path),
+            key_files,
             keyring: None,
+            prints: [Print::new(path.to_owned()), Print::new(beside(path, "-wal"))],
             _lock: lock,
         };
         Ok((store, found))
@@ -139,6 +168,7 @@ impl Store {
         alive_unix_s: Option<u64>,
     ) -> Result<u64, StoreError> {
         let first = self.next_seq;
+        self.prints.iter_mut().try_for_each(Print::check)?;
         match self.try_write(waiting, configuration, alive_unix_s) {
             Ok(next) => {
                 self.next_seq = next;
@@ -175,6 +205,9 @@ impl Store {
             writing.verdicts(key, open)?;
         }
         let dirty = waiting.heartbeats.iter_mut().filter(|(_, open)| open.place.is_dirty);
+        // They are numbered as they are written: those of earlier windows come first.
+        let mut dirty: Vec<_> = dirty.collect();
+        dirty.sort_unstable_by_key(|((window, _), _)| *window);
         for (key, open) in dirty {
             writing.heartbeat(key, open)?;
         }
@@ -257,6 +290,41 @@ impl Store {
     }
 }
 
+/// What tells that a file is still the one that was opened, and still all there: SQLite does not look again at what it
+/// knows, and would go on writing into a file that somebody has cut, replaced or removed.
+#[derive(Debug)]
+struct Print {
+    path: PathBuf,
+    inode: Option<u64>,
+    length: u64,
+}
+
+impl Print {
+    fn new(path: PathBuf) -> Self {
+        Self { path, inode: None, length: 0 }
+    }
+
+    fn check(&mut self) -> Result<(), StoreError> {
+        let metadata = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Damaged("it was removed".to_owned()));
+            }
+            Err(error) => return Err(StoreError::Io(error)),
+        };
+        if self.inode.is_some_and(|inode| inode != metadata.ino()) {
+            return Err(StoreError::Damaged("another file was put in its place".to_owned()));
+        }
+        if metadata.len() < self.length {
+            let (length, found) = (self.length, metadata.len());
+            return Err(StoreError::Damaged(format!("it was cut from {length} bytes to {found}")));
+        }
+        self.inode = Some(metadata.ino());
+        self.length = metadata.len();
+        Ok(())
+    }
+}
+
 fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT value FROM facts WHERE name = ?1";
     connection.query_row(sql, [name], |row| row.get(0)).optional()
@@ -266,6 +334,9 @@ fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>>
 const ALIVE: &str = "alive";
 const CONFIGURATION: &str = "configuration";
 const DECLARATION: &str = "declaration";
+
+/// A ledger has one page at least; SQLite's are of this size unless told otherwise.
+const PAGE_BYTES: u64 = 4_096;
 
 /// How long a transaction waits for another process that has the file.
 const BUSY: Duration = Duration::from_millis(500);
@@ -456,8 +527,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 /// Puts a damaged file out of the way, with what SQLite keeps beside it. Returns where it is now.
 pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
     let target = beside(path, &format!(".damaged-{}", moment.replace([':', '-'], "")));
-    fs::rename(path, &target)?;
-    for suffix in ["-wal", "-shm"] {
+    for suffix in ["", "-wal", "-shm"] {
         match fs::rename(beside(path, suffix), beside(&target, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_) | Ok(()) => {}

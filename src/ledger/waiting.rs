@@ -139,6 +139,13 @@ impl Waiting {
             || self.heartbeats.values().any(|open| open.place.is_dirty)
     }
 
+    /// Whether an entry in the file is not as it should be there.
+    pub(super) fn is_torn(&self) -> bool {
+        let is_torn = |place: &Place| place.is_dirty && place.seq.is_some();
+        self.verdicts.values().any(|open| is_torn(&open.place))
+            || self.heartbeats.values().any(|open| is_torn(&open.place))
+    }
+
     /// How many entries are not as they should be in the file.
     pub(super) fn unwritten(&self) -> usize {
         let verdicts = self.verdicts.values().filter(|open| open.place.is_dirty).count();

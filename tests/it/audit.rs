@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
+    time::Duration,
 };
 
 use crumbgate::{
@@ -18,7 +19,9 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use crate::harness::{Answer, App, Browser, Http, Running, Setup, both_versions, spawn};
+use tokio::{task::JoinHandle, time::sleep};
+
+use crate::harness::{Answer, App, Browser, Http, Kept, Running, Setup, both_versions, spawn};
 
 /// One exchange: what the browser sends, and what the application answers.
 #[derive(Clone, Debug)]
@@ -225,7 +228,10 @@ async fn obedient() -> App {
         let mut told = request.field("x-answer").unwrap().split('|');
         let [status, cache_control, has_trailers] = [(); 3].map(|()| told.next().unwrap());
         let fields: String = told.map(|field| format!("set-cookie: {field}\r\n")).collect();
-        let head = format!("HTTP/1.1 {status} X\r\ncache-control: {cache_control}\r\n{fields}");
+        // Its own date: what is as declared stays so while the gateway's clock moves on.
+        let head = format!(
+            "HTTP/1.1 {status} X\r\ndate: {DATE}\r\ncache-control: {cache_control}\r\n{fields}"
+        );
         match has_trailers {
             "true" => {
                 format!("{head}transfer-encoding: chunked\r\n\r\n0\r\nset-cookie: t=1\r\n\r\n")
@@ -236,6 +242,9 @@ async fn obedient() -> App {
     })
     .await
 }
+
+/// [`NOW_UNIX_S`](crate::harness::NOW_UNIX_S), which [`AS_DECLARED`] counts from.
+const DATE: &str = "Mon, 23 Nov 2026 10:00:00 GMT";
 
 /// Makes one exchange. No value is ever sent twice, so that none is superseded (N4).
 async fn make(exchange: &Exchange, browser: &Browser, host: &str, http: Http) -> Answer {
@@ -359,6 +368,13 @@ async fn a1_the_books_of_several_tenants_balance_over_all_workers_and_both_versi
         }
         tenants.push((name, expected));
     }
+    // Windows roll, and a segment is closed, while all of it is under way.
+    let mut windows = 1;
+    while !under_way.iter().all(JoinHandle::is_finished) {
+        gateway.advance(if windows % 8 == 0 { 3_600 } else { 300 });
+        windows += 1;
+        sleep(Duration::from_millis(200)).await;
+    }
     for connection in under_way {
         connection.await.unwrap();
     }
@@ -367,6 +383,22 @@ async fn a1_the_books_of_several_tenants_balance_over_all_workers_and_both_versi
     }
     assert_balance(&gateway.inner().books().total(), &total);
     assert_eq!(gateway.inner().books().read().len(), tenants.len());
+
+    let kept = Kept::read(&gateway.stop().await.ledger());
+    kept.assert_balanced();
+    for (name, expected) in &tenants {
+        assert_eq!(kept.requests(name), expected.requests, "{name}");
+        assert_eq!(kept_counts(&kept, name), expected.verdicts, "{name}");
+    }
+    let traffic = kept.heartbeats.iter().filter(|beat| beat.tenant.is_some());
+    let busy_windows: BTreeSet<_> = traffic.map(|beat| beat.window).collect();
+    assert!(busy_windows.len() > 1, "the windows rolled in vain: {busy_windows:?}");
+}
+
+/// What the ledger says of a tenant, as [`counted`] lists it.
+fn kept_counts(kept: &Kept, tenant: &str) -> Vec<u64> {
+    let of = |direction| ACTIONS.map(|action| kept.count(tenant, direction, action));
+    DIRECTIONS.map(of).concat()
 }
 
 both_versions!(a1_what_is_answered_in_the_applications_place_is_counted_once, |http| {

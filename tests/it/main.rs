@@ -13,6 +13,8 @@ mod eviction;
 mod forwarding;
 mod harness;
 mod layering;
+mod ledger;
+mod ledger_faults;
 mod lifecycle;
 mod limits;
 mod logs;

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -131,7 +132,7 @@ impl Setup {
         let gateway = Gateway::start(loaded.config, &loaded.hash, clock).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(made.chain_pem.as_bytes()).unwrap()).unwrap();
-        Running { gateway: Some(gateway), unix_s, roots: Arc::new(roots), _folder: folder }
+        Running { gateway: Some(gateway), unix_s, roots: Arc::new(roots), folder: Some(folder) }
     }
 }
 
@@ -156,7 +157,7 @@ pub(crate) struct Running {
     gateway: Option<Gateway>,
     unix_s: Arc<AtomicU64>,
     roots: Arc<RootCertStore>,
-    _folder: TempDir,
+    folder: Option<TempDir>,
 }
 
 impl Running {
@@ -233,10 +234,29 @@ impl Running {
         client_config(&self.roots, http)
     }
 
+    /// Stops it, and returns the folder in which its ledger is.
+    pub(crate) async fn stop(mut self) -> Stopped {
+        let folder = self.folder.take().expect("it is stopped once");
+        self.drain().await.unwrap();
+        Stopped { folder }
+    }
+
     /// Drains it, on a thread of its own: a drain waits for open exchanges.
     pub(crate) fn drain(mut self) -> tokio::task::JoinHandle<DrainReport> {
         let gateway = self.gateway.take().expect("it is drained once");
         tokio::task::spawn_blocking(move || gateway.drain())
+    }
+}
+
+/// What a gateway has left.
+pub(crate) struct Stopped {
+    folder: TempDir,
+}
+
+impl Stopped {
+    /// Its ledger's file.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.folder.path().join("state/crumbgate.db")
     }
 }
 
