@@ -36,8 +36,10 @@ pub struct Journal {
     /// None: no evidence is kept, and the books alone are.
     evidence: Option<RefCell<Evidence>>,
     /// Each tenant's counters and account number. Accounts themselves would keep the journal alive for ever.
-    by_tenant: RefCell<HashMap<Arc<str>, (Arc<Counts>, usize), RandomState>>,
+    by_tenant: RefCell<HashMap<Arc<str>, Opened, RandomState>>,
 }
+
+type Opened = (Arc<Counts>, usize);
 
 /// One tenant's account in a worker's journal.
 #[derive(Clone)]
