@@ -2,11 +2,14 @@
 
 use std::{hash::RandomState, hint::black_box, sync::Arc};
 
-use crumbgate::policy::{
-    CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
-    ResponseFacts, SetCookieFields,
-    declaration::{Declaration, SessionDuration},
-    superseded::Superseded,
+use crumbgate::{
+    audit::{NameBuffer, name_template},
+    policy::{
+        CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+        ResponseFacts, SetCookieFields,
+        declaration::{Declaration, SessionDuration},
+        superseded::Superseded,
+    },
 };
 
 const XSRF: &[u8] = b"XSRF-TOKEN=eyJpdiI6IkFBQUEiLCJ2YWx1ZSI6IkJCQkIiLCJtYWMiOiJDQ0NDIn0%3D";
@@ -98,4 +101,16 @@ fn r6_what_is_left_of_a_field_is_one_allocation() {
     let field = [XSRF, b"; =nameless; flexopus_session=a b"].concat();
     let (allocations, upstream, _) = count(api, &[&field], &[]);
     assert_eq!((allocations, upstream), (1, CookieField::Replaced(XSRF.to_vec())));
+}
+
+#[test]
+fn a3_a_name_becomes_a_template_without_an_allocation() {
+    let mut buffer = NameBuffer::default();
+    let long = b"some-42-\xff-".repeat(1_000);
+    for name in [&b""[..], b"_ga_G1ABC2", b"1P_JAR", b"user%5F42", b"ada@example.org", &long] {
+        let counted = allocation_counter::measure(|| {
+            black_box(name_template(name, &mut buffer));
+        });
+        assert_eq!(counted.count_total, 0, "{}", name.escape_ascii());
+    }
 }

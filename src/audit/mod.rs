@@ -6,6 +6,7 @@
 //! that one can be held against the other (A1).
 
 mod counts;
+mod escape;
 mod journal;
 mod name;
 mod page;
@@ -13,6 +14,7 @@ mod route;
 mod window;
 
 pub use counts::{Books, Counts, Tally};
+pub use escape::csv_cell;
 pub use journal::{Account, Journal};
 pub use name::{NameBuffer, name_template};
 pub use page::{Page, PageAccount, PageRow};
