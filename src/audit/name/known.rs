@@ -98,7 +98,7 @@ const PREFIXES: [&str; 44] = [
 ];
 
 /// In the order of their bytes.
-const WORDS: [&str; 58] = [
+const WORDS: [&str; 59] = [
     "1P",
     "1PAPISID",
     "1PLSID",
@@ -121,6 +121,7 @@ const WORDS: [&str; 58] = [
     "MC1",
     "MS0",
     "MSFPC",
+    "TDCPM",
     "Typo3InstallTool",
     "adnuntius",
     "apbct",
