@@ -6,7 +6,7 @@
 //!   `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
-//! - [`read`]: reading a ledger, without ever writing.
+//! - [`read`]: reading a ledger, without ever writing; [`vendors`]: who usually sets a cookie.
 
 pub mod checkpoint;
 pub mod codes;
@@ -14,6 +14,7 @@ pub mod declaration;
 pub mod entry;
 mod keeper;
 pub mod key;
+mod language;
 pub mod line;
 pub mod merkle;
 pub mod note;
@@ -23,8 +24,10 @@ mod schema;
 pub mod seal;
 mod status;
 mod store;
+pub mod vendors;
 mod waiting;
 
 pub use keeper::{Keeper, Settings};
+pub use language::Language;
 pub use schema::{SchemaError, migrate};
 pub use status::Status;

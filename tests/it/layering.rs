@@ -14,6 +14,7 @@ const ROWS: [(&str, &[&str]); 14] = [
     ("policy", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
+    ("ledger", &["audit"]),
     ("config", &["policy", "tenants"]),
     ("clock", &[]),
     ("telemetry", &["config"]),
