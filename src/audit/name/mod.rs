@@ -104,7 +104,11 @@ impl Template<'_> {
             }
             rest = after;
         }
-        if is_cut { Err(Stop::Cut) } else { Ok(()) }
+        if is_cut {
+            return Err(Stop::Cut);
+        }
+        self.close_id();
+        Ok(())
     }
 
     fn push_word(&mut self, word: &[u8]) -> Result<(), Stop> {
@@ -123,6 +127,15 @@ impl Template<'_> {
         self.last_id = Some(self.buffer.used);
         self.longest_since_id = 0;
         Ok(())
+    }
+
+    /// An identifier in base 64 may have dashes and underscores: short words behind it are its end.
+    fn close_id(&mut self) {
+        let Some(end) = self.last_id else { return };
+        let is_part = (1..=MAX_WORD_WITHIN_ID).contains(&self.longest_since_id);
+        if is_part && matches!(self.buffer.bytes[end], b'-' | b'_') {
+            self.buffer.used = end;
+        }
     }
 
     fn push_encoded(&mut self, bytes: &[u8]) -> Result<(), Stop> {

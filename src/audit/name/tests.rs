@@ -38,6 +38,8 @@ fn a3_names_that_carry_an_identifier_are_folded() {
         ("from_192.168.0.17", "from_{id}"),
         ("call_+49-170-1234567", "call_+{id}"),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.Tj9x-Z_q8", "{id}"),
+        ("nonce_Xk2vLq9ZtR4wPm-bQ", "nonce_{id}"),
+        ("JSESSIONID.1a2b3c.node", "JSESSIONID.{id}.node"),
         ("user_%31%32", "user_{id}"),
         ("x_0x1F", "x_{id}"),
     ];
@@ -196,7 +198,7 @@ proptest! {
             "[A-Za-z0-9]{7}[0-9][g-z][A-Za-z0-9]{7,30}",
         ],
         begin in prop_oneof!["(session|user|cart)[-_.:]", Just("x_".to_owned())],
-        end in prop_oneof!["[-_.:](mixpanel|auth|web)", Just(String::new())],
+        end in prop_oneof!["[-_.:](mixpanel|token|state)", Just(String::new())],
     ) {
         prop_assert_eq!(template(format!("{begin}{id}{end}")), format!("{begin}{{id}}{end}"));
     }
