@@ -183,8 +183,9 @@ impl<'r> Place<'r> {
 mod tests {
     use super::{
         super::{
+            ResponseFacts,
             fixture::{DATE_UNIX_S, Exchange},
-            verdict::Action,
+            verdict::{Action, NotEvicted},
         },
         *,
     };
@@ -238,6 +239,25 @@ mod tests {
         assert!(!evicts(page("/", sends).status(101)));
         assert!(!evicts(Exchange { may_be_shared: true, ..page("/", sends) }));
         assert_eq!(reaching(EvictScope::Off, "acme.example"), [""; 0]);
+    }
+
+    #[test]
+    fn e1_what_evicts_nothing_says_why() {
+        let why = |exchange: &Exchange, status, may_be_shared| {
+            let response =
+                ResponseFacts { status, date_unix_s: DATE_UNIX_S, uptime_s: 0, may_be_shared };
+            exchange.declines_eviction(Some(response))
+        };
+        let navigation = page("/", "_ga=1");
+        assert_eq!(why(&navigation, 404, false), None);
+        assert_eq!(why(&navigation, 101, true), Some(NotEvicted::Upgrade));
+        assert_eq!(why(&navigation, 200, true), Some(NotEvicted::Shareable));
+        assert_eq!(navigation.declines_eviction(None), None);
+        let call = page("/", "_ga=1").with_html(false);
+        assert_eq!(call.declines_eviction(None), Some(NotEvicted::NoNavigation));
+        let mut off = call;
+        off.policy.evict = EvictScope::Off;
+        assert_eq!(why(&off, 101, true), Some(NotEvicted::Off));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::{hash::RandomState, sync::Arc};
 use super::{
     CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy, RequestFacts,
     Resources, ResponseFacts, SetCookieFields,
-    declaration::{Declaration, SessionDuration},
+    declaration::{Declaration, DeclaredCookie, SessionDuration},
     superseded::Superseded,
-    verdict::{Action, Verdict},
+    verdict::{Action, NotEvicted, NotRenewed, Verdict},
 };
 
 /// 2026-11-23 12:00:00.
@@ -44,6 +44,8 @@ pub(super) struct Answer {
     /// What leaves; a field that is kept too.
     pub(super) fields: Vec<String>,
     pub(super) verdicts: Vec<(String, Action)>,
+    /// Which declared cookies it neither renews nor injects.
+    pub(super) declined: Vec<(String, NotRenewed)>,
 }
 
 impl Exchange {
@@ -99,8 +101,11 @@ impl Exchange {
 
     /// The whole exchange, with these `Set-Cookie` fields of the application.
     pub(super) fn answers(&self, set_cookie: &[&str]) -> Answer {
-        let mut verdicts = Vec::new();
+        let (mut verdicts, mut declined) = (Vec::new(), Vec::new());
         let mut record = |verdict: Verdict<'_>| verdicts.push(owned(verdict));
+        let mut decline = |cookie: &DeclaredCookie, reason| {
+            declined.push((cookie.name.to_string(), reason));
+        };
         let (upstream, judged) = self.judge(&mut record);
         let response = ResponseFacts {
             status: self.status,
@@ -114,7 +119,8 @@ impl Exchange {
             random: &mut || [0xfb; 32],
         };
         let fields = set_cookie.iter().map(|field| field.as_bytes());
-        let outcome = judged.judge_response(response, fields, resources, &mut record);
+        let outcome =
+            judged.explain_response(response, fields, resources, &mut record, &mut decline);
         let text = |field: &OutgoingSetCookie| match field {
             OutgoingSetCookie::Built(bytes) => String::from_utf8(bytes.clone()).unwrap(),
             OutgoingSetCookie::Kept(index) => set_cookie.get(*index).unwrap().to_string(),
@@ -123,7 +129,7 @@ impl Exchange {
             SetCookieFields::Replaced(fields) => fields.iter().map(text).collect(),
             SetCookieFields::Untouched => set_cookie.iter().map(ToString::to_string).collect(),
         };
-        Answer { upstream, outcome, fields, verdicts }
+        Answer { upstream, outcome, fields, verdicts, declined }
     }
 
     /// The evictions of an answer of the gateway's own, and their verdicts.
@@ -132,6 +138,11 @@ impl Exchange {
         let mut verdicts = Vec::new();
         let fields = judged.evictions(DATE_UNIX_S, &mut |verdict| verdicts.push(verdict.action));
         (fields, verdicts)
+    }
+
+    /// Why nothing is evicted.
+    pub(super) fn declines_eviction(&self, response: Option<ResponseFacts>) -> Option<NotEvicted> {
+        self.judge(&mut |_| ()).1.declines_eviction(response)
     }
 
     fn judge(&self, record: &mut impl FnMut(Verdict<'_>)) -> (CookieField, JudgedRequest<'_>) {

@@ -24,13 +24,15 @@ use smallvec::SmallVec;
 
 use asked::Asked;
 use cookie::RequestCookies;
-use declaration::{Declaration, SessionDuration};
+use declaration::{Declaration, DeclaredCookie, Inject, SessionDuration};
 use eviction::Evictions;
 use renewal::Renewal;
 use set_cookie::{Built, Received};
 use superseded::Superseded;
 use syntax::{parts, split_once, trim};
-use verdict::{Action, Direction, Reason, Verdict};
+use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict};
+
+pub use syntax::is_token;
 
 /// What one tenant's cookies are judged by.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -172,8 +174,21 @@ impl JudgedRequest<'_> {
         &self,
         response: ResponseFacts,
         set_cookie_fields: impl IntoIterator<Item = &'s [u8]>,
+        resources: Resources<'_>,
+        record: &mut impl FnMut(Verdict<'_>),
+    ) -> SetCookieFields {
+        self.explain_response(response, set_cookie_fields, resources, record, &mut |_, _| ())
+    }
+
+    /// The same, and tells `decline` why each of the declared cookies that the response neither renews nor injects is
+    /// left alone, in the declaration's order.
+    pub fn explain_response<'s>(
+        &self,
+        response: ResponseFacts,
+        set_cookie_fields: impl IntoIterator<Item = &'s [u8]>,
         mut resources: Resources<'_>,
         record: &mut impl FnMut(Verdict<'_>),
+        decline: &mut impl FnMut(&DeclaredCookie, NotRenewed),
     ) -> SetCookieFields {
         let mut outgoing = Outgoing::default();
         let mut set = 0;
@@ -190,9 +205,13 @@ impl JudgedRequest<'_> {
             let (direction, name) = (Direction::Response, received.name);
             record(Verdict { direction, name, action, asked, granted_s });
         }
-        self.renew(response, set, &mut resources, &mut outgoing, record);
-        // An upgrade is no page, and what a shared cache stores must not set one browser's cookies.
-        if response.status >= 200 && !response.may_be_shared {
+        for (bit, cookie) in self.policy.declaration.with_bits() {
+            match self.renewal(bit, cookie, response, set, &mut resources) {
+                Ok(renewal) => self.renew(cookie, &renewal, response, &mut outgoing, record),
+                Err(reason) => decline(cookie, reason),
+            }
+        }
+        if self.declines_eviction(Some(response)).is_none() {
             outgoing.add_all(self.evict(response.date_unix_s, record));
         }
         match self.policy.mode {
@@ -208,11 +227,31 @@ impl JudgedRequest<'_> {
         date_unix_s: u64,
         record: &mut impl FnMut(Verdict<'_>),
     ) -> Vec<Vec<u8>> {
+        if self.declines_eviction(None).is_some() {
+            return Vec::new();
+        }
         let fields = self.evict(date_unix_s, record);
         match self.policy.mode {
             Mode::Enforce => fields,
             Mode::Report => Vec::new(),
         }
+    }
+
+    /// Why nothing is evicted by this response, or, where there is none, by an answer of the gateway's own; none where
+    /// undeclared names are (E1).
+    pub fn declines_eviction(&self, response: Option<ResponseFacts>) -> Option<NotEvicted> {
+        if self.policy.evict == EvictScope::Off {
+            return Some(NotEvicted::Off);
+        }
+        if self.request.method != "GET" || !self.request.accepts_html {
+            return Some(NotEvicted::NoNavigation);
+        }
+        // An upgrade is no page, and what a shared cache stores must not set one browser's cookies.
+        response.and_then(|response| match response {
+            ResponseFacts { status: ..200, .. } => Some(NotEvicted::Upgrade),
+            ResponseFacts { may_be_shared: true, .. } => Some(NotEvicted::Shareable),
+            ResponseFacts { .. } => None,
+        })
     }
 
     /// Judges one field, and adds the bit of its name to `set`, whatever becomes of the field (N1).
@@ -240,43 +279,50 @@ impl JudgedRequest<'_> {
         Ok(built)
     }
 
-    /// Renews and injects what the upstream has not set itself (N).
-    fn renew(
-        &self,
+    /// What the response does to a declared cookie that the upstream has not set itself (N), or why it does nothing.
+    fn renewal<'c>(
+        &'c self,
+        bit: u64,
+        cookie: &'c DeclaredCookie,
         response: ResponseFacts,
         set: u64,
         resources: &mut Resources<'_>,
+    ) -> Result<Renewal<'c>, NotRenewed> {
+        if cookie.inject == Inject::Off {
+            return Err(NotRenewed::Off);
+        }
+        if set & bit != 0 {
+            return Err(NotRenewed::SetByUpstream);
+        }
+        if !cookie.renew_on.matches(self.request.method, self.request.path) {
+            return Err(NotRenewed::Elsewhere);
+        }
+        renewal::is_open_to(self.request, response)?;
+        if self.cookies.duplicated & bit != 0 {
+            return Err(NotRenewed::Duplicated);
+        }
+        Renewal::of(cookie, self.cookies.value(bit), resources, response.uptime_s)
+    }
+
+    /// Renews or injects one cookie.
+    fn renew(
+        &self,
+        cookie: &DeclaredCookie,
+        renewal: &Renewal<'_>,
+        response: ResponseFacts,
         outgoing: &mut Outgoing,
         record: &mut impl FnMut(Verdict<'_>),
     ) {
-        if !renewal::is_open_to(self.request, response) {
-            return;
-        }
-        for (bit, cookie) in self.policy.declaration.with_bits() {
-            let is_settled = (set | self.cookies.duplicated) & bit != 0; // N1, N6
-            if is_settled || !cookie.renew_on.matches(self.request.method, self.request.path) {
-                continue;
-            }
-            let sent = self.cookies.value(bit);
-            let Some(renewal) = Renewal::of(cookie, sent, resources, response.uptime_s) else {
-                continue;
-            };
-            let lifetime_s = cookie.lifetime(self.policy.session).seconds();
-            let built = Built::living(cookie, &renewal.value, lifetime_s, response.date_unix_s);
-            outgoing.add(built.to_bytes());
-            let verdict =
-                Verdict::unasked(Direction::Response, cookie.name.as_bytes(), renewal.action);
-            record(Verdict { granted_s: Some(lifetime_s), ..verdict });
-        }
+        let lifetime_s = cookie.lifetime(self.policy.session).seconds();
+        let built = Built::living(cookie, &renewal.value, lifetime_s, response.date_unix_s);
+        outgoing.add(built.to_bytes());
+        let verdict = Verdict::unasked(Direction::Response, cookie.name.as_bytes(), renewal.action);
+        record(Verdict { granted_s: Some(lifetime_s), ..verdict });
     }
 
     /// What the response to a navigation evicts (E1), whatever the mode.
     fn evict(&self, date_unix_s: u64, record: &mut impl FnMut(Verdict<'_>)) -> Vec<Vec<u8>> {
-        let is_navigation = self.request.method == "GET" && self.request.accepts_html;
-        if !is_navigation
-            || self.policy.evict == EvictScope::Off
-            || self.cookies.undeclared.is_empty()
-        {
+        if self.cookies.undeclared.is_empty() {
             return Vec::new();
         }
         let evictions =
@@ -375,6 +421,12 @@ pub fn judge_misplaced_cookie(field: &[u8], record: &mut impl FnMut(Verdict<'_>)
     cookie::judge_misplaced(field, record);
 }
 
+/// Bytes of a request's `Cookie` fields, as the one field that goes upstream would have them (R8).
+pub fn cookie_bytes<'a>(cookie_fields: impl IntoIterator<Item = &'a [u8]>) -> usize {
+    let lengths = cookie_fields.into_iter().map(|field| field.len().saturating_add("; ".len()));
+    lengths.fold(0, usize::saturating_add).saturating_sub("; ".len())
+}
+
 /// Whether one of these `Accept` fields lists `text/html` with a weight above zero (E1).
 ///
 /// A wildcard does not: scripts and images send it too. A weight that is no number is none.
@@ -450,6 +502,13 @@ mod tests {
         assert_eq!(sent(false).evictions(), (Vec::new(), Vec::new()));
         let (fields, verdicts) = sent(true).report().evictions();
         assert_eq!((fields.len(), verdicts), (0, vec![Action::Evict, Action::Evict]));
+    }
+
+    #[test]
+    fn r8_cookies_are_as_large_as_the_one_field_that_they_make() {
+        let fields: [&[u8]; 3] = [b"a=1", b"", b"b=2"];
+        assert_eq!(cookie_bytes(fields), "a=1; ; b=2".len());
+        assert_eq!((cookie_bytes([&b"a=1"[..]]), cookie_bytes([])), (3, 0));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     declaration::{DeclaredCookie, Inject},
     set_cookie::fits,
     superseded::Key,
-    verdict::Action,
+    verdict::{Action, NotRenewed},
 };
 
 /// What a response adds for one declared cookie.
@@ -24,7 +24,7 @@ pub(super) struct Renewal<'a> {
 }
 
 impl<'a> Renewal<'a> {
-    /// What renewing `cookie` means where the browser sent this value (N1, N2); none where nothing is to be done.
+    /// What renewing `cookie` means where the browser sent this value (N1, N2), or why nothing is to be done.
     ///
     /// A superseded value is left to die: it is neither renewed nor replaced (N4). One that browsers would refuse
     /// for its size is not told to them.
@@ -33,15 +33,20 @@ impl<'a> Renewal<'a> {
         sent: Option<&'a [u8]>,
         resources: &mut Resources<'_>,
         uptime_s: u32,
-    ) -> Option<Self> {
-        let inject = |value| Some(Self { value, action: Action::Inject });
+    ) -> Result<Self, NotRenewed> {
+        let inject = |value| Ok(Self { value, action: Action::Inject });
         match (&cookie.inject, sent) {
-            (Inject::Off, _) | (Inject::Renew, None) => None,
+            (Inject::Off, _) => Err(NotRenewed::Off),
+            (Inject::Renew, None) => Err(NotRenewed::Absent),
             (Inject::Random | Inject::Renew | Inject::Value(_), Some(sent)) => {
                 let name = cookie.name.as_bytes();
-                let is_superseded = resources.superseded.holds(resources.key(name, sent), uptime_s);
-                let renews = fits(name, sent) && !is_superseded;
-                renews.then_some(Self { value: Cow::Borrowed(sent), action: Action::Renew })
+                if !fits(name, sent) {
+                    return Err(NotRenewed::Oversize);
+                }
+                if resources.superseded.holds(resources.key(name, sent), uptime_s) {
+                    return Err(NotRenewed::Superseded);
+                }
+                Ok(Self { value: Cow::Borrowed(sent), action: Action::Renew })
             }
             (Inject::Random, None) => {
                 inject(Cow::Owned(URL_SAFE_NO_PAD.encode((resources.random)()).into_bytes()))
@@ -52,8 +57,20 @@ impl<'a> Renewal<'a> {
 }
 
 /// Whether a response may renew at all (N3).
-pub(super) fn is_open_to(request: RequestFacts<'_>, response: ResponseFacts) -> bool {
-    (200..400).contains(&response.status) && !response.may_be_shared && request.method != "OPTIONS"
+pub(super) fn is_open_to(
+    request: RequestFacts<'_>,
+    response: ResponseFacts,
+) -> Result<(), NotRenewed> {
+    if !(200..400).contains(&response.status) {
+        return Err(NotRenewed::Status);
+    }
+    if response.may_be_shared {
+        return Err(NotRenewed::Shareable);
+    }
+    if request.method == "OPTIONS" {
+        return Err(NotRenewed::Options);
+    }
+    Ok(())
 }
 
 /// Remembers what the application has done to `cookie` (N4): the value that it set lives, and what the browser sent is
@@ -296,5 +313,48 @@ mod tests {
         );
         let malformed = "visitedMapBuilder=a b; visitedMapBuilder=1";
         assert_eq!(Exchange::of("GET", "/map-builder").sends(malformed).answers(&[]).added(), []);
+    }
+
+    #[test]
+    fn n_what_is_not_renewed_is_declined_with_a_reason() {
+        let renewing = |exchange| Exchange { policy: declare(Inject::Renew).policy, ..exchange };
+        let get = || Exchange::of("GET", "/").sends("XSRF-TOKEN=t");
+        let superseded = renewing(get());
+        superseded.answers(&["XSRF-TOKEN=; Max-Age=0"]);
+        let huge = format!("XSRF-TOKEN={}", "v".repeat(4087));
+        for (exchange, fields, expected) in [
+            (renewing(get()), &[][..], None),
+            (
+                Exchange::of("GET", "/dashboard").sends("XSRF-TOKEN=t"),
+                &[],
+                Some(NotRenewed::Elsewhere),
+            ),
+            (renewing(Exchange::of("GET", "/")), &[], Some(NotRenewed::Absent)),
+            (
+                renewing(Exchange::of("GET", "/").sends("XSRF-TOKEN=a b")),
+                &[],
+                Some(NotRenewed::Absent),
+            ),
+            (renewing(get().sends("XSRF-TOKEN=u")), &[], Some(NotRenewed::Duplicated)),
+            (declare(Inject::Off).sends("XSRF-TOKEN=t"), &[], Some(NotRenewed::Off)),
+            (
+                renewing(Exchange::of("OPTIONS", "/").sends("XSRF-TOKEN=t")),
+                &[],
+                Some(NotRenewed::Options),
+            ),
+            (renewing(Exchange::of("GET", "/").sends(&huge)), &[], Some(NotRenewed::Oversize)),
+            (renewing(get()), &["XSRF-TOKEN=\u{1}"], Some(NotRenewed::SetByUpstream)),
+            (renewing(get().status(401)), &["XSRF-TOKEN=n"], Some(NotRenewed::SetByUpstream)),
+            (Exchange { may_be_shared: true, ..renewing(get()) }, &[], Some(NotRenewed::Shareable)),
+            (renewing(get().status(401)), &[], Some(NotRenewed::Status)),
+            (superseded, &[], Some(NotRenewed::Superseded)),
+        ] {
+            let answer = exchange.answers(fields);
+            let of_token = answer.declined.iter().find(|(name, _)| name == "XSRF-TOKEN");
+            assert_eq!(of_token.map(|(_, reason)| *reason), expected, "{exchange:?}");
+            assert_eq!(answer.added().is_empty(), expected.is_some());
+            let others = exchange.policy.declaration.cookies().len();
+            assert_eq!(answer.declined.len() + answer.added().len(), others, "each once");
+        }
     }
 }

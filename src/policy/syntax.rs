@@ -36,8 +36,8 @@ pub(super) fn has_host_prefix(name: &[u8]) -> bool {
     name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"__Host-"))
 }
 
-/// RFC 9110, section 5.6.2.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
+/// Whether a name is a token (RFC 9110, section 5.6.2): only those are echoed to the browser (E2).
+pub fn is_token(bytes: &[u8]) -> bool {
     let is_token_byte = |byte: &u8| {
         byte.is_ascii_alphanumeric()
             || matches!(

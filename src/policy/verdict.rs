@@ -69,3 +69,42 @@ pub enum Reason {
     /// The declaration has no such name (R2, S1).
     Undeclared,
 }
+
+/// Why a response neither renews nor injects a declared cookie (N). Where several reasons hold, the one that is told is
+/// what an operator would have to change first.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum NotRenewed {
+    /// The browser has sent no usable value, and the declaration injects none (N1, N2).
+    Absent,
+    /// The browser has sent several of this name (N6).
+    Duplicated,
+    /// The request is none of those that renew it (D3).
+    Elsewhere,
+    /// The declaration says `inject = "off"` (N2).
+    Off,
+    /// The request's method is `OPTIONS` (N3).
+    Options,
+    /// Browsers would refuse the value that they sent, for its size.
+    Oversize,
+    /// The upstream has set or deleted it in this response (N1).
+    SetByUpstream,
+    /// A shared cache may store the response (N3).
+    Shareable,
+    /// The response's status is no 2xx or 3xx (N3).
+    Status,
+    /// The upstream has replaced or deleted the value that the browser sent (N4).
+    Superseded,
+}
+
+/// Why a response evicts nothing, whatever the browser sent (E1).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum NotEvicted {
+    /// The request is no `GET` that accepts `text/html`.
+    NoNavigation,
+    /// The tenant's `evict` is `"off"`.
+    Off,
+    /// A shared cache may store the response.
+    Shareable,
+    /// The response is an upgrade, and no page.
+    Upgrade,
+}

@@ -169,12 +169,6 @@ pub(crate) fn head_fields(fields: &HeaderMap) -> usize {
     fields.len() - crumbs.saturating_sub(1)
 }
 
-/// Bytes of a request's `Cookie` fields, as one field would have them.
-pub(crate) fn cookie_bytes(fields: &HeaderMap) -> usize {
-    let cookies = fields.get_all(header::COOKIE).iter();
-    cookies.map(|value| value.len() + "; ".len()).sum::<usize>().saturating_sub("; ".len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

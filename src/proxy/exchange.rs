@@ -190,7 +190,8 @@ impl Downstream {
         if got > limit {
             return Err(Rejection::TooManyFields { got, limit, evictions: evictions() });
         }
-        let (got, limit) = (admission::cookie_bytes(request.headers()), limits.cookie_bytes);
+        let got = policy::cookie_bytes(field_bytes(request.headers(), &header::COOKIE));
+        let limit = limits.cookie_bytes;
         if got > limit && recorder.tenant().policy.mode == Mode::Enforce {
             return Err(Rejection::CookieTooLarge { got, limit, evictions: evictions() });
         }
