@@ -8,6 +8,7 @@
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`config`]: text to the values above.
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
+//! - [`explain`]: what would become of some cookies, and why.
 //! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
 //! - [`certificate`] and [`demo`]: for trying it.
 
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod gateway;
 pub mod ledger;
 pub mod policy;

@@ -29,10 +29,10 @@ use eviction::Evictions;
 use renewal::Renewal;
 use set_cookie::{Built, Received};
 use superseded::Superseded;
-use syntax::{parts, split_once, trim};
+use syntax::{parts, split_once};
 use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict};
 
-pub use syntax::is_token;
+pub use syntax::{is_token, trim};
 
 /// What one tenant's cookies are judged by.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -24,7 +24,7 @@ pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Without the spaces and tabs at both ends: the only white space that RFC 6265bis knows.
-pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+pub fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }

@@ -1,0 +1,167 @@
+//! From what the policy said to what people ask: each cookie's fate, and what there is to say beside.
+
+use std::collections::{HashMap, HashSet};
+
+use percent_encoding::percent_decode;
+
+use super::{
+    Cookie, Explanation, Remark,
+    judge::{Judged, PLACEHOLDER, Reached},
+    rule::{Around, Rule, Ruling, words_for_no_eviction},
+    transcript::{Exchange, Fields},
+};
+use crate::policy::{
+    Mode, Policy,
+    declaration::{Declaration, DeclaredCookie, Inject},
+    is_token,
+    verdict::{Action, Direction, Reason},
+};
+
+/// Each cookie's fate: of the request, of the response, and of what the response leaves alone.
+pub(super) fn cookies(policy: &Policy, judged: &Judged, about: &Explanation) -> Vec<Cookie> {
+    let declaration = &policy.declaration;
+    let passing = judged.verdicts.iter().filter(|reached| passes(reached));
+    let fields = count(passing.map(|reached| reached.name.as_slice()));
+    let names =
+        judged.downstream.iter().filter_map(|field| field.split(|byte| *byte == b'=').next());
+    let deletions = count(names);
+    let of = |counts: &HashMap<&[u8], usize>, reached: &Reached| {
+        counts.get(reached.name.as_slice()).copied().unwrap_or(0)
+    };
+    let mut cookies = Vec::new();
+    let mut leaving = judged.downstream.iter();
+    for reached in &judged.verdicts {
+        let leaves = if passes(reached) { leaving.next() } else { None };
+        let around = Around {
+            declared: like(declaration, &reached.name),
+            leaves: leaves.map(Vec::as_slice),
+            fields: of(&fields, reached),
+            deletions: of(&deletions, reached),
+        };
+        let ruling = Ruling::on(&reached.verdict(), around);
+        cookies.push(Cookie::ruled(reached.direction, &reached.name, ruling));
+    }
+    let asked = (about.method.as_str(), about.path.as_str());
+    for (name, reason) in &judged.declined {
+        let declared = declaration.cookies().iter().find(|cookie| cookie.name.as_str() == name);
+        cookies.extend(declared.map(|cookie| {
+            let ruling = Ruling::on_declined(cookie, *reason, asked, about.status);
+            Cookie::ruled(Direction::Response, name.as_bytes(), ruling)
+        }));
+    }
+    if judged.not_evicted.is_none() && judged.answered {
+        for name in left(judged) {
+            let ruling = Ruling::on_left(is_token(name));
+            cookies.push(Cookie::ruled(Direction::Response, name, ruling));
+        }
+    }
+    cookies
+}
+
+impl Cookie {
+    fn ruled(direction: Direction, name: &[u8], ruling: Ruling) -> Self {
+        let Ruling { fate, rules, reason } = ruling;
+        Self { direction, name: name.to_vec(), fate, rules, reason }
+    }
+}
+
+/// Whether a field of the response goes on.
+fn passes(reached: &Reached) -> bool {
+    reached.direction == Direction::Response
+        && matches!(reached.action, Action::Keep | Action::Rewrite)
+}
+
+/// The declared cookie of this name, or of one that it is easily taken for: PHP makes one name of many (R2).
+fn like<'d>(declaration: &'d Declaration, name: &[u8]) -> Option<&'d DeclaredCookie> {
+    let cookies = declaration.cookies();
+    let exact = cookies.iter().find(|cookie| cookie.name.as_bytes() == name);
+    let folded = fold(name);
+    exact.or_else(|| cookies.iter().find(|cookie| fold(cookie.name.as_bytes()) == folded))
+}
+
+fn fold(name: &[u8]) -> Vec<u8> {
+    let fold = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() => byte.to_ascii_lowercase(),
+        _ => b'_',
+    };
+    let mut folded: Vec<u8> = percent_decode(name).map(fold).collect();
+    folded.truncate(folded.iter().rposition(|byte| *byte != b'_').map_or(0, |last| last + 1));
+    folded
+}
+
+/// How often each name comes.
+fn count<'n>(names: impl Iterator<Item = &'n [u8]>) -> HashMap<&'n [u8], usize> {
+    let mut counts = HashMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
+}
+
+/// Undeclared names of the request that the response does not evict, each once, in order.
+fn left(judged: &Judged) -> Vec<&[u8]> {
+    let of = |direction, action| {
+        let is_of =
+            move |reached: &&Reached| reached.direction == direction && reached.action == action;
+        judged.verdicts.iter().filter(is_of).map(|reached| reached.name.as_slice())
+    };
+    let mut met: HashSet<_> = of(Direction::Response, Action::Evict).collect();
+    let undeclared = of(Direction::Request, Action::Strip(Reason::Undeclared));
+    undeclared.filter(|name| met.insert(name)).collect()
+}
+
+/// What was taken for granted, because nobody said otherwise, and what the gateway drops without judging it.
+pub(super) fn assumptions(exchange: &Exchange) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut remark = |rule, words: String| remarks.push(Remark { rule, words });
+    let has = |fields: &Fields, name| fields.values(name).next().is_some();
+    match &exchange.request {
+        None => remark(None, "no request was given: taken for GET / without cookies".to_owned()),
+        Some(request) => {
+            let cookie_fields = request.fields.values("cookie").count();
+            if cookie_fields > 1 {
+                let words = format!("the {cookie_fields} Cookie fields are read as one");
+                remark(Some(Rule::R1), words);
+            }
+            if has(&request.fields, "cookie2") {
+                remark(Some(Rule::R7), "Cookie2 is removed".to_owned());
+            }
+        }
+    }
+    for interim in &exchange.interim {
+        let words =
+            format!("the interim answer {} is dropped, with all its fields", interim.status);
+        remark(Some(Rule::S5), words);
+    }
+    match &exchange.response {
+        None => {
+            remark(None, "no answer was given: taken for a 200 that sets no cookie".to_owned());
+        }
+        Some(response) if has(&response.fields, "set-cookie2") => {
+            remark(Some(Rule::S6), "Set-Cookie2 is removed".to_owned());
+        }
+        Some(_) => {}
+    }
+    remarks
+}
+
+/// What there is to say of what was judged.
+pub(super) fn remarks(policy: &Policy, judged: &Judged) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    let mut remark = |rule, words: String| remarks.push(Remark { rule: Some(rule), words });
+    if policy.mode == Mode::Report {
+        remark(Rule::T4, "report mode: verdicts are counted, and no cookie is changed".to_owned());
+    }
+    if let Some(reason) = judged.not_evicted.filter(|_| left(judged).into_iter().any(is_token)) {
+        remark(Rule::E1, words_for_no_eviction(reason).to_owned());
+    }
+    let is_random = |reached: &Reached| {
+        reached.action == Action::Inject
+            && like(&policy.declaration, &reached.name).is_some_and(|c| c.inject == Inject::Random)
+    };
+    if judged.verdicts.iter().any(is_random) {
+        let words = format!("{PLACEHOLDER} stands for what it says: the gateway draws them anew");
+        remark(Rule::N2, words);
+    }
+    remarks
+}
