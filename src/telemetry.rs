@@ -39,7 +39,9 @@ pub(crate) fn start(log: Log, filter: Option<&str>) -> Result<Lines, ParseError>
     let lines = fmt::layer().with_writer(writer);
     let lines = match log.format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
-        LogFormat::Text => lines.with_ansi(is_colourful()).with_target(false).boxed(),
+        LogFormat::Text => {
+            lines.with_ansi(is_colourful(&std::io::stderr())).with_target(false).boxed()
+        }
     };
     // A second start in one process (a test's, say) keeps the first one's lines.
     let _ = tracing_subscriber::registry()
@@ -64,10 +66,10 @@ impl Lines {
 /// How many lines may wait to be written.
 const WAITING_LINES: usize = 8192;
 
-/// Whether standard error shows colours: to a person at a terminal who did not ask for none (<https://no-color.org>).
-pub(crate) fn is_colourful() -> bool {
+/// Whether a stream shows colours: to a person at a terminal who did not ask for none (<https://no-color.org>).
+pub(crate) fn is_colourful(stream: &impl IsTerminal) -> bool {
     let asked_for_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !asked_for_none && std::io::stderr().is_terminal()
+    !asked_for_none && stream.is_terminal()
 }
 
 fn is_fit_to_print(line: &Metadata<'_>) -> bool {

@@ -4,6 +4,7 @@
 //! 2 wrong usage.
 
 mod demo;
+mod explain;
 mod health;
 
 use std::{
@@ -93,6 +94,12 @@ enum Command {
         #[arg(long)]
         access: bool,
     },
+    /// Say what would become of these cookies, by which rule, and which bytes would leave
+    ///
+    /// Judges a request's cookies and an answer's as the gateway would. They come from a transcript, best one of the
+    /// application itself, or from the options, which overrule it. Nothing is sent, and nothing has to run.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::Question),
     /// Ask the running gateway for a sign of life: for container health checks
     ///
     /// Asks the first listener of the configuration, on this machine; the application is not asked. Exit code 0 where
@@ -131,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Check { config, print } => check(&config.config, print),
         Command::Completions { shell } => print_completions(shell),
         Command::Demo { port, access } => demo::run(port, access),
+        Command::Explain(question) => explain::run(&question),
         Command::Health { config } => health::ask(&config.config),
         Command::Man => print_manual(),
         Command::Run { config } => run(&config.config),
@@ -330,10 +338,16 @@ fn load(file: &Path) -> Option<Loaded> {
         Err(problems) => (None, problems),
     };
     if !problems.is_empty() {
-        // Nobody reads it if it can't be written.
-        let _ = writeln!(io::stderr(), "{}", problems.render(telemetry::is_colourful()));
+        tell(&problems);
     }
     loaded.filter(|_| problems.errors() == 0)
+}
+
+fn tell(problems: &Problems) {
+    let mut stderr = io::stderr();
+    let rendered = problems.render(telemetry::is_colourful(&stderr));
+    // Nobody reads it if it can't be written.
+    let _ = writeln!(stderr, "{rendered}");
 }
 
 /// Reads a configuration, and nothing that it names.

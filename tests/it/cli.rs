@@ -27,7 +27,9 @@ fn empty() -> Site {
 const SHIPPED: &str = include_str!("../../config.toml");
 
 /// The command line of each command that says something at once.
-const SAYING: [&[&str]; 7] = [
+const SAYING: [&[&str]; 9] = [
+    &["explain", "--cookie", "_ga=1"],
+    &["explain", "--cookie", "_ga=1", "--json"],
     &["check"],
     &["check", "--print"],
     &["completions", "bash"],
@@ -346,7 +348,8 @@ async fn completions_know_every_command_and_bash_can_read_them() {
     .await;
 }
 
-const COMMANDS: [&str; 7] = ["certificate", "check", "completions", "demo", "health", "man", "run"];
+const COMMANDS: [&str; 8] =
+    ["certificate", "check", "completions", "demo", "explain", "health", "man", "run"];
 
 #[tokio::test]
 async fn the_manual_has_a_page_for_every_command_that_it_names() {
@@ -408,6 +411,11 @@ async fn wrong_usage_is_2_and_is_told_on_standard_error() {
             &["run", "--config"],
             &["demo", "--port", "65536"],
             &["completions", "tcsh"],
+            &["explain"],
+            &["explain", "--path", "api"],
+            &["explain", "--status", "99"],
+            &["explain", "--cookie", "a=1", "--method", "G T"],
+            &["explain", "--cookie", "a=1", "--tenant", "a b"],
         ] {
             let finished = site.run(arguments).await;
             assert_eq!(

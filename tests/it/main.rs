@@ -10,6 +10,7 @@ mod cli;
 mod corpus;
 mod documents;
 mod eviction;
+mod explain;
 mod forwarding;
 mod harness;
 mod layering;

@@ -1,0 +1,528 @@
+//! `crumbgate explain`: it says what the gateway does, and nothing that people paste can trouble a terminal.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fs,
+    io::Write,
+    os::unix::ffi::OsStrExt,
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderValue, Request};
+use proptest::{
+    prelude::*,
+    sample::select,
+    strategy::ValueTree,
+    test_runner::{Config, TestRunner},
+};
+use serde_json::Value;
+
+use crate::harness::{
+    ACME, App, Finished, Http, Setup, Site, both_versions, in_time, without_variables,
+};
+
+/// One exchange, as it is sent and as it is pasted.
+#[derive(Clone, Debug)]
+struct Exchange {
+    method: &'static str,
+    path: &'static str,
+    accept: &'static str,
+    cookies: Vec<Vec<u8>>,
+    status: u16,
+    cache_control: &'static str,
+    set_cookies: Vec<Vec<u8>>,
+}
+
+/// Names in every spelling, and what can stand around them.
+const NAMES: [&str; 12] = [
+    "flexopus_session",
+    "flexopus_session",
+    "XSRF-TOKEN",
+    "visitedMapBuilder",
+    "wide",
+    "token",
+    "_ga",
+    "Flexopus_Session",
+    "flexopus.session",
+    "a[]",
+    "__Host-x",
+    "",
+];
+const VALUES: [&str; 8] = ["1", "2", "\"quoted\"", "a b", "a,b", "", "ü", "eyJpdiI6Im%3D"];
+const ATTRIBUTES: [&str; 9] = [
+    "Max-Age=0",
+    "Max-Age=60",
+    "expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    "Expires=Fri, 31 Dec 2034 23:59:59 GMT",
+    "SameSite=Strict",
+    "SameSite=None; Partitioned",
+    "Domain=.example",
+    "Path=/x; HttpOnly",
+    "Max-Age=604800; Expires=Mon, 30 Nov 2026 10:00:00 GMT; Path=/; Secure; SameSite=Lax",
+];
+
+fn any_pair() -> impl Strategy<Value = String> {
+    (select(&NAMES[..]), prop::bool::weighted(0.95), select(&VALUES[..])).prop_map(
+        |(name, has_sign, value)| format!("{name}{}{value}", if has_sign { "=" } else { "" }),
+    )
+}
+
+fn any_cookie_field() -> impl Strategy<Value = Vec<u8>> {
+    let separators = select(&["; ", ";", " ;; "][..]);
+    let field = (prop::collection::vec(any_pair(), 1..8), separators)
+        .prop_map(|(pairs, separator)| pairs.join(separator).trim().as_bytes().to_vec());
+    prop_oneof![
+        20 => field,
+        1 => Just(b"_ga\xff=\x80; flexopus_session=1\xfe".to_vec()),
+        1 => Just(format!("flexopus_session=s; _ga={}", "v".repeat(2000)).into_bytes()),
+    ]
+}
+
+fn any_set_cookie() -> impl Strategy<Value = Vec<u8>> {
+    let attributes = prop::collection::vec(select(&ATTRIBUTES[..]), 0..4);
+    let field = (any_pair(), attributes).prop_map(|(pair, attributes)| {
+        let parts: Vec<_> = std::iter::once(pair.as_str()).chain(attributes).collect();
+        parts.join("; ").trim().as_bytes().to_vec()
+    });
+    prop_oneof![
+        20 => field,
+        1 => Just(b"XSRF-TOKEN=\xff\x80".to_vec()),
+        1 => Just(format!("XSRF-TOKEN={}", "v".repeat(4090)).into_bytes()),
+    ]
+}
+
+fn any_exchange() -> impl Strategy<Value = Exchange> {
+    let request = (
+        select(vec!["GET", "GET", "GET", "POST", "OPTIONS"]),
+        select(vec!["/", "/api/me?x=/", "/api/me", "/map-builder/3", "/a/b/c"]),
+        select(vec!["text/html,*/*;q=0.8", "*/*"]),
+        prop::collection::vec(any_cookie_field(), 0..3),
+    );
+    let answer = (
+        select(vec![200, 200, 302, 401, 419, 500]),
+        select(vec!["private", "private", "public"]),
+        prop::collection::vec(any_set_cookie(), 0..5),
+    );
+    (request, answer).prop_map(|((method, path, accept, cookies), answer)| {
+        let (status, cache_control, set_cookies) = answer;
+        Exchange { method, path, accept, cookies, status, cache_control, set_cookies }
+    })
+}
+
+const DATE: &str = "Mon, 23 Nov 2026 10:00:00 GMT";
+
+impl Exchange {
+    /// The application's answer.
+    fn answer(&self) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} Answered\r\n", self.status).into_bytes();
+        for (name, value) in self.answer_fields() {
+            head.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        head.extend(b"\r\n");
+        head
+    }
+
+    fn answer_fields(&self) -> Vec<(&str, &[u8])> {
+        let plain =
+            [("date", DATE), ("cache-control", self.cache_control), ("content-length", "0")];
+        let plain = plain.into_iter().map(|(name, value)| (name, value.as_bytes()));
+        plain.chain(self.set_cookies.iter().map(|value| ("set-cookie", value.as_slice()))).collect()
+    }
+
+    /// The same as `curl -v` prints it.
+    fn transcript(&self, host: &str) -> Vec<u8> {
+        let mut lines = vec![
+            format!("> {} {} HTTP/1.1", self.method, self.path).into_bytes(),
+            format!("> Host: {host}").into_bytes(),
+            format!("> Accept: {}", self.accept).into_bytes(),
+        ];
+        lines.extend(self.cookies.iter().map(|cookie| [b"> Cookie: ", &cookie[..]].concat()));
+        lines.push(b"> ".to_vec());
+        lines.push(format!("< HTTP/1.1 {} Answered", self.status).into_bytes());
+        let line = |(name, value): (&str, &[u8])| [b"< ", name.as_bytes(), b": ", value].concat();
+        lines.extend(self.answer_fields().into_iter().map(line));
+        lines.push(b"< \r".to_vec());
+        lines.push(b"* Connection #0 left intact\n".to_vec());
+        lines.join(&b"\r\n"[..])
+    }
+}
+
+/// One cookie of each way of renewing, wide ones and strict ones.
+const DECLARATION: &str = r#"
+[[cookies]]
+name = "flexopus_session"
+renew_on = { paths = ["/api/*"] }
+[[cookies]]
+name = "XSRF-TOKEN"
+http_only = false
+inject = "off"
+renew_on = { paths = ["/*"] }
+[[cookies]]
+name = "visitedMapBuilder"
+lifetime = "3w"
+inject = { value = "1" }
+same_site = "strict"
+renew_on = { methods = ["GET"], paths = ["/map-builder/*"] }
+[[cookies]]
+name = "wide"
+domain = "acme.example"
+path = "/a"
+same_site = "none"
+inject = { value = "\"w\"" }
+renew_on = { paths = ["/*"] }
+"#;
+
+both_versions!(what_is_explained_is_what_a_gateway_does, |http| {
+    let mut met = BTreeSet::new();
+    for (declaration, evict) in [("", "host"), (DECLARATION, "domain")] {
+        met.extend(agrees_on(100, declaration, evict, "enforce", http).await);
+    }
+    met.extend(agrees_on(60, DECLARATION, "host", "report", http).await);
+    let fates = [
+        "evicted",
+        "injected",
+        "kept",
+        "not-evicted",
+        "not-renewed",
+        "renewed",
+        "rewritten",
+        "stripped",
+    ];
+    assert_eq!(met, fates.map(str::to_owned).into(), "every fate was met");
+});
+
+/// Sends random exchanges through a gateway, one after the other; explains the same ones at once; compares the bytes.
+/// Returns the fates that were met.
+async fn agrees_on(
+    exchanges: usize,
+    declaration: &str,
+    evict: &str,
+    mode: &str,
+    http: Http,
+) -> BTreeSet<String> {
+    let next = Arc::new(Mutex::new(VecDeque::new()));
+    let answers = Arc::clone(&next);
+    let app = App::replying(move |_| answers.lock().unwrap().pop_front().unwrap()).await;
+    let setup = Setup::before(&app)
+        .tenant(ACME, &format!("evict = {evict:?}\nmode = {mode:?}"))
+        .limits("cookie_bytes = 1024")
+        .sections(declaration);
+    let site = Site::of(&setup);
+    let gateway = setup.start();
+    let browser = gateway.browser(http);
+
+    let mut runner = TestRunner::new(Config::default());
+    let mut random = || any_exchange().new_tree(&mut runner).unwrap().current();
+    let exchanges: Vec<_> = (0..exchanges).map(|_| random()).collect();
+    let transcripts: Vec<_> = exchanges.iter().map(|exchange| exchange.transcript(ACME)).collect();
+    fs::write(site.path("transcript"), transcripts.concat()).unwrap();
+    let explained = json(&site.run(&["explain", "--json", "transcript"]).await);
+    let explained = explained["exchanges"].as_array().unwrap();
+    assert_eq!(explained.len(), exchanges.len());
+
+    for (exchange, explained) in exchanges.iter().zip(explained) {
+        let before = app.received().len();
+        *next.lock().unwrap() = VecDeque::from([exchange.answer()]);
+        let request = Request::builder().method(exchange.method).header("accept", exchange.accept);
+        let mut request = match http {
+            Http::One => request.uri(exchange.path).header("host", ACME),
+            Http::Two => request.uri(format!("https://{ACME}{}", exchange.path)),
+        };
+        // A jar that is asked has nothing to add.
+        request = if exchange.cookies.is_empty() { request.header("cookie", "") } else { request };
+        for cookie in &exchange.cookies {
+            request = request.header("cookie", HeaderValue::from_bytes(cookie).unwrap());
+        }
+        let answer = browser.send(request, "").await;
+        let context = format!("{exchange:?}\n{explained:#}");
+        assert_eq!(u64::from(answer.status.as_u16()), explained["status"], "{context}");
+
+        let leaves = &explained["leaves"];
+        let received = app.received().split_off(before).pop();
+        let sent = received.as_ref().map(|received| received.fields("cookie"));
+        let told =
+            bytes(&leaves["cookie"]).map(|field| String::from_utf8_lossy(&field).into_owned());
+        match sent {
+            None => assert_eq!(leaves["upstream"], "refused", "{context}"),
+            Some(_) if exchange.cookies.is_empty() => {
+                assert_eq!(leaves["upstream"], "absent", "{context}");
+            }
+            Some(sent) => assert_eq!(sent, Vec::from_iter(told.as_deref()), "{context}"),
+        }
+        let arrived = answer.fields.get_all("set-cookie");
+        let mut arrived: Vec<_> = arrived.iter().map(|value| value.as_bytes().to_vec()).collect();
+        let told = leaves["set_cookie"].as_array().unwrap().iter();
+        let mut told: Vec<_> = told.map(|value| bytes(value).unwrap()).collect();
+        if leaves["upstream"] == "refused" {
+            // Which deletion comes first turns with the time, and here the gateway's stands still.
+            arrived.sort();
+            told.sort();
+        }
+        assert_eq!(shown(&arrived), shown(&told), "{context}");
+    }
+    let cookies = explained.iter().flat_map(|exchange| exchange["cookies"].as_array().unwrap());
+    cookies.map(|cookie| cookie["fate"].as_str().unwrap().to_owned()).collect()
+}
+
+fn shown(fields: &[Vec<u8>]) -> Vec<String> {
+    fields.iter().map(|field| field.escape_ascii().to_string()).collect()
+}
+
+/// Bytes as JSON has them.
+fn bytes(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.as_bytes().to_vec()),
+        other => Some(STANDARD.decode(other["base64"].as_str().unwrap()).unwrap()),
+    }
+}
+
+#[track_caller]
+fn json(finished: &Finished) -> Value {
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+/// A folder without a configuration.
+fn empty() -> Site {
+    let site = Site::with_config("");
+    fs::remove_file(site.path("config.toml")).unwrap();
+    site
+}
+
+/// What `curl -v` has printed of the sample application.
+const CURL_V: &str = include_str!("corpus/curl-v.txt");
+
+#[tokio::test]
+async fn a_pasted_transcript_is_explained_from_a_file_and_from_standard_input() {
+    in_time(async {
+        let site = empty();
+        fs::write(site.path("curl.txt"), CURL_V).unwrap();
+        let from_file = site.run(&["explain", "curl.txt"]).await;
+        assert_eq!((from_file.code, &*from_file.stderr), (Some(0), ""), "{from_file:?}");
+        let piped = feed(&site, &["explain", "-"], CURL_V.as_bytes());
+        assert_eq!(piped.stdout, from_file.stdout);
+        let squeezed: Vec<_> = from_file
+            .stdout
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        for line in [
+            "There is no config.toml: this is the built-in declaration, with every default.",
+            "GET / at 127.0.0.1, tenant (default): enforce, session 1w",
+            "answered 200 by the application",
+            "_ga stripped R2 not declared",
+            "flexopus_session kept R6 declared; byte for byte",
+            "flexopus_session stripped R3 a pair of this name came before it",
+            "flexopus.session stripped S1 not declared: it is not flexopus_session, byte for byte",
+            "(no name) stripped S6 it has no name",
+            "visitedMapBuilder not renewed D3 GET / does not renew it; GET on /map-builder/* does",
+            "Cookie: flexopus_session=abc",
+            "Set-Cookie: _ga=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure",
+        ] {
+            assert!(squeezed.iter().any(|other| other == line), "{line} in {}", from_file.stdout);
+        }
+        let at_acme = site.run(&["explain", "--tenant", "Acme.example:8443", "curl.txt"]).await;
+        assert!(at_acme.stdout.contains("GET / at acme.example, "), "{}", at_acme.stdout);
+    })
+    .await;
+}
+
+/// Runs it with these bytes as its standard input.
+fn feed(site: &Site, arguments: &[&str], input: &[u8]) -> Finished {
+    let mut command = site.command(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that has read enough closes it: that is no failure here.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    Finished { code: output.status.code(), stdout, stderr }
+}
+
+#[tokio::test]
+async fn options_overrule_the_transcript() {
+    in_time(async {
+        let site = empty();
+        fs::write(site.path("curl.txt"), CURL_V).unwrap();
+        let finished = site
+            .run(&[
+                "explain",
+                "--json",
+                "--path",
+                "/api/me",
+                "--method",
+                "POST",
+                "--status",
+                "401",
+                "--cookie",
+                "Cookie: XSRF-TOKEN=t",
+                "--cookie",
+                "_ga=1",
+                "--set-cookie",
+                "set-cookie: flexopus_session=s",
+                "--cache-control",
+                "no-store",
+                "curl.txt",
+            ])
+            .await;
+        let explained = &json(&finished)["exchanges"][0];
+        assert_eq!((&explained["method"], &explained["path"]), (&"POST".into(), &"/api/me".into()));
+        assert_eq!(
+            (&explained["status"], &explained["tenant"]),
+            (&401.into(), &"(default)".into())
+        );
+        assert_eq!(explained["leaves"]["cookie"], "XSRF-TOKEN=t");
+        assert_eq!(explained["leaves"]["set_cookie"].as_array().unwrap().len(), 1);
+        let of = |name: &str, fate: &str| {
+            let mut cookies = explained["cookies"].as_array().unwrap().iter();
+            cookies.find(|cookie| cookie["name"] == name && cookie["fate"] == fate).cloned()
+        };
+        assert_eq!(of("XSRF-TOKEN", "not-renewed").unwrap()["rules"], serde_json::json!(["N3"]));
+        assert!(of("_ga", "evicted").is_none());
+        let page = site.run(&["explain", "--json", "--navigation", "--cookie", "_ga=1"]).await;
+        assert!(page.stdout.contains("\"evicted\""), "{}", page.stdout);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whose_request_it_is_must_be_known() {
+    in_time(async {
+        let setup = || Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
+        let one = Site::of(&setup());
+        let finished = one.run(&["explain", "--cookie", "_ga=1"]).await;
+        assert!(
+            finished.stdout.starts_with("GET / at acme.example, tenant acme.example: "),
+            "{finished:?}"
+        );
+
+        let many = (0..7)
+            .fold(setup().tenant("*.flexopus.example", "mode = \"report\""), |setup, n| {
+                setup.tenant(&format!("t{n}.example"), "")
+            });
+        let many = Site::of(&many);
+        let finished = many.run(&["explain", "--cookie", "_ga=1"]).await;
+        assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{finished:?}");
+        let told = "write one of --tenant www.flexopus.example, --tenant t0.example, ";
+        assert!(finished.stderr.contains(told), "{}", finished.stderr);
+        assert!(finished.stderr.contains("or one of 3 more"), "{}", finished.stderr);
+        let wild =
+            many.run(&["explain", "--cookie", "_ga=1", "--tenant", "x.flexopus.example"]).await;
+        for words in
+            ["What leaves, in report mode, for the application (untouched)", "What would leave, if"]
+        {
+            assert!(wild.stdout.contains(words), "{}", wild.stdout);
+        }
+        let unknown = many.run(&["explain", "--cookie", "_ga=1", "--tenant", "acme.example"]).await;
+        assert_eq!(unknown.code, Some(0), "421 is what the gateway would answer: {unknown:?}");
+        assert!(unknown.stdout.contains("answered 421 by the gateway: T1, "), "{}", unknown.stdout);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_explained_says_what_to_write() {
+    in_time(async {
+        let site = empty();
+        fs::write(site.path("prose"), "nothing of HTTP\n").unwrap();
+        fs::write(site.path("broken.toml"), "[server]\nhtps = []\n").unwrap();
+        for (arguments, code, words) in [
+            (&["explain"][..], 2, "write --cookie"),
+            (&["explain", "prose"], 2, "curl -v"),
+            (
+                &["explain", "--cookie", "a=1", "--tenant", "a b"],
+                2,
+                "write --tenant www.example.com",
+            ),
+            (&["explain", "--path", "api"], 2, "write a path such as /api/me"),
+            (&["explain", "absent"], 1, "absent can't be read: No such file"),
+            (
+                &["explain", "--cookie", "a=1", "--config", "absent.toml"],
+                1,
+                "there is no such file",
+            ),
+            (
+                &["explain", "--cookie", "a=1", "--config", "broken.toml"],
+                1,
+                "did you mean `https`?",
+            ),
+        ] {
+            let finished = site.run(arguments).await;
+            assert_eq!((finished.code, &*finished.stdout), (Some(code), ""), "{finished:?}");
+            assert!(finished.stderr.contains(words), "{words} in {}", finished.stderr);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn hostile_input_troubles_neither_the_terminal_nor_the_program() {
+    in_time(async {
+        let site = empty();
+        let hostile: [&[u8]; 5] = [
+            b"\x1b]0;title\x07=1; a=\x1b[2J",
+            b"a=1\r\nset-cookie: b=2",
+            b"\xc2\x9b2J=1; \xe2\x80\xae=2; \xff\xfe=\x80",
+            b"=; ;;; =;\t; \"; \\",
+            &[b'x'; 100_000],
+        ];
+        for bytes in hostile {
+            for option in ["--cookie", "--set-cookie"] {
+                for json in [&[][..], &["--json"]] {
+                    let mut command = site.command(&["explain", option]);
+                    command.arg(std::ffi::OsStr::from_bytes(bytes)).args(json);
+                    check(&site.start_command(&mut command).exit().await, !json.is_empty());
+                }
+            }
+        }
+        let heads: [&[u8]; 4] = [
+            b"> GET /\x1b[2J HTTP/1.1\r\n> Host: a.example\r\n> Cookie: a\0=1\r\n>\r\n",
+            b"> GET / HTTP/1.1\n> Host: \x1b[2J\n> Host: b\n>\n< HTTP/1.1 200\n< Set-Cookie: \x1b[2J=1\n",
+            &b"HTTP/2 200\n".repeat(5_000),
+            &[b"HTTP/1.1 200\nset-cookie: ", &vec![b'v'; 4_000_000][..]].concat(),
+        ];
+        for head in heads {
+            check(&feed(&site, &["explain", "-"], head), false);
+            check(&feed(&site, &["explain", "--json", "-"], head), true);
+        }
+        let huge = feed(&site, &["explain", "-"], &vec![b'\n'; 17 * 1024 * 1024]);
+        assert_eq!((huge.code, &*huge.stdout), (Some(1), ""));
+        assert!(huge.stderr.contains("leave the bodies out"), "{}", huge.stderr);
+    })
+    .await;
+}
+
+#[track_caller]
+fn check(finished: &Finished, is_json: bool) {
+    assert_eq!((finished.code, &*finished.stderr), (Some(0), ""));
+    if is_json {
+        let _: Value = serde_json::from_str(&finished.stdout).unwrap();
+    }
+    let is_harmless = |c: char| c == '\n' || (is_json && c > '\u{7f}') || (' '..='~').contains(&c);
+    assert!(finished.stdout.chars().all(is_harmless), "{}", finished.stdout.escape_debug());
+}
+
+#[tokio::test]
+async fn colour_is_for_terminals() {
+    in_time(async {
+        let site = empty();
+        let plain = site.run(&["explain", "--cookie", "_ga=1"]).await;
+        assert!(!plain.stdout.contains('\u{1b}'));
+        for (no_color, expected) in [(None, true), (Some("1"), false)] {
+            // `script` makes a terminal for what it runs.
+            let mut command = Command::new("script");
+            let explain = format!("{} explain --cookie _ga=1", env!("CARGO_BIN_EXE_crumbgate"));
+            command.args(["-qec", &explain, "/dev/null"]).current_dir(site.path("."));
+            without_variables(&mut command);
+            no_color.map(|value| command.env("NO_COLOR", value));
+            let finished = site.start_command(&mut command).exit().await;
+            assert!(finished.stdout.contains("stripped"), "{finished:?}");
+            assert_eq!(finished.stdout.contains("\u{1b}["), expected, "{finished:?}");
+        }
+    })
+    .await;
+}
