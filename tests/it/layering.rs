@@ -10,11 +10,10 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 16] = [
+const ROWS: [(&str, &[&str]); 15] = [
     ("policy", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
-    ("ledger", &["audit"]),
     ("config", &["policy", "tenants"]),
     ("clock", &[]),
     ("telemetry", &["config"]),
