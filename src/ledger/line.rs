@@ -169,34 +169,58 @@ impl<'l> Object<'l> {
     }
 
     fn time(&mut self, key: &str, unix_s: u64) {
-        self.text(key, &rfc3339(unix_s));
+        self.key(key);
+        self.line.push(b'"');
+        self.line.extend_from_slice(&rfc3339_bytes(unix_s));
+        self.line.push(b'"');
     }
 
     /// A JSON string (RFC 8259, section 7): as short as it may be, with control characters as `\u00XX`.
     fn quoted(&mut self, text: &str) {
         self.line.push(b'"');
-        for byte in text.bytes() {
-            match byte {
-                b'"' | b'\\' => self.line.extend_from_slice(&[b'\\', byte]),
-                0..0x20 => {
-                    let digits = b"0123456789abcdef";
-                    let [high, low] = [byte >> 4, byte & 15].map(|half| digits[usize::from(half)]);
-                    self.line.extend_from_slice(b"\\u00");
-                    self.line.extend_from_slice(&[high, low]);
-                }
-                _ => self.line.push(byte),
-            }
+        let mut rest = text.as_bytes();
+        while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+            let (plain, special) = rest.split_at(at);
+            self.line.extend_from_slice(plain);
+            self.escaped(special[0]);
+            rest = &special[1..];
         }
+        self.line.extend_from_slice(rest);
         self.line.push(b'"');
+    }
+
+    fn escaped(&mut self, byte: u8) {
+        if byte < 0x20 {
+            let digits = b"0123456789abcdef";
+            let [high, low] = [byte >> 4, byte & 15].map(|half| digits[usize::from(half)]);
+            self.line.extend_from_slice(b"\\u00");
+            self.line.extend_from_slice(&[high, low]);
+        } else {
+            self.line.extend_from_slice(&[b'\\', byte]);
+        }
     }
 }
 
 /// A moment in UTC, to the second: `2026-11-25T20:00:00Z` (RFC 3339). The year 9999 is the last.
 pub fn rfc3339(unix_s: u64) -> String {
+    String::from_utf8_lossy(&rfc3339_bytes(unix_s)).into_owned()
+}
+
+/// By hand, because every line has up to three of them.
+fn rfc3339_bytes(unix_s: u64) -> [u8; 20] {
     let seconds = i64::try_from(unix_s).unwrap_or(LAST_UNIX_S).min(LAST_UNIX_S);
     let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    moment.format(format).unwrap_or_default()
+    let (year, month, day) = moment.to_calendar_date();
+    let (hour, minute, second) = moment.to_hms();
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let century = u8::try_from(year / 100).unwrap_or_default();
+    let year = u8::try_from(year % 100).unwrap_or_default();
+    let parts = [(0, century), (2, year), (5, u8::from(month)), (8, day)];
+    for (at, number) in parts.into_iter().chain([(11, hour), (14, minute), (17, second)]) {
+        text[at] += number / 10;
+        text[at + 1] += number % 10;
+    }
+    text
 }
 
 /// The moment of a text that [`rfc3339`] could have written, in seconds since the Unix epoch.
@@ -291,5 +315,23 @@ mod tests {
     #[test]
     fn the_last_moment_is_that_of_the_year_9999() {
         assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59Z");
+        assert_eq!(unix_s_of("9999-12-31T23:59:59Z"), Some(253_402_300_799));
+    }
+
+    #[test]
+    fn moments_are_those_of_the_calendar() {
+        for (unix_s, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_428_060, "2026-11-23T10:01:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(unix_s), text);
+            assert_eq!(unix_s_of(text), Some(unix_s));
+        }
+        for text in ["", "2026-02-29T00:00:00Z", "2026-11-23T10:01:00", "2026-11-23 10:01:00Z"] {
+            assert_eq!(unix_s_of(text), None, "{text}");
+        }
     }
 }

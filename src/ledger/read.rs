@@ -66,8 +66,9 @@ impl Reader {
             return Err(ReadError::Absent { path: path.to_owned() });
         }
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
-        let connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        // A connection is one thread's at a time: SQLite need not see to that.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         connection.execute_batch("BEGIN DEFERRED").map_err(failed)?;
         let schema = |error| ReadError::Schema { path: path.to_owned(), error };
@@ -100,6 +101,19 @@ impl Reader {
     /// The number of the last entry; 0 where there is none.
     pub fn last(&self) -> Result<u64, ReadError> {
         let last = self.connection.query_row(LAST, [], |row| unsigned(row, 0));
+        last.map_err(|error| self.failed(error))
+    }
+
+    /// The number of the first entry, whatever it is; none where there is none.
+    pub fn first(&self) -> Result<Option<i64>, ReadError> {
+        let first = self.connection.query_row(FIRST, [], |row| row.get(0));
+        first.map_err(|error| self.failed(error))
+    }
+
+    /// The number of the last entry of a closed segment; 0 where none is closed.
+    pub fn last_sealed(&self) -> Result<u64, ReadError> {
+        let sql = "SELECT coalesce(max(last), 0) FROM segments";
+        let last = self.connection.query_row(sql, [], |row| unsigned(row, 0));
         last.map_err(|error| self.failed(error))
     }
 
@@ -218,12 +232,20 @@ impl<'s> Source<'s> {
         let failed = |error| ReadError::Sqlite { path: path_of(connection), error };
         let Some(row) = self.rows.next().map_err(failed)? else { return Ok(()) };
         let seq = unsigned(row, 0).map_err(failed)?;
-        let entry = (self.read)(row).map_err(failed)?;
         let damaged = |what| ReadError::Entry { path: path_of(connection), seq, what };
+        let entry = (self.read)(row).map_err(|error| match error {
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..) => damaged(WRONG_VALUE),
+            error => failed(error),
+        })?;
         self.head = Some((seq, entry.map_err(damaged)?));
         Ok(())
     }
 }
+
+const WRONG_VALUE: &str =
+    "a value has another type, or is larger, than any that the gateway writes";
 
 fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
     let optional = |index| row.get::<_, Option<i64>>(index);
@@ -325,6 +347,10 @@ const HEARTBEATS: &str = "SELECT seq, window, window_s, tenant, number, since, u
 
 const EVENTS: &str =
     "SELECT seq, at, kind, actor, detail FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+const FIRST: &str = "SELECT min(seq) FROM (
+     SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
+     UNION ALL SELECT min(seq) FROM events)";
 
 pub(super) const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
      SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
