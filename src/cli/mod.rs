@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 the answer is no (`check` found errors, the gateway can't start, something failed);
 //! 2 wrong usage.
 
+mod audit;
 mod demo;
 mod explain;
 mod health;
@@ -49,6 +50,11 @@ Exit codes: 0 done; 1 the answer is no, or it failed; 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at the ledger of what was done: verify it, export it, print or change its key
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Make a self-signed development certificate, `dev.crt` and `dev.key`
     ///
     /// It is for localhost, *.localhost, 127.0.0.1, ::1 and the names that you add, and valid for 90 days. Browsers
@@ -132,6 +138,7 @@ struct ConfigFile {
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Audit { command } => audit::run(command),
         Command::Certificate { names, folder, overwrite } => {
             make_certificate(names, &folder, overwrite)
         }
@@ -179,16 +186,19 @@ fn print_completions(shell: clap_complete::Shell) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A page for the command and one for each of its subcommands, one after another.
+/// A page for the command and one for each of its subcommands, and theirs, one after another.
 fn print_manual() -> Result<ExitCode> {
     let mut command = Arguments::command();
     command.build();
     let mut pages = Vec::new();
-    for page in std::iter::once(&command).chain(command.get_subcommands()) {
-        clap_mangen::Man::new(page.clone()).render(&mut pages)?;
-    }
+    render_manual(&command, &mut pages)?;
     say(pages)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn render_manual(command: &clap::Command, pages: &mut Vec<u8>) -> io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(pages)?;
+    command.get_subcommands().try_for_each(|below| render_manual(below, pages))
 }
 
 /// Writes to standard output. Who stops reading has read enough: that is no failure.

@@ -6,7 +6,8 @@
 //!   `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
-//! - [`read`]: reading a ledger, without ever writing; [`vendors`]: who usually sets a cookie.
+//! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`vendors`]: who usually
+//!   sets a cookie.
 
 pub mod checkpoint;
 pub mod codes;
@@ -25,6 +26,7 @@ pub mod seal;
 mod status;
 mod store;
 pub mod vendors;
+pub mod verify;
 mod waiting;
 
 pub use keeper::{Keeper, Settings};

@@ -25,6 +25,7 @@ mod requests;
 mod responses;
 mod smuggling;
 mod streaming;
+mod tamper;
 mod tenants;
 mod tls;
 mod upgrade;

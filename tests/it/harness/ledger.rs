@@ -1,148 +1,225 @@
-//! A ledger, read whole, with its texts in place of their numbers.
+//! A ledger as a gateway leaves it, written row by row: whatever a test wants to have happened.
 
-use std::path::Path;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use crumbgate::{
-    audit::{Figures, Window},
     ledger::{
-        entry::{Entry, EventKind, Segment},
-        read::{ReadError, Reader},
+        codes::Coded,
+        entry::{EventKind, Figures, Segment, Window},
+        key::{KeyFiles, Keyring},
+        migrate, seal,
     },
     policy::{
         Mode,
-        asked::AskedLifetime,
-        verdict::{Action, Direction},
+        verdict::{Action, Direction, Reason},
     },
 };
-use serde_json::Value;
+use rusqlite::{Connection, params};
 
-/// What a ledger says.
-#[derive(Debug, Default)]
-pub(crate) struct Kept {
-    pub(crate) verdicts: Vec<Verdicts>,
-    pub(crate) heartbeats: Vec<Heartbeat>,
-    pub(crate) events: Vec<(EventKind, Value)>,
-    pub(crate) segments: Vec<Segment>,
+/// The writer of a ledger.
+pub(crate) struct Scribe {
+    pub(crate) connection: Connection,
+    pub(crate) keyring: Keyring,
+    pub(crate) path: PathBuf,
+    /// The number of the last entry.
+    pub(crate) seq: u64,
+    /// The begin of the window that is being written.
+    pub(crate) window_unix_s: u64,
+    texts: HashMap<String, i64>,
+    heartbeats: HashMap<Option<String>, u64>,
 }
 
-/// An entry of verdicts.
-#[derive(Clone, Debug)]
-pub(crate) struct Verdicts {
-    pub(crate) window: Window,
-    pub(crate) tenant: String,
-    pub(crate) mode: Mode,
-    pub(crate) direction: Direction,
-    pub(crate) action: Action,
-    pub(crate) name: Option<String>,
-    pub(crate) lifetime: Option<AskedLifetime>,
-    pub(crate) granted_s: Option<u32>,
-    pub(crate) route: String,
-    pub(crate) count: u64,
-    pub(crate) first_unix_s: u64,
-    pub(crate) last_unix_s: u64,
-    pub(crate) attributes: Vec<&'static str>,
-}
+/// What one tenant's cookies did in a window: `(name, route, action, count)`, all of responses.
+pub(crate) type Told<'t> = (&'t str, &'t str, Action, u64);
 
-/// A heartbeat; without a tenant it is the gateway's own.
-#[derive(Clone, Debug)]
-pub(crate) struct Heartbeat {
-    pub(crate) window: Window,
-    pub(crate) tenant: Option<String>,
-    pub(crate) number: u64,
-    pub(crate) requests: u64,
-    pub(crate) seen: Figures,
-    pub(crate) dropped: Figures,
-}
+/// Windows have five minutes.
+pub(crate) const WINDOW_S: u32 = 300;
 
-impl Kept {
-    /// Reads a ledger; a test that can't, fails.
-    pub(crate) fn read(path: &Path) -> Self {
-        Self::try_read(path).unwrap()
-    }
+const DECLARATION: &str = r#"{"cookies":[{"name":"flexopus_session"},{"name":"XSRF-TOKEN"}]}"#;
 
-    /// Reads a ledger, if it can be read now.
-    pub(crate) fn try_read(path: &Path) -> Result<Self, ReadError> {
-        let reader = Reader::open(path)?;
-        let texts = reader.texts();
-        let mut kept = Self { segments: reader.segments()?, ..Self::default() };
-        reader.entries(1, u64::MAX, |_, entry| {
-            match entry {
-                Entry::Event(event) => {
-                    let detail = serde_json::from_str(&event.detail).unwrap();
-                    kept.events.push((event.kind, detail));
-                }
-                Entry::Heartbeat(heartbeat) => kept.heartbeats.push(Heartbeat {
-                    window: heartbeat.window,
-                    tenant: heartbeat.tenant.map(|tenant| texts.get(tenant).to_owned()),
-                    number: heartbeat.number,
-                    requests: heartbeat.requests,
-                    seen: heartbeat.seen,
-                    dropped: heartbeat.dropped,
-                }),
-                Entry::Verdicts(verdicts) => kept.verdicts.push(Verdicts {
-                    window: verdicts.window,
-                    tenant: texts.get(verdicts.tenant).to_owned(),
-                    mode: verdicts.mode,
-                    direction: verdicts.direction,
-                    action: verdicts.action,
-                    name: verdicts.name.map(|name| texts.get(name).to_owned()),
-                    lifetime: verdicts.lifetime,
-                    granted_s: verdicts.granted_s,
-                    route: texts.get(verdicts.route).to_owned(),
-                    count: verdicts.count,
-                    first_unix_s: verdicts.first_unix_s,
-                    last_unix_s: verdicts.last_unix_s,
-                    attributes: verdicts.attributes.words().collect(),
-                }),
-            }
-            Ok::<_, ReadError>(())
-        })?;
-        Ok(kept)
-    }
-
-    /// How often a verdict was reached for a tenant.
-    pub(crate) fn count(&self, tenant: &str, direction: Direction, action: Action) -> u64 {
-        let of = |row: &&Verdicts| {
-            row.tenant == tenant && row.direction == direction && row.action == action
+impl Scribe {
+    /// A new ledger, that of a gateway which has just started.
+    pub(crate) fn new(path: &Path, now_unix_s: u64) -> Self {
+        let mut connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        migrate(&mut connection).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let keyring = Keyring::open(&transaction, KeyFiles::beside(path)).unwrap();
+        transaction
+            .execute(
+                "INSERT INTO declarations (hash, json, since) VALUES (?1, ?2, ?3)",
+                params![declaration_hash(), DECLARATION, now_unix_s.cast_signed()],
+            )
+            .unwrap();
+        transaction.commit().unwrap();
+        let mut scribe = Self {
+            connection,
+            keyring,
+            path: path.to_owned(),
+            seq: 0,
+            window_unix_s: Window::of(now_unix_s, WINDOW_S).start_unix_s,
+            texts: HashMap::new(),
+            heartbeats: HashMap::new(),
         };
-        self.verdicts.iter().filter(of).map(|row| row.count).sum()
+        scribe.event(EventKind::Start, r#"{"version":"0.1.0"}"#);
+        scribe
     }
 
-    /// The heartbeats of a tenant, or the gateway's own.
-    pub(crate) fn heartbeats_of(&self, tenant: Option<&str>) -> Vec<&Heartbeat> {
-        let of = |beat: &&Heartbeat| beat.tenant.as_deref() == tenant;
-        self.heartbeats.iter().filter(of).collect()
+    /// Something happens at the begin of the window.
+    pub(crate) fn event(&mut self, kind: EventKind, detail: &str) -> u64 {
+        self.seq += 1;
+        let mut insert = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .unwrap();
+        let (seq, at) = (self.seq.cast_signed(), self.window_unix_s.cast_signed());
+        insert.execute(params![seq, at, kind.code(), "crumbgate run", detail]).unwrap();
+        self.seq
     }
 
-    /// Requests of a tenant, by its heartbeats.
-    pub(crate) fn requests(&self, tenant: &str) -> u64 {
-        self.heartbeats_of(Some(tenant)).iter().map(|beat| beat.requests).sum()
+    /// The gateway's heartbeat in the window. Returns the number of the entry.
+    pub(crate) fn sign_of_life(&mut self) -> u64 {
+        self.heartbeat(None, Figures::default())
     }
 
-    /// The details of the events of a kind.
-    pub(crate) fn events_of(&self, kind: EventKind) -> Vec<&Value> {
-        self.events.iter().filter(|(other, _)| *other == kind).map(|(_, detail)| detail).collect()
-    }
-
-    /// Each window and tenant: what was seen is in the entries, or counted as dropped (A1).
-    #[track_caller]
-    pub(crate) fn assert_balanced(&self) {
-        let mut tenants: Vec<_> =
-            self.heartbeats.iter().map(|beat| (beat.window, beat.tenant.clone())).collect();
-        tenants.sort();
-        tenants.dedup();
-        for (window, tenant) in tenants {
-            let (mut seen, mut counted) = (Figures::default(), Figures::default());
-            let of = |beat: &&Heartbeat| beat.window == window && beat.tenant == tenant;
-            for beat in self.heartbeats.iter().filter(of) {
-                seen.add(beat.seen);
-                counted.add(beat.dropped);
-            }
-            let of = |row: &&Verdicts| row.window == window && Some(&row.tenant) == tenant.as_ref();
-            for row in self.verdicts.iter().filter(of) {
-                *counted.of(row.direction, row.action) += row.count;
-            }
-            assert_eq!(seen, counted, "{tenant:?} in {window:?}");
+    /// What cookies of a tenant did in the window: its heartbeat, and an entry for each.
+    pub(crate) fn traffic(&mut self, tenant: &str, told: &[Told<'_>]) {
+        let mut seen = Figures::default();
+        for (_, _, action, count) in told {
+            *seen.of(Direction::Response, *action) += count;
+        }
+        self.heartbeat(Some(tenant), seen);
+        for (name, route, action, count) in told {
+            self.verdicts(tenant, name, route, *action, *count);
         }
     }
+
+    /// The next window begins.
+    pub(crate) fn next_window(&mut self) {
+        self.window_unix_s += u64::from(WINDOW_S);
+    }
+
+    /// Closes what is open, and adopts the key that waits.
+    pub(crate) fn close(&mut self) -> Segment {
+        let next = self.keyring.next().unwrap();
+        let transaction = self.connection.transaction().unwrap();
+        let segment = seal::close(&transaction, &self.keyring, next.as_ref(), self.window_unix_s);
+        let segment = segment.unwrap().expect("something is open");
+        transaction.commit().unwrap();
+        if let Some(next) = next {
+            self.keyring.adopt(next).unwrap();
+        }
+        self.seq = segment.last;
+        segment
+    }
+
+    /// Prunes what is older than a moment, as the keeper does.
+    pub(crate) fn prune(&mut self, before_unix_s: u64) -> Option<u64> {
+        let transaction = self.connection.transaction().unwrap();
+        let pruned = seal::prune(&transaction, before_unix_s, self.window_unix_s).unwrap();
+        transaction.commit().unwrap();
+        if let Some(segment) = pruned {
+            self.event(EventKind::Prune, &format!(r#"{{"segments":{segment}}}"#));
+        }
+        pruned
+    }
+
+    fn heartbeat(&mut self, tenant: Option<&str>, seen: Figures) -> u64 {
+        self.seq += 1;
+        let number = self.heartbeats.entry(tenant.map(str::to_owned)).or_default();
+        *number += 1;
+        let number = *number;
+        let requests: i64 = tenant.map_or(0, |_| 100);
+        let tenant = tenant.map(|tenant| self.text(tenant));
+        let declaration = self.text(&declaration_hash());
+        let start = self.window_unix_s.cast_signed();
+        let [number, request, response, added] =
+            [number, seen.request, seen.response, seen.added].map(u64::cast_signed);
+        let mut insert = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO heartbeats VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, 0, ?12)",
+            )
+            .unwrap();
+        insert
+            .execute(params![
+                self.seq.cast_signed(),
+                start,
+                WINDOW_S,
+                tenant,
+                number,
+                start,
+                start + i64::from(WINDOW_S) - 1,
+                requests,
+                request,
+                response,
+                added,
+                declaration
+            ])
+            .unwrap();
+        self.seq
+    }
+
+    fn verdicts(&mut self, tenant: &str, name: &str, route: &str, action: Action, count: u64) {
+        self.seq += 1;
+        let tenant = self.text(tenant);
+        let (name, route) = (self.text(name), self.text(route));
+        let declaration = self.text(&declaration_hash());
+        let start = self.window_unix_s.cast_signed();
+        let granted: Option<u32> = (action == Action::Rewrite).then_some(604_800);
+        let mut insert = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO verdicts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            )
+            .unwrap();
+        insert
+            .execute(params![
+                self.seq.cast_signed(),
+                start,
+                WINDOW_S,
+                tenant,
+                Mode::Enforce.code(),
+                Direction::Response.code(),
+                action.code(),
+                name,
+                8,
+                granted,
+                route,
+                declaration,
+                count.cast_signed(),
+                start,
+                start + 240,
+                0b0101_0000
+            ])
+            .unwrap();
+    }
+
+    fn text(&mut self, text: &str) -> i64 {
+        if let Some(id) = self.texts.get(text) {
+            return *id;
+        }
+        self.connection.execute("INSERT INTO texts (text) VALUES (?1)", [text]).unwrap();
+        let id = self.connection.last_insert_rowid();
+        self.texts.insert(text.to_owned(), id);
+        id
+    }
 }
+
+/// The version of the only declaration.
+pub(crate) fn declaration_hash() -> String {
+    let hash = crumbgate::ledger::merkle::sha256(DECLARATION.as_bytes());
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What most windows of these ledgers hold.
+pub(crate) const USUAL: [Told<'static>; 3] = [
+    ("flexopus_session", "/api/{id}", Action::Rewrite, 40),
+    ("_ga", "/", Action::Strip(Reason::Undeclared), 7),
+    ("=HYPERLINK(\"https://evil.example\")", "/", Action::Strip(Reason::Malformed), 1),
+];

@@ -1,0 +1,78 @@
+//! `crumbgate audit`: the ledger, looked at from outside. None of it needs a running gateway, nor disturbs one.
+
+mod key;
+mod verify;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Result, anyhow};
+use clap::Subcommand;
+
+use super::ConfigFile;
+
+/// What can be asked of the ledger.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print the newest signed checkpoint, to be kept elsewhere
+    ///
+    /// Whoever keeps it (in a mail, on paper, in another system) can show later that nothing up to there was changed:
+    /// crumbgate audit verify --anchor FILE
+    Checkpoint {
+        #[command(flatten)]
+        ledger: LedgerFile,
+    },
+    /// Print the public key that signs, and its fingerprint
+    Key {
+        #[command(flatten)]
+        ledger: LedgerFile,
+    },
+    /// Make a new key, which the running gateway takes when it next closes a segment
+    ///
+    /// The change is an entry of the ledger, and signed by the old key. Until then the new key waits in
+    /// `….key.next`, beside the ledger.
+    RotateKey {
+        #[command(flatten)]
+        ledger: LedgerFile,
+    },
+    /// Say whether everything in a ledger or a bundle is as it was sealed, or what is not
+    ///
+    /// Needs no network and nothing beside the file. Names the first entry, segment or gap that does not fit. Exit code
+    /// 0 where all of it fits, 1 otherwise.
+    Verify(verify::Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct LedgerFile {
+    /// The ledger; the configuration's, where none is named
+    #[arg(value_name = "LEDGER")]
+    ledger: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl LedgerFile {
+    /// Where the ledger is. A configuration is read only where no file is named.
+    fn path(&self) -> Result<PathBuf> {
+        match &self.ledger {
+            Some(path) => Ok(path.clone()),
+            None => configured(&self.config.config),
+        }
+    }
+}
+
+fn configured(config: &Path) -> Result<PathBuf> {
+    let loaded = super::read(config).map_err(|problems| anyhow!("{problems}"))?;
+    Ok(loaded.config.evidence.path)
+}
+
+pub(super) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Checkpoint { ledger } => key::print_checkpoint(&ledger.path()?),
+        Command::Key { ledger } => key::print(&ledger.path()?),
+        Command::RotateKey { ledger } => key::rotate(&ledger.path()?),
+        Command::Verify(arguments) => verify::run(&arguments),
+    }
+}

@@ -1,0 +1,134 @@
+//! `crumbgate audit verify`: tells what [`verify`](crate::ledger::verify) found.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{ConfigFile, say},
+    ledger::{
+        checkpoint::Checkpoint,
+        line::rfc3339,
+        verify::{Expected, Finding, PinnedKey, Verification, read_anchors, verify_ledger},
+    },
+};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The ledger, or a bundle that was exported of one; the configuration's ledger, where none is named
+    #[arg(value_name = "LEDGER|BUNDLE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
+    /// The key that must have signed, as `crumbgate audit key` printed it or its fingerprint
+    ///
+    /// Without it, a history that was signed anew with another key fits.
+    #[arg(long, value_name = "VERIFIER|FINGERPRINT")]
+    key: Option<PinnedKey>,
+    /// A file with a checkpoint that was kept elsewhere, or several: they must be part of the chain
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let file = match &arguments.file {
+        Some(file) => file.clone(),
+        None => super::configured(&arguments.config.config)?,
+    };
+    let anchors = arguments.anchor.as_deref().map(anchors).transpose()?.unwrap_or_default();
+    let expected = Expected { key: arguments.key.clone(), anchors };
+    let found = verify_ledger(&file, &expected)?;
+    let text = if arguments.json {
+        format!("{}\n", as_json(&found))
+    } else {
+        match &found {
+            Ok(verification) => as_text(&file, verification, &expected),
+            Err(finding) => format!("{}: it does not verify.\n{finding}\n", file.display()),
+        }
+    };
+    say(text)?;
+    Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn anchors(file: &Path) -> Result<Vec<Checkpoint>> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("{}: it can't be read", file.display()))?;
+    read_anchors(&text).with_context(|| format!("{}: expected a signed checkpoint", file.display()))
+}
+
+fn as_text(file: &Path, verification: &Verification, expected: &Expected) -> String {
+    let Verification { segments, present, entries, unsealed, .. } = *verification;
+    let mut lines = vec![format!("{}: it verifies.", file.display())];
+    let mut line = |line: String| lines.push(line);
+    if let Some(tenant) = &verification.tenant {
+        line(format!("tenant        {tenant:?}, and the gateway itself"));
+    }
+    line(format!("entries       {entries}, as they were sealed"));
+    line(match segments - present {
+        0 => format!("segments      {segments}, in one chain"),
+        absent => {
+            format!("segments      {segments}, in one chain; the entries of {absent} are not here")
+        }
+    });
+    if let Some(newest) = &verification.newest {
+        let closed = rfc3339(newest.closed_unix_s);
+        line(format!("sealed        up to entry {}, {closed}", newest.last));
+    }
+    if unsealed > 0 {
+        line(format!("not sealed    {unsealed} newer entries: nothing is said of them"));
+    }
+    for key in &verification.keys {
+        line(format!("signed by     {key}\n              fingerprint {}", key.fingerprint()));
+    }
+    if expected.key.is_some() {
+        line("key           the expected one has signed".to_owned());
+    }
+    match verification.anchors {
+        0 => {}
+        1 => line(
+            "anchor        it is in the chain: everything up to it is as it was then".to_owned(),
+        ),
+        number => line(format!("anchors       all {number} are in the chain")),
+    }
+    if expected.key.is_none() && verification.anchors == 0 && segments > 0 {
+        line(
+            "Nothing was compared with what is kept elsewhere: who has the key could have written all of it anew \
+             (--key, --anchor)."
+                .to_owned(),
+        );
+    }
+    lines.join("\n") + "\n"
+}
+
+fn as_json(found: &Result<Verification, Finding>) -> Value {
+    match found {
+        Ok(verification) => json!({
+            "verifies": true,
+            "ledger": verification.ledger,
+            "tenant": verification.tenant,
+            "segments": verification.segments,
+            "segments_present": verification.present,
+            "entries": verification.entries,
+            "entries_unsealed": verification.unsealed,
+            "sealed_entry": verification.newest.as_ref().map(|newest| newest.last),
+            "sealed_at": verification.newest.as_ref().map(|newest| rfc3339(newest.closed_unix_s)),
+            "keys": verification.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "anchors": verification.anchors,
+        }),
+        Err(finding) => json!({
+            "verifies": false,
+            "finding": finding.word(),
+            "segment": finding.segment(),
+            "entry": finding.entry(),
+            "message": finding.to_string(),
+        }),
+    }
+}

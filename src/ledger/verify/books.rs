@@ -1,0 +1,146 @@
+//! What must add up beyond the hashes: the figures of each window (A1), and the heartbeats (A5).
+
+use std::collections::HashMap;
+
+use super::{
+    super::entry::{Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window},
+    Finding,
+    finding::Balance,
+};
+
+/// The books of a ledger, kept while its entries pass by in order.
+#[derive(Default)]
+pub(super) struct Books {
+    /// Windows that are not balanced (yet): most are gone as soon as their last entry came.
+    open: HashMap<(Window, TextId), Sums>,
+    /// The last heartbeat of each tenant, and of the gateway.
+    heartbeats: HashMap<Option<TextId>, Last>,
+    /// The last window in which the gateway was alive; none where entries are absent since.
+    gateway: Option<Window>,
+    /// Whether an event since then says that it was stopped.
+    stopped: bool,
+    /// How many stretches of entries were absent so far.
+    absences: u64,
+    /// When the last of them was closed: what began before may be there in part only.
+    absent_unix_s: Option<u64>,
+    /// The last segment that an event says was pruned.
+    pruned: u64,
+}
+
+#[derive(Default)]
+struct Sums {
+    seen: Figures,
+    told: Figures,
+}
+
+struct Last {
+    number: u64,
+    absences: u64,
+}
+
+impl Books {
+    /// Says that the entries of a segment are not there.
+    pub(super) fn skip(&mut self, closed_unix_s: u64) {
+        self.absences += 1;
+        self.absent_unix_s = self.absent_unix_s.max(Some(closed_unix_s));
+        self.gateway = None;
+    }
+
+    /// Enters the next entry.
+    pub(super) fn enter(&mut self, seq: u64, entry: &Entry, texts: &Texts) -> Result<(), Finding> {
+        match entry {
+            Entry::Event(event) => self.enter_event(event),
+            Entry::Heartbeat(heartbeat) => return self.enter_heartbeat(seq, heartbeat, texts),
+            Entry::Verdicts(verdicts) => self.enter_verdicts(verdicts),
+        }
+        Ok(())
+    }
+
+    /// The last segment that an event says was pruned; 0 where none says so.
+    pub(super) fn pruned(&self) -> u64 {
+        self.pruned
+    }
+
+    /// Closes the books: every window that had ended by `until_unix_s` must be balanced.
+    pub(super) fn close(self, until_unix_s: u64, texts: &Texts) -> Result<(), Finding> {
+        let is_due = |window: &Window| {
+            window.end_unix_s() <= until_unix_s && self.absent_unix_s < Some(window.start_unix_s)
+        };
+        let due = self.open.iter().filter(|((window, _), _)| is_due(window));
+        let first = due.min_by_key(|((window, tenant), _)| (window.start_unix_s, tenant.0));
+        let Some(((window, tenant), sums)) = first else { return Ok(()) };
+        let tenant = texts.get(*tenant).to_owned();
+        Err(Finding::Balance(Box::new(Balance::of(*window, tenant, sums.seen, sums.told))))
+    }
+
+    fn enter_event(&mut self, event: &Event) {
+        match event.kind {
+            EventKind::Clock | EventKind::Stop | EventKind::UncleanStop => self.stopped = true,
+            EventKind::Prune => {
+                let detail = serde_json::from_str::<serde_json::Value>(&event.detail);
+                let segments = detail.ok().and_then(|detail| detail["segments"].as_u64());
+                self.pruned = self.pruned.max(segments.unwrap_or_default());
+            }
+            EventKind::Configuration
+            | EventKind::Damage
+            | EventKind::Declaration
+            | EventKind::Key
+            | EventKind::Loss
+            | EventKind::Start => {}
+        }
+    }
+
+    fn enter_heartbeat(
+        &mut self,
+        seq: u64,
+        heartbeat: &Heartbeat,
+        texts: &Texts,
+    ) -> Result<(), Finding> {
+        let Heartbeat { window, tenant, number, .. } = *heartbeat;
+        let (last, absences) =
+            self.heartbeats.get(&tenant).map_or((0, 0), |last| (last.number, last.absences));
+        let expected = last.saturating_add(1);
+        // Where entries are absent, so may be heartbeats.
+        let follows = number == expected || (number > last && absences < self.absences);
+        if !follows {
+            let tenant = tenant.map(|tenant| texts.get(tenant).to_owned());
+            return Err(Finding::Heartbeat { entry: seq, tenant, found: number, expected });
+        }
+        self.heartbeats.insert(tenant, Last { number, absences: self.absences });
+        match tenant {
+            Some(tenant) => self.add(window, tenant, |sums| {
+                sums.seen.add(heartbeat.seen);
+                sums.told.add(heartbeat.dropped);
+            }),
+            None => self.enter_sign_of_life(seq, window)?,
+        }
+        Ok(())
+    }
+
+    fn enter_sign_of_life(&mut self, seq: u64, window: Window) -> Result<(), Finding> {
+        let before = self.gateway.replace(window);
+        let stopped = std::mem::take(&mut self.stopped);
+        match before.map(Window::end_unix_s) {
+            Some(from_unix_s) if window.start_unix_s > from_unix_s && !stopped => {
+                Err(Finding::Gap { entry: seq, from_unix_s, until_unix_s: window.start_unix_s })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn enter_verdicts(&mut self, verdicts: &Verdicts) {
+        self.add(verdicts.window, verdicts.tenant, |sums| {
+            let figure = sums.told.of(verdicts.direction, verdicts.action);
+            *figure = figure.saturating_add(verdicts.count);
+        });
+    }
+
+    fn add(&mut self, window: Window, tenant: TextId, add: impl FnOnce(&mut Sums)) {
+        let sums = self.open.entry((window, tenant)).or_default();
+        add(sums);
+        // What comes later (a window can be split over two segments) must balance by itself then.
+        if sums.seen == sums.told {
+            self.open.remove(&(window, tenant));
+        }
+    }
+}

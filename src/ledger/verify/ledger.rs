@@ -1,0 +1,248 @@
+//! Verifies the ledger in a gateway's own file, live or left.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use super::{
+    super::{
+        checkpoint::Checkpoint,
+        entry::{Entry, Segment},
+        line::LineWriter,
+        merkle::Hash,
+        outline::Outline,
+        read::{ReadError, Reader},
+    },
+    Expected, Finding, Verification,
+    books::Books,
+    chain::Chain,
+    is_of_hash,
+    segment::{Misfit, SegmentCheck, name_change},
+};
+
+/// Verifies a ledger as it is now. The inner error is the first thing that does not fit.
+///
+/// # Errors
+///
+/// Where there is nothing to verify: no file, another program's, or one that can't be opened.
+pub fn verify_ledger(
+    path: &Path,
+    expected: &Expected,
+) -> Result<Result<Verification, Finding>, ReadError> {
+    let verified = Reader::open(path).map_err(Stop::from);
+    match verified.and_then(|reader| verify(&reader, expected)) {
+        Ok(verification) => Ok(Ok(verification)),
+        Err(Stop::Finding(finding)) => Ok(Err(*finding)),
+        Err(Stop::Read(error)) => Err(error),
+    }
+}
+
+/// Why a verification goes no further.
+enum Stop {
+    Finding(Box<Finding>),
+    Read(ReadError),
+}
+
+impl From<Finding> for Stop {
+    fn from(finding: Finding) -> Self {
+        Self::Finding(Box::new(finding))
+    }
+}
+
+impl From<ReadError> for Stop {
+    /// What can't be read was damaged; that is found, and not a failure of the verification.
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Entry { seq, what, .. } => {
+                Finding::Unreadable { entry: seq, what: what.to_owned() }.into()
+            }
+            ReadError::Sqlite { ref error, .. } if is_damage(error) => {
+                let problem = format!("the file is cut or damaged: {error}");
+                Finding::File { behind: 0, problem }.into()
+            }
+            ReadError::Absent { .. } | ReadError::Schema { .. } | ReadError::Sqlite { .. } => {
+                Self::Read(error)
+            }
+        }
+    }
+}
+
+/// Whether SQLite speaks of the file's content, and not of what kept it from reading.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::CannotOpen
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory
+                | ErrorCode::PermissionDenied
+        )
+    )
+}
+
+fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
+    let segments = reader.segments()?;
+    let keys = reader.keys()?;
+    if keys.is_empty() && segments.is_empty() {
+        return unsealed(reader, expected);
+    }
+    let mut chain = Chain::new(keys, expected)?;
+    let mut walk = Walk { reader, books: Books::default(), entries: 0, present: 0, last: 0 };
+    for segment in &segments {
+        let checkpoint = chain.link(&segment.checkpoint)?;
+        let fits = (segment.number, segment.first, segment.last)
+            == (checkpoint.segment, checkpoint.first, checkpoint.last);
+        if !fits {
+            return Err(Finding::Columns { segment: checkpoint.segment }.into());
+        }
+        walk.segment(segment, &checkpoint).map_err(|stop| walk.place(stop))?;
+    }
+    let unsealed = walk.unsealed().map_err(|stop| walk.place(stop))?;
+    if let Some(stray) = reader.first()?.filter(|first| *first < 1) {
+        return Err(Finding::Stray { entry: stray }.into());
+    }
+    let untold = segments
+        .iter()
+        .rev()
+        .find(|segment| segment.pruned_unix_s.is_some() && segment.number > walk.books.pruned());
+    if let Some(segment) = untold {
+        return Err(Finding::PrunedUntold { segment: segment.number }.into());
+    }
+    for declaration in reader.declarations()? {
+        if !is_of_hash(&declaration.json, &declaration.hash) {
+            return Err(Finding::Declaration { hash: declaration.hash }.into());
+        }
+    }
+    let ledger = chain.ledger().to_owned();
+    let followed = chain.end()?;
+    let closed_unix_s = followed.last.as_ref().map_or(0, |last| last.closed_unix_s);
+    walk.books.close(closed_unix_s, reader.texts())?;
+    Ok(Verification {
+        ledger,
+        tenant: None,
+        segments: segments.len() as u64,
+        present: walk.present,
+        entries: walk.entries,
+        unsealed,
+        newest: followed.last,
+        keys: followed.keys,
+        anchors: followed.anchors,
+    })
+}
+
+/// A ledger in which nothing was ever closed: there is nothing that could be wrong, unless something was expected.
+fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
+    if let Some(anchor) = expected.anchors.first() {
+        return Err(Finding::AnchorBeyond { segment: anchor.segment, last: 0 }.into());
+    }
+    if let Some(key) = &expected.key {
+        return Err(Finding::KeyUnknown { expected: key.to_string(), found: Vec::new() }.into());
+    }
+    let mut walk = Walk { reader, books: Books::default(), entries: 0, present: 0, last: 0 };
+    let unsealed = walk.unsealed()?;
+    Ok(Verification {
+        ledger: String::new(),
+        tenant: None,
+        segments: 0,
+        present: 0,
+        entries: 0,
+        unsealed,
+        newest: None,
+        keys: Vec::new(),
+        anchors: 0,
+    })
+}
+
+/// The way through the entries.
+struct Walk<'r> {
+    reader: &'r Reader,
+    books: Books,
+    entries: u64,
+    present: u64,
+    /// The number of the last entry that was looked at.
+    last: u64,
+}
+
+impl Walk<'_> {
+    fn segment(&mut self, segment: &Segment, checkpoint: &Checkpoint) -> Result<(), Stop> {
+        if segment.pruned_unix_s.is_some() {
+            self.books.skip(checkpoint.closed_unix_s);
+            return self.reader.entries(segment.first, segment.last, |seq, _| {
+                let segment = segment.number;
+                Err(Finding::Inserted { segment, entry: seq, moved_to: None }.into())
+            });
+        }
+        let outline = self.reader.outline(segment.number)?;
+        let lines = LineWriter::new(self.reader.texts(), &segment.secret);
+        let mut check = SegmentCheck::new(checkpoint, outline.as_deref());
+        let mut line = Vec::new();
+        let mut misfit = None;
+        let walked = self.reader.entries(segment.first, segment.last, |seq, entry| {
+            let leaf = lines.leaf(seq, &entry, &mut line);
+            if let Err(found) = check.push(seq, leaf) {
+                misfit = Some(found);
+                return Err(Finding::whole(checkpoint).into());
+            }
+            self.last = seq;
+            // What an entry says that was changed is no matter.
+            if check.is_in_doubt() {
+                return Ok(());
+            }
+            self.books.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
+        });
+        if misfit.is_none() {
+            walked?;
+        }
+        let fits = misfit.map_or_else(|| check.finish(), Err);
+        if let Err(misfit) = fits {
+            return Err(self.name(misfit, segment, checkpoint, outline.as_deref())?.into());
+        }
+        self.entries += checkpoint.size();
+        self.present += 1;
+        Ok(())
+    }
+
+    /// What is to be said of a misfit, after a second look at the segment.
+    fn name(
+        &self,
+        misfit: Misfit,
+        segment: &Segment,
+        checkpoint: &Checkpoint,
+        outline: Option<&[u8]>,
+    ) -> Result<Finding, Stop> {
+        let outline = outline.and_then(|bytes| Outline::of_bytes(bytes, checkpoint.size()));
+        let (Misfit::Changed(seq), Some(outline)) = (misfit, outline) else {
+            return Ok(misfit.finding(checkpoint));
+        };
+        let mut entries: Vec<(u64, Entry)> = Vec::new();
+        self.reader.entries(segment.first, segment.last.saturating_add(1), |seq, entry| {
+            entries.push((seq, entry));
+            Ok::<_, Stop>(())
+        })?;
+        let lines = LineWriter::new(self.reader.texts(), &segment.secret);
+        let mut line = Vec::new();
+        let leaf = |seq: u64, entry: &Entry| -> Hash { lines.leaf(seq, entry, &mut line) };
+        Ok(name_change(checkpoint, &outline.marks, &entries, seq, leaf))
+    }
+
+    /// Enters what is not sealed yet, and counts it.
+    fn unsealed(&mut self) -> Result<u64, Stop> {
+        let (first, mut count) = (self.reader.last_sealed()?.saturating_add(1), 0);
+        self.reader.entries(first, u64::MAX, |seq, entry| {
+            self.last = seq;
+            count += 1;
+            self.books.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
+        })?;
+        Ok(count)
+    }
+
+    /// Says how far one came before the file could not be read.
+    fn place(&self, stop: Stop) -> Stop {
+        let Stop::Finding(finding) = stop else { return stop };
+        match *finding {
+            Finding::File { problem, .. } => Finding::File { behind: self.last, problem }.into(),
+            other => other.into(),
+        }
+    }
+}

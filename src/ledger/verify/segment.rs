@@ -1,0 +1,168 @@
+//! One segment: do its entries fit its signed root, and which is the first that does not?
+
+use super::{
+    super::{
+        checkpoint::Checkpoint,
+        entry::Entry,
+        merkle::Hash,
+        outline::{BLOCK, Mark, Outline, OutlineBuilder, mark},
+    },
+    Finding,
+};
+
+/// Compares the leaves of a segment with what was sealed, one after another.
+pub(super) struct SegmentCheck<'c> {
+    checkpoint: &'c Checkpoint,
+    /// What was kept to name entries by. None: it is lost, or does not fit the root itself.
+    outline: Option<Outline>,
+    outline_is_lost: bool,
+    leaves: OutlineBuilder,
+    /// The first entry of which the mark is another.
+    suspect: Option<u64>,
+}
+
+/// Where the entries of a segment stop fitting.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Misfit {
+    /// This one is another one than was sealed.
+    Changed(u64),
+    /// This one was sealed and is not there.
+    Missing(u64),
+    /// There is more than one of this number, or one that comes too late.
+    Surplus(u64),
+    /// One of the block that begins with this one.
+    InBlock(u64),
+    /// Some entry.
+    Somewhere,
+    /// None: only the outline was changed.
+    OutlineAlone,
+}
+
+impl<'c> SegmentCheck<'c> {
+    /// Begins with a segment. `outline` is what was kept of it.
+    pub(super) fn new(checkpoint: &'c Checkpoint, outline: Option<&[u8]>) -> Self {
+        let outline = outline.and_then(|bytes| Outline::of_bytes(bytes, checkpoint.size()));
+        let outline = outline.filter(|outline| outline.root() == checkpoint.root);
+        Self {
+            checkpoint,
+            outline_is_lost: outline.is_none(),
+            outline,
+            leaves: OutlineBuilder::default(),
+            suspect: None,
+        }
+    }
+
+    /// Adds the next entry's leaf.
+    pub(super) fn push(&mut self, seq: u64, leaf: Hash) -> Result<(), Misfit> {
+        let expected = self.expected();
+        if seq > expected {
+            return Err(self.suspect.map_or(Misfit::Missing(expected), Misfit::Changed));
+        }
+        if seq < expected {
+            return Err(self.suspect.map_or(Misfit::Surplus(seq), Misfit::Changed));
+        }
+        let index = usize::try_from(self.leaves.size()).unwrap_or(usize::MAX);
+        let block = self.leaves.push(leaf);
+        let Some(outline) = &self.outline else { return Ok(()) };
+        if outline.marks.get(index) != Some(&mark(&leaf)) {
+            self.suspect = self.suspect.or(Some(seq));
+        }
+        match block {
+            Some(root) => self.compare_block(index / BLOCK, root),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an entry came that does not seem to fit: the end of its block decides.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.suspect.is_some()
+    }
+
+    /// Ends the segment: all of its entries came.
+    pub(super) fn finish(mut self) -> Result<(), Misfit> {
+        let expected = self.expected();
+        if expected <= self.checkpoint.last {
+            return Err(self.suspect.map_or(Misfit::Missing(expected), Misfit::Changed));
+        }
+        let (root, built) = std::mem::take(&mut self.leaves).finish();
+        if root == self.checkpoint.root {
+            let is_whole = !self.outline_is_lost && self.suspect.is_none();
+            return if is_whole { Ok(()) } else { Err(Misfit::OutlineAlone) };
+        }
+        if self.outline.is_some()
+            && let Some(last) = built.blocks.len().checked_sub(1)
+        {
+            self.compare_block(last, built.blocks[last])?;
+        }
+        Err(Misfit::Somewhere)
+    }
+
+    /// The number of the entry that comes next.
+    fn expected(&self) -> u64 {
+        self.checkpoint.first.saturating_add(self.leaves.size())
+    }
+
+    fn compare_block(&self, block: usize, root: Hash) -> Result<(), Misfit> {
+        let sealed = self.outline.as_ref().and_then(|outline| outline.blocks.get(block));
+        if sealed == Some(&root) {
+            return Ok(());
+        }
+        let first = self.checkpoint.first.saturating_add((block * BLOCK) as u64);
+        match self.suspect {
+            Some(seq) if seq >= first => Err(Misfit::Changed(seq)),
+            _ => Err(Misfit::InBlock(first)),
+        }
+    }
+}
+
+impl Misfit {
+    /// What is said of it, as far as it can be known from the place alone.
+    pub(super) fn finding(self, checkpoint: &Checkpoint) -> Finding {
+        let segment = checkpoint.segment;
+        match self {
+            Self::Changed(entry) => Finding::Changed { segment, entry },
+            Self::Missing(entry) => Finding::Missing { segment, entry },
+            Self::Surplus(entry) => Finding::Inserted { segment, entry, moved_to: None },
+            Self::InBlock(first) => {
+                let last = first.saturating_add(BLOCK as u64 - 1).min(checkpoint.last);
+                Finding::Block { segment, first, last }
+            }
+            Self::Somewhere => Finding::whole(checkpoint),
+            Self::OutlineAlone => Finding::Outline { segment },
+        }
+    }
+}
+
+/// Says what became of an entry that is not what was sealed in its place: changed, exchanged for another, removed with
+/// those behind it moved up, or a new one put before it.
+///
+/// `entries` are those that now have the segment's numbers, and a few behind; `leaf` is an entry's leaf, were it the one
+/// of that number.
+pub(super) fn name_change(
+    checkpoint: &Checkpoint,
+    marks: &[Mark],
+    entries: &[(u64, Entry)],
+    entry: u64,
+    mut leaf: impl FnMut(u64, &Entry) -> Hash,
+) -> Finding {
+    let segment = checkpoint.segment;
+    let sealed = |seq: u64| {
+        let index = usize::try_from(seq.checked_sub(checkpoint.first)?).ok()?;
+        marks.get(index).copied()
+    };
+    let here = entries.iter().find(|(seq, _)| *seq == entry).map(|(_, entry)| entry);
+    let holds = here.and_then(|here| {
+        (checkpoint.first..=checkpoint.last)
+            .find(|seq| *seq != entry && sealed(*seq) == Some(mark(&leaf(*seq, here))))
+    });
+    let moved_to = entries
+        .iter()
+        .find(|(seq, other)| *seq != entry && sealed(entry) == Some(mark(&leaf(entry, other))))
+        .map(|(seq, _)| *seq);
+    match (holds, moved_to) {
+        (Some(holds), Some(_)) => Finding::Reordered { segment, entry, holds },
+        (Some(_), None) => Finding::Missing { segment, entry },
+        (None, Some(_)) => Finding::Inserted { segment, entry, moved_to },
+        (None, None) => Finding::Changed { segment, entry },
+    }
+}

@@ -1,0 +1,148 @@
+//! A ledger, read whole, with its texts in place of their numbers.
+
+use std::path::Path;
+
+use crumbgate::{
+    audit::{Figures, Window},
+    ledger::{
+        entry::{Entry, EventKind, Segment},
+        read::{ReadError, Reader},
+    },
+    policy::{
+        Mode,
+        asked::AskedLifetime,
+        verdict::{Action, Direction},
+    },
+};
+use serde_json::Value;
+
+/// What a ledger says.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) verdicts: Vec<Verdicts>,
+    pub(crate) heartbeats: Vec<Heartbeat>,
+    pub(crate) events: Vec<(EventKind, Value)>,
+    pub(crate) segments: Vec<Segment>,
+}
+
+/// An entry of verdicts.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdicts {
+    pub(crate) window: Window,
+    pub(crate) tenant: String,
+    pub(crate) mode: Mode,
+    pub(crate) direction: Direction,
+    pub(crate) action: Action,
+    pub(crate) name: Option<String>,
+    pub(crate) lifetime: Option<AskedLifetime>,
+    pub(crate) granted_s: Option<u32>,
+    pub(crate) route: String,
+    pub(crate) count: u64,
+    pub(crate) first_unix_s: u64,
+    pub(crate) last_unix_s: u64,
+    pub(crate) attributes: Vec<&'static str>,
+}
+
+/// A heartbeat; without a tenant it is the gateway's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Heartbeat {
+    pub(crate) window: Window,
+    pub(crate) tenant: Option<String>,
+    pub(crate) number: u64,
+    pub(crate) requests: u64,
+    pub(crate) seen: Figures,
+    pub(crate) dropped: Figures,
+}
+
+impl Kept {
+    /// Reads a ledger; a test that can't, fails.
+    pub(crate) fn read(path: &Path) -> Self {
+        Self::try_read(path).unwrap()
+    }
+
+    /// Reads a ledger, if it can be read now.
+    pub(crate) fn try_read(path: &Path) -> Result<Self, ReadError> {
+        let reader = Reader::open(path)?;
+        let texts = reader.texts();
+        let mut kept = Self { segments: reader.segments()?, ..Self::default() };
+        reader.entries(1, u64::MAX, |_, entry| {
+            match entry {
+                Entry::Event(event) => {
+                    let detail = serde_json::from_str(&event.detail).unwrap();
+                    kept.events.push((event.kind, detail));
+                }
+                Entry::Heartbeat(heartbeat) => kept.heartbeats.push(Heartbeat {
+                    window: heartbeat.window,
+                    tenant: heartbeat.tenant.map(|tenant| texts.get(tenant).to_owned()),
+                    number: heartbeat.number,
+                    requests: heartbeat.requests,
+                    seen: heartbeat.seen,
+                    dropped: heartbeat.dropped,
+                }),
+                Entry::Verdicts(verdicts) => kept.verdicts.push(Verdicts {
+                    window: verdicts.window,
+                    tenant: texts.get(verdicts.tenant).to_owned(),
+                    mode: verdicts.mode,
+                    direction: verdicts.direction,
+                    action: verdicts.action,
+                    name: verdicts.name.map(|name| texts.get(name).to_owned()),
+                    lifetime: verdicts.lifetime,
+                    granted_s: verdicts.granted_s,
+                    route: texts.get(verdicts.route).to_owned(),
+                    count: verdicts.count,
+                    first_unix_s: verdicts.first_unix_s,
+                    last_unix_s: verdicts.last_unix_s,
+                    attributes: verdicts.attributes.words().collect(),
+                }),
+            }
+            Ok::<_, ReadError>(())
+        })?;
+        Ok(kept)
+    }
+
+    /// How often a verdict was reached for a tenant.
+    pub(crate) fn count(&self, tenant: &str, direction: Direction, action: Action) -> u64 {
+        let of = |row: &&Verdicts| {
+            row.tenant == tenant && row.direction == direction && row.action == action
+        };
+        self.verdicts.iter().filter(of).map(|row| row.count).sum()
+    }
+
+    /// The heartbeats of a tenant, or the gateway's own.
+    pub(crate) fn heartbeats_of(&self, tenant: Option<&str>) -> Vec<&Heartbeat> {
+        let of = |beat: &&Heartbeat| beat.tenant.as_deref() == tenant;
+        self.heartbeats.iter().filter(of).collect()
+    }
+
+    /// Requests of a tenant, by its heartbeats.
+    pub(crate) fn requests(&self, tenant: &str) -> u64 {
+        self.heartbeats_of(Some(tenant)).iter().map(|beat| beat.requests).sum()
+    }
+
+    /// The details of the events of a kind.
+    pub(crate) fn events_of(&self, kind: EventKind) -> Vec<&Value> {
+        self.events.iter().filter(|(other, _)| *other == kind).map(|(_, detail)| detail).collect()
+    }
+
+    /// Each window and tenant: what was seen is in the entries, or counted as dropped (A1).
+    #[track_caller]
+    pub(crate) fn assert_balanced(&self) {
+        let mut tenants: Vec<_> =
+            self.heartbeats.iter().map(|beat| (beat.window, beat.tenant.clone())).collect();
+        tenants.sort();
+        tenants.dedup();
+        for (window, tenant) in tenants {
+            let (mut seen, mut counted) = (Figures::default(), Figures::default());
+            let of = |beat: &&Heartbeat| beat.window == window && beat.tenant == tenant;
+            for beat in self.heartbeats.iter().filter(of) {
+                seen.add(beat.seen);
+                counted.add(beat.dropped);
+            }
+            let of = |row: &&Verdicts| row.window == window && Some(&row.tenant) == tenant.as_ref();
+            for row in self.verdicts.iter().filter(of) {
+                *counted.of(row.direction, row.action) += row.count;
+            }
+            assert_eq!(seen, counted, "{tenant:?} in {window:?}");
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! A ledger that somebody has laid hands on: whatever was done to it, `crumbgate audit verify` names it.
+
+use std::{fs, path::Path};
+
+use crumbgate::ledger::{
+    entry::EventKind,
+    key::KeyFiles,
+    outline::{BLOCK, Outline},
+};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    NOW_UNIX_S, Setup, Site, in_time,
+    ledger::{Scribe, USUAL},
+};
+
+/// Of each segment. A window has seven entries: the gateway's heartbeat, acme's with three verdicts, beta's with one.
+const WINDOWS: u64 = 11;
+
+/// The second segment; the first one has an event more.
+const SECOND: std::ops::RangeInclusive<u64> = 79..=155;
+
+/// A folder with a ledger of three segments, two tenants in each window, and one entry that is not sealed.
+fn site() -> (Site, Scribe) {
+    let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
+    let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
+    for _ in 0..3 {
+        write_segment(&mut scribe);
+    }
+    scribe.sign_of_life();
+    (site, scribe)
+}
+
+fn write_segment(scribe: &mut Scribe) {
+    for _ in 0..WINDOWS {
+        scribe.sign_of_life();
+        scribe.traffic("acme.example", &USUAL);
+        scribe.traffic("beta.example", &USUAL[..1]);
+        scribe.next_window();
+    }
+    scribe.close();
+}
+
+/// What `audit verify --json` says, with more arguments.
+async fn verify(site: &Site, arguments: &[&str]) -> Value {
+    let arguments = [&["audit", "verify", "crumbgate.db", "--json"], arguments].concat();
+    let finished = site.run(&arguments).await;
+    assert_eq!(finished.stderr, "", "{finished:?}");
+    let said: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let expected = if said["verifies"] == true { 0 } else { 1 };
+    assert_eq!(finished.code, Some(expected), "{said}");
+    said
+}
+
+/// Does something to a copy of the ledger, and says what is found: the word, the segment, the entry.
+async fn found(site: &Site, scribe: &Scribe, tamper: impl FnOnce(&Connection)) -> Value {
+    let original = site.path("original.db");
+    let _ = fs::remove_file(&original);
+    let into = original.to_str().unwrap();
+    scribe.connection.execute("VACUUM INTO ?1", [into]).unwrap();
+    scribe.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    tamper(&scribe.connection);
+    let said = verify(site, &[]).await;
+    // Back to what it was.
+    let restore = "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM original.{table};";
+    scribe.connection.execute("ATTACH ?1 AS original", [into]).unwrap();
+    for table in ["texts", "verdicts", "heartbeats", "events", "segments", "keys", "declarations"] {
+        scribe.connection.execute_batch(&restore.replace("{table}", table)).unwrap();
+    }
+    scribe.connection.execute_batch("DETACH original").unwrap();
+    assert_eq!(said["verifies"], false, "{said}");
+    json!([said["finding"], said["segment"], said["entry"]])
+}
+
+fn sql(statements: &'static str) -> impl FnOnce(&Connection) {
+    move |connection| connection.execute_batch(statements).unwrap()
+}
+
+#[tokio::test]
+async fn a_ledger_that_nobody_touched_verifies() {
+    in_time(async {
+        let (site, scribe) = site();
+        let said = verify(&site, &[]).await;
+        let newest = scribe.seq - 1;
+        for (key, expected) in [
+            ("verifies", json!(true)),
+            ("segments", json!(3)),
+            ("segments_present", json!(3)),
+            ("entries", json!(newest)),
+            ("entries_unsealed", json!(1)),
+            ("sealed_entry", json!(newest)),
+            ("keys", json!([scribe.keyring.signer().verifier().to_string()])),
+        ] {
+            assert_eq!(said[key], expected, "{key} in {said}");
+        }
+        let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        for part in ["it verifies", "3, in one chain", "1 newer entries", "--anchor"] {
+            assert!(finished.stdout.contains(part), "{part} in {}", finished.stdout);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_changed_is_named() {
+    in_time(async {
+        let (site, scribe) = site();
+        for (statement, expected) in [
+            ("UPDATE verdicts SET count = count - 1 WHERE seq = 102", json!(["changed", 2, 102])),
+            ("UPDATE verdicts SET name = NULL WHERE seq = 5", json!(["changed", 1, 5])),
+            ("UPDATE heartbeats SET seen_response = 0 WHERE seq = 3", json!(["changed", 1, 3])),
+            ("UPDATE heartbeats SET number = 9 WHERE seq = 2", json!(["changed", 1, 2])),
+            ("UPDATE events SET detail = '{}' WHERE seq = 1", json!(["changed", 1, 1])),
+            ("UPDATE verdicts SET action = 99 WHERE seq = 102", json!(["unreadable", null, 102])),
+            ("UPDATE verdicts SET count = 'a' WHERE seq = 102", json!(["unreadable", null, 102])),
+            ("UPDATE verdicts SET count = -1 WHERE seq = 102", json!(["unreadable", null, 102])),
+            // Several: the first.
+            ("UPDATE verdicts SET count = 0 WHERE seq >= 102", json!(["changed", 2, 102])),
+            // A tenant's name stands in many.
+            ("UPDATE texts SET text = 'x' WHERE text = 'beta.example'", json!(["changed", 1, 7])),
+        ] {
+            assert_eq!(found(&site, &scribe, sql(statement)).await, expected, "{statement}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_removed_is_named_even_where_the_others_close_ranks() {
+    in_time(async {
+        let (site, scribe) = site();
+        let remove = "DELETE FROM verdicts WHERE seq = 102";
+        let close_ranks = "DELETE FROM verdicts WHERE seq = 102;
+            UPDATE verdicts SET seq = seq - 1 WHERE seq > 102;
+            UPDATE heartbeats SET seq = seq - 1 WHERE seq > 102;";
+        for statement in [remove, close_ranks] {
+            assert_eq!(found(&site, &scribe, sql(statement)).await, json!(["missing", 2, 102]));
+        }
+        let first = found(&site, &scribe, sql("DELETE FROM events WHERE seq = 1")).await;
+        assert_eq!(first, json!(["missing", 1, 1]));
+        let last = "DELETE FROM verdicts WHERE seq = (SELECT last FROM segments WHERE number = 3)";
+        let expected = json!(["missing", 3, scribe.seq - 1]);
+        assert_eq!(found(&site, &scribe, sql(last)).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_inserted_is_named() {
+    in_time(async {
+        let (site, scribe) = site();
+        let make_room = "UPDATE verdicts SET seq = -seq - 1 WHERE seq >= 102;
+            UPDATE verdicts SET seq = -seq WHERE seq < 0;
+            UPDATE heartbeats SET seq = -seq - 1 WHERE seq >= 102;
+            UPDATE heartbeats SET seq = -seq WHERE seq < 0;
+            INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}')";
+        assert_eq!(found(&site, &scribe, sql(make_room)).await, json!(["inserted", 2, 102]));
+        let twice = "INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}')";
+        assert_eq!(found(&site, &scribe, sql(twice)).await, json!(["inserted", 2, 102]));
+        let before = "INSERT INTO events VALUES (0, 1795428000, 7, 'x', '{}')";
+        assert_eq!(found(&site, &scribe, sql(before)).await, json!(["inserted", null, 0]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn entries_that_changed_places_are_named() {
+    in_time(async {
+        let (site, scribe) = site();
+        let swap = "UPDATE verdicts SET seq = -1 WHERE seq = 102;
+            UPDATE verdicts SET seq = 102 WHERE seq = 117;
+            UPDATE verdicts SET seq = 117 WHERE seq = -1;";
+        assert_eq!(found(&site, &scribe, sql(swap)).await, json!(["reordered", 2, 102]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_also_changes_the_marks_leaves_the_block() {
+    in_time(async {
+        let (site, scribe) = site();
+        let marks = |connection: &Connection| {
+            let outline = "SELECT outline FROM segments WHERE number = 2";
+            let bytes: Vec<u8> = connection.query_row(outline, [], |row| row.get(0)).unwrap();
+            let mut outline = Outline::of_bytes(&bytes, 77).unwrap();
+            outline.marks[70] = *b"whatever";
+            let update = "UPDATE segments SET outline = ?1 WHERE number = 2";
+            connection.execute(update, [outline.to_bytes()]).unwrap();
+        };
+        assert_eq!(found(&site, &scribe, marks).await, json!(["outline", 2, null]));
+
+        // The mark that belongs to the change is put where the old one was: only the block is left to tell.
+        let change = |connection: &Connection| {
+            let entry = SECOND.start() + BLOCK as u64;
+            let statement = format!("UPDATE verdicts SET count = 999 WHERE seq >= {entry}");
+            connection.execute_batch(&statement).unwrap();
+            let outline = "SELECT outline, secret FROM segments WHERE number = 2";
+            let (bytes, secret): (Vec<u8>, [u8; 32]) =
+                connection.query_row(outline, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            let mut outline = Outline::of_bytes(&bytes, 77).unwrap();
+            let reader = crumbgate::ledger::read::Reader::open(&site.path("crumbgate.db")).unwrap();
+            let lines = crumbgate::ledger::line::LineWriter::new(reader.texts(), &secret);
+            let each = |seq: u64, entry| {
+                let mut line = Vec::new();
+                lines.write(seq, &entry, &mut line);
+                let leaf = crumbgate::ledger::merkle::leaf(&line);
+                let index = usize::try_from(seq - SECOND.start()).unwrap();
+                outline.marks[index] = crumbgate::ledger::outline::mark(&leaf);
+                Ok::<_, crumbgate::ledger::read::ReadError>(())
+            };
+            reader.entries(*SECOND.start(), *SECOND.end(), each).unwrap();
+            let update = "UPDATE segments SET outline = ?1 WHERE number = 2";
+            connection.execute(update, [outline.to_bytes()]).unwrap();
+        };
+        let block = json!(["segment", 2, SECOND.start() + BLOCK as u64]);
+        assert_eq!(found(&site, &scribe, change).await, block);
+
+        let lost =
+            "UPDATE segments SET outline = NULL; UPDATE verdicts SET count = 9 WHERE seq = 102";
+        assert_eq!(found(&site, &scribe, sql(lost)).await, json!(["outline", 1, null]));
+        let lost = "UPDATE segments SET outline = NULL WHERE number = 2;
+            UPDATE verdicts SET count = 9 WHERE seq = 102";
+        assert_eq!(found(&site, &scribe, sql(lost)).await, json!(["segment", 2, 79]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_segment_that_was_cut_out_is_named() {
+    in_time(async {
+        let (site, scribe) = site();
+        let rows = |number: u64| {
+            format!(
+                "DELETE FROM verdicts WHERE seq BETWEEN (SELECT first FROM segments WHERE number = {number})
+                     AND (SELECT last FROM segments WHERE number = {number});
+                 DELETE FROM heartbeats WHERE seq BETWEEN (SELECT first FROM segments WHERE number = {number})
+                     AND (SELECT last FROM segments WHERE number = {number});
+                 DELETE FROM events WHERE seq BETWEEN (SELECT first FROM segments WHERE number = {number})
+                     AND (SELECT last FROM segments WHERE number = {number});"
+            )
+        };
+        for number in [1, 2] {
+            let cut = format!("{} DELETE FROM segments WHERE number = {number}", rows(number));
+            let cut = |connection: &Connection| connection.execute_batch(&cut).unwrap();
+            let expected = json!(["segment missing", number, null]);
+            assert_eq!(found(&site, &scribe, cut).await, expected);
+        }
+        // With all behind it moved up.
+        let cut = format!(
+            "{} DELETE FROM segments WHERE number = 2; UPDATE segments SET number = 2 WHERE number = 3",
+            rows(2)
+        );
+        let cut = |connection: &Connection| connection.execute_batch(&cut).unwrap();
+        assert_eq!(found(&site, &scribe, cut).await, json!(["segment missing", 2, null]));
+        // As if it had been pruned.
+        let cut = format!("{} UPDATE segments SET pruned = 1, outline = NULL WHERE number = 2", rows(2));
+        let cut = |connection: &Connection| connection.execute_batch(&cut).unwrap();
+        assert_eq!(found(&site, &scribe, cut).await, json!(["pruned", 2, null]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_end_that_was_cut_off_is_named_by_a_checkpoint_that_was_kept_elsewhere() {
+    in_time(async {
+        let (site, mut scribe) = site();
+        let kept = site.run(&["audit", "checkpoint", "crumbgate.db"]).await;
+        assert_eq!(kept.code, Some(0), "{kept:?}");
+        fs::write(site.path("kept.txt"), &kept.stdout).unwrap();
+        let anchored = verify(&site, &["--anchor", "kept.txt"]).await;
+        assert_eq!((&anchored["verifies"], &anchored["anchors"]), (&json!(true), &json!(1)));
+
+        let last: u64 = scribe.connection.query_row("SELECT first FROM segments WHERE number = 3", [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
+        scribe
+            .connection
+            .execute_batch(&format!(
+                "DELETE FROM verdicts WHERE seq >= {last}; DELETE FROM heartbeats WHERE seq >= {last};
+                 DELETE FROM segments WHERE number = 3"
+            ))
+            .unwrap();
+        assert_eq!(verify(&site, &[]).await["verifies"], true, "nothing inside can show it");
+        let cut = verify(&site, &["--anchor", "kept.txt"]).await;
+        assert_eq!((&cut["finding"], &cut["segment"]), (&json!("anchor"), &json!(3)), "{cut}");
+
+        // Who has the key writes another third segment.
+        scribe.seq = last - 1;
+        scribe.event(EventKind::Stop, "{}");
+        scribe.close();
+        assert_eq!(verify(&site, &[]).await["verifies"], true, "the key's owner can do that");
+        let other = verify(&site, &["--anchor", "kept.txt"]).await;
+        assert_eq!((&other["finding"], &other["segment"]), (&json!("anchor"), &json!(3)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_changed_is_named() {
+    in_time(async {
+        let (site, scribe) = site();
+        for (statement, expected) in [
+            (
+                "UPDATE segments SET checkpoint = replace(checkpoint, 'closed 2026', 'closed 2025') WHERE number = 2",
+                json!(["signature", 2, null]),
+            ),
+            (
+                "UPDATE segments SET checkpoint = replace(checkpoint, 'entries ', 'entries 0') WHERE number = 2",
+                json!(["checkpoint", 2, null]),
+            ),
+            ("UPDATE segments SET checkpoint = '' WHERE number = 2", json!(["checkpoint", 2, null])),
+            (
+                "UPDATE segments SET checkpoint = (SELECT checkpoint FROM segments WHERE number = 1) WHERE number = 2",
+                json!(["segment missing", 2, null]),
+            ),
+            ("UPDATE segments SET last = last - 1 WHERE number = 2", json!(["checkpoint", 2, null])),
+            ("UPDATE segments SET secret = zeroblob(32) WHERE number = 2", json!(["changed", 2, 79])),
+            ("UPDATE declarations SET json = '{}'", json!(["declaration", null, null])),
+        ] {
+            assert_eq!(found(&site, &scribe, sql(statement)).await, expected, "{statement}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_swapped_is_named() {
+    in_time(async {
+        let (site, mut scribe) = site();
+        let other = Scribe::new(&site.path("other.db"), NOW_UNIX_S);
+        let (own, other) = (scribe.keyring.signer().verifier(), other.keyring.signer().verifier());
+        let swap = |connection: &Connection| {
+            connection.execute("UPDATE keys SET verifier = ?1", [other.to_string()]).unwrap();
+        };
+        assert_eq!(found(&site, &scribe, swap).await, json!(["signature", 1, null]));
+        let add = |connection: &Connection| {
+            connection.execute("INSERT INTO keys VALUES (3, ?1)", [other.to_string()]).unwrap();
+        };
+        assert_eq!(found(&site, &scribe, add).await, json!(["key", 3, null]));
+        assert_eq!(found(&site, &scribe, sql("DELETE FROM keys")).await, json!(["key", 1, null]));
+        assert_eq!(
+            found(&site, &scribe, sql("UPDATE keys SET verifier = 'x'")).await,
+            json!(["key", null, null])
+        );
+
+        for key in [own.to_string(), own.fingerprint(), own.fingerprint().to_uppercase()] {
+            assert_eq!(verify(&site, &["--key", &key]).await["verifies"], true, "{key}");
+        }
+        for key in [other.to_string(), other.fingerprint()] {
+            let said = verify(&site, &["--key", &key]).await;
+            assert_eq!((&said["verifies"], &said["finding"]), (&json!(false), &json!("key")));
+        }
+        let usage = site.run(&["audit", "verify", "crumbgate.db", "--key", "x"]).await;
+        assert_eq!(usage.code, Some(2), "{usage:?}");
+
+        // A rotation that nobody signed, and one that was.
+        let rotated = site.run(&["audit", "rotate-key", "crumbgate.db"]).await;
+        assert_eq!(rotated.code, Some(0), "{rotated:?}");
+        let again = site.run(&["audit", "rotate-key", "crumbgate.db"]).await;
+        assert_eq!(again.code, Some(1), "{again:?}");
+        assert!(again.stderr.contains("crumbgate.key.next is there already"), "{}", again.stderr);
+        let old = own.to_string();
+        scribe.close();
+        write_segment(&mut scribe);
+        let new = scribe.keyring.signer().verifier().to_string();
+        assert!(rotated.stdout.starts_with(&new), "{rotated:?}");
+        assert_eq!(verify(&site, &["--key", &old]).await["keys"], json!([old, new]));
+        assert_eq!(verify(&site, &["--key", &new]).await["verifies"], true);
+        let printed = site.run(&["audit", "key", "crumbgate.db"]).await;
+        assert!(printed.stdout.starts_with(&format!("{new}\nfingerprint ")), "{printed:?}");
+        let forget = sql("DELETE FROM keys WHERE since_segment > 1");
+        assert_eq!(found(&site, &scribe, forget).await, json!(["key", 5, null]));
+        let early = sql("UPDATE keys SET since_segment = 4 WHERE since_segment = 5");
+        assert_eq!(found(&site, &scribe, early).await, json!(["key", 5, null]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ledger_whose_old_entries_were_pruned_still_verifies_and_its_books_too() {
+    in_time(async {
+        let (site, mut scribe) = site();
+        let files = KeyFiles::beside(&scribe.path);
+        files.prepare_next(scribe.keyring.signer().verifier().name()).unwrap();
+        scribe.close();
+        write_segment(&mut scribe);
+        let begin_of_third = NOW_UNIX_S + 2 * WINDOWS * 300;
+        assert_eq!(scribe.prune(begin_of_third), Some(2));
+        write_segment(&mut scribe);
+        let said = verify(&site, &[]).await;
+        assert_eq!(said["verifies"], true, "{said}");
+        assert_eq!((&said["segments"], &said["segments_present"]), (&json!(6), &json!(4)));
+        // The rotation's own entry too: the checkpoints still tell of it.
+        assert_eq!(scribe.prune(scribe.window_unix_s), Some(6));
+        let said = verify(&site, &[]).await;
+        assert_eq!((&said["verifies"], &said["segments_present"]), (&json!(true), &json!(0)));
+        assert_eq!(said["keys"].as_array().unwrap().len(), 2);
+
+        let back = sql("INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}')");
+        assert_eq!(found(&site, &scribe, back).await, json!(["inserted", 2, 102]));
+        let untold = sql("DELETE FROM events");
+        assert_eq!(found(&site, &scribe, untold).await, json!(["pruned", 6, null]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a1_a5_what_the_gateway_itself_sealed_wrongly_is_named_too() {
+    in_time(async {
+        let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
+        let path = site.path("crumbgate.db");
+        let begin = |name: &str| {
+            for end in ["db", "db-wal", "db-shm", "key"] {
+                let _ = fs::remove_file(path.with_extension(end));
+            }
+            let mut scribe = Scribe::new(&path, NOW_UNIX_S);
+            scribe.sign_of_life();
+            scribe.traffic(name, &USUAL);
+            scribe
+        };
+
+        let mut scribe = begin("acme.example");
+        scribe.next_window();
+        scribe.next_window();
+        let behind = scribe.sign_of_life();
+        scribe.close();
+        let said = verify(&site, &[]).await;
+        assert_eq!((&said["finding"], &said["entry"]), (&json!("gap"), &json!(behind)), "{said}");
+
+        for reason in [EventKind::Stop, EventKind::UncleanStop, EventKind::Clock] {
+            let mut scribe = begin("acme.example");
+            scribe.event(reason, "{}");
+            scribe.next_window();
+            scribe.next_window();
+            scribe.sign_of_life();
+            scribe.close();
+            assert_eq!(verify(&site, &[]).await["verifies"], true, "{reason:?}");
+        }
+
+        let mut scribe = begin("acme.example");
+        scribe.connection.execute_batch("UPDATE heartbeats SET number = 2 WHERE seq = 3").unwrap();
+        scribe.next_window();
+        scribe.close();
+        let said = verify(&site, &[]).await;
+        assert_eq!((&said["finding"], &said["entry"]), (&json!("heartbeat"), &json!(3)), "{said}");
+
+        let mut scribe = begin("acme.example");
+        scribe.connection.execute_batch("UPDATE verdicts SET count = 6 WHERE count = 7").unwrap();
+        scribe.close();
+        assert_eq!(verify(&site, &[]).await["verifies"], true, "the window is still open");
+        scribe.next_window();
+        scribe.sign_of_life();
+        scribe.close();
+        let said = verify(&site, &[]).await;
+        assert_eq!(said["finding"], "balance", "{said}");
+        let message = said["message"].as_str().unwrap();
+        assert!(message.contains("2026-11-23T10:00:00Z of \"acme.example\""), "{message}");
+        assert!(message.contains("48 cookies of responses") && message.ends_with("come to 47"));
+
+        // A window that is split over two segments balances over both.
+        let mut scribe = begin("acme.example");
+        scribe.connection.execute_batch("UPDATE verdicts SET count = 6 WHERE count = 7").unwrap();
+        scribe.close();
+        scribe.traffic("acme.example", &USUAL);
+        let last = scribe.seq;
+        let more = format!("UPDATE verdicts SET count = 8 WHERE count = 7 AND seq <= {last}");
+        scribe.connection.execute_batch(&more).unwrap();
+        scribe.next_window();
+        scribe.close();
+        assert_eq!(verify(&site, &[]).await["verifies"], true);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_or_is_no_ledger_is_told() {
+    in_time(async {
+        let (site, scribe) = site();
+        scribe.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let whole = fs::read(site.path("crumbgate.db")).unwrap();
+        drop(scribe);
+        for length in [whole.len() / 2, whole.len() - 4096] {
+            cut(&site.path("crumbgate.db"), &whole[..length]);
+            let said = verify(&site, &[]).await;
+            assert_eq!(
+                (&said["verifies"], &said["finding"]),
+                (&json!(false), &json!("file")),
+                "{said}"
+            );
+        }
+        for (content, expected) in
+            [(&b""[..], "there is no such file"), (b"nothing\n", "it can't be read")]
+        {
+            cut(&site.path("crumbgate.db"), content);
+            let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
+            assert_eq!(finished.code, Some(1), "{finished:?}");
+            let told = finished.stderr.clone() + &finished.stdout;
+            assert!(told.contains(expected) || told.contains("cut or damaged"), "{told}");
+        }
+        let absent = site.run(&["audit", "verify", "absent.db"]).await;
+        assert_eq!(absent.code, Some(1));
+        assert!(absent.stderr.contains("absent.db: there is no such file"), "{}", absent.stderr);
+    })
+    .await;
+}
+
+fn cut(path: &Path, content: &[u8]) {
+    for end in ["db-wal", "db-shm"] {
+        let _ = fs::remove_file(path.with_extension(end));
+    }
+    fs::write(path, content).unwrap();
+}
