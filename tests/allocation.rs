@@ -3,12 +3,13 @@
 use std::{hash::RandomState, hint::black_box, sync::Arc};
 
 use crumbgate::{
-    audit::{NameBuffer, name_template},
+    audit::{Books, Journal, NameBuffer, name_template},
     policy::{
         CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
         ResponseFacts, SetCookieFields,
         declaration::{Declaration, SessionDuration},
         superseded::Superseded,
+        verdict::Verdict,
     },
 };
 
@@ -44,7 +45,7 @@ fn count(
     let mut outcome = None;
     let counted = allocation_counter::measure(|| {
         let mut verdicts = 0;
-        let mut record = |_: crumbgate::policy::verdict::Verdict<'_>| verdicts += 1;
+        let mut record = |_: Verdict<'_>| verdicts += 1;
         let (upstream, judged) = policy.judge_request(request, cookie.iter().copied(), &mut record);
         let response = ResponseFacts {
             status: 200,
@@ -113,4 +114,37 @@ fn a3_a_name_becomes_a_template_without_an_allocation() {
         });
         assert_eq!(counted.count_total, 0, "{}", name.escape_ascii());
     }
+}
+
+#[test]
+fn a2_what_was_met_before_is_written_down_without_an_allocation() {
+    let (sender, pages) = std::sync::mpsc::sync_channel(8);
+    let journal = Journal::new(Arc::new(Books::default()), Some((sender, 300)));
+    let account = journal.account(&"acme.example".into());
+    let exchange = |session: &[u8]| {
+        let path = format!("/api/desks/{}", session.len());
+        let cookies = [session, b"; _ga_G1ABC2=1; nameless; flexopus_session=a b"].concat();
+        let mut verdicts = Vec::new();
+        let mut record = |verdict: Verdict<'_>| {
+            verdicts.push((verdict.name.to_vec(), verdict.direction, verdict.action));
+        };
+        let policy = policy();
+        let facts = RequestFacts { path: &path, ..PAGE };
+        let _ = policy.judge_request(facts, [cookies.as_slice()], &mut record);
+        allocation_counter::measure(|| {
+            let route = account.route(&path);
+            account.count_request(60);
+            for (name, direction, action) in &verdicts {
+                let (direction, action) = (*direction, *action);
+                let verdict = Verdict { direction, name, action, asked: None, granted_s: None };
+                account.count(&verdict, Mode::Enforce, route.as_ref(), 60);
+            }
+        })
+        .count_total
+    };
+    assert!(exchange(XSRF) > 0, "each row is made once");
+    assert_eq!(exchange(b"XSRF-TOKEN=other"), 0);
+    journal.hand_on();
+    assert_eq!(exchange(b"XSRF-TOKEN=t"), 0, "a page that was handed on takes no row with it");
+    assert_eq!(pages.try_iter().count(), 1);
 }

@@ -23,6 +23,7 @@ mod redirect;
 mod renewal;
 mod requests;
 mod responses;
+mod selftest;
 mod smuggling;
 mod streaming;
 mod tamper;

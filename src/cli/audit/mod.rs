@@ -1,6 +1,9 @@
-//! `crumbgate audit`: the ledger, looked at from outside. None of it needs a running gateway, nor disturbs one.
+//! `crumbgate audit`: the ledger, looked at from outside. None of it disturbs a running gateway, and only the self-test
+//! needs one.
 
+mod canary;
 mod key;
+mod selftest;
 mod verify;
 
 use std::{
@@ -37,6 +40,12 @@ pub(super) enum Command {
         #[command(flatten)]
         ledger: LedgerFile,
     },
+    /// Show on the running gateway that nothing personal is kept
+    ///
+    /// Sends random canaries through it (as cookies' values, in names, path and query, as addresses), then searches the
+    /// ledger, an export of it and the logs that are named for them: in plain, hexadecimal, base64, percent-encoded and
+    /// hashed form. The application gets a few requests that it knows nothing of. Exit code 1 where anything is found.
+    Selftest(selftest::Arguments),
     /// Say whether everything in a ledger or a bundle is as it was sealed, or what is not
     ///
     /// Needs no network and nothing beside the file. Names the first entry, segment or gap that does not fit. Exit code
@@ -73,6 +82,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Checkpoint { ledger } => key::print_checkpoint(&ledger.path()?),
         Command::Key { ledger } => key::print(&ledger.path()?),
         Command::RotateKey { ledger } => key::rotate(&ledger.path()?),
+        Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
     }
 }

@@ -1,0 +1,141 @@
+//! Canaries: random texts that are sent where nothing may be kept, and every way in which they might be kept all the same.
+
+use std::io::{self, Read};
+
+use aho_corasick::AhoCorasick;
+use aws_lc_rs::digest::{self, digest};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+
+/// A text that must never be found again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Canary {
+    /// Where it is sent: "the session's value".
+    pub(super) place: &'static str,
+    pub(super) text: String,
+}
+
+/// A canary that was found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Hit {
+    /// Where the canary had been sent.
+    pub(super) place: &'static str,
+    /// How it is written there.
+    pub(super) form: &'static str,
+    /// How many bytes are before it.
+    pub(super) offset: u64,
+}
+
+/// Looks for canaries in all their forms at once.
+pub(super) struct Searcher {
+    forms: Vec<(&'static str, &'static str)>,
+    automaton: AhoCorasick,
+}
+
+impl Searcher {
+    /// A searcher for these canaries: in plain, hexadecimal, base64 (at each alignment, both alphabets), percent-encoded,
+    /// and as SHA-1, SHA-2 and SHA-3 digests, in hexadecimal, in base64, as they are, or cut.
+    pub(super) fn new(canaries: &[Canary]) -> io::Result<Self> {
+        let (mut forms, mut patterns) = (Vec::new(), Vec::new());
+        for canary in canaries {
+            for (form, pattern) in spellings(canary.text.as_bytes()) {
+                forms.push((canary.place, form));
+                patterns.push(pattern);
+            }
+        }
+        // Without case: a digest in capitals is as bad as any other. What that finds too much is next to nothing.
+        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns);
+        Ok(Self { forms, automaton: automaton.map_err(io::Error::other)? })
+    }
+
+    /// The first canary in a stream, if there is one.
+    pub(super) fn search(&self, stream: impl Read) -> io::Result<Option<Hit>> {
+        let Some(found) = self.automaton.stream_find_iter(stream).next() else { return Ok(None) };
+        let found = found?;
+        let (place, form) = self.forms.get(found.pattern().as_usize()).copied().unwrap_or_default();
+        Ok(Some(Hit { place, form, offset: found.start() as u64 }))
+    }
+}
+
+/// Every form of a text, with its name.
+fn spellings(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut spellings = vec![
+        ("plain", text.to_vec()),
+        ("hexadecimal", hex(text)),
+        ("percent-encoded", percent_encode(text, NON_ALPHANUMERIC).to_string().into_bytes()),
+        (
+            "percent-encoded",
+            text.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect(),
+        ),
+    ];
+    for before in 0..3 {
+        // Within something longer its base64 begins at one of three places; its ends depend on what is around it.
+        let padded = [&vec![0; before], text].concat();
+        for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
+            let inner = (before * 8).div_ceil(6)..padded.len() * 8 / 6;
+            let inner = encoded.as_bytes().get(inner).unwrap_or_default();
+            spellings.push(("base64", inner.to_vec()));
+        }
+    }
+    let algorithms = [
+        &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        &digest::SHA256,
+        &digest::SHA384,
+        &digest::SHA512,
+        &digest::SHA3_256,
+    ];
+    for algorithm in algorithms {
+        let hash = digest(algorithm, text);
+        let hash = hash.as_ref();
+        spellings.push(("hashed", hash.to_vec()));
+        spellings.push(("hashed, hexadecimal", hex(hash)));
+        spellings.push(("hashed, base64", STANDARD.encode(hash).into_bytes()));
+        spellings.push(("hashed, base64", URL_SAFE_NO_PAD.encode(hash).into_bytes()));
+        // A digest that was cut to half its length still tells one person from another.
+        spellings.push(("hashed and cut", hex(hash.get(..CUT_BYTES).unwrap_or(hash))));
+    }
+    spellings
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+}
+
+/// Shorter pieces of a digest could be there by chance.
+const CUT_BYTES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canary(text: &str) -> Canary {
+        Canary { place: "here", text: text.to_owned() }
+    }
+
+    fn search(text: &str, within: &[u8]) -> Option<Hit> {
+        Searcher::new(&[canary("other7cage"), canary(text)]).unwrap().search(within).unwrap()
+    }
+
+    #[test]
+    fn every_form_is_found_wherever_it_stands() {
+        let text = "c4n4ry/2001:db8::7";
+        for (form, spelling) in spellings(text.as_bytes()) {
+            for before in 0..4 {
+                let within = [&vec![b'-'; before][..], &spelling, b"-"].concat();
+                let hit = search(text, &within).unwrap_or_else(|| panic!("{form}"));
+                assert_eq!((hit.place, hit.offset), ("here", before as u64), "{form}");
+            }
+        }
+        let encoded = STANDARD.encode(format!("{{\"before\":\"{text}\",\"after\":1}}"));
+        assert_eq!(search(text, encoded.as_bytes()).unwrap().form, "base64");
+        assert_eq!(search(text, text.to_uppercase().as_bytes()).unwrap().form, "plain");
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found() {
+        assert_eq!(search("c4n4ry", b"canary c4n4r C4N4R4 5"), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! `crumbgate audit selftest`: that nothing personal is kept (A3), shown on the running gateway.
+//!
+//! Random canaries go through it where persons would be: as cookies' values, in names, in the path and the query, as
+//! addresses. Then everything that is kept is searched for them. What must be kept is searched for as well, so that a
+//! silent search is no proof of silence.
+
+use std::{
+    fs::File,
+    io::{BufReader, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::canary::{Canary, Searcher};
+use crate::{
+    cli::ConfigFile,
+    config::Config,
+    ledger::{
+        entry::Entry,
+        line::LineWriter,
+        read::{ReadError, Reader},
+    },
+    proxy::tls,
+    tenants::Tenant,
+};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// A tenant's host, to which the canaries are sent; the first that the configuration names, if it is left out
+    #[arg(long, value_name = "HOST")]
+    tenant: Option<String>,
+    /// Where the running gateway listens; the first of server.https, if it is left out
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    address: Option<SocketAddr>,
+    /// A file with the gateway's log lines, to be searched too; can be given several times
+    #[arg(long, value_name = "FILE")]
+    log: Vec<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// Sends the canaries, waits until the ledger has counted them, and searches.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let loaded = crate::cli::read(&arguments.config.config);
+    let config = loaded.map_err(|problems| anyhow!("{problems}"))?.config;
+    if !config.evidence.ledger {
+        bail!("audit.ledger = false: there is no ledger to search");
+    }
+    let host = match &arguments.tenant {
+        Some(host) => host.clone(),
+        None => first_host(&config.tenants)?,
+    };
+    let address = match arguments.address {
+        Some(address) => address,
+        None => *config.server.https.first().context("server.https names no listener")?,
+    };
+    let ledger = &config.evidence.path;
+    let before = requests(ledger)?;
+    let canaries = Canaries::new()?;
+    let from = canaries.send(&config, address, &host)?;
+    wait_until_counted(ledger, before.saturating_add(EXCHANGES))?;
+
+    let mut all = canaries.all;
+    all.extend(from.map(|from| Canary { place: "the client's address", text: from.to_string() }));
+    let mut report = Report { searcher: Searcher::new(&all)?, lines: String::new(), found: false };
+    report.line(&format!("{} canaries were sent to {host}, {EXCHANGES} times", all.len()));
+    report.file("the ledger", ledger)?;
+    report.file("the ledger's write-ahead log", &with_suffix(ledger, "-wal"))?;
+    let lines = lines(ledger)?;
+    report.stream(&format!("an export, {} bytes", lines.len()), &*lines)?;
+    for log in &arguments.log {
+        report.file("the log", log)?;
+    }
+    if arguments.log.is_empty() {
+        report.line("no log was searched: name a file with --log");
+    }
+    check_kept(ledger, &host)?;
+    report.line(if report.found {
+        "A3 does not hold: something personal is kept"
+    } else {
+        "nothing of them is kept; what must be kept is there"
+    });
+    crate::cli::say(&report.lines)?;
+    Ok(if report.found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The first tenant that is a host; a wildcard's gets a label of our own.
+fn first_host(tenants: &[Tenant]) -> Result<String> {
+    let tenant = tenants.first().context("no tenant is configured: name a host with --tenant")?;
+    Ok(match tenant.name.strip_prefix('*') {
+        Some(suffix) => format!("selftest{suffix}"),
+        None => tenant.name.to_string(),
+    })
+}
+
+/// What is sent, and where.
+struct Canaries {
+    all: Vec<Canary>,
+    request: String,
+}
+
+/// How often the canaries are sent: a path that keeps something only the second time is no better.
+const EXCHANGES: u64 = 3;
+
+impl Canaries {
+    fn new() -> Result<Self> {
+        let mut all = Vec::new();
+        let mut make = |place, text: String| {
+            all.push(Canary { place, text: text.clone() });
+            text
+        };
+        let session = make("the value of a declared cookie", random()?);
+        let tracker = make("the value of an undeclared cookie", random()?);
+        let name = make("an identifier in a cookie's name", random()?);
+        let nameless = make("the text of a nameless cookie", random()?);
+        let path = make("the path", random()?);
+        let query = make("the query", random()?);
+        let agent = make("the user agent", random()?);
+        let referer = make("the referrer", random()?);
+        let [a, b, c, d, e, f] = random_bytes::<6>()?;
+        let address =
+            Ipv6Addr::from([0x20, 0x01, 0x0d, 0xb8, a, b, c, d, e, f, 0xca, 0x9e, a, c, b, 0x17]);
+        let address = make("an address in a forwarding field", address.to_string());
+        let request = format!(
+            "GET /crumbgate-selftest/{path}?q={query} HTTP/1.1\r\nhost: HOST\r\naccept: text/html\r\n\
+             user-agent: {agent}\r\nreferer: https://HOST/{referer}\r\nx-forwarded-for: {address}\r\n\
+             forwarded: for=\"[{address}]\"\r\n\
+             cookie: flexopus_session={session}; _ga={tracker}; selftest_{name}=1; {nameless}\r\n\
+             connection: close\r\n\r\n"
+        );
+        Ok(Self { all, request })
+    }
+
+    /// Sends them, each time on a connection of its own. Returns the address that they came from, where that is a random
+    /// one: the loopback network has room for that.
+    fn send(&self, config: &Config, address: SocketAddr, host: &str) -> Result<Option<IpAddr>> {
+        let from = loopback_for(address)?;
+        let tls = Arc::new(tls::pinned_client_config(&config.tls)?);
+        for _ in 0..EXCHANGES {
+            let stream = connect(address, from)?;
+            let name = ServerName::try_from(host.to_owned())
+                .with_context(|| format!("{host} is no host"))?;
+            let mut stream =
+                StreamOwned::new(ClientConnection::new(Arc::clone(&tls), name)?, stream);
+            stream.write_all(self.request.replace("HOST", host).as_bytes())?;
+            let mut answer = Vec::new();
+            // A connection that is closed without a last word has answered all the same.
+            let _ = stream.read_to_end(&mut answer);
+            let status = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
+            match status {
+                Some(b"421") => bail!("{address}: no tenant there has the host {host}"),
+                Some(_) => {}
+                None => bail!("{address}: there was no answer; is the gateway running?"),
+            }
+        }
+        Ok(from.map(IpAddr::from))
+    }
+}
+
+/// A random address of the loopback network, to come from; none for a gateway that is elsewhere.
+fn loopback_for(address: SocketAddr) -> Result<Option<Ipv4Addr>> {
+    let is_near =
+        address.ip().is_ipv4() && (address.ip().is_loopback() || address.ip().is_unspecified());
+    // Each number has three digits: a shorter one could be anything.
+    let part = |byte: u8| 100 + byte % 100;
+    let [a, b, c] = random_bytes::<3>()?.map(part);
+    Ok(is_near.then(|| Ipv4Addr::new(127, a, b, c)))
+}
+
+fn connect(mut address: SocketAddr, from: Option<Ipv4Addr>) -> Result<TcpStream> {
+    if address.port() == 0 {
+        bail!("{address} takes any free port: say with --address where the gateway listens");
+    }
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv4() {
+            IpAddr::from(Ipv4Addr::LOCALHOST)
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        };
+        address.set_ip(loopback);
+    }
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+    }
+    let connected = socket.connect_timeout(&address.into(), PATIENCE);
+    connected.with_context(|| format!("nothing answers at {address}; is the gateway running?"))?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// What was searched, line by line.
+struct Report {
+    searcher: Searcher,
+    lines: String,
+    found: bool,
+}
+
+impl Report {
+    fn line(&mut self, text: &str) {
+        self.lines.push_str(text);
+        self.lines.push('\n');
+    }
+
+    /// Searches a file; one that is not there holds nothing.
+    fn file(&mut self, what: &str, path: &Path) -> Result<()> {
+        match File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.line(&format!("{what}: there is none ({})", path.display()));
+                Ok(())
+            }
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+            Ok(file) => {
+                let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+                let what = format!("{what}, {bytes} bytes ({})", path.display());
+                self.stream(&what, BufReader::new(file))
+            }
+        }
+    }
+
+    fn stream(&mut self, what: &str, stream: impl Read) -> Result<()> {
+        match self.searcher.search(stream)? {
+            None => self.line(&format!("{what}: nothing")),
+            Some(hit) => {
+                self.found = true;
+                let (place, form, offset) = (hit.place, hit.form, hit.offset);
+                self.line(&format!("{what}: FOUND {place}, {form}, at byte {offset}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every entry as an export has it, also those that are not sealed yet.
+fn lines(ledger: &Path) -> Result<Vec<u8>> {
+    let reader = Reader::open(ledger)?;
+    let writer = LineWriter::new(reader.texts(), &random_bytes()?);
+    let mut lines = Vec::new();
+    reader.entries(1, u64::MAX, |seq, entry| {
+        writer.write(seq, &entry, &mut lines);
+        lines.push(b'\n');
+        Ok::<_, ReadError>(())
+    })?;
+    Ok(lines)
+}
+
+/// That what must be kept of the exchanges is kept: the search looked where it should.
+fn check_kept(ledger: &Path, host: &str) -> Result<()> {
+    let reader = Reader::open(ledger)?;
+    let texts = reader.texts();
+    let mut names = Vec::new();
+    reader.entries(1, u64::MAX, |_, entry| {
+        if let Entry::Verdicts(verdicts) = entry {
+            names.extend(verdicts.name.filter(|_| texts.get(verdicts.route) == "/{id}/{id}"));
+        }
+        Ok::<_, ReadError>(())
+    })?;
+    for name in ["_ga", "flexopus_session", "selftest_{id}"] {
+        if !names.iter().any(|id| texts.get(*id) == name) {
+            bail!("the ledger has no entry of {name} for {host}: nothing is shown by this search");
+        }
+    }
+    Ok(())
+}
+
+/// How many requests the ledger has counted; a gateway that has just started may not have made it yet.
+fn requests(ledger: &Path) -> Result<u64> {
+    let reader = match Reader::open(ledger) {
+        Err(ReadError::Absent { .. }) => return Ok(0),
+        opened => opened?,
+    };
+    let mut requests = 0_u64;
+    reader.entries(1, u64::MAX, |_, entry| {
+        if let Entry::Heartbeat(heartbeat) = entry {
+            requests = requests.saturating_add(heartbeat.requests);
+        }
+        Ok::<_, ReadError>(())
+    })?;
+    Ok(requests)
+}
+
+fn wait_until_counted(ledger: &Path, expected: u64) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while requests(ledger)? < expected {
+        if Instant::now() >= deadline {
+            bail!(
+                "{}: the gateway that answered does not write this ledger; is the configuration its own?",
+                ledger.display()
+            );
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Thirty-two letters and digits, as an identifier would be.
+fn random() -> Result<String> {
+    Ok(random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow!("the machine has no random bits"))?;
+    Ok(bytes)
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
