@@ -12,6 +12,10 @@
 //! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
 //! - [`certificate`] and [`demo`]: for trying it.
 
+// Tests here and in `tests/` write ledgers by the same words.
+#[cfg(test)]
+extern crate self as crumbgate;
+
 pub mod audit;
 pub mod certificate;
 pub mod cli;

@@ -2,12 +2,13 @@
 //!
 //! - [`entry`]: what the ledger holds; [`codes`]: its closed sets; [`line`](mod@line): an entry as the line that is
 //!   hashed; [`declaration`]: a declaration as JSON.
-//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, `schema`: the file;
+//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, [`schema`]: the file;
 //!   `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
-//! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`vendors`]: who usually
-//!   sets a cookie.
+//! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits.
+//! - [`report`]: what it all adds up to, for people; [`language`]: in which language; [`vendors`]: who usually sets a
+//!   cookie.
 
 pub mod checkpoint;
 pub mod codes;
@@ -15,13 +16,14 @@ pub mod declaration;
 pub mod entry;
 mod keeper;
 pub mod key;
-mod language;
+pub mod language;
 pub mod line;
 pub mod merkle;
 pub mod note;
 pub mod outline;
 pub mod read;
-mod schema;
+pub mod report;
+pub mod schema;
 pub mod seal;
 mod status;
 mod store;

@@ -28,6 +28,10 @@ pub enum SchemaError {
 }
 
 /// Makes of an empty or older file one of this version; all or nothing.
+///
+/// # Errors
+///
+/// Where the file is no ledger, or one of a newer version, or can't be written.
 pub fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     let version = version(connection)?;
     if version == VERSION {

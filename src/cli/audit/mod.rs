@@ -3,6 +3,8 @@
 
 mod canary;
 mod key;
+mod period;
+mod report;
 mod selftest;
 mod verify;
 
@@ -32,6 +34,10 @@ pub(super) enum Command {
         #[command(flatten)]
         ledger: LedgerFile,
     },
+    /// Say what was declared, what was stripped, and whether the books balance
+    ///
+    /// Reads the ledger, also of a gateway that runs, and changes nothing. Times are UTC.
+    Report(report::Arguments),
     /// Make a new key, which the running gateway takes when it next closes a segment
     ///
     /// The change is an entry of the ledger, and signed by the old key. Until then the new key waits in
@@ -81,6 +87,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Checkpoint { ledger } => key::print_checkpoint(&ledger.path()?),
         Command::Key { ledger } => key::print(&ledger.path()?),
+        Command::Report(arguments) => report::run(arguments),
         Command::RotateKey { ledger } => key::rotate(&ledger.path()?),
         Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

@@ -1,0 +1,175 @@
+//! `crumbgate audit report`: from the ledger to a report that can be read, printed, or handed on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+
+use super::period::Moment;
+use crate::{
+    clock::Clock,
+    config::Config,
+    ledger::{
+        language::Language,
+        read::{ReadError, Reader},
+        report::{Report, Selection, Usually},
+    },
+    telemetry,
+};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The configuration file, which names the ledger [default: config.toml, unless --ledger is given]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The ledger, or a copy of one, instead of the configuration's
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+    /// One tenant alone, by its name in the configuration
+    #[arg(long, value_name = "HOST")]
+    tenant: Option<String>,
+    /// From when: a day, a moment (2026-11-25T20:00:00Z), or how long ago (7d)
+    #[arg(long, value_name = "T")]
+    since: Option<Moment>,
+    /// Until when: a day (which is in), a moment, or how long ago
+    #[arg(long, value_name = "T")]
+    until: Option<Moment>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// In which language
+    #[arg(long, value_enum, default_value_t = Tongue::En)]
+    language: Tongue,
+    /// Write to a file instead of the standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// A table of cookies, for spreadsheets
+    Csv,
+    /// One file for a browser, a screen reader, and paper
+    Html,
+    /// Everything, for programs
+    Json,
+    /// For a terminal
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Tongue {
+    /// German
+    De,
+    /// English
+    En,
+}
+
+/// Makes the report.
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
+    let now_unix_s = Clock::system().now().unix_s;
+    let selection = Selection {
+        tenant: arguments.tenant.map(|tenant| tenant.to_ascii_lowercase()),
+        since_unix_s: arguments.since.map(|since| since.begin(now_unix_s)),
+        until_unix_s: arguments.until.map(|until| until.end(now_unix_s)),
+    };
+    let until = selection.until_unix_s.unwrap_or(u64::MAX);
+    if selection.since_unix_s.is_some_and(|since| since >= until) {
+        super::super::complain("--until is not after --since: there is no time between them");
+        return Ok(ExitCode::from(WRONG_USAGE));
+    }
+    let language = match arguments.language {
+        Tongue::De => Language::De,
+        Tongue::En => Language::En,
+    };
+    let config = config(arguments.config, arguments.ledger.is_none())?;
+    let reader = open(arguments.ledger.as_deref(), config.as_ref())?;
+    let report = Report::build(&reader, &selection, now_unix_s, &usually)?;
+    check_tenant(&report, config.as_ref())?;
+    let is_colourful = arguments.output.is_none() && telemetry::is_colourful(&std::io::stdout());
+    let written = match arguments.format {
+        Format::Csv => report.csv()?,
+        Format::Html => report.html(language).into_bytes(),
+        Format::Json => report.json(language)?.into_bytes(),
+        Format::Text => report.text(language, is_colourful).into_bytes(),
+    };
+    match arguments.output {
+        Some(file) => fs::write(&file, written)
+            .with_context(|| format!("{}: it can't be written", file.display()))?,
+        None => super::super::say(written)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+const WRONG_USAGE: u8 = 2;
+
+/// The configuration, where it was named, or is needed to find the ledger.
+fn config(file: Option<PathBuf>, is_needed: bool) -> Result<Option<Config>> {
+    let Some(file) = file.or_else(|| is_needed.then(|| PathBuf::from("config.toml"))) else {
+        return Ok(None);
+    };
+    let loaded = super::super::read(&file).map_err(|problems| anyhow!("{problems}"))?;
+    Ok(Some(loaded.config))
+}
+
+fn open(ledger: Option<&Path>, config: Option<&Config>) -> Result<Reader> {
+    let evidence = config.map(|config| &config.evidence);
+    let path = ledger.or(evidence.map(|evidence| &*evidence.path));
+    let path = path.context("name the ledger with --ledger, or the configuration with --config")?;
+    let keeps_none = ledger.is_none() && evidence.is_some_and(|evidence| !evidence.ledger);
+    match Reader::open(path) {
+        Err(error @ ReadError::Absent { .. }) if keeps_none => {
+            Err(error).context("the configuration says audit.ledger = false: this gateway keeps no ledger")
+        }
+        Err(error @ ReadError::Absent { .. }) => Err(error).context(
+            "there is no ledger to report on: name it with --ledger, or its gateway's configuration with --config",
+        ),
+        opened => Ok(opened?),
+    }
+}
+
+/// A tenant that neither the ledger nor the configuration knows is a slip; one that had no traffic yet is not.
+fn check_tenant(report: &Report, config: Option<&Config>) -> Result<()> {
+    let Some(tenant) = &report.tenant else { return Ok(()) };
+    let configured = config.into_iter().flat_map(|config| &config.tenants);
+    let mut known: Vec<&str> = report.known_tenants.iter().map(|name| &**name).collect();
+    known.extend(configured.map(|tenant| &*tenant.name));
+    if known.contains(&&**tenant) {
+        return Ok(());
+    }
+    known.sort_unstable();
+    known.dedup();
+    let near = near(tenant, &known);
+    let shown = tenant.escape_debug();
+    match &*near {
+        [] => bail!("neither the ledger nor the configuration has a tenant {shown}"),
+        near => bail!(
+            "neither the ledger nor the configuration has a tenant {shown}; near it: {}",
+            near.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// The names most like this one, and the pattern that serves it.
+fn near<'k>(tenant: &str, known: &[&'k str]) -> Vec<&'k str> {
+    let pattern = tenant.split_once('.').map(|(_, suffix)| format!("*.{suffix}"));
+    let distance = |name: &str| {
+        if pattern.as_deref() == Some(name) { 1.0 } else { strsim::jaro_winkler(tenant, name) }
+    };
+    let mut near: Vec<_> = known.iter().map(|name| (distance(name), *name)).collect();
+    near.retain(|(likeness, _)| *likeness > ALIKE);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    near.into_iter().take(NAMED).map(|(_, name)| name).collect()
+}
+
+const ALIKE: f64 = 0.75;
+const NAMED: usize = 5;
+
+/// Who usually sets a cookie of this name: unknown, until the catalogue of names is there.
+fn usually(_name: &str) -> Option<Usually> {
+    None
+}

@@ -1,0 +1,157 @@
+//! The report's cookies as CSV (RFC 4180), for spreadsheets: one table, a row for each tenant, mode, cookie and reason.
+//!
+//! It begins with a byte order mark: without one Excel reads UTF-8 as something else. Programs that stumble over it are
+//! better served by the JSON.
+
+use super::{Declared, DeclaredIn, Report, Stripped, visible::visible};
+use crate::{
+    ledger::{
+        codes::{Coded, reason_word},
+        line::rfc3339,
+    },
+    policy::{asked::AskedLifetime, verdict::Action},
+};
+
+impl Report {
+    /// Declared and stripped cookies, all of them. Names of columns and members of closed sets are English.
+    ///
+    /// No cell is a formula: see [`neutral`].
+    ///
+    /// # Errors
+    ///
+    /// Never, as far as it is known: it is written to memory.
+    pub fn csv(&self) -> Result<Vec<u8>, csv::Error> {
+        let mut written = Vec::from(BYTE_ORDER_MARK);
+        let mut table =
+            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut written);
+        table.write_record(COLUMNS)?;
+        for declared in &self.declared {
+            for used in &declared.tenants {
+                table.write_record(declared_row(declared, used).map(|cell| neutral(&cell)))?;
+            }
+        }
+        for stripped in &self.stripped {
+            table.write_record(stripped_row(stripped).map(|cell| neutral(&cell)))?;
+        }
+        table.flush()?;
+        drop(table);
+        Ok(written)
+    }
+}
+
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// The columns, in order. New ones come behind the last.
+pub(super) const COLUMNS: [&str; 23] = [
+    "kind",
+    "tenant",
+    "mode",
+    "cookie",
+    "reason",
+    "usually_set_by",
+    "category",
+    "description",
+    "in_requests",
+    "in_responses",
+    "first",
+    "last",
+    "routes",
+    "attributes",
+    "lifetimes_asked",
+    "evictions",
+    "in_spite_of_evictions",
+    "dependence",
+    "kept",
+    "rewritten",
+    "renewed",
+    "injected",
+    "lifetimes_granted_s",
+];
+
+type Row = [String; COLUMNS.len()];
+
+fn declared_row(declared: &Declared, used: &DeclaredIn) -> Row {
+    let mut row = Row::default();
+    let granted =
+        used.granted.iter().map(|granted| format!("{}: {}", granted.seconds, granted.count));
+    let cells = [
+        ("kind", "declared".to_owned()),
+        ("tenant", used.tenant.clone()),
+        ("mode", used.mode.word().to_owned()),
+        ("cookie", declared.cookie.name.clone()),
+        ("lifetimes_asked", asked(&used.asked)),
+        ("kept", used.kept.to_string()),
+        ("rewritten", used.rewritten.to_string()),
+        ("renewed", used.renewed.to_string()),
+        ("injected", used.injected.to_string()),
+        ("lifetimes_granted_s", granted.collect::<Vec<_>>().join(JOINT)),
+    ];
+    fill(&mut row, cells);
+    row
+}
+
+fn stripped_row(stripped: &Stripped) -> Row {
+    let mut row = Row::default();
+    let usually = stripped.usually.as_ref();
+    let unknown = || "unknown".to_owned();
+    let routes = stripped.routes.iter().map(|route| format!("{}: {}", route.route, route.count));
+    let dependence = stripped
+        .dependence
+        .and_then(|dependence| serde_json::to_value(dependence).ok()?.as_str().map(str::to_owned));
+    let cells = [
+        ("kind", "stripped".to_owned()),
+        ("tenant", stripped.tenant.clone()),
+        ("mode", stripped.mode.word().to_owned()),
+        ("cookie", stripped.name.clone().unwrap_or_default()),
+        ("reason", reason_word(Action::Strip(stripped.reason)).unwrap_or_default().to_owned()),
+        ("usually_set_by", usually.map_or_else(unknown, |usually| usually.platform.clone())),
+        ("category", usually.map_or_else(unknown, |usually| usually.category.clone())),
+        (
+            "description",
+            usually.and_then(|usually| usually.description.clone()).unwrap_or_default(),
+        ),
+        ("in_requests", stripped.in_requests.to_string()),
+        ("in_responses", stripped.in_responses.to_string()),
+        ("first", rfc3339(stripped.first_unix_s)),
+        ("last", rfc3339(stripped.last_unix_s)),
+        ("routes", routes.collect::<Vec<_>>().join(JOINT)),
+        ("attributes", stripped.attributes.words().collect::<Vec<_>>().join(JOINT)),
+        ("lifetimes_asked", asked(&stripped.lifetimes)),
+        ("evictions", stripped.evictions.to_string()),
+        ("in_spite_of_evictions", stripped.in_spite_of_evictions.to_string()),
+        ("dependence", dependence.unwrap_or_default()),
+    ];
+    fill(&mut row, cells);
+    row
+}
+
+fn fill<const N: usize>(row: &mut Row, cells: [(&str, String); N]) {
+    for (column, text) in cells {
+        let index = COLUMNS.iter().position(|known| *known == column);
+        let cell = index.and_then(|index| row.get_mut(index));
+        *cell.expect("a test writes each kind of row") = text;
+    }
+}
+
+fn asked(asked: &[(AskedLifetime, u64)]) -> String {
+    let parts = asked.iter().map(|(step, count)| format!("{}: {count}", step.word()));
+    parts.collect::<Vec<_>>().join(JOINT)
+}
+
+/// Between the parts of a cell: nothing that a spreadsheet takes for the end of one.
+const JOINT: &str = " | ";
+
+/// The cell with a `'` in front where a spreadsheet would take it for a formula, and with nothing in it that acts. The
+/// characters with which formulas begin are those that OWASP names under "CSV Injection".
+fn neutral(cell: &str) -> String {
+    let shown = visible(cell);
+    let begins_formula = |text: &str| {
+        text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'])
+    };
+    // Some spreadsheets trim a cell before they look at it.
+    if begins_formula(cell) || begins_formula(shown.trim_start()) {
+        format!("'{shown}")
+    } else {
+        shown.into_owned()
+    }
+}

@@ -1,0 +1,195 @@
+//! What was declared, what was stripped, and what may depend on it.
+
+use super::{
+    super::{
+        DeclaredIn, Lifetime, Report, Stripped,
+        page::{Cell, Line, Part, Section, Table, number, text},
+        words::Words,
+    },
+    count, name, routes, usually,
+};
+use crate::policy::{Mode, asked::AskedLifetime, declaration::SessionDuration};
+
+/// What to look at before enforcing; none where every tenant of the report is enforced.
+pub(super) fn before(report: &Report, words: &Words) -> Option<Section> {
+    let is_watched = |mode: &Mode| *mode == Mode::Report;
+    if !report.tenants.iter().any(|tenant| tenant.modes.iter().any(is_watched)) {
+        return None;
+    }
+    let columns = vec![
+        text(words.cookie),
+        text(words.tenant),
+        text(words.observed),
+        number(words.from_browsers),
+        number(words.from_application),
+        text(words.usually),
+        text(words.last_seen),
+        text(words.routes),
+    ];
+    let watched = report.before_enforcing();
+    let rows = watched.iter().map(|row| {
+        let dependence = row.dependence.map_or_else(Cell::default, |dependence| {
+            Cell::plain((words.dependence)(dependence)).sorted_by(dependence as u64)
+        });
+        vec![
+            name(row, words),
+            Cell::code(&row.tenant),
+            dependence,
+            count(row.in_requests, words),
+            count(row.in_responses, words),
+            usually(row, words),
+            Cell::moment(row.last_unix_s),
+            routes(row, words),
+        ]
+    });
+    let parts = if watched.is_empty() {
+        vec![Part::Note(words.before_none.to_owned())]
+    } else {
+        vec![table(Table::new(words.before, columns, rows), report, words)]
+    };
+    let lead = words.before_lead.to_owned();
+    Some(Section { id: "before", title: words.before, lead, parts })
+}
+
+/// What was declared, asked for and granted.
+pub(super) fn declared(report: &Report, words: &Words) -> Section {
+    let columns = vec![text(words.cookie), text(words.purpose), text(words.declared_lifetime)];
+    let rows = report.declared.iter().map(|declared| {
+        let mut name = Cell::code(&declared.cookie.name);
+        if !declared.is_current {
+            name = name.and(Line::Quiet(words.no_longer_declared.to_owned()));
+        }
+        let purpose = &declared.cookie.purpose;
+        let purpose = purpose.get(words.tag).or_else(|| purpose.values().next());
+        let purpose = purpose.map_or_else(Cell::default, Cell::plain);
+        vec![name, purpose, lifetime(&declared.cookie.lifetime, words)]
+    });
+    let mut parts = vec![Part::Table(Table::new(words.declared, columns, rows))];
+    let used: Vec<_> = report
+        .declared
+        .iter()
+        .flat_map(|declared| declared.tenants.iter().map(|of| (&declared.cookie.name, of)))
+        .collect();
+    if !used.is_empty() {
+        let columns = vec![
+            text(words.cookie),
+            text(words.tenant),
+            text(words.mode_title),
+            text(words.asked),
+            text(words.granted),
+            number(words.to_application),
+            number(words.rewritten),
+            number(words.renewed),
+            number(words.injected),
+        ];
+        let rows = used.iter().map(|(name, used)| {
+            vec![
+                Cell::code(*name),
+                Cell::code(&used.tenant),
+                Cell::plain((words.mode)(used.mode)),
+                Cell::of(asked(&used.asked, words)),
+                granted(used, words),
+                count(used.kept, words),
+                count(used.rewritten, words),
+                count(used.renewed, words),
+                count(used.injected, words),
+            ]
+        });
+        parts.push(Part::Note(words.lifetimes_lead.to_owned()));
+        parts.push(table(Table::new(words.lifetimes, columns, rows), report, words));
+    }
+    let lead = words.declared_lead.to_owned();
+    Section { id: "declared", title: words.declared, lead, parts }
+}
+
+fn lifetime(lifetime: &Lifetime, words: &Words) -> Cell {
+    match lifetime {
+        Lifetime::Fixed(seconds) => Cell::plain(words.exactly((*seconds).into())),
+        Lifetime::Written(written) if written == "session" => Cell::plain(words.session_lifetime),
+        Lifetime::Written(written) => match written.parse::<SessionDuration>() {
+            Ok(duration) => Cell::plain(words.exactly(duration.seconds().into())),
+            Err(_) => Cell::code(written),
+        },
+    }
+}
+
+fn asked(asked: &[(AskedLifetime, u64)], words: &Words) -> Vec<Line> {
+    let line = |(step, number): &(AskedLifetime, u64)| {
+        let times = (words.times)(&words.number(*number));
+        Line::Plain(format!("{}: {times}", (words.lifetime)(*step)))
+    };
+    asked.iter().map(line).collect()
+}
+
+fn granted(used: &DeclaredIn, words: &Words) -> Cell {
+    let lines = used.granted.iter().map(|granted| {
+        let lifetime = match granted.seconds {
+            0 => words.deleted.to_owned(),
+            seconds => words.exactly(seconds.into()),
+        };
+        Line::Plain(format!("{lifetime}: {}", (words.times)(&words.number(granted.count))))
+    });
+    let longest = used.granted.iter().map(|granted| u64::from(granted.seconds)).max();
+    Cell::of(lines.collect()).sorted_by(longest.unwrap_or(0))
+}
+
+/// What was stripped.
+pub(super) fn stripped(report: &Report, words: &Words) -> Section {
+    let columns = vec![
+        text(words.cookie),
+        text(words.usually),
+        text(words.tenant),
+        text(words.why),
+        number(words.from_browsers),
+        number(words.from_application),
+        text(words.first_seen),
+        text(words.last_seen),
+        text(words.routes),
+        text(words.attributes),
+        text(words.asked),
+        number(words.evictions),
+    ];
+    let rows = report.stripped.iter().map(|row| {
+        let attributes = row.attributes.words().collect::<Vec<_>>().join(", ");
+        let why = Cell::plain((words.reason)(row.reason));
+        vec![
+            name(row, words),
+            usually(row, words),
+            Cell::code(&row.tenant),
+            why.and(Line::Quiet((words.mode)(row.mode).to_owned())),
+            count(row.in_requests, words),
+            count(row.in_responses, words),
+            Cell::moment(row.first_unix_s),
+            Cell::moment(row.last_unix_s),
+            routes(row, words),
+            Cell::plain(attributes),
+            Cell::of(asked(&row.lifetimes, words)),
+            evictions(row, words),
+        ]
+    });
+    let parts = if report.stripped.is_empty() {
+        vec![Part::Note(words.stripped_none.to_owned())]
+    } else {
+        vec![table(Table::new(words.stripped_title, columns, rows).wide(), report, words)]
+    };
+    let lead = words.stripped_lead.to_owned();
+    Section { id: "stripped", title: words.stripped_title, lead, parts }
+}
+
+/// How many evictions were sent for a name, and whether it comes in spite of them.
+fn evictions(row: &Stripped, words: &Words) -> Cell {
+    let number = words.number(row.evictions);
+    let mut cell = match row.mode {
+        Mode::Report if row.evictions > 0 => Cell::plain((words.would_be)(&number)),
+        Mode::Enforce | Mode::Report => Cell::plain(number),
+    };
+    if row.in_spite_of_evictions {
+        cell = cell.and(Line::Strong(words.in_spite_short.to_owned()));
+    }
+    cell.sorted_by(row.evictions)
+}
+
+/// A table with the tenant's column only where there is more than one.
+fn table(table: Table, report: &Report, words: &Words) -> Part {
+    Part::Table(if report.has_tenants() { table } else { table.without(words.tenant) })
+}

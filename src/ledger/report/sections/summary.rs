@@ -1,0 +1,142 @@
+//! The sums, whether they balance, and the words that they use.
+
+use super::{
+    super::{
+        Books, Report,
+        page::{Cell, Column, Line, Part, Section, Table, number, text},
+        words::Words,
+    },
+    count,
+};
+use crate::policy::verdict::Direction;
+
+/// What was counted, and whether it is all accounted for.
+pub(super) fn sums(report: &Report, words: &Words) -> Section {
+    let books = &report.books;
+    let mut facts = vec![
+        (words.requests, count(books.requests, words)),
+        (words.seen, count(books.seen(), words)),
+        (words.passed, count(books.passed(), words)),
+        (words.held_back, count(books.held_back(), words)),
+    ];
+    if books.only_watched() > 0 {
+        facts.push((words.only_watched, count(books.only_watched(), words)));
+    }
+    facts.push((words.evicted, count(books.evictions_sent(), words)));
+    facts.push((words.balances, balance(books, words)));
+    let mut parts = vec![Part::Facts(facts)];
+    if report.tenants.is_empty() {
+        parts.push(Part::Note(words.empty.to_owned()));
+    }
+    if books.only_watched() > 0 {
+        parts.push(Part::Note(words.watched_note.to_owned()));
+    }
+    let dropped = [books.request.dropped, books.response.dropped, books.added.dropped];
+    let dropped = dropped.into_iter().fold(0, u64::saturating_add);
+    if dropped > 0 {
+        parts.push(Part::Note((words.lost_rows)(&words.number(dropped))));
+    }
+    parts.extend([Part::Table(sides(books, words)), Part::Table(added(books, words))]);
+    Section { id: "sums", title: words.sums, lead: words.balance_rule.to_owned(), parts }
+}
+
+fn sides(books: &Books, words: &Words) -> Table {
+    let columns = vec![
+        text(words.direction),
+        number(words.counted),
+        number(words.kept),
+        number(words.rewritten),
+        number(words.stripped),
+        number(words.dropped),
+        number(words.difference),
+    ];
+    let rows = [(Direction::Request, &books.request), (Direction::Response, &books.response)];
+    let rows = rows.into_iter().map(|(direction, side)| {
+        let mut row = vec![Cell::plain((words.cookies_of)(direction))];
+        let counts = [side.seen, side.kept, side.rewritten, side.stripped, side.dropped];
+        row.extend(counts.map(|number| count(number, words)));
+        row.push(left_over(side.difference(), words));
+        row
+    });
+    Table::new(words.balance, columns, rows)
+}
+
+fn added(books: &Books, words: &Words) -> Table {
+    let columns = vec![
+        text(words.direction),
+        number(words.in_all),
+        number(words.renewed),
+        number(words.injected),
+        number(words.evictions),
+        number(words.dropped),
+        number(words.difference),
+    ];
+    let added = books.added;
+    let mut row = vec![Cell::plain(words.added)];
+    let counts = [added.counted, added.renewed, added.injected, added.evicted, added.dropped];
+    row.extend(counts.map(|number| count(number, words)));
+    row.push(left_over(added.difference(), words));
+    Table::new(words.added, columns, [row].into_iter())
+}
+
+/// Whether the books balance, and else by how much they don't.
+fn balance(books: &Books, words: &Words) -> Cell {
+    if books.balance() {
+        return Cell::plain(words.is_balanced).sorted_by(0);
+    }
+    let differences =
+        [books.request.difference(), books.response.difference(), books.added.difference()];
+    let wrong: Vec<_> = differences
+        .into_iter()
+        .filter(|difference| *difference != 0)
+        .map(|d| words.signed(d))
+        .collect();
+    Cell::of(vec![Line::Strong((words.is_unbalanced)(&wrong.join(", ")))]).sorted_by(1)
+}
+
+fn left_over(difference: i64, words: &Words) -> Cell {
+    let spoken = words.signed(difference);
+    let line = if difference == 0 { Line::Plain(spoken) } else { Line::Strong(spoken) };
+    Cell::of(vec![line]).sorted_by(difference.unsigned_abs())
+}
+
+/// The sums of each tenant.
+pub(super) fn tenants(report: &Report, words: &Words) -> Section {
+    let columns: Vec<Column> = vec![
+        text(words.tenant),
+        text(words.mode_title),
+        number(words.requests),
+        number(words.seen),
+        number(words.passed),
+        number(words.held_back),
+        number(words.only_watched),
+        number(words.evicted),
+        text(words.balances),
+    ];
+    let rows = report.tenants.iter().map(|tenant| {
+        let modes = tenant.modes.iter().map(|mode| Line::Plain((words.mode)(*mode).to_owned()));
+        let books = &tenant.books;
+        let counts = [
+            books.requests,
+            books.seen(),
+            books.passed(),
+            books.held_back(),
+            books.only_watched(),
+            books.evictions_sent(),
+        ];
+        let mut row = vec![Cell::code(&tenant.tenant), Cell::of(modes.collect())];
+        row.extend(counts.map(|number| count(number, words)));
+        row.push(balance(books, words));
+        row
+    });
+    let table = Table::new(words.tenants, columns, rows);
+    let (title, lead) = (words.tenants, words.tenants_lead.to_owned());
+    Section { id: "tenants", title, lead, parts: vec![Part::Table(table)] }
+}
+
+/// What the words mean.
+pub(super) fn glossary(words: &Words) -> Section {
+    let terms = words.terms.iter().map(|(term, meaning)| (*term, Cell::plain(*meaning)));
+    let parts = vec![Part::Facts(terms.collect())];
+    Section { id: "glossary", title: words.glossary, lead: String::new(), parts }
+}

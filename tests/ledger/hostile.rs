@@ -1,0 +1,57 @@
+//! A ledger whose names would do harm, were they only written down: its tenants, cookies and routes come from outside.
+
+use std::path::Path;
+
+use crumbgate::{ledger::entry::EventKind, policy::asked::AskedLifetime};
+use serde_json::json;
+
+use super::{Draft, Seen};
+
+/// Names of cookies.
+pub(crate) const HOSTILE: [&str; 14] = [
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(1+1)",
+    "\t=1+1",
+    "\r=1+1",
+    "＝1+1",
+    " =1+1",
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "a,b\"c\r\nd",
+    "\u{1b}[2J\u{9b}31m",
+    "\u{202e}gpj.exe\u{2066}",
+    "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+];
+
+/// The tenant that was seen, and another that was not as harmless.
+pub(crate) const TENANTS: [&str; 2] = ["acme.example", "=acme\u{1b}]0;<b>.example"];
+
+/// Writes a ledger of one hour before `until_unix_s`.
+pub(crate) fn hostile(path: &Path, until_unix_s: u64) {
+    let mut draft = Draft::new(path, 300);
+    let begin = until_unix_s - 3_600;
+    let purpose = json!({ "en": "<b>=1+1</b>\u{1b}[2J", "de": "<b>=1+1</b>\u{1b}[2J" });
+    let cookie = json!({ "name": "=session", "lifetime": "<i>", "purpose": purpose });
+    draft.declare(begin, "<u>hash\u{202e}", &json!({ "cookies": [cookie] }));
+    let detail = json!({ "version": "<s>\u{1b}[2J", "=key": "=value" });
+    draft.event(begin, EventKind::Start, "=actor<script>\u{1b}c", &detail);
+    draft.key(1, "<key>\u{1b}");
+    for start in (begin..until_unix_s).step_by(300) {
+        draft.heartbeat(start, start + 299);
+        for tenant in TENANTS {
+            let mut seen = vec![
+                Seen::kept("=session", 3),
+                Seen::rewritten("=session", AskedLifetime::Day, 604_800, 2),
+            ];
+            for name in HOSTILE {
+                seen.push(Seen::sent(name, 2).on("=/<b>\u{1b}[2J"));
+                seen.push(Seen::set(name, AskedLifetime::Year, 1));
+            }
+            draft.traffic(start, tenant, 5, &seen);
+        }
+    }
+    draft.close(1, 1, until_unix_s, "<origin>\n1\n<root>\u{1b}\n\n");
+    draft.finish();
+}

@@ -1,0 +1,294 @@
+//! Writes ledgers as a gateway would have left them, for tests and benchmarks that read them.
+
+#![allow(dead_code, reason = "not every test writes all that a ledger can hold")]
+#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
+
+mod hostile;
+mod rich;
+
+use std::{collections::HashMap, path::Path};
+
+use crumbgate::{
+    ledger::{
+        codes::Coded,
+        entry::{EventKind, Figures},
+        schema,
+    },
+    policy::{
+        Mode,
+        asked::{AskedLifetime, Attributes},
+        verdict::{Action, Direction, Reason},
+    },
+};
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use hostile::{HOSTILE, TENANTS, hostile};
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use rich::rich;
+
+/// A ledger that is being written. Nothing is on the disk before [`Draft::finish`].
+pub(crate) struct Draft {
+    connection: Connection,
+    texts: HashMap<String, i64>,
+    seq: u64,
+    heartbeats: HashMap<String, u64>,
+    window_s: u64,
+    declaration: String,
+}
+
+/// Cookies of one tenant and window that have one verdict.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) direction: Direction,
+    pub(crate) action: Action,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) lifetime: Option<AskedLifetime>,
+    pub(crate) granted_s: Option<u32>,
+    pub(crate) route: &'a str,
+    pub(crate) attributes: u16,
+    pub(crate) count: u64,
+}
+
+impl<'a> Seen<'a> {
+    /// A declared cookie of requests.
+    pub(crate) fn kept(name: &'a str, count: u64) -> Self {
+        Self {
+            mode: Mode::Enforce,
+            direction: Direction::Request,
+            action: Action::Keep,
+            name: Some(name),
+            lifetime: None,
+            granted_s: None,
+            route: "/",
+            attributes: 0,
+            count,
+        }
+    }
+
+    /// A declared cookie of responses.
+    pub(crate) fn rewritten(
+        name: &'a str,
+        asked: AskedLifetime,
+        granted_s: u32,
+        count: u64,
+    ) -> Self {
+        Self {
+            direction: Direction::Response,
+            action: Action::Rewrite,
+            lifetime: Some(asked),
+            granted_s: Some(granted_s),
+            attributes: SECURE_LAX,
+            ..Self::kept(name, count)
+        }
+    }
+
+    /// A cookie that the gateway adds.
+    pub(crate) fn added(action: Action, name: &'a str, granted_s: Option<u32>, count: u64) -> Self {
+        Self { direction: Direction::Response, action, granted_s, ..Self::kept(name, count) }
+    }
+
+    /// An undeclared cookie of requests.
+    pub(crate) fn sent(name: &'a str, count: u64) -> Self {
+        Self { action: Action::Strip(Reason::Undeclared), ..Self::kept(name, count) }
+    }
+
+    /// An undeclared cookie of responses.
+    pub(crate) fn set(name: &'a str, asked: AskedLifetime, count: u64) -> Self {
+        Self {
+            direction: Direction::Response,
+            lifetime: Some(asked),
+            attributes: PATH_MAX_AGE,
+            ..Self::sent(name, count)
+        }
+    }
+
+    pub(crate) fn on(self, route: &'a str) -> Self {
+        Self { route, ..self }
+    }
+
+    /// Only watched.
+    pub(crate) fn watched(self) -> Self {
+        Self { mode: Mode::Report, ..self }
+    }
+}
+
+const SECURE_LAX: u16 = 1 | 1 << 6 | 1 << 10;
+const PATH_MAX_AGE: u16 = 1 << 4 | 1 << 6;
+
+impl Draft {
+    /// A new ledger at this path, of windows of this length.
+    pub(crate) fn new(path: &Path, window_s: u64) -> Self {
+        let mut connection = Connection::open(path).unwrap();
+        schema::migrate(&mut connection).unwrap();
+        connection.execute_batch("PRAGMA synchronous = OFF; BEGIN").unwrap();
+        let (texts, heartbeats) = (HashMap::new(), HashMap::new());
+        let declaration = "0".repeat(64);
+        Self { connection, texts, seq: 0, heartbeats, window_s, declaration }
+    }
+
+    pub(crate) fn finish(self) {
+        self.connection.execute_batch("COMMIT").unwrap();
+    }
+
+    /// What a tenant's traffic of the window that begins then adds up to, with a heartbeat that balances.
+    pub(crate) fn traffic(
+        &mut self,
+        start_unix_s: u64,
+        tenant: &str,
+        requests: u64,
+        seen: &[Seen<'_>],
+    ) {
+        let mut figures = Figures::default();
+        for seen in seen {
+            self.verdicts(start_unix_s, tenant, seen);
+            *figures.of(seen.direction, seen.action) += seen.count;
+        }
+        self.heartbeat_of(start_unix_s, tenant, requests, figures, Figures::default());
+    }
+
+    /// One entry of verdicts, without a heartbeat.
+    pub(crate) fn verdicts(&mut self, start_unix_s: u64, tenant: &str, seen: &Seen<'_>) {
+        let texts = [tenant, seen.route].map(|text| self.text(text));
+        let declaration = self.text(&self.declaration.clone());
+        let name = seen.name.map(|name| self.text(name));
+        let seq = self.next();
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO verdicts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+            .unwrap();
+        let row = params![
+            seq,
+            number(start_unix_s),
+            number(self.window_s),
+            texts[0],
+            seen.mode.code(),
+            seen.direction.code(),
+            seen.action.code(),
+            name,
+            seen.lifetime.map(Coded::code),
+            seen.granted_s,
+            texts[1],
+            declaration,
+            number(seen.count),
+            number(start_unix_s + 60),
+            number(start_unix_s + self.window_s - 60),
+            Attributes::from_bits(seen.attributes).bits(),
+        ];
+        insert.execute(row).unwrap();
+    }
+
+    /// A tenant's heartbeat.
+    pub(crate) fn heartbeat_of(
+        &mut self,
+        start_unix_s: u64,
+        tenant: &str,
+        requests: u64,
+        seen: Figures,
+        dropped: Figures,
+    ) {
+        let from_until = (start_unix_s, start_unix_s + self.window_s - 60);
+        self.insert_heartbeat(Some(tenant), from_until, requests, seen, dropped);
+    }
+
+    /// A heartbeat of the gateway itself.
+    pub(crate) fn heartbeat(&mut self, from_unix_s: u64, until_unix_s: u64) {
+        let none = Figures::default();
+        self.insert_heartbeat(None, (from_unix_s, until_unix_s), 0, none, none);
+    }
+
+    fn insert_heartbeat(
+        &mut self,
+        tenant: Option<&str>,
+        (from_unix_s, until_unix_s): (u64, u64),
+        requests: u64,
+        seen: Figures,
+        dropped: Figures,
+    ) {
+        let heartbeats = self.heartbeats.entry(tenant.unwrap_or_default().to_owned()).or_default();
+        *heartbeats += 1;
+        let heartbeats = *heartbeats;
+        let tenant = tenant.map(|tenant| self.text(tenant));
+        let declaration = self.text(&self.declaration.clone());
+        let seq = self.next();
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO heartbeats VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+            .unwrap();
+        let row = params![
+            seq,
+            number(from_unix_s - from_unix_s % self.window_s),
+            number(self.window_s),
+            tenant,
+            number(heartbeats),
+            number(from_unix_s),
+            number(until_unix_s),
+            number(requests),
+            number(seen.request),
+            number(seen.response),
+            number(seen.added),
+            number(dropped.request),
+            number(dropped.response),
+            number(dropped.added),
+            declaration,
+        ];
+        insert.execute(row).unwrap();
+    }
+
+    pub(crate) fn event(&mut self, at_unix_s: u64, kind: EventKind, actor: &str, detail: &Value) {
+        let row = params![self.next(), number(at_unix_s), kind.code(), actor, detail.to_string()];
+        self.connection.execute("INSERT INTO events VALUES (?,?,?,?,?)", row).unwrap();
+    }
+
+    /// A declaration that rules from now on.
+    pub(crate) fn declare(&mut self, since_unix_s: u64, hash: &str, declaration: &Value) {
+        hash.clone_into(&mut self.declaration);
+        let row = params![hash, declaration.to_string(), number(since_unix_s)];
+        self.connection.execute("INSERT INTO declarations VALUES (?,?,?)", row).unwrap();
+    }
+
+    /// Closes everything since the last segment.
+    pub(crate) fn close(&mut self, segment: u64, first: u64, newest_unix_s: u64, checkpoint: &str) {
+        let row = params![
+            number(segment),
+            number(first),
+            number(self.seq),
+            number(newest_unix_s),
+            [7_u8; 32],
+            checkpoint,
+            None::<i64>
+        ];
+        self.connection.execute("INSERT INTO segments VALUES (?,?,?,?,?,?,?)", row).unwrap();
+    }
+
+    pub(crate) fn key(&mut self, since_segment: u64, verifier: &str) {
+        let row = params![number(since_segment), verifier];
+        self.connection.execute("INSERT INTO keys VALUES (?,?)", row).unwrap();
+    }
+
+    /// The number of the last entry.
+    pub(crate) fn last(&self) -> u64 {
+        self.seq
+    }
+
+    fn next(&mut self) -> i64 {
+        self.seq += 1;
+        number(self.seq)
+    }
+
+    fn text(&mut self, text: &str) -> i64 {
+        if let Some(id) = self.texts.get(text) {
+            return *id;
+        }
+        let id = i64::try_from(self.texts.len()).unwrap() + 1;
+        self.connection.execute("INSERT INTO texts VALUES (?,?)", params![id, text]).unwrap();
+        self.texts.insert(text.to_owned(), id);
+        id
+    }
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap()
+}
