@@ -1,13 +1,16 @@
-//! Headless Chromium visits the demo, through the gateway and without it.
+//! Headless Chromium visits the demo, through the gateway and without it; and it reads reports (`report.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it tells
 //! what the browser holds after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
 //! help and the one about privacy, run no script: there the jar shows what the navigation has left.
 
+#[path = "../ledger/mod.rs"]
+mod ledger;
 #[path = "../process/mod.rs"]
 mod process;
+mod report;
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, ffi::OsStr, path::Path, process::Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -117,19 +120,22 @@ impl Demo {
     /// Sends Chromium there, with a new profile.
     fn visit(&self, url: &str) -> Visit {
         let profile = TempDir::new().expect("a temporary folder can be made");
-        let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/visit.js");
-        for needed in [&driver.with_file_name("node_modules"), Path::new(CHROMIUM)] {
-            let exists = needed.exists();
-            assert!(exists, "{}: not here. {}", needed.display(), process::HOW_TO_INSTALL);
-        }
-        let mut node = Command::new("node");
-        let output = process::run(node.arg(driver).arg(CHROMIUM).arg(profile.path()).arg(url));
-        let problem = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{problem}");
-        Visit(
-            serde_json::from_slice(&output.stdout).expect("the driver tells of the visit in JSON"),
-        )
+        Visit(drive("visit.js", &[profile.path().as_os_str(), url.as_ref()]))
     }
+}
+
+/// Lets a script of this folder drive Chromium, and returns what it has found.
+fn drive(script: &str, arguments: &[&OsStr]) -> Value {
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script);
+    for needed in [&driver.with_file_name("node_modules"), Path::new(CHROMIUM)] {
+        let exists = needed.exists();
+        assert!(exists, "{}: not here. {}", needed.display(), process::HOW_TO_INSTALL);
+    }
+    let mut node = Command::new("node");
+    let output = process::run(node.arg(driver).arg(CHROMIUM).args(arguments));
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{problem}");
+    serde_json::from_slice(&output.stdout).expect("a driver tells what it has found in JSON")
 }
 
 /// What the driver has told, step by step.

@@ -55,6 +55,7 @@ impl Report {
                     }
                     nav aria-label=(words.contents) {
                         ol { @for section in &sections { li { a href={ "#" (section.id) } { (section.title) } } } }
+                        p.hint hidden { (words.sorts) }
                     }
                     main #report tabindex="-1" {
                         @for section in &sections { (self.section(section, words)) }
@@ -128,7 +129,6 @@ fn table(table: &Table, id: &str, again: bool, words: &Words) -> Markup {
                 }
             }
         }
-        @if table.rows.len() > 1 { p.hint hidden { (words.sorts) } }
         @if table.left_out > 0 {
             p.note { ((words.rows_left_out)(&words.number(table.left_out as u64))) }
         }

@@ -32,6 +32,5 @@ for (const table of document.querySelectorAll("table")) {
       body.append(...rows);
     });
   });
-  const hint = table.parentElement.nextElementSibling;
-  if (hint?.classList.contains("hint")) hint.hidden = false;
+  document.querySelector(".hint").hidden = false;
 }

@@ -142,12 +142,12 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
         text(words.why),
         number(words.from_browsers),
         number(words.from_application),
+        number(words.evictions),
         text(words.first_seen),
         text(words.last_seen),
         text(words.routes),
         text(words.attributes),
         text(words.asked),
-        number(words.evictions),
     ];
     let rows = report.stripped.iter().map(|row| {
         let attributes = row.attributes.words().collect::<Vec<_>>().join(", ");
@@ -159,12 +159,12 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
             why.and(Line::Quiet((words.mode)(row.mode).to_owned())),
             count(row.in_requests, words),
             count(row.in_responses, words),
+            evictions(row, words),
             Cell::moment(row.first_unix_s),
             Cell::moment(row.last_unix_s),
             routes(row, words),
             Cell::plain(attributes),
             Cell::of(asked(&row.lifetimes, words)),
-            evictions(row, words),
         ]
     });
     let parts = if report.stripped.is_empty() {

@@ -57,7 +57,7 @@ pub(super) const WORDS: Words = Words {
             "{number} weitere, seltenere Zeilen fehlen hier. Die Formate csv und json enthalten alle."
         )
     },
-    sorts: "Die Spaltenüberschriften sortieren die Tabelle.",
+    sorts: "Die Überschriften der Spalten sortieren die Tabellen.",
 
     sums: "Zusammengefasst",
     requests: "Anfragen",

@@ -57,7 +57,7 @@ pub(super) const WORDS: Words = Words {
             "{number} more rows, less frequent ones, are left out here. The formats csv and json have all of them."
         )
     },
-    sorts: "The headings of the columns sort the table.",
+    sorts: "The headings of columns sort their tables.",
 
     sums: "In sum",
     requests: "Requests",
