@@ -129,7 +129,7 @@ fn fill<const N: usize>(row: &mut Row, cells: [(&str, String); N]) {
     for (column, text) in cells {
         let index = COLUMNS.iter().position(|known| *known == column);
         let cell = index.and_then(|index| row.get_mut(index));
-        *cell.expect("a test writes each kind of row") = text;
+        *cell.expect("COLUMNS has each of these names: a test writes each kind of row") = text;
     }
 }
 

@@ -72,6 +72,8 @@ impl Why {
 pub(super) struct Liveness {
     alive: Vec<(Period, u64)>,
     events: Vec<Event>,
+    /// How long the longest window is, in seconds.
+    window_s: u64,
 }
 
 impl Liveness {
@@ -80,6 +82,7 @@ impl Liveness {
         let until_unix_s = heartbeat.until_unix_s.saturating_add(1);
         let alive = Period { since_unix_s: heartbeat.from_unix_s, until_unix_s };
         self.alive.push((alive, heartbeat.number));
+        self.window_s = self.window_s.max(heartbeat.window.length_s.into());
     }
 
     pub(super) fn add_event(&mut self, event: Event) {
@@ -152,10 +155,14 @@ impl Liveness {
             gaps.extend(gap(silence, why));
             known_until = known_until.max(Some(alive.until_unix_s));
         }
-        // What is of the current window is not yet written.
-        let until_unix_s = period.until_unix_s.min(now_unix_s.saturating_sub(FRESH_S));
-        let silence = Period { since_unix_s: known_until.unwrap_or(0), until_unix_s };
-        gaps.extend(gap(silence, self.why(silence)));
+        // What is of the current window is not yet written, nor perhaps what is of the one before it.
+        let written_unix_s = now_unix_s.saturating_sub(self.window_s.saturating_mul(2));
+        let silence = Period {
+            since_unix_s: known_until.unwrap_or(0),
+            until_unix_s: period.until_unix_s.min(written_unix_s),
+        };
+        let why = if known_until.is_none() { Why::Before } else { self.why(silence) };
+        gaps.extend(gap(silence, why));
         let clipped = |gap: Gap| Some(Gap { period: gap.period.within(period)?, ..gap });
         gaps.into_iter().filter_map(clipped).collect()
     }
@@ -259,9 +266,6 @@ impl Detail {
 
 /// How exactly the gateway says until when it lived, in seconds.
 const EXACT_S: u64 = 60;
-
-/// How long heartbeats may be under way to the file, in seconds: the longest that a window usually is, twice.
-const FRESH_S: u64 = 600;
 
 fn why<S: Serializer>(why: &Why, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(why.word())

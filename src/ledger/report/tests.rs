@@ -259,6 +259,21 @@ fn a5_each_gap_is_told_with_what_is_known_of_it() {
 }
 
 #[test]
+fn a5_what_is_not_yet_written_is_no_gap() {
+    let last_gap = |windows_ago: u64| {
+        let selection = Selection { until_unix_s: Some(NOW + 900), ..all() };
+        let report = report(&selection, |draft| {
+            let until = NOW + 900 - windows_ago * WINDOW;
+            draft.heartbeat(until - WINDOW, until - 1);
+        });
+        report.gaps.last().map(|gap| gap.why)
+    };
+    assert_eq!(last_gap(1), None);
+    assert_eq!(last_gap(2), None);
+    assert_eq!(last_gap(4), Some(Why::Unknown));
+}
+
+#[test]
 fn before_the_ledger_nothing_is_known() {
     let selection = Selection { since_unix_s: Some(NOW - 7_200), ..all() };
     let report = report(&selection, |draft| draft.heartbeat(NOW - 3_600, NOW));

@@ -48,14 +48,13 @@ pub(super) fn picture(report: &Report, words: &Words) -> Markup {
 /// What is to be seen, in words; the numbers are in the table below.
 fn description(report: &Report, words: &Words) -> String {
     let books = &report.books;
-    let number = |title: &str, number: u64| format!("{title}: {}. ", words.number(number));
-    let mut text =
-        number(words.passed, books.passed()) + &number(words.held_back, books.held_back());
-    if books.only_watched() > 0 {
-        text += &number(words.only_watched, books.only_watched());
-    }
-    text += &number(words.gaps, report.gaps.len() as u64);
-    text + words.timeline_numbers + "\u{2193}"
+    let counts = [
+        (words.passed, books.passed()),
+        (words.held_back, books.held_back()),
+        (words.only_watched, books.only_watched()),
+        (words.gaps, report.gaps.len() as u64),
+    ];
+    counts.map(|(title, count)| format!("{title}: {}.", words.number(count))).join(" ")
 }
 
 /// Lines at a slant, for what must be told apart without colour.
