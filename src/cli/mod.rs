@@ -151,10 +151,14 @@ pub fn main() -> ExitCode {
         Command::Run { config } => run(&config.config),
     };
     done.unwrap_or_else(|error| {
-        // Nobody reads it if it can't be written.
-        let _ = writeln!(io::stderr(), "crumbgate: {error:#}");
+        complain(&format!("{error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Says on standard error what is wrong. Nobody reads it if it can't be written.
+fn complain(what: &str) {
+    let _ = writeln!(io::stderr(), "crumbgate: {what}");
 }
 
 fn make_certificate(mut names: Vec<String>, folder: &Path, overwrite: bool) -> Result<ExitCode> {

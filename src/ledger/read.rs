@@ -82,6 +82,11 @@ impl Reader {
         Ok(Self { connection, texts, path: path.to_owned() })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The texts that entries name by number.
     pub fn texts(&self) -> &Texts {
         &self.texts

@@ -260,7 +260,9 @@ impl Draft {
             checkpoint,
             None::<i64>
         ];
-        self.connection.execute("INSERT INTO segments VALUES (?,?,?,?,?,?,?)", row).unwrap();
+        let sql = "INSERT INTO segments (number, first, last, newest, secret, checkpoint, pruned) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?)";
+        self.connection.execute(sql, row).unwrap();
     }
 
     pub(crate) fn key(&mut self, since_segment: u64, verifier: &str) {

@@ -16,7 +16,9 @@ use crate::{
     ledger::{
         language::Language,
         read::{ReadError, Reader},
-        report::{Report, Selection, Usually},
+        report::{Checked, Report, Selection, Usually},
+        vendors::Catalogue,
+        verify::{Expected, verify_ledger},
     },
     telemetry,
 };
@@ -44,6 +46,9 @@ pub(in crate::cli) struct Arguments {
     /// In which language
     #[arg(long, value_enum, default_value_t = Tongue::En)]
     language: Tongue,
+    /// Also verify the whole ledger first, as `crumbgate audit verify` does, and say in the report how that went
+    #[arg(long)]
+    verify: bool,
     /// Write to a file instead of the standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -88,7 +93,15 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let config = config(arguments.config, arguments.ledger.is_none())?;
     let reader = open(arguments.ledger.as_deref(), config.as_ref())?;
-    let report = Report::build(&reader, &selection, now_unix_s, &usually)?;
+    let catalogue = catalogue(config.as_ref())?;
+    let usually = |name: &str| usually(&catalogue, name, language);
+    let mut report = Report::build(&reader, &selection, now_unix_s, &usually)?;
+    if arguments.verify {
+        report.chain.checked = match verify_ledger(reader.path(), &Expected::default())? {
+            Ok(_) => Checked::Holds { at_unix_s: now_unix_s },
+            Err(finding) => Checked::Fails { why: finding.to_string() },
+        };
+    }
     check_tenant(&report, config.as_ref())?;
     let is_colourful = arguments.output.is_none() && telemetry::is_colourful(&std::io::stdout());
     let written = match arguments.format {
@@ -169,7 +182,21 @@ fn near<'k>(tenant: &str, known: &[&'k str]) -> Vec<&'k str> {
 const ALIKE: f64 = 0.75;
 const NAMED: usize = 5;
 
-/// Who usually sets a cookie of this name: unknown, until the catalogue of names is there.
-fn usually(_name: &str) -> Option<Usually> {
-    None
+/// Who usually sets which cookies: what is built in, and what `audit.names` adds.
+fn catalogue(config: Option<&Config>) -> Result<Catalogue> {
+    match config.and_then(|config| config.evidence.names.as_deref()) {
+        Some(names) => Ok(Catalogue::with_open_cookie_database(names)?),
+        None => Ok(Catalogue::built_in()),
+    }
+}
+
+/// Who usually sets a cookie of this name.
+fn usually(catalogue: &Catalogue, name: &str, language: Language) -> Option<Usually> {
+    let vendor = catalogue.find(name)?;
+    let description = vendor.description(language);
+    Some(Usually {
+        platform: vendor.platform.to_owned(),
+        category: vendor.category.word(language).to_owned(),
+        description: (!description.is_empty()).then(|| description.to_owned()),
+    })
 }

@@ -29,7 +29,6 @@ use crate::{
         read::{ReadError, Reader},
     },
     proxy::tls,
-    tenants::Tenant,
 };
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let host = match &arguments.tenant {
         Some(host) => host.clone(),
-        None => first_host(&config.tenants)?,
+        None => first_host(&config)?,
     };
     let address = match arguments.address {
         Some(address) => address,
@@ -93,8 +92,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The first tenant that is a host; a wildcard's gets a label of our own.
-fn first_host(tenants: &[Tenant]) -> Result<String> {
-    let tenant = tenants.first().context("no tenant is configured: name a host with --tenant")?;
+fn first_host(config: &Config) -> Result<String> {
+    let tenant =
+        config.tenants.first().context("no tenant is configured: name a host with --tenant")?;
     Ok(match tenant.name.strip_prefix('*') {
         Some(suffix) => format!("selftest{suffix}"),
         None => tenant.name.to_string(),

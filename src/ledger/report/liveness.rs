@@ -40,6 +40,8 @@ pub struct Gap {
 pub enum Why {
     /// It is before the ledger's oldest heartbeat: never recorded, or removed when the retention was over.
     Before,
+    /// The clock was set, or the machine slept.
+    Clock,
     /// The ledger's file was damaged and set aside.
     Damage,
     /// The gateway was alive; there was no room for verdicts.
@@ -57,6 +59,7 @@ impl Why {
     pub fn word(self) -> &'static str {
         match self {
             Self::Before => "before the ledger",
+            Self::Clock => "clock",
             Self::Damage => "damage",
             Self::Loss => "loss",
             Self::Stop => "stop",
@@ -180,6 +183,7 @@ impl Liveness {
         match () {
             () if has(EventKind::UncleanStop) => Why::UncleanStop,
             () if has(EventKind::Damage) => Why::Damage,
+            () if has(EventKind::Clock) => Why::Clock,
             () if has(EventKind::Stop) => Why::Stop,
             () => Why::Unknown,
         }
@@ -200,7 +204,8 @@ fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
     let why = match event.kind {
         EventKind::Loss => Why::Loss,
         EventKind::UncleanStop => Why::UncleanStop,
-        EventKind::Configuration
+        EventKind::Clock
+        | EventKind::Configuration
         | EventKind::Damage
         | EventKind::Declaration
         | EventKind::Key

@@ -194,12 +194,13 @@ pub(super) const WORDS: Words = Words {
         Why::Before => {
             "vor dem ältesten Eintrag des Protokolls: nie aufgezeichnet oder nach Ablauf der Aufbewahrung entfernt"
         }
+        Why::Clock => "die Uhr wurde gestellt, oder der Rechner schlief",
         Why::Damage => {
             "die Datei des Protokolls war beschädigt, wurde beiseitegelegt und neu begonnen"
         }
         Why::Loss => "in Betrieb, aber ohne Platz: gezählt, doch nicht einzeln aufgeschrieben",
         Why::Stop => "angehalten, alles aufgeschrieben",
-        Why::UncleanStop => "unsauber beendet: die letzten Minuten davor fehlen womöglich",
+        Why::UncleanStop => "unsauber beendet: die letzte Sekunde davor fehlt womöglich",
         Why::Unknown => "das Protokoll sagt nicht, warum",
     },
     lost: |cookies, requests| format!("{cookies} Cookies in {requests} Anfragen"),
@@ -211,6 +212,7 @@ pub(super) const WORDS: Words = Words {
     who: "Durch",
     detail: "Einzelheiten",
     event: |kind| match kind {
+        EventKind::Clock => "Uhr gesprungen",
         EventKind::Configuration => "Konfiguration geändert",
         EventKind::Damage => "beschädigte Datei beiseitegelegt",
         EventKind::Declaration => "Deklaration geändert",

@@ -190,12 +190,11 @@ pub(super) const WORDS: Words = Words {
         Why::Before => {
             "before the ledger's oldest entry: never recorded, or removed after the retention"
         }
+        Why::Clock => "the clock was set, or the machine slept",
         Why::Damage => "the ledger's file was damaged, set aside, and begun anew",
         Why::Loss => "alive, but without room: verdicts were counted and not written down",
         Why::Stop => "stopped, with everything written",
-        Why::UncleanStop => {
-            "ended uncleanly: the last minutes before may be missing from the books"
-        }
+        Why::UncleanStop => "ended uncleanly: the last second before may be missing from the books",
         Why::Unknown => "the ledger does not say why",
     },
     lost: |cookies, requests| format!("{cookies} cookies in {requests} requests"),
@@ -207,6 +206,7 @@ pub(super) const WORDS: Words = Words {
     who: "By",
     detail: "Details",
     event: |kind| match kind {
+        EventKind::Clock => "clock jumped",
         EventKind::Configuration => "configuration changed",
         EventKind::Damage => "damaged file set aside",
         EventKind::Declaration => "declaration changed",
