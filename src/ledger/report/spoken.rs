@@ -23,23 +23,25 @@ impl Words {
         format!("{sign}{}", self.number(number.unsigned_abs()))
     }
 
-    /// A number of seconds in one unit or two: `1 week`, `1 day 12 hours`; longer in seconds, if it is not round, and
-    /// always exact.
+    /// A number of seconds in one unit or two: `1 week`, `30 days`, `1 day 12 hours`; longer in seconds, if it is not
+    /// round, and always exact.
     pub(super) fn exactly(&self, seconds: u64) -> String {
-        let parts = self.parts(seconds);
+        let is_weeks = seconds.is_multiple_of(UNITS_S[0]) && seconds > 0;
+        let parts = self.parts(seconds, usize::from(!is_weeks));
         if parts.len() > 2 { self.part(4, seconds) } else { parts.join(" ") }
     }
 
     /// The same, cut behind the second unit: how long something took.
     pub(super) fn roughly(&self, seconds: u64) -> String {
-        let parts = self.parts(seconds);
+        let parts = self.parts(seconds, 0);
         parts[..parts.len().min(2)].join(" ")
     }
 
-    fn parts(&self, seconds: u64) -> Vec<String> {
+    /// How many of each unit, from the `largest` on.
+    fn parts(&self, seconds: u64, largest: usize) -> Vec<String> {
         let mut rest = seconds;
         let mut parts = Vec::new();
-        for (index, unit_s) in UNITS_S.into_iter().enumerate() {
+        for (index, unit_s) in UNITS_S.into_iter().enumerate().skip(largest) {
             let number = rest / unit_s;
             rest %= unit_s;
             if number > 0 || (seconds == 0 && unit_s == 1) {
@@ -105,6 +107,7 @@ mod tests {
             (129_600, "1 day 12 hours", "1 Tag 12 Stunden"),
             (604_800, "1 week", "1 Woche"),
             (1_814_400, "3 weeks", "3 Wochen"),
+            (2_592_000, "30 days", "30 Tage"),
             (90_061, "90,061 seconds", "90.061 Sekunden"),
         ] {
             let plain = |text: String| text.replace('\u{a0}', " ");
