@@ -15,7 +15,7 @@ use crate::{
 impl Report {
     /// Declared and stripped cookies, all of them. Names of columns and members of closed sets are English.
     ///
-    /// No cell is a formula: see [`neutral`].
+    /// No cell is a formula: one that would be has a `'` in front.
     ///
     /// # Errors
     ///

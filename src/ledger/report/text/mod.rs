@@ -14,7 +14,7 @@ use super::{
 use crate::ledger::language::Language;
 
 impl Report {
-    /// The report as text of at most [`WIDTH`] columns, as far as names are not longer. `is_colourful`: for a terminal.
+    /// The report as text of at most 100 columns, as far as names are not longer. `is_colourful`: for a terminal.
     pub fn text(&self, language: Language, is_colourful: bool) -> String {
         let words = language.words();
         let mut page = Page { text: String::new(), is_colourful };
