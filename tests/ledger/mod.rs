@@ -244,9 +244,14 @@ impl Draft {
 
     /// A declaration that rules from now on.
     pub(crate) fn declare(&mut self, since_unix_s: u64, hash: &str, declaration: &Value) {
-        hash.clone_into(&mut self.declaration);
+        self.rule(hash);
         let row = params![hash, declaration.to_string(), number(since_unix_s)];
         self.connection.execute("INSERT INTO declarations VALUES (?,?,?)", row).unwrap();
+    }
+
+    /// Lets a declaration that is known rule from now on.
+    pub(crate) fn rule(&mut self, hash: &str) {
+        hash.clone_into(&mut self.declaration);
     }
 
     /// Closes everything since the last segment.

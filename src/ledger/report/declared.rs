@@ -41,6 +41,9 @@ pub struct DeclaredCookie {
     /// What it is for: text by language tag.
     #[serde(default, deserialize_with = "purpose")]
     pub purpose: BTreeMap<String, String>,
+    /// Whatever else is said of it: a report tells only that it has changed.
+    #[serde(flatten, skip_serializing)]
+    pub other: BTreeMap<String, Value>,
 }
 
 /// How long a declared cookie is kept.
@@ -179,7 +182,9 @@ pub(super) fn join(
     mut uses: BTreeMap<String, Vec<DeclaredIn>>,
 ) -> Vec<Declared> {
     let has_ruled = |version: &&Version| version.ruled.is_some();
-    let current = versions.iter().rev().find(has_ruled).or(versions.last());
+    // Not the newest: an older one may have come back.
+    let until = |version: &&Version| version.ruled.map(|ruled| ruled.until_unix_s);
+    let current = versions.iter().filter(has_ruled).max_by_key(until).or(versions.last());
     let mut known = BTreeSet::new();
     let mut declared = Vec::new();
     let older = versions.iter().rev().filter(has_ruled);
@@ -194,7 +199,8 @@ pub(super) fn join(
     }
     declared.extend(uses.into_iter().map(|(name, tenants)| {
         let lifetime = Lifetime::Written(String::new());
-        let cookie = DeclaredCookie { name, lifetime, purpose: BTreeMap::new() };
+        let (purpose, other) = (BTreeMap::new(), BTreeMap::new());
+        let cookie = DeclaredCookie { name, lifetime, purpose, other };
         Declared { cookie, is_current: false, tenants }
     }));
     declared

@@ -298,6 +298,33 @@ fn each_version_of_the_declaration_is_told_with_what_it_changed() {
 }
 
 #[test]
+fn a_declaration_that_comes_back_is_the_current_one() {
+    let a = |path: &str| json!({ "name": "a", "lifetime": "session", "path": path });
+    let b = json!({ "name": "b", "lifetime": 60 });
+    let report = report(&all(), |draft| {
+        draft.declare(NOW, "first", &json!([a("/")]));
+        draft.heartbeat(NOW, NOW + WINDOW - 1);
+        draft.declare(NOW + WINDOW, "second", &json!([a("/"), b]));
+        draft.heartbeat(NOW + WINDOW, NOW + 2 * WINDOW - 1);
+        draft.rule("first");
+        draft.heartbeat(NOW + 2 * WINDOW, NOW + 3 * WINDOW - 1);
+        draft.traffic(NOW, ACME, 1, &[Seen::kept("lost", 1)]);
+        draft.declare(NOW + 4 * WINDOW, "never ruled", &json!([a("/elsewhere")]));
+    });
+    let current = |name: &str| {
+        let declared = report.declared.iter().find(|declared| declared.cookie.name == name);
+        declared.map(|declared| (declared.is_current, declared.cookie.lifetime.clone()))
+    };
+    let written = |text: &str| Lifetime::Written(text.to_owned());
+    assert_eq!(current("a"), Some((true, written("session"))));
+    assert_eq!(current("b"), Some((false, Lifetime::Fixed(60))));
+    assert_eq!(current("lost"), Some((false, written(""))));
+    // What the report does not show of a cookie has changed.
+    assert_eq!(report.declarations[2].changed, ["a"]);
+    assert!(report.declarations[2].ruled.is_none());
+}
+
+#[test]
 fn the_time_line_adds_up_to_the_sums() {
     let report = rich_report();
     let sum = |of: fn(&Bucket) -> u64| report.timeline.buckets.iter().map(of).sum::<u64>();

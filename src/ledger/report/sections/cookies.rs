@@ -105,6 +105,7 @@ pub(super) fn declared(report: &Report, words: &Words) -> Section {
 fn lifetime(lifetime: &Lifetime, words: &Words) -> Cell {
     match lifetime {
         Lifetime::Fixed(seconds) => Cell::plain(words.exactly((*seconds).into())),
+        Lifetime::Written(written) if written.is_empty() => Cell::plain(words.unknown),
         Lifetime::Written(written) if written == "session" => Cell::plain(words.session_lifetime),
         Lifetime::Written(written) => match written.parse::<SessionDuration>() {
             Ok(duration) => Cell::plain(words.exactly(duration.seconds().into())),
