@@ -6,7 +6,8 @@
 //!   `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
-//! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits.
+//! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`export`]: a bundle for
+//!   others, and [`parse`]: its lines read back.
 //! - [`report`]: what it all adds up to, for people; [`language`]: in which language; [`vendors`]: who usually sets a
 //!   cookie.
 
@@ -14,6 +15,7 @@ pub mod checkpoint;
 pub mod codes;
 pub mod declaration;
 pub mod entry;
+pub mod export;
 mod keeper;
 pub mod key;
 pub mod language;
@@ -21,6 +23,7 @@ pub mod line;
 pub mod merkle;
 pub mod note;
 pub mod outline;
+pub mod parse;
 pub mod read;
 pub mod report;
 pub mod schema;

@@ -13,6 +13,7 @@ mod eviction;
 mod evidence;
 mod evidence_faults;
 mod explain;
+mod export;
 mod forwarding;
 mod harness;
 mod layering;

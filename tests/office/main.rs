@@ -6,6 +6,9 @@ mod ledger;
 #[path = "../process/mod.rs"]
 #[allow(dead_code, reason = "nothing runs beside these tests")]
 mod process;
+#[path = "../it/harness/ledger.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "other tests use more of it, and have it panic")]
+mod scribe;
 
 use std::{fs, path::PathBuf};
 
@@ -38,6 +41,32 @@ fn a4_no_cell_of_a_report_is_a_formula() {
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "\u{ff1d}1+1",
     ] {
+        assert!(document.contains(cell), "{cell} in {document}");
+    }
+}
+
+#[test]
+fn a4_no_cell_of_a_bundle_s_table_is_a_formula() {
+    let folder = TempDir::new().expect("a temporary folder can be made");
+    let (ledger, bundle) = (folder.path().join("ledger.db"), folder.path().join("bundle.zip"));
+    let mut scribe = scribe::Scribe::new(&ledger, NOW_UNIX_S);
+    scribe.sign_of_life();
+    scribe.traffic("acme.example", &scribe::USUAL);
+    scribe.close();
+    let mut command = process::crumbgate();
+    command.args(["audit", "export", "--output"]).arg(&bundle).arg(&ledger);
+    let output = process::run(&mut command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let file = fs::File::open(&bundle).expect("the bundle was written");
+    let mut archive = zip::ZipArchive::new(file).expect("it is a zip");
+    let mut table = archive.by_name("entries.csv").expect("it has a table");
+    let csv = folder.path().join("entries.csv");
+    let mut unpacked = fs::File::create(&csv).expect("the folder can be written");
+    std::io::copy(&mut table, &mut unpacked).expect("the table can be unpacked");
+    let document = convert::opened(&csv);
+    assert!(!convert::has_formula(&document));
+    for cell in ["<text:p>seq</text:p>", "<text:p>flexopus_session</text:p>", "=HYPERLINK("] {
         assert!(document.contains(cell), "{cell} in {document}");
     }
 }

@@ -2,6 +2,7 @@
 //! needs one.
 
 mod canary;
+mod export;
 mod key;
 mod period;
 mod report;
@@ -29,6 +30,11 @@ pub(super) enum Command {
         #[command(flatten)]
         ledger: LedgerFile,
     },
+    /// Write a bundle (zip) for an auditor: entries, declarations, signed checkpoints, and how to verify them
+    ///
+    /// Whole segments (of an hour, usually) are exported; what is not sealed yet is left out. A tenant's bundle has no
+    /// trace of other tenants, and verifies all the same.
+    Export(export::Arguments),
     /// Print the public key that signs, and its fingerprint
     Key {
         #[command(flatten)]
@@ -86,6 +92,7 @@ fn configured(config: &Path) -> Result<PathBuf> {
 pub(super) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Checkpoint { ledger } => key::print_checkpoint(&ledger.path()?),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Key { ledger } => key::print(&ledger.path()?),
         Command::Report(arguments) => report::run(arguments),
         Command::RotateKey { ledger } => key::rotate(&ledger.path()?),

@@ -1,7 +1,8 @@
 //! `crumbgate audit verify`: tells what [`verify`](crate::ledger::verify) found.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::Read,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,7 +15,9 @@ use crate::{
     ledger::{
         checkpoint::Checkpoint,
         line::rfc3339,
-        verify::{Expected, Finding, PinnedKey, Verification, read_anchors, verify_ledger},
+        verify::{
+            Expected, Finding, PinnedKey, Verification, read_anchors, verify_bundle, verify_ledger,
+        },
     },
 };
 
@@ -45,7 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let anchors = arguments.anchor.as_deref().map(anchors).transpose()?.unwrap_or_default();
     let expected = Expected { key: arguments.key.clone(), anchors };
-    let found = verify_ledger(&file, &expected)?;
+    let found = if is_zip(&file) {
+        verify_bundle(&file, &expected)?
+    } else {
+        verify_ledger(&file, &expected)?
+    };
     let text = if arguments.json {
         format!("{}\n", as_json(&found))
     } else {
@@ -56,6 +63,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     say(text)?;
     Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether a file begins as a zip does.
+fn is_zip(file: &Path) -> bool {
+    let mut begin = [0; 4];
+    let read = File::open(file).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok() && begin == *b"PK\x03\x04"
 }
 
 fn anchors(file: &Path) -> Result<Vec<Checkpoint>> {

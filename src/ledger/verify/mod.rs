@@ -11,15 +11,19 @@
 //! Entries that no checkpoint has yet (of the last hour) are counted, and not vouched for.
 
 mod books;
+mod bundle;
 mod chain;
 mod finding;
 mod ledger;
 mod segment;
+mod unpack;
 
 use std::{fmt, str::FromStr};
 
+pub use bundle::verify_bundle;
 pub use finding::{Balance, Finding};
 pub use ledger::verify_ledger;
+pub use unpack::BundleError;
 
 use super::{
     checkpoint::{Checkpoint, CheckpointError},

@@ -1,0 +1,61 @@
+//! `crumbgate audit export`: a bundle for whoever asks.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+
+use super::{LedgerFile, period::Moment};
+use crate::{
+    cli::say,
+    clock::Clock,
+    ledger::{
+        export::{Selection, export},
+        read::Reader,
+    },
+};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    ledger: LedgerFile,
+    /// Only this tenant's entries, and what the gateway says of itself; without a trace of other tenants
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
+    /// Only segments that were closed then or later: 2026-11-23, 2026-11-23T10:00:00Z, or 7d, 12h ago
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only segments that were begun before that; a day is in
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// The bundle to write
+    #[arg(long, value_name = "FILE", default_value = "crumbgate-audit.zip")]
+    output: PathBuf,
+    /// Replace a file that is there already
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let now_unix_s = Clock::system().now().unix_s;
+    let selection = Selection {
+        tenant: arguments.tenant.as_ref().map(|tenant| tenant.to_ascii_lowercase()),
+        since_unix_s: arguments.since.map(|since| since.begin(now_unix_s)),
+        until_unix_s: arguments.until.map(|until| until.end(now_unix_s)),
+    };
+    let until = selection.until_unix_s.unwrap_or(u64::MAX);
+    if selection.since_unix_s.is_some_and(|since| since >= until) {
+        super::super::complain("--until is not after --since: there is no time between them");
+        return Ok(ExitCode::from(WRONG_USAGE));
+    }
+    let reader = Reader::open(&arguments.ledger.path()?)?;
+    let exported = export(&reader, &selection, &arguments.output, arguments.overwrite)?;
+    say(format!(
+        "{0}: {1} entries of {2} segments\nTo verify it: crumbgate audit verify {0}, or as VERIFY.txt in it says\n",
+        arguments.output.display(),
+        exported.entries,
+        exported.segments
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+const WRONG_USAGE: u8 = 2;

@@ -1,0 +1,325 @@
+//! Reads a line back into the entry that it was written from (`line.rs`).
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use serde::Deserialize;
+
+use super::{
+    codes::{Coded, reason_word},
+    entry::{Entry, Event, Figures, Heartbeat, TextId, Texts, Verdicts, Window},
+    line::unix_s_of,
+};
+use crate::policy::{asked::Attributes, verdict::Action};
+
+/// Gives texts their numbers, as the ledger's file does.
+#[derive(Debug, Default)]
+pub struct Interner {
+    texts: Texts,
+    ids: HashMap<Arc<str>, TextId>,
+}
+
+impl Interner {
+    /// The texts so far.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// The number of a text.
+    pub fn id(&mut self, text: &str) -> TextId {
+        if let Some(id) = self.ids.get(text) {
+            return *id;
+        }
+        let id = TextId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
+        let text: Arc<str> = text.into();
+        self.texts.insert(id, Arc::clone(&text));
+        self.ids.insert(text, id);
+        id
+    }
+}
+
+/// The number of the entry that a line is of; none where it says none.
+pub fn seq_of(line: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Head {
+        seq: u64,
+    }
+    serde_json::from_slice::<Head>(line).ok().map(|head| head.seq)
+}
+
+/// Reads a line: the entry, or what is wrong with it.
+pub fn read_line(line: &[u8], interner: &mut Interner) -> Result<Entry, String> {
+    #[derive(Deserialize)]
+    struct Kind<'l> {
+        #[serde(borrow)]
+        kind: Cow<'l, str>,
+    }
+    let json = |error: serde_json::Error| error.to_string();
+    let kind: Kind<'_> = serde_json::from_slice(line).map_err(json)?;
+    match &*kind.kind {
+        "event" => serde_json::from_slice::<EventLine<'_>>(line).map_err(json)?.read(),
+        "heartbeat" => {
+            serde_json::from_slice::<HeartbeatLine<'_>>(line).map_err(json)?.read(interner)
+        }
+        "verdicts" => {
+            serde_json::from_slice::<VerdictsLine<'_>>(line).map_err(json)?.read(interner)
+        }
+        other => Err(format!("it is of an unknown kind: {other:?}")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventLine<'l> {
+    #[serde(rename = "seq")]
+    _seq: u64,
+    #[serde(rename = "salt", borrow)]
+    _salt: Cow<'l, str>,
+    #[serde(rename = "kind", borrow)]
+    _kind: Cow<'l, str>,
+    #[serde(borrow)]
+    at: Cow<'l, str>,
+    #[serde(borrow)]
+    event: Cow<'l, str>,
+    actor: String,
+    detail: String,
+}
+
+impl EventLine<'_> {
+    fn read(self) -> Result<Entry, String> {
+        let kind = word(&self.event)?;
+        let at_unix_s = moment(&self.at)?;
+        Ok(Entry::Event(Event { at_unix_s, kind, actor: self.actor, detail: self.detail }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeartbeatLine<'l> {
+    #[serde(rename = "seq")]
+    _seq: u64,
+    #[serde(rename = "salt", borrow)]
+    _salt: Cow<'l, str>,
+    #[serde(rename = "kind", borrow)]
+    _kind: Cow<'l, str>,
+    #[serde(borrow)]
+    window: Cow<'l, str>,
+    window_s: u32,
+    #[serde(borrow)]
+    tenant: Option<Cow<'l, str>>,
+    number: u64,
+    #[serde(borrow)]
+    from: Cow<'l, str>,
+    #[serde(borrow)]
+    until: Cow<'l, str>,
+    requests: u64,
+    seen_request: u64,
+    seen_response: u64,
+    added: u64,
+    dropped_request: u64,
+    dropped_response: u64,
+    dropped_added: u64,
+    #[serde(borrow)]
+    declaration: Cow<'l, str>,
+}
+
+impl HeartbeatLine<'_> {
+    fn read(self, interner: &mut Interner) -> Result<Entry, String> {
+        Ok(Entry::Heartbeat(Heartbeat {
+            window: window(&self.window, self.window_s)?,
+            tenant: self.tenant.map(|tenant| interner.id(&tenant)),
+            number: self.number,
+            from_unix_s: moment(&self.from)?,
+            until_unix_s: moment(&self.until)?,
+            requests: self.requests,
+            seen: Figures {
+                request: self.seen_request,
+                response: self.seen_response,
+                added: self.added,
+            },
+            dropped: Figures {
+                request: self.dropped_request,
+                response: self.dropped_response,
+                added: self.dropped_added,
+            },
+            declaration: interner.id(&self.declaration),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerdictsLine<'l> {
+    #[serde(rename = "seq")]
+    _seq: u64,
+    #[serde(rename = "salt", borrow)]
+    _salt: Cow<'l, str>,
+    #[serde(rename = "kind", borrow)]
+    _kind: Cow<'l, str>,
+    #[serde(borrow)]
+    window: Cow<'l, str>,
+    window_s: u32,
+    #[serde(borrow)]
+    tenant: Cow<'l, str>,
+    #[serde(borrow)]
+    mode: Cow<'l, str>,
+    #[serde(borrow)]
+    direction: Cow<'l, str>,
+    #[serde(borrow)]
+    action: Cow<'l, str>,
+    #[serde(borrow)]
+    reason: Option<Cow<'l, str>>,
+    #[serde(borrow)]
+    name: Option<Cow<'l, str>>,
+    #[serde(borrow)]
+    lifetime: Option<Cow<'l, str>>,
+    granted_s: Option<u32>,
+    #[serde(borrow)]
+    route: Cow<'l, str>,
+    #[serde(borrow)]
+    declaration: Cow<'l, str>,
+    count: u64,
+    #[serde(borrow)]
+    first: Cow<'l, str>,
+    #[serde(borrow)]
+    last: Cow<'l, str>,
+    #[serde(borrow)]
+    attributes: Vec<Cow<'l, str>>,
+}
+
+impl VerdictsLine<'_> {
+    fn read(self, interner: &mut Interner) -> Result<Entry, String> {
+        Ok(Entry::Verdicts(Verdicts {
+            window: window(&self.window, self.window_s)?,
+            tenant: interner.id(&self.tenant),
+            mode: word(&self.mode)?,
+            direction: word(&self.direction)?,
+            action: action(&self.action, self.reason.as_deref())?,
+            name: self.name.map(|name| interner.id(&name)),
+            lifetime: self.lifetime.map(|lifetime| word(&lifetime)).transpose()?,
+            granted_s: self.granted_s,
+            route: interner.id(&self.route),
+            declaration: interner.id(&self.declaration),
+            count: self.count,
+            first_unix_s: moment(&self.first)?,
+            last_unix_s: moment(&self.last)?,
+            attributes: attributes(&self.attributes)?,
+        }))
+    }
+}
+
+fn word<T: Coded>(text: &str) -> Result<T, String> {
+    T::of_word(text).ok_or_else(|| format!("{text:?} is an unknown word"))
+}
+
+fn action(text: &str, reason: Option<&str>) -> Result<Action, String> {
+    let mut known = Action::ALL.iter();
+    let known = known.find(|(_, action, word)| *word == text && reason_word(*action) == reason);
+    known
+        .map(|(_, action, _)| *action)
+        .ok_or_else(|| format!("{text:?} is an unknown action, or not for that reason"))
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    unix_s_of(text).ok_or_else(|| format!("{text:?} is no moment"))
+}
+
+fn window(text: &str, length_s: u32) -> Result<Window, String> {
+    Ok(Window { start_unix_s: moment(text)?, length_s })
+}
+
+fn attributes(words: &[Cow<'_, str>]) -> Result<Attributes, String> {
+    let bit_of = |word: &Cow<'_, str>| {
+        let mut bits = (0..u16::BITS).map(|bit| Attributes::from_bits(1 << bit));
+        let bit = bits.find(|bit| bit.words().next() == Some(word));
+        bit.ok_or_else(|| format!("{word:?} is an unknown attribute"))
+    };
+    let bits = words.iter().map(bit_of).collect::<Result<Vec<_>, _>>()?;
+    Ok(bits.into_iter().fold(Attributes::default(), Attributes::union))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{entry::EventKind, line::LineWriter},
+        *,
+    };
+    use crate::policy::{
+        Mode,
+        asked::AskedLifetime,
+        verdict::{Direction, Reason},
+    };
+
+    #[test]
+    fn what_was_written_is_read_as_the_same() {
+        let mut interner = Interner::default();
+        let [tenant, name, route] = ["a.example", "\"\\\u{1b}ä", "/"].map(|text| interner.id(text));
+        let window = Window { start_unix_s: 1_795_428_000, length_s: 300 };
+        let mut entries = Vec::new();
+        for (_, action, _) in Action::ALL {
+            entries.push(Entry::Verdicts(Verdicts {
+                window,
+                tenant,
+                mode: Mode::Report,
+                direction: Direction::Request,
+                action: *action,
+                name: (*action != Action::Strip(Reason::Nameless)).then_some(name),
+                lifetime: (*action == Action::Rewrite).then_some(AskedLifetime::Day),
+                granted_s: (*action == Action::Evict).then_some(0),
+                route,
+                declaration: route,
+                count: u64::MAX,
+                first_unix_s: 1_795_428_060,
+                last_unix_s: 1_795_428_120,
+                attributes: Attributes::from_bits(0b1010_0000_0001_1011),
+            }));
+        }
+        for tenant in [None, Some(tenant)] {
+            entries.push(Entry::Heartbeat(Heartbeat {
+                window,
+                tenant,
+                number: 7,
+                from_unix_s: 1_795_428_000,
+                until_unix_s: 1_795_428_299,
+                requests: 3,
+                seen: Figures { request: 1, response: 2, added: 3 },
+                dropped: Figures { request: 4, response: 5, added: 6 },
+                declaration: name,
+            }));
+        }
+        for (_, kind, _) in EventKind::ALL {
+            let (actor, detail) = ("\"\\\u{1b}ä".to_owned(), r#"{"a":1}"#.to_owned());
+            entries.push(Entry::Event(Event { at_unix_s: 0, kind: *kind, actor, detail }));
+        }
+        for (seq, entry) in (1..).zip(&entries) {
+            let mut line = Vec::new();
+            LineWriter::new(interner.texts(), &[7; 32]).write(seq, entry, &mut line);
+            assert_eq!(seq_of(&line), Some(seq));
+            assert_eq!(read_line(&line, &mut interner).as_ref(), Ok(entry));
+        }
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_told() {
+        for (line, expected) in [
+            ("", "EOF"),
+            ("{}", "missing field `kind`"),
+            (r#"{"kind":"x"}"#, "unknown kind"),
+            (
+                r#"{"seq":1,"salt":"","kind":"event","at":"","event":"stop","actor":"","detail":""}"#,
+                "no moment",
+            ),
+            (
+                r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"x","actor":"","detail":""}"#,
+                "unknown word",
+            ),
+            (
+                r#"{"seq":1,"salt":"","kind":"event","at":"","event":"stop","actor":"","detail":"","more":1}"#,
+                "unknown field",
+            ),
+            (r#"{"seq":1,"seq":2,"salt":"","kind":"event"}"#, "duplicate field"),
+        ] {
+            let error = read_line(line.as_bytes(), &mut Interner::default()).unwrap_err();
+            assert!(error.contains(expected), "{line}: {error}");
+        }
+    }
+}
