@@ -91,6 +91,10 @@ What the application sets, and what comes through:
 What the application receives:
   curl -s --cacert {folder}/dev.crt -b '_ga=GA1.2.3; flexopus_session=abc; _fbp=fb.1' https://{acme}:{port}/whoami
 
+What the ledger says of all that, as text and for a browser:
+  crumbgate audit report --config {folder}/config.toml
+  crumbgate audit report --config {folder}/config.toml --format html --output report.html
+
 Configuration: {folder}/config.toml. Stop with Ctrl-C.
 ",
         planted = demo::PLANTED.len(),
