@@ -94,9 +94,7 @@ impl Gateway {
         let upstreams = with_verifiers(config.upstreams)?;
         let tenants = Arc::new(TenantTable::new(config.tenants, config.default_tenant));
         let books = Arc::new(Books::default());
-        // Last of what can fail: a gateway that does not start leaves no trace in the ledger.
-        let keeper = ledger.map(|settings| Keeper::start(settings, workers)).transpose();
-        let keeper = keeper.map_err(StartError::Worker)?;
+        let (sender, pages) = Keeper::queue(workers);
         let settings = Arc::new(Settings {
             tls,
             upstreams,
@@ -110,15 +108,14 @@ impl Gateway {
             https_port: https.first().map_or(HTTPS_PORT, SocketAddr::port),
             tenants: Arc::clone(&tenants),
             books: Arc::clone(&books),
-            evidence: keeper
-                .as_ref()
-                .map(|keeper| (keeper.pages().clone(), window_s(&config.evidence))),
+            evidence: ledger.as_ref().map(|ledger| (sender, ledger.window_s)),
             clock,
             connections: Arc::new(AtomicUsize::new(0)),
             drain: config.server.drain,
         });
         let (phase, told) = watch::channel(Phase::Serve);
-        let mut gateway = Self { https, http, tenants, books, keeper, phase, workers: Vec::new() };
+        let mut gateway =
+            Self { https, http, tenants, books, keeper: None, phase, workers: Vec::new() };
         let (started, starts) = mpsc::channel();
         for (number, (https, http)) in https_sockets.into_iter().zip(http_sockets).enumerate() {
             let (settings, told, started) = (Arc::clone(&settings), told.clone(), started.clone());
@@ -131,6 +128,9 @@ impl Gateway {
             let start = starts.recv().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
             start.map_err(StartError::Worker)?;
         }
+        // Last: a gateway that does not start leaves no trace in the ledger.
+        let keeper = ledger.map(|settings| Keeper::start(settings, pages)).transpose();
+        gateway.keeper = keeper.map_err(StartError::Worker)?;
         Ok(gateway)
     }
 

@@ -61,6 +61,10 @@ struct Draft {
     sender: SyncSender<Page>,
     /// Pages that did not fit into the channel, oldest first.
     unsent: VecDeque<Page>,
+    /// How many rows and accounts they have.
+    unsent_rows: usize,
+    /// Whether the last try to hand a page on left rows here: until the next one, nothing is tried.
+    is_stuck: bool,
     window: Window,
     accounts: Vec<AccountState>,
     /// The accounts that had traffic since the last page.
@@ -69,6 +73,8 @@ struct Draft {
     texts: HashSet<Arc<str>, RandomState>,
     /// How many of them are routes.
     routes: usize,
+    /// The accounts that have names in this window.
+    named: Vec<usize>,
     rows: HashMap<Key, Row, RandomState>,
     other: Arc<str>,
 }
@@ -85,8 +91,10 @@ struct AccountState {
     reported: Figures,
     dropped: Figures,
     /// The undeclared names of this window.
-    names: HashSet<Arc<str>, RandomState>,
+    names: Names,
 }
+
+type Names = HashSet<Arc<str>, RandomState>;
 
 /// What tells rows apart. Texts are told apart by their addresses: `texts` holds each once, and the row holds on to it.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
@@ -172,7 +180,6 @@ impl Account {
         let Evidence { draft, name, .. } = &mut *evidence.borrow_mut();
         // First, because it may turn the page: what is counted now belongs on the new one.
         draft.touch(self.number, unix_s);
-        self.counts.count(verdict);
         let is_foreign = has_foreign_name(verdict.action);
         let name = if is_foreign {
             name_template(verdict.name, name)
@@ -182,6 +189,8 @@ impl Account {
         };
         let name = Name { text: name, is_foreign };
         draft.count(self.number, verdict, name, mode, route, unix_s);
+        // After it, because it may hand on a full page, which this verdict is not on.
+        self.counts.count(verdict);
     }
 }
 
@@ -210,11 +219,14 @@ impl Draft {
         Self {
             sender,
             unsent: VecDeque::new(),
+            unsent_rows: 0,
+            is_stuck: false,
             window: Window { start_unix_s: 0, length_s: window_s },
             accounts: Vec::new(),
             touched: Vec::new(),
             texts: HashSet::default(),
             routes: 0,
+            named: Vec::new(),
             rows: HashMap::default(),
             other: OTHER.into(),
         }
@@ -277,7 +289,11 @@ impl Draft {
         }
         self.texts.clear();
         self.routes = 0;
-        self.accounts.iter_mut().for_each(|account| account.names.clear());
+        for account in self.named.drain(..) {
+            if let Some(state) = self.accounts.get_mut(account) {
+                state.names = HashSet::default();
+            }
+        }
     }
 
     fn count(
@@ -309,7 +325,9 @@ impl Draft {
             return;
         }
         if self.rows.len() >= MAX_ROWS {
-            self.hand_on();
+            if !self.is_stuck {
+                self.hand_on();
+            }
             if !self.touched.is_empty() {
                 // Nothing is taken, here or there: it is counted that there was no room.
                 if let Some(state) = self.accounts.get_mut(account) {
@@ -360,11 +378,16 @@ impl Draft {
         let known = self.texts.get(name.text).cloned();
         let names = self.accounts.get_mut(account).map(|state| &mut state.names);
         let names = names.filter(|names| name.is_foreign && !names.contains(name.text));
-        if names.as_ref().is_some_and(|names| names.len() >= MAX_NAMES) {
+        let is_full =
+            |names: &&mut Names| names.len() >= MAX_NAMES || self.texts.len() >= MAX_TEXTS;
+        if names.as_ref().is_some_and(is_full) {
             return Some(Arc::clone(&self.other));
         }
         let text = known.unwrap_or_else(|| name.text.into());
         if let Some(names) = names {
+            if names.is_empty() {
+                self.named.push(account);
+            }
             names.insert(Arc::clone(&text));
         }
         self.texts.insert(Arc::clone(&text));
@@ -373,24 +396,23 @@ impl Draft {
 
     fn hand_on(&mut self) {
         while let Some(page) = self.unsent.pop_front() {
+            let rows = rows_of(&page);
             if let Err(page) = self.send(page) {
                 self.unsent.push_front(page);
                 break;
             }
+            self.unsent_rows = self.unsent_rows.saturating_sub(rows);
         }
-        if self.touched.is_empty() || self.unsent_rows() >= MAX_UNSENT_ROWS {
+        self.is_stuck = self.unsent_rows >= MAX_UNSENT_ROWS;
+        if self.touched.is_empty() || self.is_stuck {
             return;
         }
         let page = self.page();
-        if !self.unsent.is_empty() {
-            self.unsent.push_back(page);
-        } else if let Err(page) = self.send(page) {
+        let unsent = if self.unsent.is_empty() { self.send(page).err() } else { Some(page) };
+        if let Some(page) = unsent {
+            self.unsent_rows = self.unsent_rows.saturating_add(rows_of(&page));
             self.unsent.push_back(page);
         }
-    }
-
-    fn unsent_rows(&self) -> usize {
-        self.unsent.iter().map(|page| page.rows.len() + page.accounts.len()).sum()
     }
 
     /// Sends a page, or gives it back where there is no room for it now.
@@ -441,6 +463,10 @@ impl Draft {
     }
 }
 
+fn rows_of(page: &Page) -> usize {
+    page.rows.len() + page.accounts.len()
+}
+
 fn address(text: &Arc<str>) -> usize {
     Arc::as_ptr(text).addr()
 }
@@ -452,6 +478,9 @@ fn minute(unix_s: u64) -> u64 {
 
 /// How many rows a worker keeps at once; when they are full, they are handed on and start anew.
 const MAX_ROWS: usize = 16_384;
+
+/// How many names and routes a worker keeps at once, of all tenants together.
+const MAX_TEXTS: usize = 65_536;
 
 /// How many routes a worker tells apart in a window.
 const MAX_ROUTES: usize = 1_000;

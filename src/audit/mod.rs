@@ -17,7 +17,7 @@ pub use counts::{Books, Counts, Tally};
 pub use escape::csv_cell;
 pub use journal::{Account, Journal};
 pub use name::{NameBuffer, name_template};
-pub use page::{Page, PageAccount, PageRow};
+pub use page::{Page, PageAccount, PageRow, has_foreign_name};
 pub use route::route_template;
 pub use window::{Figures, Window};
 

@@ -67,7 +67,7 @@ pub struct PageRow {
 }
 
 /// Whether a verdict's name comes from outside: then it is kept as a template, and bounded (A3, A4).
-pub(super) fn has_foreign_name(action: Action) -> bool {
+pub fn has_foreign_name(action: Action) -> bool {
     use crate::policy::verdict::Reason::{
         Duplicate, Malformed, Misplaced, Nameless, Oversize, Undeclared,
     };

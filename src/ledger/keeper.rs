@@ -49,15 +49,18 @@ pub struct Settings {
 /// The ledger of a running gateway.
 #[derive(Debug)]
 pub struct Keeper {
-    pages: SyncSender<Page>,
     ended: Receiver<()>,
     status: Arc<Status>,
 }
 
 impl Keeper {
-    /// Starts the thread, for so many workers. The file is opened by it, and need not be there yet, nor be writable.
-    pub fn start(settings: Settings, workers: usize) -> std::io::Result<Self> {
-        let (pages, received) = mpsc::sync_channel(workers.saturating_mul(PAGES_PER_WORKER));
+    /// The queue between so many workers and the thread.
+    pub fn queue(workers: usize) -> (SyncSender<Page>, Receiver<Page>) {
+        mpsc::sync_channel(workers.saturating_mul(PAGES_PER_WORKER))
+    }
+
+    /// Starts the thread. The file is opened by it, and need not be there yet, nor be writable.
+    pub fn start(settings: Settings, pages: Receiver<Page>) -> std::io::Result<Self> {
         let (end, ended) = mpsc::channel();
         let status = Arc::new(Status::default());
         let clerk = Clerk {
@@ -67,19 +70,16 @@ impl Keeper {
             has_started: false,
             segment_uptime_s: 0,
             beaten: None,
+            next_seq: 1,
+            forgotten: Instant::now(),
             settings,
         };
         thread::Builder::new().name("ledger".to_owned()).spawn(move || {
-            clerk.work(&received);
+            clerk.work(&pages);
             // Nobody waits for it where the gateway was not stopped in an orderly way.
             let _ = end.send(());
         })?;
-        Ok(Self { pages, ended, status })
-    }
-
-    /// Where workers hand their pages on.
-    pub fn pages(&self) -> &SyncSender<Page> {
-        &self.pages
+        Ok(Self { ended, status })
     }
 
     /// How it does.
@@ -87,12 +87,11 @@ impl Keeper {
         &self.status
     }
 
-    /// Writes everything, closes the segment, and ends the thread; to be called when no worker is left. Waits for a
-    /// disk that hangs, but not for ever.
+    /// Waits until everything is written and the segment is closed, which the thread does when no worker is left; but
+    /// for a disk that hangs not for ever.
     pub fn stop(self) {
-        drop(self.pages);
-        if self.ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-            warn!("the ledger's file can't be written: what was counted last is not in it");
+        if self.ended.recv_timeout(PATIENCE).is_err() {
+            warn!("the ledger's thread has not ended: what was counted last may be missing");
         }
     }
 }
@@ -108,6 +107,10 @@ struct Clerk {
     segment_uptime_s: u32,
     /// When the gateway's last heartbeat was: by the calendar, and since the start.
     beaten: Option<(u64, u32)>,
+    /// The number of the next entry: a file that is opened again must go on there.
+    next_seq: u64,
+    /// When it was last looked at what can be forgotten.
+    forgotten: Instant,
 }
 
 /// The file, as far as it can be had.
@@ -122,18 +125,19 @@ enum File {
 
 impl Clerk {
     fn work(mut self, pages: &Receiver<Page>) {
+        let mut due = Instant::now();
         loop {
-            match pages.recv_timeout(TICK) {
-                Ok(page) => {
-                    self.waiting.add(page);
-                    pages.try_iter().for_each(|page| self.waiting.add(page));
-                }
+            match pages.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(page) => self.waiting.add(page),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.beat();
-            self.write();
-            self.close_hourly();
+            if Instant::now() >= due {
+                self.beat();
+                self.write();
+                self.close_hourly();
+                due = Instant::now() + TICK;
+            }
         }
         self.finish();
     }
@@ -170,17 +174,20 @@ impl Clerk {
 
     /// Writes what waits, if the file can be had.
     fn write(&mut self) {
+        let now_unix_s = self.settings.clock.now().unix_s;
+        self.status.dropped.store(self.waiting.dropped(), Relaxed);
+        if self.forgotten.elapsed() >= FORGET {
+            self.forgotten = Instant::now();
+            self.waiting.forget(now_unix_s);
+        }
         if !self.is_open() {
             self.status.waiting.store(self.waiting.unwritten() as u64, Relaxed);
             return;
         }
-        let now_unix_s = self.settings.clock.now().unix_s;
         if let Some(cookies) = self.waiting.tell_loss(now_unix_s, &self.settings.actor) {
-            self.status.dropped.fetch_add(cookies, Relaxed);
             warn!(cookies, "verdicts are in no entry of the ledger: there was no room for them");
         }
         self.commit(Some(now_unix_s));
-        self.waiting.forget(now_unix_s);
     }
 
     fn commit(&mut self, alive_unix_s: Option<u64>) {
@@ -193,6 +200,7 @@ impl Clerk {
                 self.status.written.fetch_add(entries, Relaxed);
                 self.status.waiting.store(0, Relaxed);
                 self.status.is_failing.store(false, Relaxed);
+                self.next_seq = store.next_seq();
             }
             Err(error) => self.shut(&error),
         }
@@ -203,9 +211,13 @@ impl Clerk {
         let now = self.settings.clock.now();
         let age_s = now.uptime_s.saturating_sub(self.segment_uptime_s);
         let window = Window::of(now.unix_s, self.settings.window_s);
+        // A window of many hours can't be waited for.
+        let is_long = self.settings.window_s > HOUR_S;
         let is_calm = now.unix_s.saturating_sub(window.start_unix_s) >= PAGES_LAND_S
             && now.unix_s.saturating_sub(window.start_unix_s) <= PAGES_LAND_S + 30;
-        if age_s >= HOUR_S && (is_calm || age_s >= HOUR_S.saturating_add(self.settings.window_s)) {
+        if age_s >= HOUR_S
+            && (is_calm || is_long || age_s >= HOUR_S.saturating_add(self.settings.window_s))
+        {
             self.segment_uptime_s = now.uptime_s;
             self.close_segment(now.unix_s);
             self.prune(now.unix_s);
@@ -215,12 +227,10 @@ impl Clerk {
     /// Closes the segment of what is in the file.
     fn close_segment(&mut self, now_unix_s: u64) {
         let File::Open(store) = &mut self.file else { return };
-        if self.waiting.is_torn() {
-            return; // It can't be written at the moment.
-        }
         match store.close_segment(now_unix_s) {
             Ok(segment) => {
                 self.status.segments.fetch_add(u64::from(segment.is_some()), Relaxed);
+                self.next_seq = store.next_seq();
                 self.waiting.restart();
             }
             Err(CloseError::Seal(error @ SealError::Missing { .. })) => {
@@ -230,7 +240,7 @@ impl Clerk {
                 let error = with_causes(&error);
                 error!(
                     error,
-                    "a segment of the ledger can't be signed; it is tried again in an hour"
+                    "a segment of the ledger can't be signed; the next one will have its entries"
                 );
             }
         }
@@ -257,6 +267,21 @@ impl Clerk {
         let was_failing = said.is_some();
         match Store::open(&self.settings.path, &self.settings.declaration) {
             Ok((store, found)) => {
+                if found.next_seq < self.next_seq && !found.is_orphaned {
+                    let (last, expected) = (found.next_seq - 1, self.next_seq - 1);
+                    drop(store);
+                    let problem = format!("it ends with entry {last}, and had {expected}");
+                    self.shut(&StoreError::Damaged(problem));
+                    return false;
+                }
+                if self.waiting.attempt.is_some() && found.batch == self.waiting.attempt {
+                    // What seemed to have failed has gone through all the same.
+                    self.waiting.settle();
+                }
+                self.waiting.attempt = None;
+                // Numbers are those of the file that was written before, and this may be another.
+                self.waiting.restart();
+                self.next_seq = found.next_seq;
                 self.file = File::Open(Box::new(store));
                 if was_failing {
                     info!(path = %self.settings.path.display(), "the ledger is written again");
@@ -271,9 +296,9 @@ impl Clerk {
         }
     }
 
-    /// Notes what the file tells of the time before, once.
+    /// Notes what the file tells of the time before, once for each file.
     fn greet(&mut self, found: &Found) {
-        if self.has_started {
+        if self.has_started && !found.is_orphaned {
             return;
         }
         self.has_started = true;
@@ -340,14 +365,15 @@ impl Clerk {
         if said_before.as_ref() != Some(&words) {
             error!(path, problem = words, "the ledger can't be written; entries wait in memory");
         }
-        let damaged = match problem {
+        let at_once = match problem {
             StoreError::Damaged(_) => self.set_aside(&words),
+            StoreError::Shrunk => true,
             StoreError::Io(_)
             | StoreError::Locked
             | StoreError::Schema(_)
             | StoreError::Unavailable(_) => false,
         };
-        let again = if damaged { Instant::now() } else { Instant::now() + AGAIN };
+        let again = if at_once { Instant::now() } else { Instant::now() + AGAIN };
         self.file = File::Shut { again, said: Some(words) };
     }
 
@@ -363,6 +389,8 @@ impl Clerk {
                 );
                 let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 self.waiting.restart();
+                self.next_seq = 1;
+                self.has_started = false;
                 self.note(EventKind::Damage, &json!({ "file": name, "problem": problem }));
                 true
             }
@@ -376,11 +404,9 @@ impl Clerk {
     /// The last words: everything is written, the segment is closed.
     fn finish(mut self) {
         self.beat();
-        self.note(EventKind::Stop, &json!({}));
         let deadline = Instant::now() + LAST_TRIES;
         loop {
             self.write();
-            self.commit(None);
             let is_written = matches!(self.file, File::Open(_)) && !self.waiting.is_dirty();
             if is_written || Instant::now() >= deadline {
                 break;
@@ -394,6 +420,9 @@ impl Clerk {
             let entries = self.waiting.unwritten();
             return error!(entries, "the ledger could not be written: these entries are lost");
         }
+        // Behind everything else: it says that nothing is missing.
+        self.note(EventKind::Stop, &json!({}));
+        self.commit(None);
         self.close_segment(self.settings.clock.now().unix_s);
         if let File::Open(store) = &self.file {
             store.fold();
@@ -416,8 +445,11 @@ const PAGES_LAND_S: u64 = 2;
 /// How many pages of each worker the thread may be behind.
 const PAGES_PER_WORKER: usize = 4;
 
-/// How long the thread waits for pages before it looks at the clock.
-const TICK: Duration = Duration::from_millis(100);
+/// How long pages are gathered before they are written together.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How often it is looked at what can be forgotten.
+const FORGET: Duration = Duration::from_secs(1);
 
 /// How often the gateway says that it is alive where nothing else is written, in seconds.
 const BEAT_S: u64 = 10;

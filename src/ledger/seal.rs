@@ -130,8 +130,8 @@ pub fn close(
 }
 
 /// Removes the entries of segments of which every entry is older than `before_unix_s`. What proves them stays: the
-/// segments' rows with their signed roots. Texts stay too, even such that no entry names any more. Returns the number of
-/// the last segment that it took; none where all are younger, or gone already.
+/// segments' rows with their signed roots; and texts, as long as they are not too many. At most 200 segments are taken at
+/// once. Returns the number of the last one; none where all are younger, or gone already.
 ///
 /// The caller writes [`EventKind::Prune`] with that number in the same transaction: a segment without entries that no
 /// such event tells of does not verify.
@@ -141,7 +141,7 @@ pub fn prune(
     at_unix_s: u64,
 ) -> Result<Option<u64>, rusqlite::Error> {
     let mut old = transaction.prepare(
-        "SELECT number, first, last FROM segments WHERE pruned IS NULL AND newest < ?1 ORDER BY number",
+        "SELECT number, first, last FROM segments WHERE pruned IS NULL AND newest < ?1 ORDER BY number LIMIT 200",
     )?;
     let old: Vec<(i64, i64, i64)> = old
         .query_map([signed(before_unix_s)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
@@ -156,8 +156,31 @@ pub fn prune(
             [*number, signed(at_unix_s)],
         )?;
     }
+    if !old.is_empty() {
+        prune_texts(transaction)?;
+    }
     Ok(old.last().map(|(number, ..)| number.unsigned_abs()))
 }
+
+/// Removes the texts that nothing names any more, where there are so many that it is worth looking.
+fn prune_texts(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let texts: i64 = transaction.query_row("SELECT count(*) FROM texts", [], |row| row.get(0))?;
+    if texts < MANY_TEXTS {
+        return Ok(());
+    }
+    transaction.execute(
+        "DELETE FROM texts WHERE id NOT IN (
+             SELECT tenant FROM verdicts UNION SELECT name FROM verdicts WHERE name IS NOT NULL
+             UNION SELECT route FROM verdicts UNION SELECT declaration FROM verdicts
+             UNION SELECT tenant FROM heartbeats WHERE tenant IS NOT NULL
+             UNION SELECT declaration FROM heartbeats UNION SELECT tenant FROM heartbeat_numbers)",
+        [],
+    )?;
+    Ok(())
+}
+
+/// A ledger of hundreds of tenants has some thousands of texts.
+const MANY_TEXTS: i64 = 100_000;
 
 /// What a new segment follows.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, ffi, params,
 };
 use serde_json::json;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     codes::Coded,
@@ -61,6 +61,9 @@ pub(super) enum StoreError {
     /// It is none of ours.
     #[error(transparent)]
     Schema(SchemaError),
+    /// It has become shorter. That may be a program that tidies it up: it is opened anew, and must have every entry.
+    #[error("it became shorter while it was written")]
+    Shrunk,
     /// It can't be written now: no room, no permission, no disk.
     #[error(transparent)]
     Unavailable(rusqlite::Error),
@@ -91,6 +94,10 @@ pub(super) struct Found {
     pub(super) declaration: Option<String>,
     /// Whether there was a key without the ledger that it had signed.
     pub(super) is_orphaned: bool,
+    /// The last transaction that went through.
+    pub(super) batch: Option<String>,
+    /// The number of the next entry.
+    pub(super) next_seq: u64,
 }
 
 impl Store {
@@ -139,8 +146,9 @@ impl Store {
             configuration: fact(&connection, CONFIGURATION)?,
             declaration: fact(&connection, DECLARATION)?,
             is_orphaned,
+            batch: fact(&connection, BATCH)?,
+            next_seq: connection.query_row(LAST, [], |row| unsigned(row, 0))?.saturating_add(1),
         };
-        let last = connection.query_row(LAST, [], |row| unsigned(row, 0))?;
         connection.execute(
             "INSERT OR IGNORE INTO declarations (hash, json, since) VALUES (?1, ?2, ?3)",
             params![declaration.hash, declaration.json, signed(declaration.since_unix_s)],
@@ -149,7 +157,7 @@ impl Store {
             connection,
             texts: HashMap::default(),
             declaration: declaration.hash.as_str().into(),
-            next_seq: last.saturating_add(1),
+            next_seq: found.next_seq,
             key_files,
             keyring: None,
             prints: [Print::new(path.to_owned()), Print::new(beside(path, "-wal"))],
@@ -168,10 +176,13 @@ impl Store {
         alive_unix_s: Option<u64>,
     ) -> Result<u64, StoreError> {
         let first = self.next_seq;
+        waiting.attempt = Some(format!("{first}-{}", waiting.attempts));
+        waiting.attempts = waiting.attempts.wrapping_add(1);
         self.prints.iter_mut().try_for_each(Print::check)?;
         match self.try_write(waiting, configuration, alive_unix_s) {
             Ok(next) => {
                 self.next_seq = next;
+                waiting.attempt = None;
                 waiting.settle();
                 Ok(next.saturating_sub(first))
             }
@@ -189,6 +200,9 @@ impl Store {
         configuration: &str,
         alive_unix_s: Option<u64>,
     ) -> rusqlite::Result<u64> {
+        if self.texts.len() > CACHED_TEXTS {
+            self.texts.clear();
+        }
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut writing = Writing {
@@ -215,9 +229,15 @@ impl Store {
         writing.fact(ALIVE, alive.as_deref())?;
         writing.fact(CONFIGURATION, Some(configuration))?;
         writing.fact(DECLARATION, Some(&self.declaration))?;
+        writing.fact(BATCH, waiting.attempt.as_deref())?;
         let next_seq = writing.next_seq;
         writing.transaction.commit()?;
         Ok(next_seq)
+    }
+
+    /// The number of the next entry.
+    pub(super) fn next_seq(&self) -> u64 {
+        self.next_seq
     }
 
     /// The key that signs; made where the ledger is new.
@@ -233,16 +253,17 @@ impl Store {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let segment = seal::close(&transaction, keyring, next.as_ref(), now_unix_s)?;
         transaction.commit()?;
-        if let Some(segment) = &segment {
-            // Before anything else can fail: the number of an event of the key is taken.
-            let after = segment.last.saturating_add(1);
-            if let Some(next) = next {
-                info!(fingerprint = next.verifier().fingerprint(), "another key signs from now on");
-                keyring.adopt(next)?;
-            }
-            self.next_seq = after;
+        let Some(segment) = segment else { return Ok(None) };
+        let adopted = next.map(|next| {
+            info!(fingerprint = next.verifier().fingerprint(), "another key signs from now on");
+            keyring.adopt(next)
+        });
+        // A change of the key is an entry, too.
+        self.next_seq = segment.last.saturating_add(1);
+        if let Some(Err(error)) = adopted {
+            warn!(%error, "the new key's file can't be renamed; the next start does that");
         }
-        Ok(segment)
+        Ok(Some(segment))
     }
 
     /// Removes the entries of segments that are older than that, and says so in an event. Returns the last of them.
@@ -266,6 +287,8 @@ impl Store {
         insert_event(&transaction, self.next_seq, &event)?;
         transaction.commit()?;
         self.next_seq = self.next_seq.saturating_add(1);
+        // Some of them may be gone.
+        self.texts.clear();
         Ok(Some(segments))
     }
 
@@ -316,8 +339,7 @@ impl Print {
             return Err(StoreError::Damaged("another file was put in its place".to_owned()));
         }
         if metadata.len() < self.length {
-            let (length, found) = (self.length, metadata.len());
-            return Err(StoreError::Damaged(format!("it was cut from {length} bytes to {found}")));
+            return Err(StoreError::Shrunk);
         }
         self.inode = Some(metadata.ino());
         self.length = metadata.len();
@@ -332,11 +354,15 @@ fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>>
 
 /// The names of facts. While a gateway serves, [`ALIVE`] says when it was last alive, in seconds since the Unix epoch.
 const ALIVE: &str = "alive";
+const BATCH: &str = "batch";
 const CONFIGURATION: &str = "configuration";
 const DECLARATION: &str = "declaration";
 
 /// A ledger has one page at least; SQLite's are of this size unless told otherwise.
 const PAGE_BYTES: u64 = 4_096;
+
+/// How many texts are known by heart; the file knows all of them.
+const CACHED_TEXTS: usize = 100_000;
 
 /// How long a transaction waits for another process that has the file.
 const BUSY: Duration = Duration::from_millis(500);
@@ -362,8 +388,7 @@ impl Writing<'_> {
             let mut statement = self.transaction.prepare_cached(
                 "UPDATE verdicts SET count = ?2, first = ?3, last = ?4, attributes = ?5 WHERE seq = ?1",
             )?;
-            statement.execute(params![signed(seq), count, first, last, attributes])?;
-            return Ok(());
+            return one(statement.execute(params![signed(seq), count, first, last, attributes])?);
         }
         let seq = self.take_seq();
         open.place.assigned = Some(seq);
@@ -413,7 +438,7 @@ impl Writing<'_> {
                  seen_response = ?6, added = ?7, dropped_request = ?8, dropped_response = ?9, \
                  dropped_added = ?10 WHERE seq = ?1",
             )?;
-            statement.execute(params![
+            return one(statement.execute(params![
                 signed(seq),
                 from,
                 until,
@@ -424,8 +449,7 @@ impl Writing<'_> {
                 request,
                 response,
                 more,
-            ])?;
-            return Ok(());
+            ])?);
         }
         let seq = self.take_seq();
         open.place.assigned = Some(seq);
@@ -496,6 +520,11 @@ impl Writing<'_> {
     }
 }
 
+/// An entry that was written is there, once: anything else is damage.
+fn one(changed: usize) -> rusqlite::Result<()> {
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}
+
 fn insert_event(transaction: &Transaction<'_>, seq: u64, event: &Event) -> rusqlite::Result<()> {
     let (at, kind) = (signed(event.at_unix_s), event.kind.code());
     let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -526,8 +555,14 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 
 /// Puts a damaged file out of the way, with what SQLite keeps beside it. Returns where it is now.
 pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
-    let target = beside(path, &format!(".damaged-{}", moment.replace([':', '-'], "")));
-    for suffix in ["", "-wal", "-shm"] {
+    let target = (1_u32..).map(|number| {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        beside(path, &format!(".damaged-{}{number}", moment.replace([':', '-'], "")))
+    });
+    let is_free = |target: &PathBuf| !target.exists() && !beside(target, "-wal").exists();
+    let target = target.into_iter().find(is_free).unwrap_or_else(|| beside(path, ".damaged"));
+    // The file last: without it, SQLite would throw away what is beside it.
+    for suffix in ["-wal", "-shm", ""] {
         match fs::rename(beside(path, suffix), beside(&target, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_) | Ok(()) => {}

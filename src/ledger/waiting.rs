@@ -12,11 +12,11 @@ use foldhash::fast::RandomState;
 
 use super::entry::{Event, EventKind, Figures, Window};
 use crate::{
-    audit::{MAX_NAMES, OTHER, Page, PageAccount, PageRow},
+    audit::{MAX_NAMES, OTHER, Page, PageAccount, PageRow, has_foreign_name},
     policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
-        verdict::{Action, Direction, Reason},
+        verdict::{Action, Direction},
     },
 };
 
@@ -28,7 +28,15 @@ pub(super) struct Waiting {
     pub(super) events: Vec<Event>,
     /// The undeclared names of each window and tenant, over all workers (A4).
     names: HashMap<(Window, Arc<str>), Names, RandomState>,
+    /// How many names there are in all of them.
+    named: usize,
     loss: Option<Loss>,
+    /// Cookies that are in no entry, since the start.
+    dropped: u64,
+    /// What the transaction is called that was tried last and did not go through, as far as is known.
+    pub(super) attempt: Option<String>,
+    /// How many were tried.
+    pub(super) attempts: u64,
 }
 
 type Names = HashSet<Arc<str>, RandomState>;
@@ -139,18 +147,16 @@ impl Waiting {
             || self.heartbeats.values().any(|open| open.place.is_dirty)
     }
 
-    /// Whether an entry in the file is not as it should be there.
-    pub(super) fn is_torn(&self) -> bool {
-        let is_torn = |place: &Place| place.is_dirty && place.seq.is_some();
-        self.verdicts.values().any(|open| is_torn(&open.place))
-            || self.heartbeats.values().any(|open| is_torn(&open.place))
-    }
-
     /// How many entries are not as they should be in the file.
     pub(super) fn unwritten(&self) -> usize {
         let verdicts = self.verdicts.values().filter(|open| open.place.is_dirty).count();
         let heartbeats = self.heartbeats.values().filter(|open| open.place.is_dirty).count();
         verdicts + heartbeats + self.events.len()
+    }
+
+    /// Cookies that are in no entry, since the start.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// What was dropped since this was last asked, as an event.
@@ -196,6 +202,7 @@ impl Waiting {
         self.verdicts.retain(|key, open| open.place.is_dirty || is_open(&key.window));
         self.heartbeats.retain(|(window, _), open| open.place.is_dirty || is_open(window));
         self.names.retain(|(window, _), _| is_open(window));
+        self.named = self.names.values().map(Names::len).sum();
     }
 
     /// Forgets all that is in the file: what is counted from now on, and what is not in it yet, makes new entries.
@@ -291,16 +298,17 @@ impl Waiting {
 
     /// Keeps the names of a window and tenant to so many, whichever worker met them (A4).
     fn bound_name(&mut self, key: &mut VerdictsKey) {
-        let is_foreign = matches!(
-            key.action,
-            Action::Evict | Action::Strip(Reason::Misplaced | Reason::Undeclared)
-        );
+        let is_foreign = has_foreign_name(key.action);
         let Some(name) = key.name.as_ref().filter(|name| is_foreign && &***name != OTHER) else {
             return;
         };
         let names = self.names.entry((key.window, Arc::clone(&key.tenant))).or_default();
-        if names.len() < MAX_NAMES || names.contains(name) {
+        if names.contains(name) {
+            return;
+        }
+        if names.len() < MAX_NAMES && self.named < MAX_WAITING {
             names.insert(Arc::clone(name));
+            self.named = self.named.saturating_add(1);
         } else {
             key.name = Some(OTHER.into());
         }
@@ -311,6 +319,7 @@ impl Waiting {
     }
 
     fn lose(&mut self, cookies: u64, requests: u64, unix_s: u64) {
+        self.dropped = self.dropped.saturating_add(cookies);
         let new = Loss { from_unix_s: unix_s, until_unix_s: unix_s, ..Loss::default() };
         let loss = self.loss.get_or_insert(new);
         loss.cookies = loss.cookies.saturating_add(cookies);
@@ -320,7 +329,7 @@ impl Waiting {
     }
 }
 
-/// How many entries may wait: some 60 MB.
+/// How many entries may wait, and how many names: some 100 MB.
 const MAX_WAITING: usize = 200_000;
 
 /// How long after its end a window is kept open, for pages that are on their way.

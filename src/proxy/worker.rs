@@ -206,7 +206,7 @@ impl Worker {
             }
         };
         if timeout(LAST_PAGE, handed_on).await.is_err() {
-            warn!("the ledger took nothing: what was counted last is not in it");
+            warn!("the ledger's queue is full: what was counted last may be missing");
         }
     }
 

@@ -36,6 +36,7 @@ const ROWS: [(&str, &[&str]); 15] = [
             "policy",
             "proxy",
             "telemetry",
+            "tenants",
         ],
     ),
     ("main", &["cli"]),

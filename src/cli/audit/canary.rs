@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, Match};
 use aws_lc_rs::digest::{self, digest};
 use base64::{
     Engine as _,
@@ -51,12 +51,20 @@ impl Searcher {
         Ok(Self { forms, automaton: automaton.map_err(io::Error::other)? })
     }
 
+    /// The first canary in a text, if there is one.
+    pub(super) fn find(&self, text: &[u8]) -> Option<Hit> {
+        self.automaton.find(text).map(|found| self.hit(&found))
+    }
+
     /// The first canary in a stream, if there is one.
     pub(super) fn search(&self, stream: impl Read) -> io::Result<Option<Hit>> {
         let Some(found) = self.automaton.stream_find_iter(stream).next() else { return Ok(None) };
-        let found = found?;
+        Ok(Some(self.hit(&found?)))
+    }
+
+    fn hit(&self, found: &Match) -> Hit {
         let (place, form) = self.forms.get(found.pattern().as_usize()).copied().unwrap_or_default();
-        Ok(Some(Hit { place, form, offset: found.start() as u64 }))
+        Hit { place, form, offset: found.start() as u64 }
     }
 }
 

@@ -28,7 +28,9 @@ use crate::{
         line::LineWriter,
         read::{ReadError, Reader},
     },
+    policy::verdict::Direction,
     proxy::tls,
+    tenants::TenantTable,
 };
 
 #[derive(Debug, clap::Args)]
@@ -57,15 +59,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(host) => host.clone(),
         None => first_host(&config)?,
     };
+    let tenant = tenant_of(&config, &host)
+        .with_context(|| format!("no tenant of the configuration serves {host}"))?;
     let address = match arguments.address {
         Some(address) => address,
         None => *config.server.https.first().context("server.https names no listener")?,
     };
     let ledger = &config.evidence.path;
-    let before = requests(ledger)?;
     let canaries = Canaries::new()?;
+    let before = kept(ledger, &tenant)?;
     let from = canaries.send(&config, address, &host)?;
-    wait_until_counted(ledger, before.saturating_add(EXCHANGES))?;
+    wait_until_kept(ledger, &tenant, before)?;
 
     let mut all = canaries.all;
     all.extend(from.map(|from| Canary { place: "the client's address", text: from.to_string() }));
@@ -73,15 +77,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     report.line(&format!("{} canaries were sent to {host}, {EXCHANGES} times", all.len()));
     report.file("the ledger", ledger)?;
     report.file("the ledger's write-ahead log", &with_suffix(ledger, "-wal"))?;
-    let lines = lines(ledger)?;
-    report.stream(&format!("an export, {} bytes", lines.len()), &*lines)?;
+    report.export(ledger)?;
     for log in &arguments.log {
         report.file("the log", log)?;
     }
     if arguments.log.is_empty() {
         report.line("no log was searched: name a file with --log");
     }
-    check_kept(ledger, &host)?;
     report.line(if report.found {
         "A3 does not hold: something personal is kept"
     } else {
@@ -228,6 +230,30 @@ impl Report {
         }
     }
 
+    /// Searches every entry as an export has it, also those that are not sealed yet.
+    fn export(&mut self, ledger: &Path) -> Result<()> {
+        let reader = Reader::open(ledger)?;
+        let writer = LineWriter::new(reader.texts(), &random_bytes()?);
+        let (mut line, mut bytes, mut found) = (Vec::new(), 0, None);
+        reader.entries(1, u64::MAX, |seq, entry| {
+            line.clear();
+            writer.write(seq, &entry, &mut line);
+            bytes += line.len();
+            found = found.or(self.searcher.find(&line).map(|hit| (seq, hit)));
+            Ok::<_, ReadError>(())
+        })?;
+        let what = format!("what an export has, {bytes} bytes");
+        match found {
+            None => self.line(&format!("{what}: nothing")),
+            Some((seq, hit)) => {
+                self.found = true;
+                let (place, form) = (hit.place, hit.form);
+                self.line(&format!("{what}: FOUND {place}, {form}, in entry {seq}"));
+            }
+        }
+        Ok(())
+    }
+
     fn stream(&mut self, what: &str, stream: impl Read) -> Result<()> {
         match self.searcher.search(stream)? {
             None => self.line(&format!("{what}: nothing")),
@@ -241,66 +267,57 @@ impl Report {
     }
 }
 
-/// Every entry as an export has it, also those that are not sealed yet.
-fn lines(ledger: &Path) -> Result<Vec<u8>> {
-    let reader = Reader::open(ledger)?;
-    let writer = LineWriter::new(reader.texts(), &random_bytes()?);
-    let mut lines = Vec::new();
-    reader.entries(1, u64::MAX, |seq, entry| {
-        writer.write(seq, &entry, &mut lines);
-        lines.push(b'\n');
-        Ok::<_, ReadError>(())
-    })?;
-    Ok(lines)
+/// The name of the tenant that serves a host (T1).
+fn tenant_of(config: &Config, host: &str) -> Option<Arc<str>> {
+    let tenants = config.tenants.iter().cloned();
+    let table = TenantTable::new(tenants, config.default_tenant.clone());
+    table.find(host).map(|tenant| Arc::clone(&tenant.name))
 }
 
-/// That what must be kept of the exchanges is kept: the search looked where it should.
-fn check_kept(ledger: &Path, host: &str) -> Result<()> {
-    let reader = Reader::open(ledger)?;
-    let texts = reader.texts();
-    let mut names = Vec::new();
-    reader.entries(1, u64::MAX, |_, entry| {
-        if let Entry::Verdicts(verdicts) = entry {
-            names.extend(verdicts.name.filter(|_| texts.get(verdicts.route) == "/{id}/{id}"));
-        }
-        Ok::<_, ReadError>(())
-    })?;
-    for name in ["_ga", "flexopus_session", "selftest_{id}"] {
-        if !names.iter().any(|id| texts.get(*id) == name) {
-            bail!("the ledger has no entry of {name} for {host}: nothing is shown by this search");
-        }
-    }
-    Ok(())
-}
-
-/// How many requests the ledger has counted; a gateway that has just started may not have made it yet.
-fn requests(ledger: &Path) -> Result<u64> {
+/// How often the ledger has counted, for this tenant, what must be kept of an exchange: the names' templates. A gateway
+/// that has just started may not have made it yet.
+fn kept(ledger: &Path, tenant: &str) -> Result<[u64; MUST_BE_KEPT.len()]> {
+    let mut kept = [0; MUST_BE_KEPT.len()];
     let reader = match Reader::open(ledger) {
-        Err(ReadError::Absent { .. }) => return Ok(0),
+        Err(ReadError::Absent { .. }) => return Ok(kept),
         opened => opened?,
     };
-    let mut requests = 0_u64;
+    let texts = reader.texts();
     reader.entries(1, u64::MAX, |_, entry| {
-        if let Entry::Heartbeat(heartbeat) = entry {
-            requests = requests.saturating_add(heartbeat.requests);
+        if let Entry::Verdicts(verdicts) = entry
+            && verdicts.direction == Direction::Request
+            && texts.get(verdicts.tenant) == tenant
+            && texts.get(verdicts.route) == "/{id}/{id}"
+        {
+            let name = verdicts.name.map(|name| texts.get(name)).unwrap_or_default();
+            for (count, _) in kept.iter_mut().zip(MUST_BE_KEPT).filter(|(_, must)| *must == name) {
+                *count = verdicts.count.saturating_add(*count);
+            }
         }
         Ok::<_, ReadError>(())
     })?;
-    Ok(requests)
+    Ok(kept)
 }
 
-fn wait_until_counted(ledger: &Path, expected: u64) -> Result<()> {
+/// The names that are sent, as they must be kept.
+const MUST_BE_KEPT: [&str; 4] = ["", "_ga", "flexopus_session", "selftest_{id}"];
+
+/// Waits until what must be kept of each exchange is kept: so the search looks where it should.
+fn wait_until_kept(ledger: &Path, tenant: &str, before: [u64; MUST_BE_KEPT.len()]) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while requests(ledger)? < expected {
+    loop {
+        let now = kept(ledger, tenant)?;
+        if now.iter().zip(before).all(|(now, before)| *now >= before.saturating_add(EXCHANGES)) {
+            return Ok(());
+        }
         if Instant::now() >= deadline {
             bail!(
-                "{}: the gateway that answered does not write this ledger; is the configuration its own?",
+                "{}: the gateway that answered has not written down there what was sent; is the configuration its own?",
                 ledger.display()
             );
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(100));
     }
-    Ok(())
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -119,13 +119,13 @@ impl Books {
 
     fn enter_sign_of_life(&mut self, seq: u64, window: Window) -> Result<(), Finding> {
         let before = self.gateway.replace(window);
-        let stopped = std::mem::take(&mut self.stopped);
-        match before.map(Window::end_unix_s) {
-            Some(from_unix_s) if window.start_unix_s > from_unix_s && !stopped => {
-                Err(Finding::Gap { entry: seq, from_unix_s, until_unix_s: window.start_unix_s })
-            }
-            _ => Ok(()),
+        let from_unix_s = before.map_or(u64::MAX, Window::end_unix_s);
+        let until_unix_s = window.start_unix_s;
+        // An event explains one gap, and not the sign of life that happens to be written next to it.
+        if until_unix_s > from_unix_s && !std::mem::take(&mut self.stopped) {
+            return Err(Finding::Gap { entry: seq, from_unix_s, until_unix_s });
         }
+        Ok(())
     }
 
     fn enter_verdicts(&mut self, verdicts: &Verdicts) {

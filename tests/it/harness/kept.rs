@@ -7,6 +7,7 @@ use crumbgate::{
     ledger::{
         entry::{Entry, EventKind, Segment},
         read::{ReadError, Reader},
+        verify::{Expected, verify_ledger},
     },
     policy::{
         Mode,
@@ -55,8 +56,11 @@ pub(crate) struct Heartbeat {
 }
 
 impl Kept {
-    /// Reads a ledger; a test that can't, fails.
+    /// Reads a ledger that a gateway has left, and verifies it; a test that can't, fails.
+    #[track_caller]
     pub(crate) fn read(path: &Path) -> Self {
+        let verified = verify_ledger(path, &Expected::default()).unwrap();
+        verified.unwrap_or_else(|finding| panic!("it does not verify: {finding}"));
         Self::try_read(path).unwrap()
     }
 
