@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
-use super::entry::DeclarationRecord;
+use super::{entry::DeclarationRecord, note::hex};
 use crate::policy::declaration::{
     Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
 };
@@ -15,11 +15,6 @@ pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord
     let json = json!({ "cookies": cookies }).to_string();
     let hash = hex(digest(&SHA256, json.as_bytes()).as_ref());
     DeclarationRecord { hash, json, since_unix_s }
-}
-
-/// Bytes in lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn cookie(cookie: &DeclaredCookie) -> Value {

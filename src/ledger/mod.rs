@@ -2,7 +2,7 @@
 //!
 //! - [`entry`]: what the ledger holds; [`codes`]: its closed sets; [`line`](mod@line): an entry as the line that is
 //!   hashed; [`declaration`]: a declaration as JSON.
-//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, [`schema`]: the file;
+//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, `writing`, [`schema`]: the file;
 //!   `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
@@ -33,6 +33,7 @@ mod store;
 pub mod vendors;
 pub mod verify;
 mod waiting;
+mod writing;
 
 pub use keeper::{Keeper, Settings};
 pub use language::Language;

@@ -14,6 +14,7 @@ use super::{
     note::{NoteError, SignedNote},
     outline::OutlineBuilder,
     read::{self, LAST, ReadError, unsigned},
+    writing::signed,
 };
 
 /// Why a segment could not be closed. Nothing was written.
@@ -229,11 +230,6 @@ fn newest(entry: &Entry) -> u64 {
         Entry::Heartbeat(heartbeat) => heartbeat.until_unix_s,
         Entry::Verdicts(verdicts) => verdicts.last_unix_s,
     }
-}
-
-/// As SQLite keeps numbers; ours are never that large.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -11,21 +11,19 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, ffi, params,
-};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, ffi, params};
 use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
-    codes::Coded,
     entry::{DeclarationRecord, Event, EventKind, Segment},
     key::{KeyError, KeyFiles, Keyring},
     note::Verifier,
     read::{LAST, unsigned},
     schema::{self, SchemaError},
     seal::{self, SealError},
-    waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey, Waiting},
+    waiting::Waiting,
+    writing::{Writing, insert_event, signed},
 };
 
 /// A ledger that this process alone writes.
@@ -366,180 +364,6 @@ const CACHED_TEXTS: usize = 100_000;
 
 /// How long a transaction waits for another process that has the file.
 const BUSY: Duration = Duration::from_millis(500);
-
-/// A transaction that is being filled.
-struct Writing<'s> {
-    transaction: Transaction<'s>,
-    texts: &'s mut HashMap<Arc<str>, i64, RandomState>,
-    declaration: &'s Arc<str>,
-    next_seq: u64,
-}
-
-impl Writing<'_> {
-    fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
-        let seq = self.take_seq();
-        insert_event(&self.transaction, seq, event)
-    }
-
-    fn verdicts(&mut self, key: &VerdictsKey, open: &mut OpenVerdicts) -> rusqlite::Result<()> {
-        let (count, first) = (signed(open.count), signed(open.first_unix_s));
-        let (last, attributes) = (signed(open.last_unix_s), open.attributes.bits());
-        if let Some(seq) = open.place.seq {
-            let mut statement = self.transaction.prepare_cached(
-                "UPDATE verdicts SET count = ?2, first = ?3, last = ?4, attributes = ?5 WHERE seq = ?1",
-            )?;
-            return one(statement.execute(params![signed(seq), count, first, last, attributes])?);
-        }
-        let seq = self.take_seq();
-        open.place.assigned = Some(seq);
-        let (tenant, route) = (self.text(&key.tenant)?, self.text(&key.route)?);
-        let name = key.name.as_ref().map(|name| self.text(name)).transpose()?;
-        let declaration = self.text(&Arc::clone(self.declaration))?;
-        let mut statement = self.transaction.prepare_cached(
-            "INSERT INTO verdicts (seq, window, window_s, tenant, mode, direction, action, name, lifetime, \
-             granted_s, route, declaration, count, first, last, attributes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-        )?;
-        statement.execute(params![
-            signed(seq),
-            signed(key.window.start_unix_s),
-            key.window.length_s,
-            tenant,
-            key.mode.code(),
-            key.direction.code(),
-            key.action.code(),
-            name,
-            key.lifetime.map(Coded::code),
-            key.granted_s,
-            route,
-            declaration,
-            count,
-            first,
-            last,
-            attributes,
-        ])?;
-        Ok(())
-    }
-
-    fn heartbeat(
-        &mut self,
-        (window, tenant): &HeartbeatKey,
-        open: &mut OpenHeartbeat,
-    ) -> rusqlite::Result<()> {
-        let Sums { requests, seen, dropped } = open.sums;
-        let (from, until) = (signed(open.from_unix_s), signed(open.until_unix_s));
-        let figures = [seen.request, seen.response, seen.added];
-        let figures = [figures, [dropped.request, dropped.response, dropped.added]];
-        let [[seen_request, seen_response, added], [request, response, more]] =
-            figures.map(|three| three.map(signed));
-        if let Some(seq) = open.place.seq {
-            let mut statement = self.transaction.prepare_cached(
-                "UPDATE heartbeats SET since = ?2, until = ?3, requests = ?4, seen_request = ?5, \
-                 seen_response = ?6, added = ?7, dropped_request = ?8, dropped_response = ?9, \
-                 dropped_added = ?10 WHERE seq = ?1",
-            )?;
-            return one(statement.execute(params![
-                signed(seq),
-                from,
-                until,
-                signed(requests),
-                seen_request,
-                seen_response,
-                added,
-                request,
-                response,
-                more,
-            ])?);
-        }
-        let seq = self.take_seq();
-        open.place.assigned = Some(seq);
-        let tenant = tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
-        let declaration = self.text(&Arc::clone(self.declaration))?;
-        let number: i64 = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO heartbeat_numbers (tenant, number) VALUES (?1, 1) \
-                 ON CONFLICT (tenant) DO UPDATE SET number = number + 1 RETURNING number",
-            )?
-            .query_row([tenant.unwrap_or(GATEWAY)], |row| row.get(0))?;
-        let mut statement = self.transaction.prepare_cached(
-            "INSERT INTO heartbeats (seq, window, window_s, tenant, number, since, until, requests, \
-             seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, \
-             declaration) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )?;
-        statement.execute(params![
-            signed(seq),
-            signed(window.start_unix_s),
-            window.length_s,
-            tenant,
-            number,
-            from,
-            until,
-            signed(requests),
-            seen_request,
-            seen_response,
-            added,
-            request,
-            response,
-            more,
-            declaration,
-        ])?;
-        Ok(())
-    }
-
-    fn fact(&self, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
-        let mut statement = self.transaction.prepare_cached(match value {
-            Some(_) => {
-                "INSERT INTO facts (name, value) VALUES (?1, ?2) \
-                        ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            }
-            None => "DELETE FROM facts WHERE name = ?1 AND ?2 IS NULL",
-        })?;
-        statement.execute(params![name, value])?;
-        Ok(())
-    }
-
-    /// The number of a text, which it gets when it is first written.
-    fn text(&mut self, text: &Arc<str>) -> rusqlite::Result<i64> {
-        if let Some(id) = self.texts.get(text) {
-            return Ok(*id);
-        }
-        let sql = "INSERT INTO texts (text) VALUES (?1) \
-                   ON CONFLICT (text) DO UPDATE SET text = text RETURNING id";
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        let id = statement.query_row([&**text], |row| row.get(0))?;
-        self.texts.insert(Arc::clone(text), id);
-        Ok(id)
-    }
-
-    fn take_seq(&mut self) -> u64 {
-        let seq = self.next_seq;
-        self.next_seq = seq.saturating_add(1);
-        seq
-    }
-}
-
-/// An entry that was written is there, once: anything else is damage.
-fn one(changed: usize) -> rusqlite::Result<()> {
-    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
-}
-
-fn insert_event(transaction: &Transaction<'_>, seq: u64, event: &Event) -> rusqlite::Result<()> {
-    let (at, kind) = (signed(event.at_unix_s), event.kind.code());
-    let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let mut statement = transaction.prepare_cached(sql)?;
-    statement.execute(params![signed(seq), at, kind, event.actor, event.detail])?;
-    Ok(())
-}
-
-/// The number under which the gateway's own heartbeats are counted: no text has it.
-const GATEWAY: i64 = 0;
-
-/// SQLite's integers have a sign; no number of ours reaches it.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 /// Keeps other processes from writing the same ledger. The lock goes with the process, however that ends.
 fn lock(path: &Path) -> Result<File, StoreError> {
