@@ -334,3 +334,100 @@ const MAX_WAITING: usize = 200_000;
 
 /// How long after its end a window is kept open, for pages that are on their way.
 const GRACE_S: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::verdict::Reason;
+
+    const WINDOW: Window = Window { start_unix_s: 600, length_s: 300 };
+
+    fn row(tenant: &str, name: &str, count: u64) -> PageRow {
+        PageRow {
+            tenant: tenant.into(),
+            mode: Mode::Enforce,
+            direction: Direction::Request,
+            action: Action::Strip(Reason::Undeclared),
+            name: Some(name.into()),
+            lifetime: None,
+            granted_s: None,
+            route: "/".into(),
+            count,
+            first_unix_s: 660,
+            last_unix_s: 660,
+            attributes: Attributes::default(),
+        }
+    }
+
+    fn page(tenant: &str, rows: Vec<PageRow>) -> Page {
+        let seen = rows.iter().map(|row| row.count).sum();
+        let account = PageAccount {
+            tenant: tenant.into(),
+            first_unix_s: 660,
+            last_unix_s: 660,
+            requests: 1,
+            seen: Figures { request: seen, ..Figures::default() },
+            dropped: Figures::default(),
+        };
+        Page { window: WINDOW, accounts: vec![account], rows }
+    }
+
+    fn sums(waiting: &Waiting) -> (u64, u64, u64) {
+        let rows = waiting.verdicts.values().map(|open| open.count).sum();
+        let heartbeats = || waiting.heartbeats.values().map(|open| open.sums);
+        let seen = heartbeats().map(|sums| sums.seen.sum()).sum();
+        (seen, rows, heartbeats().map(|sums| sums.dropped.sum()).sum())
+    }
+
+    #[test]
+    fn a1_beyond_the_room_everything_is_counted_as_dropped_and_told_once() {
+        let mut waiting = Waiting::default();
+        let tenants = MAX_WAITING / MAX_NAMES + 2;
+        for tenant in 0..tenants {
+            let tenant = format!("{tenant}.example");
+            let rows = (0..MAX_NAMES).map(|name| row(&tenant, &format!("n{name}"), 2)).collect();
+            waiting.add(page(&tenant, rows));
+        }
+        let (seen, rows, dropped) = sums(&waiting);
+        assert_eq!(seen, rows + dropped, "of those that have a heartbeat");
+        let total = (tenants * MAX_NAMES * 2) as u64;
+        assert_eq!(rows + waiting.dropped(), total, "nothing is lost without being counted");
+        assert!(waiting.verdicts.len() + waiting.heartbeats.len() <= MAX_WAITING);
+        assert_eq!(waiting.tell_loss(700, "test"), Some(waiting.dropped()));
+        assert_eq!(waiting.tell_loss(700, "test"), None);
+        let [event] = &waiting.events[..] else { panic!("{:?}", waiting.events) };
+        let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+        assert_eq!(detail["cookies"], waiting.dropped());
+        assert_eq!(detail["from"], "1970-01-01T00:11:00Z");
+    }
+
+    #[test]
+    fn after_a_restart_only_what_is_not_in_the_file_is_written() {
+        let mut waiting = Waiting::default();
+        waiting
+            .add(page("a.example", vec![row("a.example", "old", 3), row("a.example", "both", 4)]));
+        waiting.settle();
+        waiting
+            .add(page("a.example", vec![row("a.example", "both", 5), row("a.example", "new", 6)]));
+        waiting.restart();
+        let mut counts: Vec<_> =
+            waiting.verdicts.iter().map(|(key, open)| (key.name.as_deref(), open.count)).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [(Some("both"), 5), (Some("new"), 6)]);
+        assert_eq!(sums(&waiting), (11, 11, 0));
+        assert!(waiting.verdicts.values().all(|open| open.place.seq.is_none()));
+    }
+
+    #[test]
+    fn what_is_written_and_over_is_forgotten() {
+        let mut waiting = Waiting::default();
+        waiting.add(page("a.example", vec![row("a.example", "x", 1)]));
+        waiting.forget(10_000);
+        assert!(waiting.is_dirty(), "it is not written yet");
+        waiting.settle();
+        waiting.forget(WINDOW.end_unix_s());
+        assert_eq!(waiting.verdicts.len(), 1, "a page may still be on its way");
+        waiting.forget(WINDOW.end_unix_s() + GRACE_S);
+        assert!(waiting.verdicts.is_empty() && waiting.heartbeats.is_empty());
+    }
+}

@@ -487,3 +487,6 @@ const MAX_ROUTES: usize = 1_000;
 
 /// How many rows may wait for the ledger's thread, beyond those in the channel.
 const MAX_UNSENT_ROWS: usize = 65_536;
+
+#[cfg(test)]
+mod tests;

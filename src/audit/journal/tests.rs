@@ -1,0 +1,216 @@
+use std::{
+    collections::BTreeMap,
+    sync::mpsc::{Receiver, sync_channel},
+};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::verdict::Reason;
+
+const WINDOW_S: u32 = 60;
+
+/// A journal whose pages are taken by nobody but the test.
+fn journal(capacity: usize) -> (Rc<Journal>, Receiver<Page>) {
+    let (sender, pages) = sync_channel(capacity);
+    (Journal::new(Arc::new(Books::default()), Some((sender, WINDOW_S))), pages)
+}
+
+fn count(account: &Account, name: &str, action: Action, unix_s: u64) {
+    let (direction, asked, granted_s) = (Direction::Request, None, None);
+    let verdict = Verdict { direction, name: name.as_bytes(), action, asked, granted_s };
+    let route = account.route("/api/desks/42");
+    account.count(&verdict, Mode::Enforce, route.as_ref(), unix_s);
+}
+
+const STRIP: Action = Action::Strip(Reason::Undeclared);
+
+/// Names that stay as they are, because no template folds them.
+fn names(number: usize) -> Vec<String> {
+    let letter = |n: usize| char::from(b"bdfgklmnprst"[n % 12]);
+    let name = |n: usize| {
+        format!("{}a{}e{}o{}i", letter(n), letter(n / 12), letter(n / 144), letter(n / 1_728))
+    };
+    let stays =
+        |name: &String| name_template(name.as_bytes(), &mut NameBuffer::default()) == name.as_str();
+    (0..20_736).map(name).filter(stays).take(number).collect()
+}
+
+fn name(number: usize) -> String {
+    names(number + 1).swap_remove(number)
+}
+
+/// What pages say: by window, what was seen, and what is in rows or counted as dropped.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Sums {
+    requests: u64,
+    seen: Figures,
+    told: Figures,
+}
+
+fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<Window, Sums> {
+    let mut windows = BTreeMap::<_, Sums>::new();
+    for page in pages {
+        let sums = windows.entry(page.window).or_default();
+        for account in page.accounts {
+            sums.requests += account.requests;
+            sums.seen.add(account.seen);
+            sums.told.add(account.dropped);
+        }
+        for row in page.rows {
+            *sums.told.of(row.direction, row.action) += row.count;
+        }
+    }
+    windows
+}
+
+#[test]
+fn a2_equal_verdicts_are_one_row_and_the_next_page_has_only_what_is_new() {
+    let (journal, pages) = journal(8);
+    let account = journal.account(&"acme.example".into());
+    account.count_request(61);
+    count(&account, "_ga_G1ABC2", STRIP, 61);
+    count(&account, "_ga_G9XYZ8", STRIP, 119);
+    journal.hand_on();
+    count(&account, "_ga_G1ABC2", STRIP, 100);
+    journal.hand_on();
+    journal.hand_on();
+    let pages: Vec<_> = pages.try_iter().collect();
+    let rows: Vec<_> = pages
+        .iter()
+        .flat_map(|page| &page.rows)
+        .map(|row| (row.name.as_deref(), &*row.route, row.count, row.first_unix_s))
+        .collect();
+    let template = Some("_ga_{id}");
+    assert_eq!(rows, [(template, "/api/desks/{id}", 2, 60), (template, "/api/desks/{id}", 1, 60)]);
+    assert_eq!(pages.iter().map(|page| page.accounts[0].requests).collect::<Vec<_>>(), [1, 0]);
+}
+
+#[test]
+fn a3_a_nameless_cookie_has_no_text() {
+    let (journal, pages) = journal(8);
+    let account = journal.account(&"acme.example".into());
+    count(&account, "", Action::Strip(Reason::Nameless), 0);
+    journal.hand_on();
+    assert_eq!(pages.try_recv().unwrap().rows[0].name, None);
+}
+
+#[test]
+fn a4_beyond_a_thousand_names_of_a_tenant_all_are_other_until_the_next_window() {
+    let (journal, pages) = journal(8);
+    let account = journal.account(&"acme.example".into());
+    for name in names(MAX_NAMES + 50) {
+        count(&account, &name, STRIP, 0);
+    }
+    // One that was met before, and a declared one, have room as ever.
+    count(&account, &name(0), STRIP, 0);
+    count(&account, "flexopus_session", Action::Keep, 0);
+    count(&account, &name(MAX_NAMES + 1), STRIP, 60);
+    journal.hand_on();
+    let pages: Vec<_> = pages.try_iter().collect();
+    let count_of = |page: &Page, name: &str| -> u64 {
+        let of = |row: &&PageRow| row.name.as_deref() == Some(name);
+        page.rows.iter().filter(of).map(|row| row.count).sum()
+    };
+    assert_eq!(pages[0].rows.len(), MAX_NAMES + 2);
+    assert_eq!(count_of(&pages[0], OTHER), 50);
+    assert_eq!(count_of(&pages[0], &name(0)), 2);
+    assert_eq!(count_of(&pages[0], "flexopus_session"), 1);
+    assert_eq!(count_of(&pages[1], &name(MAX_NAMES + 1)), 1);
+}
+
+#[test]
+fn a1_what_has_no_room_is_counted_as_dropped_and_nothing_waits() {
+    // Nobody takes a page, and each tenant has names of its own.
+    let (journal, pages) = journal(0);
+    let tenants = (MAX_UNSENT_ROWS + 3 * MAX_ROWS) / MAX_NAMES;
+    let names = names(MAX_NAMES);
+    for tenant in 0..tenants {
+        let account = journal.account(&format!("{tenant}.example").into());
+        account.count_request(0);
+        for name in &names {
+            count(&account, name, STRIP, 0);
+        }
+    }
+    count(&journal.account(&"0.example".into()), "late", STRIP, 60);
+    drop(pages);
+    let unsent = take_unsent(&journal);
+    assert!(unsent.len() > 2, "{}", unsent.len());
+    journal.hand_on();
+    let rest = take_unsent(&journal);
+    let (mut seen, mut told, mut dropped) = (0, 0, 0);
+    for page in unsent.into_iter().chain(rest) {
+        dropped += page.accounts.iter().map(|account| account.dropped.sum()).sum::<u64>();
+        for sums in sums([page]).into_values() {
+            seen += sums.seen.sum();
+            told += sums.told.sum();
+        }
+    }
+    assert!(dropped > 0);
+    assert_eq!((seen, seen), (told, (tenants * MAX_NAMES) as u64 + 1));
+}
+
+fn take_unsent(journal: &Journal) -> VecDeque<Page> {
+    let draft = &mut journal.evidence.as_ref().unwrap().borrow_mut().draft;
+    draft.unsent_rows = 0;
+    std::mem::take(&mut draft.unsent)
+}
+
+/// What happens to a journal.
+#[derive(Clone, Debug)]
+enum Step {
+    Count { tenant: usize, name: usize, is_stripped: bool },
+    HandOn,
+    Request { tenant: usize },
+    Take,
+    Wait { seconds: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..3_usize, 0..40_usize, any::<bool>())
+            .prop_map(|(tenant, name, is_stripped)| Step::Count { tenant, name, is_stripped }),
+        2 => (0..3_usize).prop_map(|tenant| Step::Request { tenant }),
+        1 => Just(Step::HandOn),
+        1 => Just(Step::Take),
+        1 => (0..100_u64).prop_map(|seconds| Step::Wait { seconds }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a1_pages_balance_in_each_window_and_hold_all_that_the_books_do(
+        steps in prop::collection::vec(step(), 1..300),
+        capacity in 0..3_usize,
+    ) {
+        let (journal, pages) = journal(capacity);
+        let names = names(40);
+        let accounts = ["a.example", "b.example", "c.example"].map(|n| journal.account(&n.into()));
+        let (mut unix_s, mut taken) = (0, Vec::new());
+        for step in steps {
+            match step {
+                Step::Count { tenant, name: number, is_stripped } => {
+                    let action = if is_stripped { STRIP } else { Action::Keep };
+                    count(&accounts[tenant], &names[number], action, unix_s);
+                }
+                Step::HandOn => journal.hand_on(),
+                Step::Request { tenant } => accounts[tenant].count_request(unix_s),
+                Step::Take => taken.extend(pages.try_iter()),
+                Step::Wait { seconds } => unix_s += seconds,
+            }
+        }
+        journal.hand_on();
+        taken.extend(pages.try_iter());
+        taken.extend(take_unsent(&journal));
+        let windows = sums(taken);
+        for (window, sums) in &windows {
+            prop_assert_eq!(sums.seen, sums.told, "{:?}", window);
+        }
+        let total = journal.books.total();
+        prop_assert_eq!(windows.values().map(|sums| sums.requests).sum::<u64>(), total.requests);
+        prop_assert_eq!(
+            windows.values().map(|sums| sums.seen.request).sum::<u64>(),
+            total.seen(Direction::Request)
+        );
+    }
+}
