@@ -17,7 +17,11 @@ mod scribe;
 use std::{fs, time::Instant};
 
 use crumbgate::{
-    ledger::verify::{Expected, verify_ledger},
+    ledger::{
+        export::{Selection, export},
+        read::Reader,
+        verify::{Expected, verify_bundle, verify_ledger},
+    },
     policy::verdict::{Action, Reason},
 };
 use scribe::Scribe;
@@ -61,6 +65,17 @@ fn main() {
         assert_eq!(verification.entries, entries);
         say("verified", entries, begun.elapsed());
     }
+
+    let bundle = folder.path().join("bundle.zip");
+    let begun = Instant::now();
+    let reader = Reader::open(&path).unwrap();
+    export(&reader, &Selection::default(), &bundle, false).unwrap();
+    let megabytes = fs::metadata(&bundle).unwrap().len() as f64 / 1e6;
+    say(&format!("exported ({megabytes:.0} MB)"), entries, begun.elapsed());
+    let begun = Instant::now();
+    let verification = verify_bundle(&bundle, &Expected::default()).unwrap().unwrap();
+    assert_eq!(verification.entries, entries);
+    say("bundle verified", entries, begun.elapsed());
 }
 
 fn write_window(scribe: &mut Scribe) {

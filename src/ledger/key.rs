@@ -157,13 +157,14 @@ impl KeyFiles {
         &self.next
     }
 
-    /// Makes the key that shall sign next, and waits for the disk. `name` is that of the ledger's other keys.
+    /// Makes the key that shall sign next, and waits for the disk. `name` is that of the ledger's other keys. The file
+    /// belongs to whom the present key belongs to: root may ask for a rotation, too.
     ///
     /// # Errors
     ///
     /// Where one is waiting already, or the file can't be written.
     pub fn prepare_next(&self, name: &str) -> Result<Verifier, KeyError> {
-        match Signer::create(&self.next, name) {
+        match Signer::create(&self.next, name, Some(&self.current)) {
             Err(KeyError::Write { path, source })
                 if source.kind() == io::ErrorKind::AlreadyExists =>
             {
@@ -175,8 +176,9 @@ impl KeyFiles {
 }
 
 impl Signer {
-    /// Makes a key and its file, in one step: no reader meets half of one, and none that is there is replaced.
-    fn create(path: &Path, name: &str) -> Result<Self, KeyError> {
+    /// Makes a key and its file, in one step: no reader meets half of one, and none that is there is replaced. The file
+    /// gets the owner of the file `like`.
+    fn create(path: &Path, name: &str, like: Option<&Path>) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::generate()?;
         let der = pair.to_pkcs8v1()?;
         let pem = format!(
@@ -189,6 +191,9 @@ impl Signer {
             // Made with O_EXCL and mode 0600.
             let mut aside = tempfile::NamedTempFile::new_in(folder)?;
             aside.write_all(pem.as_bytes())?;
+            if let Some(like) = like {
+                own_like(aside.as_file(), like)?;
+            }
             aside.as_file().sync_all()?;
             aside.persist_noclobber(path).map_err(|error| error.error)?;
             sync(folder)
@@ -276,7 +281,7 @@ fn begin(transaction: &Transaction<'_>, files: &KeyFiles) -> Result<Signer, KeyE
     let name = format!("{NAME}{}", hex(&id));
     let signer = match Signer::read(&files.current, &name)? {
         Some(signer) => signer,
-        None => Signer::create(&files.current, &name)?,
+        None => Signer::create(&files.current, &name, None)?,
     };
     record(transaction, 1, &signer.verifier)?;
     Ok(signer)
@@ -336,6 +341,27 @@ fn sync(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()?;
     #[cfg(not(unix))]
     let _ = folder;
+    Ok(())
+}
+
+/// Gives a file the owner of another, where they differ.
+#[cfg(unix)]
+fn own_like(file: &fs::File, like: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+
+    let like = match fs::metadata(like) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        like => like?,
+    };
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (like.uid(), like.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(like.uid()), Some(like.gid()))
+}
+
+#[cfg(not(unix))]
+fn own_like(_: &fs::File, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -451,7 +477,7 @@ mod tests {
         fs::remove_file(files.current()).unwrap();
         let absent = refusal();
         assert!(absent.contains("restore it from a backup") && absent.contains(&fingerprint));
-        Signer::create(files.current(), "crumbgate/ledger/other").unwrap();
+        Signer::create(files.current(), "crumbgate/ledger/other", None).unwrap();
         let foreign = refusal();
         assert!(foreign.contains(&format!("expected {fingerprint}")), "{foreign}");
         fs::write(files.current(), pem).unwrap();

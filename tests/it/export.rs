@@ -152,6 +152,9 @@ async fn the_same_ledger_makes_the_same_bytes_and_no_file_is_replaced_untold() {
         assert_eq!(refused.code, Some(1));
         assert!(refused.stderr.contains("say --overwrite"), "{}", refused.stderr);
         assert_eq!(fs::read(site.path("two.zip")).unwrap(), b"mine");
+        let ledger =
+            ["audit", "export", "crumbgate.db", "--output", "./crumbgate.db", "--overwrite"];
+        assert_eq!(site.run(&ledger).await.code, Some(1), "the ledger itself is never replaced");
         export(&site, &["--output", "two.zip", "--overwrite"]).await;
         assert!(one == fs::read(site.path("two.zip")).unwrap());
     })

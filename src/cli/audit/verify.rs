@@ -58,7 +58,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         match &found {
             Ok(verification) => as_text(&file, verification, &expected),
-            Err(finding) => format!("{}: it does not verify.\n{finding}\n", file.display()),
+            Err(finding) => format!(
+                "{}: it does not verify.\n{finding}\nKeep the file as it is: it is evidence. What stood there may be in a \
+                 backup or an earlier bundle.\n",
+                file.display()
+            ),
         }
     };
     say(text)?;

@@ -1,10 +1,10 @@
 //! The declaration as a knowledge base of the EDPB Website Auditing Tool, so that an auditor who visits the site with that
 //! tool sees beside each declared cookie what was declared of it.
 //!
-//! The form is that of the tool's own export and of `src/assets/example/Base_cookie.json` in its sources (2.0.0,
-//! `KnowledgeBase` and `CookieKnowledge` in `src/app/models`): its import takes one object, or a list of them, with
-//! `category: "cookie"` and a list of `knowledges`. It finds a cookie by its exact name where `domain` is `*`, or by
-//! exact name and exact domain.
+//! The form is that of the tool's own import and export (`src/app/services/knowledge-base.service.ts` in its sources, with
+//! `KnowledgeBase` and `CookieKnowledge` of `src/app/models`, and the example `src/assets/example/Base_cookie.json`): one
+//! object, or a list of them, with `category: "cookie"` and a list of `knowledges`. It finds a cookie by its exact name
+//! where `domain` is `*`, or by exact name and exact domain.
 
 use serde_json::{Value, json};
 

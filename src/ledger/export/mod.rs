@@ -97,14 +97,18 @@ pub enum ExportError {
 }
 
 /// Writes the bundle of a selection to `path`. A file that is there already stays, and is an error, unless `overwrite`
-/// is set.
+/// is set; the ledger itself is never replaced.
 pub fn export(
     reader: &Reader,
     selection: &Selection,
     path: &Path,
     overwrite: bool,
 ) -> Result<Exported, ExportError> {
-    if !overwrite && path.exists() {
+    let is_ledger = path
+        .canonicalize()
+        .ok()
+        .is_some_and(|path| reader.path().canonicalize().is_ok_and(|ledger| ledger == path));
+    if is_ledger || (!overwrite && path.exists()) {
         return Err(ExportError::Exists { path: path.to_owned() });
     }
     let written = |source| ExportError::Write { path: path.to_owned(), source };

@@ -12,7 +12,7 @@ use super::super::{
 use crate::audit::csv_cell;
 
 /// What each column holds; empty where an entry has no such thing.
-const COLUMNS: [&str; 31] = [
+const COLUMNS: [&str; 32] = [
     "seq",
     "kind",
     "window",
@@ -43,6 +43,7 @@ const COLUMNS: [&str; 31] = [
     "dropped_added",
     "at",
     "event",
+    "actor",
     "detail",
 ];
 
@@ -86,7 +87,8 @@ fn value(column: &str, seq: u64, entry: &Entry, texts: &Texts) -> String {
         Entry::Event(event) => match column {
             "kind" => "event".to_owned(),
             "at" => rfc3339(event.at_unix_s),
-            "event" => format!("{} ({})", event.kind.word(), event.actor),
+            "event" => event.kind.word().to_owned(),
+            "actor" => event.actor.clone(),
             "detail" => event.detail.clone(),
             _ => String::new(),
         },

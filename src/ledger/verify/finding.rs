@@ -328,8 +328,8 @@ impl fmt::Display for Finding {
         match self {
             Self::Anchor { segment } => write!(
                 f,
-                "segment {segment}: the checkpoint that was kept elsewhere is another one than the one here: this \
-                 history was written anew"
+                "segment {segment}: the checkpoint that was kept elsewhere is another one than the one here: \
+                 this history was written anew, or it is another ledger's"
             ),
             Self::AnchorBeyond { segment, last } => write!(
                 f,
