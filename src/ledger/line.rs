@@ -5,9 +5,11 @@
 //! could guess its neighbours, which may be another tenant's. A salt is the first 16 bytes of
 //! HMAC-SHA256(the segment's secret, the entry's number in 8 bytes, big-endian), in base64url.
 
+use std::ops::Range;
+
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
+use time::{Date, Month, OffsetDateTime, Time};
 
 use super::{
     codes::{Coded, reason_word},
@@ -225,10 +227,14 @@ fn rfc3339_bytes(unix_s: u64) -> [u8; 20] {
 
 /// The moment of a text that [`rfc3339`] could have written, in seconds since the Unix epoch.
 pub fn unix_s_of(text: &str) -> Option<u64> {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    let moment = PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
-    let unix_s = u64::try_from(moment.unix_timestamp()).ok()?;
-    (rfc3339(unix_s) == text).then_some(unix_s)
+    let number = |range: Range<usize>| text.get(range)?.parse::<u16>().ok();
+    let small = |range: Range<usize>| u8::try_from(number(range)?).ok();
+    let month = Month::try_from(small(5..7)?).ok()?;
+    let date = Date::from_calendar_date(number(0..4)?.into(), month, small(8..10)?).ok()?;
+    let time = Time::from_hms(small(11..13)?, small(14..16)?, small(17..19)?).ok()?;
+    let unix_s = u64::try_from(date.with_time(time).assume_utc().unix_timestamp()).ok()?;
+    // What stands between the numbers, and their form.
+    (rfc3339_bytes(unix_s) == text.as_bytes()).then_some(unix_s)
 }
 
 /// 9999-12-31T23:59:59Z

@@ -1,17 +1,52 @@
 //! Entries as a table for spreadsheets: one row each, in columns that all kinds share, and no cell a formula (A4).
 
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 use csv::{Terminator, Writer, WriterBuilder};
+use serde::Serialize;
 
 use super::super::{
     codes::{Coded, reason_word},
-    entry::{Entry, Texts},
+    entry::{Entry, Event, Heartbeat, Texts, Verdicts},
     line::rfc3339,
 };
 use crate::audit::csv_cell;
 
-/// What each column holds; empty where an entry has no such thing.
+/// Writes the table.
+pub(in crate::ledger) struct Table<W: Write> {
+    rows: Writer<W>,
+}
+
+impl<W: Write> Table<W> {
+    /// Begins with the names of the columns.
+    pub(in crate::ledger) fn begin(to: W) -> csv::Result<Self> {
+        let mut rows =
+            WriterBuilder::new().has_headers(false).terminator(Terminator::CRLF).from_writer(to);
+        rows.write_record(COLUMNS)?;
+        Ok(Self { rows })
+    }
+
+    /// Adds an entry.
+    pub(in crate::ledger) fn add(
+        &mut self,
+        seq: u64,
+        entry: &Entry,
+        texts: &Texts,
+    ) -> csv::Result<()> {
+        self.rows.serialize(match entry {
+            Entry::Event(event) => Row::of_event(seq, event),
+            Entry::Heartbeat(heartbeat) => Row::of_heartbeat(seq, heartbeat, texts),
+            Entry::Verdicts(verdicts) => Row::of_verdicts(seq, verdicts, texts),
+        })
+    }
+
+    /// What was written to, when all of it has arrived there.
+    pub(in crate::ledger) fn end(self) -> std::io::Result<W> {
+        self.rows.into_inner().map_err(|error| error.into_error())
+    }
+}
+
+/// The names of a [`Row`]'s fields.
 const COLUMNS: [&str; 32] = [
     "seq",
     "kind",
@@ -47,90 +82,115 @@ const COLUMNS: [&str; 32] = [
     "detail",
 ];
 
-/// Writes the table.
-pub(in crate::ledger) struct Table<W: Write> {
-    rows: Writer<W>,
+/// One row; empty where an entry has no such thing. Texts from outside are made harmless.
+#[derive(Default, Serialize)]
+struct Row<'t> {
+    seq: u64,
+    kind: &'static str,
+    window: String,
+    window_s: Option<u32>,
+    tenant: Cow<'t, str>,
+    mode: &'static str,
+    direction: &'static str,
+    action: &'static str,
+    reason: Option<&'static str>,
+    name: Cow<'t, str>,
+    lifetime: Option<&'static str>,
+    granted_s: Option<u32>,
+    route: Cow<'t, str>,
+    count: Option<u64>,
+    first: String,
+    last: String,
+    attributes: String,
+    declaration: &'t str,
+    number: Option<u64>,
+    from: String,
+    until: String,
+    requests: Option<u64>,
+    seen_request: Option<u64>,
+    seen_response: Option<u64>,
+    added: Option<u64>,
+    dropped_request: Option<u64>,
+    dropped_response: Option<u64>,
+    dropped_added: Option<u64>,
+    at: String,
+    event: &'static str,
+    actor: Cow<'t, str>,
+    detail: Cow<'t, str>,
 }
 
-impl<W: Write> Table<W> {
-    /// Begins with the names of the columns.
-    pub(in crate::ledger) fn begin(to: W) -> csv::Result<Self> {
-        let mut rows = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(to);
-        rows.write_record(COLUMNS)?;
-        Ok(Self { rows })
+impl<'t> Row<'t> {
+    fn of_event(seq: u64, event: &'t Event) -> Self {
+        Self {
+            seq,
+            kind: "event",
+            at: rfc3339(event.at_unix_s),
+            event: event.kind.word(),
+            actor: csv_cell(&event.actor),
+            detail: csv_cell(&event.detail),
+            ..Self::default()
+        }
     }
 
-    /// Adds an entry.
-    pub(in crate::ledger) fn add(
-        &mut self,
-        seq: u64,
-        entry: &Entry,
-        texts: &Texts,
-    ) -> csv::Result<()> {
-        self.rows.write_record(
-            COLUMNS.map(|column| csv_cell(&value(column, seq, entry, texts)).into_owned()),
-        )
+    fn of_heartbeat(seq: u64, heartbeat: &Heartbeat, texts: &'t Texts) -> Self {
+        let Heartbeat { window, seen, dropped, .. } = heartbeat;
+        Self {
+            seq,
+            kind: "heartbeat",
+            window: rfc3339(window.start_unix_s),
+            window_s: Some(window.length_s),
+            tenant: heartbeat
+                .tenant
+                .map_or_else(Cow::default, |tenant| csv_cell(texts.get(tenant))),
+            declaration: texts.get(heartbeat.declaration),
+            number: Some(heartbeat.number),
+            from: rfc3339(heartbeat.from_unix_s),
+            until: rfc3339(heartbeat.until_unix_s),
+            requests: Some(heartbeat.requests),
+            seen_request: Some(seen.request),
+            seen_response: Some(seen.response),
+            added: Some(seen.added),
+            dropped_request: Some(dropped.request),
+            dropped_response: Some(dropped.response),
+            dropped_added: Some(dropped.added),
+            ..Self::default()
+        }
     }
 
-    /// What was written to, when all of it has arrived there.
-    pub(in crate::ledger) fn end(self) -> std::io::Result<W> {
-        self.rows.into_inner().map_err(|error| error.into_error())
+    fn of_verdicts(seq: u64, verdicts: &Verdicts, texts: &'t Texts) -> Self {
+        Self {
+            seq,
+            kind: "verdicts",
+            window: rfc3339(verdicts.window.start_unix_s),
+            window_s: Some(verdicts.window.length_s),
+            tenant: csv_cell(texts.get(verdicts.tenant)),
+            mode: verdicts.mode.word(),
+            direction: verdicts.direction.word(),
+            action: verdicts.action.word(),
+            reason: reason_word(verdicts.action),
+            name: verdicts.name.map_or_else(Cow::default, |name| csv_cell(texts.get(name))),
+            lifetime: verdicts.lifetime.map(Coded::word),
+            granted_s: verdicts.granted_s,
+            route: csv_cell(texts.get(verdicts.route)),
+            count: Some(verdicts.count),
+            first: rfc3339(verdicts.first_unix_s),
+            last: rfc3339(verdicts.last_unix_s),
+            attributes: verdicts.attributes.words().collect::<Vec<_>>().join(" "),
+            declaration: texts.get(verdicts.declaration),
+            ..Self::default()
+        }
     }
 }
 
-/// What an entry has in a column.
-fn value(column: &str, seq: u64, entry: &Entry, texts: &Texts) -> String {
-    if column == "seq" {
-        return seq.to_string();
-    }
-    match entry {
-        Entry::Event(event) => match column {
-            "kind" => "event".to_owned(),
-            "at" => rfc3339(event.at_unix_s),
-            "event" => event.kind.word().to_owned(),
-            "actor" => event.actor.clone(),
-            "detail" => event.detail.clone(),
-            _ => String::new(),
-        },
-        Entry::Heartbeat(heartbeat) => match column {
-            "kind" => "heartbeat".to_owned(),
-            "window" => rfc3339(heartbeat.window.start_unix_s),
-            "window_s" => heartbeat.window.length_s.to_string(),
-            "tenant" => heartbeat.tenant.map_or("", |tenant| texts.get(tenant)).to_owned(),
-            "declaration" => texts.get(heartbeat.declaration).to_owned(),
-            "number" => heartbeat.number.to_string(),
-            "from" => rfc3339(heartbeat.from_unix_s),
-            "until" => rfc3339(heartbeat.until_unix_s),
-            "requests" => heartbeat.requests.to_string(),
-            "seen_request" => heartbeat.seen.request.to_string(),
-            "seen_response" => heartbeat.seen.response.to_string(),
-            "added" => heartbeat.seen.added.to_string(),
-            "dropped_request" => heartbeat.dropped.request.to_string(),
-            "dropped_response" => heartbeat.dropped.response.to_string(),
-            "dropped_added" => heartbeat.dropped.added.to_string(),
-            _ => String::new(),
-        },
-        Entry::Verdicts(verdicts) => match column {
-            "kind" => "verdicts".to_owned(),
-            "window" => rfc3339(verdicts.window.start_unix_s),
-            "window_s" => verdicts.window.length_s.to_string(),
-            "tenant" => texts.get(verdicts.tenant).to_owned(),
-            "mode" => verdicts.mode.word().to_owned(),
-            "direction" => verdicts.direction.word().to_owned(),
-            "action" => verdicts.action.word().to_owned(),
-            "reason" => reason_word(verdicts.action).unwrap_or_default().to_owned(),
-            "name" => verdicts.name.map_or("", |name| texts.get(name)).to_owned(),
-            "lifetime" => verdicts.lifetime.map_or("", Coded::word).to_owned(),
-            "granted_s" => {
-                verdicts.granted_s.map(|seconds| seconds.to_string()).unwrap_or_default()
-            }
-            "route" => texts.get(verdicts.route).to_owned(),
-            "count" => verdicts.count.to_string(),
-            "first" => rfc3339(verdicts.first_unix_s),
-            "last" => rfc3339(verdicts.last_unix_s),
-            "attributes" => verdicts.attributes.words().collect::<Vec<_>>().join(" "),
-            "declaration" => texts.get(verdicts.declaration).to_owned(),
-            _ => String::new(),
-        },
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_column_has_the_name_of_what_is_in_it() {
+        let mut rows = WriterBuilder::new().from_writer(Vec::new());
+        rows.serialize(Row::default()).unwrap();
+        let written = String::from_utf8(rows.into_inner().unwrap()).unwrap();
+        assert_eq!(written.lines().next(), Some(&*COLUMNS.join(",")));
     }
 }
