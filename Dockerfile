@@ -5,7 +5,7 @@
 #         --volume "$PWD/crumbgate:/etc/crumbgate:ro" --volume crumbgate-state:/var/lib/crumbgate crumbgate
 #
 # /etc/crumbgate      config.toml and what it names (certificates and keys, readable for uid 65532); read-only
-# /var/lib/crumbgate  what the gateway keeps: the one folder that it writes to
+# /var/lib/crumbgate  what the gateway keeps, its ledger and the ledger's key: the one folder that it writes to
 
 ARG BUILDER=docker.io/library/rust:1-bookworm
 
@@ -33,6 +33,8 @@ COPY --from=build /image /
 USER 65532:65532
 WORKDIR /var/lib/crumbgate
 VOLUME ["/var/lib/crumbgate"]
+# The folder of the configuration can't be written: the ledger goes where the volume is.
+ENV CRUMBGATE_STATE__PATH=/var/lib/crumbgate/crumbgate.db
 EXPOSE 8443 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s \
