@@ -9,7 +9,7 @@ use std::{
 
 use crumbgate::policy::verdict::{Action, Reason};
 use serde_json::{Value, json};
-use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::harness::{
     NOW_UNIX_S, Setup, Site, in_time,
@@ -84,7 +84,11 @@ fn member(bundle: &Path, name: &str) -> String {
 fn write(bundle: &Path, members: &[(String, Vec<u8>)]) {
     let mut zip = ZipWriter::new(fs::File::create(bundle).unwrap());
     for (name, content) in members {
-        zip.start_file(name, SimpleFileOptions::default().compression_level(Some(1))).unwrap();
+        zip.start_file(
+            name,
+            SimpleFileOptions::default().compression_method(CompressionMethod::Stored),
+        )
+        .unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap();
