@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Rows, params};
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Rows, params};
 
 use super::{
     codes::Coded,
@@ -11,6 +12,7 @@ use super::{
         Verdicts, Window,
     },
     schema::{self, SchemaError},
+    store::beside,
 };
 use crate::policy::asked::Attributes;
 
@@ -66,11 +68,14 @@ impl Reader {
             return Err(ReadError::Absent { path: path.to_owned() });
         }
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
-        // A connection is one thread's at a time: SQLite need not see to that.
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        connection.execute_batch("BEGIN DEFERRED").map_err(failed)?;
+        let connection = match snapshot(path, false) {
+            // A folder that can't be written, a medium that is read-only: nobody writes there, so nothing must be shared.
+            Err(error) if is_unwritable(&error) && !beside(path, "-wal").exists() => {
+                snapshot(path, true)
+            }
+            opened => opened,
+        };
+        let connection = connection.map_err(failed)?;
         let schema = |error| ReadError::Schema { path: path.to_owned(), error };
         match schema::version(&connection) {
             Ok(0) => return Err(ReadError::Absent { path: path.to_owned() }),
@@ -214,6 +219,26 @@ pub(super) fn entries<E: From<ReadError>>(
 /// The file of a connection, for errors.
 fn path_of(connection: &Connection) -> PathBuf {
     connection.path().unwrap_or_default().into()
+}
+
+/// Opens a database, and holds on to what it says now. `is_immutable`: nobody can change it meanwhile.
+fn snapshot(path: &Path, is_immutable: bool) -> rusqlite::Result<Connection> {
+    // A connection is one thread's at a time: SQLite need not see to that.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if is_immutable {
+        let path = path.as_os_str().as_encoded_bytes();
+        let uri = format!("file:{}?immutable=1", percent_encode(path, NON_ALPHANUMERIC));
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch("BEGIN DEFERRED; SELECT count(*) FROM sqlite_schema")?;
+    Ok(connection)
+}
+
+fn is_unwritable(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 /// How long a reader waits for a writer that holds the whole file, which it does for moments.

@@ -247,7 +247,11 @@ impl Store {
     /// for that.
     pub(super) fn close_segment(&mut self, now_unix_s: u64) -> Result<Option<Segment>, CloseError> {
         let (connection, keyring) = self.keyring()?;
-        let next = keyring.next()?;
+        let next = keyring.next().unwrap_or_else(|error| {
+            let error = error.to_string();
+            warn!(error, "the next key can't be used; the present one goes on signing");
+            None
+        });
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let segment = seal::close(&transaction, keyring, next.as_ref(), now_unix_s)?;
         transaction.commit()?;

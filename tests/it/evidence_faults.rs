@@ -358,3 +358,27 @@ async fn changes_of_the_configuration_and_of_the_declaration_are_events() {
     assert_eq!(declarations.len(), 2);
     assert_eq!(declarations[1]["old"], declarations[0]["new"]);
 }
+
+/// An auditor's copy, on a medium that can't be written.
+#[tokio::test]
+async fn a_copy_on_a_read_only_medium_can_be_verified() {
+    let (_app, site) = site().await;
+    let mut program = site.start();
+    send(&program.browser(Http::One).await, 5).await;
+    program.signal(Signal::TERM);
+    program.exit().await;
+    fs::create_dir(site.path("medium")).unwrap();
+    fs::copy(ledger_of(&site), site.path("medium/a copy?.db")).unwrap();
+    let crumbgate = site.command(&[]);
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c"]);
+    command.arg(
+        "mount --bind medium medium && mount -o remount,bind,ro medium && \
+         exec \"$0\" audit verify 'medium/a copy?.db'",
+    );
+    command.arg(crumbgate.get_program()).current_dir(site.path(""));
+    crate::harness::without_variables(&mut command);
+    let finished = site.start_command(&mut command).exit().await;
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert!(finished.stdout.contains("it verifies"), "{}", finished.stdout);
+}
