@@ -74,11 +74,18 @@ impl Keeper {
             forgotten: Instant::now(),
             settings,
         };
+        let (ready, is_ready) = mpsc::channel();
         thread::Builder::new().name("ledger".to_owned()).spawn(move || {
+            // A thread that draws its first random bits while the process ends would abort it (aws-lc has let go of its
+            // source by then). So it draws some before anybody can end the process in an orderly way.
+            let drawn = aws_lc_rs::rand::fill(&mut [0]);
+            let _ = ready.send(drawn);
             clerk.work(&pages);
             // Nobody waits for it where the gateway was not stopped in an orderly way.
             let _ = end.send(());
         })?;
+        let drawn = is_ready.recv().map_err(std::io::Error::other)?;
+        drawn.map_err(|_| std::io::Error::other("the machine has no random bits for its keys"))?;
         Ok(Self { ended, status })
     }
 
