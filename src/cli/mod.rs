@@ -27,10 +27,9 @@ use tracing::{info, warn};
 use crate::{
     certificate,
     clock::Clock,
-    config::{Config, Loaded, Place, Problem, Problems, Severity},
-    gateway::{self, Cutter, Gateway},
+    config::{Config, Loaded, Place, Problem, Problems},
+    gateway::{Control, Cutter, Gateway, preflight},
     policy::verdict::{Action, Direction},
-    proxy::tls::Certificates,
     telemetry::{self, Lines},
 };
 
@@ -225,9 +224,8 @@ fn run(file: &Path) -> Result<ExitCode> {
 
 /// Starts a gateway on the machine's clock.
 fn start(loaded: Loaded) -> Result<Gateway> {
-    let Loaded { config, hash, .. } = loaded;
-    raise_file_limit(config.limits.connections);
-    let gateway = Gateway::start(config, &hash, Clock::system())?;
+    raise_file_limit(loaded.config.limits.connections);
+    let gateway = Gateway::start(loaded, Clock::system())?;
     for address in gateway.https() {
         info!(%address, "listening for https");
     }
@@ -239,10 +237,10 @@ fn start(loaded: Loaded) -> Result<Gateway> {
 
 /// Serves until a signal says stop, then drains.
 fn serve_until_stopped(gateway: Gateway, mut signals: Signals, lines: &Lines) -> Result<ExitCode> {
-    let signal = signals.wait_for_stop();
+    let signal = signals.wait_for_stop(gateway.control());
     info!(signal, "draining");
     let books = gateway.books().clone();
-    cut_at_second_signal(gateway.cutter(), signals)?;
+    cut_at_second_signal(gateway.cutter(), gateway.control().clone(), signals)?;
     let report = gateway.drain();
     let total = books.total();
     for (direction, words) in [(Direction::Request, "requests"), (Direction::Response, "responses")]
@@ -273,12 +271,12 @@ fn serve_until_stopped(gateway: Gateway, mut signals: Signals, lines: &Lines) ->
 }
 
 /// Lets whoever asks twice not wait: a second signal ends the drain.
-fn cut_at_second_signal(cutter: Cutter, mut signals: Signals) -> Result<()> {
+fn cut_at_second_signal(cutter: Cutter, control: Control, mut signals: Signals) -> Result<()> {
     let first = Instant::now();
     let wait = move || {
-        let mut signal = signals.wait_for_stop();
+        let mut signal = signals.wait_for_stop(&control);
         while first.elapsed() < ECHO {
-            signal = signals.wait_for_stop();
+            signal = signals.wait_for_stop(&control);
         }
         warn!(signal, "a second signal: cutting what is still open");
         cutter.cut();
@@ -310,19 +308,22 @@ impl Signals {
         Ok(Self { runtime, hangup, interrupt, terminate })
     }
 
-    /// Waits for the signal to stop, and says which it was.
-    fn wait_for_stop(&mut self) -> &'static str {
-        self.runtime.block_on(async {
-            loop {
+    /// Waits for the signal to stop, and says which it was. Until then each SIGHUP is a reload.
+    fn wait_for_stop(&mut self, control: &Control) -> &'static str {
+        loop {
+            let stop = self.runtime.block_on(async {
                 tokio::select! {
-                    _ = self.hangup.recv() => {
-                        warn!("SIGHUP: this version can't reload; restart it to read the configuration");
-                    }
-                    _ = self.interrupt.recv() => return "SIGINT",
-                    _ = self.terminate.recv() => return "SIGTERM",
+                    _ = self.hangup.recv() => None,
+                    _ = self.interrupt.recv() => Some("SIGINT"),
+                    _ = self.terminate.recv() => Some("SIGTERM"),
                 }
+            });
+            match stop {
+                Some(signal) => return signal,
+                // How it went is logged, and kept for who asks.
+                None => drop(control.reload("SIGHUP")),
             }
-        })
+        }
     }
 }
 
@@ -345,8 +346,7 @@ const FILES_BESIDE_CONNECTIONS: u64 = 64;
 fn load(file: &Path) -> Option<Loaded> {
     let (loaded, problems) = match read(file) {
         Ok(loaded) => {
-            let mut problems = loaded.warnings.clone();
-            check_certificates(&loaded, &mut problems);
+            let problems = preflight(&loaded, &Clock::system());
             (Some(loaded), problems)
         }
         Err(problems) => (None, problems),
@@ -380,60 +380,4 @@ fn no_such_file(file: &Path) -> Problems {
             .to_owned(),
     ));
     problems
-}
-
-/// Adds what is wrong with the files that a configuration names, and which tenants no certificate covers.
-fn check_certificates(loaded: &Loaded, problems: &mut Problems) {
-    let config = &loaded.config;
-    for upstream in &config.upstreams {
-        if let Err(error) = gateway::verifier(upstream) {
-            let key = format!("upstreams.{}.ca", upstream.name);
-            problems.push(Problem::error(loaded.effective.place(&key), key, with_causes(&error)));
-        }
-    }
-    if config.server.https.is_empty() {
-        return;
-    }
-    let key = "tls.certificates";
-    // Finding a place reads the file anew: once is enough.
-    let place = loaded.effective.place(key);
-    let problem =
-        |severity, message| Problem { severity, ..Problem::error(place.clone(), key, message) };
-    match Certificates::load(&config.tls, Clock::system().now()) {
-        Err(errors) => {
-            for error in errors {
-                problems.push(problem(Severity::Error, with_causes(&error)));
-            }
-        }
-        Ok((certificates, warnings)) => {
-            for warning in warnings {
-                problems.push(problem(Severity::Warning, with_causes(&warning)));
-            }
-            if let Some(message) = uncovered(config, &certificates) {
-                problems.push(problem(Severity::Warning, message));
-            }
-        }
-    }
-}
-
-/// Which tenants no certificate covers: a few by name, the others by their number.
-fn uncovered(config: &Config, certificates: &Certificates) -> Option<String> {
-    let names = config.tenants.iter().map(|tenant| &*tenant.name);
-    let uncovered: Vec<_> = names.filter(|name| !certificates.covers(name)).collect();
-    let (named, others) = uncovered.split_at(uncovered.len().min(NAMED_TENANTS));
-    let tenants = if uncovered.len() == 1 { "tenant" } else { "tenants" };
-    let and_others = match others.len() {
-        0 => String::new(),
-        number => format!(" and {number} more"),
-    };
-    (!named.is_empty())
-        .then(|| format!("no certificate covers the {tenants} {}{and_others}", named.join(", ")))
-}
-
-const NAMED_TENANTS: usize = 5;
-
-/// An error and its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }

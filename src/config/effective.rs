@@ -4,14 +4,17 @@ use std::{
     collections::BTreeSet,
     fmt::{self, Display},
     ops::Range,
+    path::Path,
     sync::Arc,
 };
 
 use toml::de::DeTable;
 
 use super::{
+    Config, Loaded, Problems,
     environment::Variables,
     problem::{Place, Source, printable},
+    read_source,
     reader::Reader,
     sections,
 };
@@ -28,6 +31,30 @@ pub struct Effective {
 impl Effective {
     pub(super) fn new(source: Arc<Source>, variables: Variables) -> Self {
         Self { source, variables }
+    }
+
+    /// The file, as its path was given.
+    pub fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// Reads the file anew, with the same variables.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn read_again(&self) -> Result<Loaded, Problems> {
+        Config::read_with(read_source(self.path())?, self.variables.clone())
+    }
+
+    /// Where a tenant of the file is written; none where it is not.
+    pub fn place_of_tenant(&self, host: &str) -> Option<Place> {
+        let document = DeTable::parse(self.source.text()).ok()?;
+        let tenants = document.get_ref().get("tenants")?.get_ref().as_table()?;
+        let (key, _) = tenants
+            .get_key_value(host)
+            .or_else(|| tenants.iter().find(|(key, _)| key.get_ref().eq_ignore_ascii_case(host)))?;
+        Some(Place::Span { source: Arc::clone(&self.source), span: key.span() })
     }
 
     /// Where the value of a dotted key is written, for a [`Problem`](super::Problem) that only its use shows:

@@ -5,6 +5,7 @@
 
 mod effective;
 mod environment;
+mod live;
 mod problem;
 mod reader;
 mod sections;
@@ -25,9 +26,16 @@ use ipnet::IpNet;
 use toml::de::DeTable;
 
 pub use effective::Effective;
+pub use live::TenantKeys;
 pub use problem::{Place, Problem, Problems, Severity, Source};
 
-use crate::{policy::declaration::Declaration, tenants::Tenant};
+use crate::{
+    policy::{
+        EvictScope, Mode,
+        declaration::{Declaration, SessionDuration},
+    },
+    tenants::Tenant,
+};
 use effective::Record;
 use environment::Variables;
 use reader::Reader;
@@ -43,6 +51,8 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[cookies]]`, or what Flexopus publishes.
     pub declaration: Arc<Declaration>,
+    /// `[defaults]`, for tenants that come later.
+    pub defaults: TenantDefaults,
     /// The tenants of `[tenants]`, each with what `[defaults]` gives it.
     pub tenants: Vec<Tenant>,
     /// The tenant of unknown hosts, where `defaults.unknown_hosts = "default"`.
@@ -100,9 +110,12 @@ impl Config {
         source: Source,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Loaded, Problems> {
+        Self::read_with(source, Variables::of(environment))
+    }
+
+    fn read_with(source: Source, variables: Variables) -> Result<Loaded, Problems> {
         let source = Arc::new(source);
         let document = parse(&source)?;
-        let variables = Variables::of(environment);
         let reader = Reader::new(Arc::clone(&source), variables.clone());
         let config = sections::read(&reader, &document);
         drop(document);
@@ -295,6 +308,19 @@ impl fmt::Display for Bracketed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.contains(':') { write!(f, "[{}]", self.0) } else { f.write_str(self.0) }
     }
+}
+
+/// `[defaults]`: what a tenant has that does not say otherwise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TenantDefaults {
+    /// An index into `Config::upstreams`; none where the upstream that is meant does not exist, and nobody needs it.
+    pub upstream: Option<u16>,
+    /// How long a session lives without use.
+    pub session: SessionDuration,
+    /// Whether verdicts are carried out.
+    pub mode: Mode,
+    /// Where undeclared cookies are deleted.
+    pub evict: EvictScope,
 }
 
 /// `[limits]`: every bound of the data path.

@@ -216,6 +216,22 @@ impl Source {
 }
 
 impl Problems {
+    /// Adds all of these, also those that are only counted.
+    pub fn absorb(&mut self, others: Self) {
+        let (errors, warnings) = (others.errors, others.warnings);
+        let before = (self.errors, self.warnings);
+        others.listed.into_iter().for_each(|problem| self.push(problem));
+        (self.errors, self.warnings) =
+            (before.0.saturating_add(errors), before.1.saturating_add(warnings));
+    }
+
+    /// What the first error says; empty where there is none.
+    pub fn first_message(&self) -> &str {
+        let mut listed = self.listed.iter();
+        let first = listed.find(|problem| problem.severity == Severity::Error);
+        first.map_or("", |problem| &problem.message)
+    }
+
     /// How many problems of each severity are kept with their text.
     pub const LISTED: usize = 1_000;
 

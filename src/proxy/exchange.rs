@@ -19,12 +19,16 @@ use super::{
     forward::{self, Origin},
     rejection::{Rejection, Representation},
     request_id::{REQUEST_ID, RequestId},
+    snapshot::View,
     upgrade::{self, Asked},
     worker::{Permit, Worker},
 };
-use crate::policy::{
-    self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
-    ResponseFacts, SetCookieFields, date::ImfFixdate,
+use crate::{
+    config::Limits,
+    policy::{
+        self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
+        ResponseFacts, SetCookieFields, date::ImfFixdate,
+    },
 };
 
 /// A connection's downstream: who it is, and what its exchanges draw on.
@@ -52,12 +56,13 @@ impl Downstream {
         let http1 = request.version() <= Version::HTTP_11;
         let has_body = !request.body().is_end_stream();
         let bodiless = *request.method() == Method::HEAD;
-        let line = worker
-            .settings
+        let view = worker.view();
+        let line = view
+            .snapshot
             .access_log
             .then(|| Line::begin(request.method(), request.uri().path(), &id));
         let mut record = Some(Record::new(self.activity.begin_exchange(has_body), line));
-        let answer = self.try_exchange(request, &id, &mut record).await;
+        let answer = self.try_exchange(request, &view, &id, &mut record).await;
         let response = answer.unwrap_or_else(|rejection| {
             debug!(request_id = id.as_str(), %rejection, "answered in the application's place");
             let fields = accept.map(|accept| (header::ACCEPT, accept)).into_iter().collect();
@@ -72,11 +77,12 @@ impl Downstream {
     async fn try_exchange(
         &self,
         mut request: Request<Incoming>,
+        view: &View,
         id: &RequestId,
         record: &mut Option<Record>,
     ) -> Result<Response<Body>, Rejection> {
         let worker = &*self.worker;
-        if self.permit.refused || self.activity.resets_exceed(worker.settings.limits.h2_resets) {
+        if self.permit.refused || self.activity.resets_exceed(view.limits().h2_resets) {
             return Err(Rejection::Overloaded);
         }
         let asked = Asked::by(&mut request)?;
@@ -86,7 +92,7 @@ impl Downstream {
         }
         let authority = admission::authority(&request)?;
         let host = admission::host(&authority)?;
-        let entry = admission::admit(&worker.tenants, &host, self.server_name.as_deref())?;
+        let entry = admission::admit(&view.tenants, &host, self.server_name.as_deref())?;
         if let Some(record) = record {
             record.set_tenant(&entry.tenant.name);
         }
@@ -109,13 +115,14 @@ impl Downstream {
             cookies.iter().map(HeaderValue::as_bytes),
             &mut recorder.record_at(came_unix_s),
         );
-        self.check_head(&request, &recorder, &judged)?;
+        self.check_head(&request, view.limits(), &recorder, &judged)?;
         replace_cookie(request.headers_mut(), field);
 
-        let upstream = &worker.upstreams[usize::from(tenant.upstream)];
+        let upstream = &view.upstreams[usize::from(tenant.upstream)];
         let (peer, version) = (self.peer, request.version());
         let origin = Origin { peer, trusted: self.trusted, version, authority: &authority };
-        let request = self.prepare(request, &recorder, &origin, id, asked.is_some());
+        let request =
+            Self::prepare(request, view.limits(), &recorder, &origin, id, asked.is_some());
         let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
         let now = worker.clock.now();
         let fields = response.headers();
@@ -174,10 +181,10 @@ impl Downstream {
     fn check_head(
         &self,
         request: &Request<Incoming>,
+        limits: &Limits,
         recorder: &Recorder,
         judged: &JudgedRequest<'_>,
     ) -> Result<(), Rejection> {
-        let limits = &self.worker.settings.limits;
         let evictions = || {
             let now = self.worker.clock.now();
             judged.evictions(now.unix_s, &mut recorder.record_at(now.unix_s))
@@ -206,14 +213,13 @@ impl Downstream {
 
     /// Makes of a judged request what goes upstream: origin-form, one hop's fields left behind, forwarding fields set.
     fn prepare(
-        &self,
         request: Request<Incoming>,
+        limits: &Limits,
         recorder: &Recorder,
         origin: &Origin<'_>,
         id: &RequestId,
         websocket: bool,
     ) -> Request<RequestBody> {
-        let limits = &self.worker.settings.limits;
         let mode = recorder.tenant().policy.mode;
         let mut request = request.map(|body| {
             RequestBody::new(body, limits.body_bytes, limits.body_timeout, recorder.clone())

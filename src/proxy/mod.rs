@@ -1,6 +1,7 @@
 //! The data path: hyper, tokio, rustls. Thread-per-core: what a request touches belongs to one thread.
 //!
-//! - `worker.rs`: listen, accept, one task for each connection, drain.
+//! - `worker.rs`: listen, accept, adopt a new configuration, drain; `snapshot.rs`: the configuration as workers see it.
+//! - `serving.rs`: one task for each connection.
 //! - `connection/`: what each connection is doing, and who must go.
 //! - `tls/`: certificates by server name.
 //! - `exchange.rs`: one request's journey, as a straight line.
@@ -21,6 +22,8 @@ mod limits;
 mod redirect;
 mod rejection;
 mod request_id;
+mod serving;
+pub(crate) mod snapshot;
 pub mod tls;
 mod upgrade;
 mod upstream;

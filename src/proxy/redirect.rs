@@ -46,7 +46,7 @@ fn redirect(
 ) -> Result<Response<Body>, Rejection> {
     let authority = admission::authority(request)?;
     let host = admission::host(&authority)?;
-    admission::admit(&worker.tenants, &host, None)?;
+    admission::admit(&worker.view().tenants, &host, None)?;
     let target = request.uri().path_and_query().map(|target| target.as_str());
     // `OPTIONS *` has no path: right after a host it would be a part of its name.
     let target = target.filter(|target| target.starts_with('/')).unwrap_or("/");
@@ -70,7 +70,7 @@ fn public_https_port(worker: &Worker, listener_port: u16, authority: &HeaderValu
     if came_by == HTTP_PORT && listener_port != HTTP_PORT {
         HTTPS_PORT
     } else {
-        worker.settings.https_port
+        worker.view().snapshot.https_port
     }
 }
 

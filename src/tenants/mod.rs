@@ -72,14 +72,31 @@ impl TenantTable {
 
     /// Removes and returns the tenant of this name: a host, or `*.suffix`.
     pub fn remove(&self, name: &str) -> Option<Arc<Tenant>> {
-        let removed = match name.strip_prefix('*') {
-            Some(suffix) => self.wildcards.remove(suffix).map(|(_, tenant)| tenant),
-            None => self.exact.remove(name).map(|(_, tenant)| tenant),
-        };
+        let removed = self.take(name);
         if removed.is_some() {
             self.changed();
         }
         removed
+    }
+
+    /// Puts each tenant in the place of that of its name, or removes that (none), and lets look-ups know once, after
+    /// all of them. A look-up in between may see some of the changes, and not yet others.
+    pub fn change(&self, changes: impl IntoIterator<Item = (Arc<str>, Option<Arc<Tenant>>)>) {
+        for (name, tenant) in changes {
+            match tenant {
+                Some(tenant) => drop(self.put_shared(name, tenant)),
+                None => drop(self.take(&name)),
+            }
+        }
+        self.changed();
+    }
+
+    /// The tenant of exactly this name, as it was inserted: a host, or `*.suffix`.
+    pub fn named(&self, name: &str) -> Option<Arc<Tenant>> {
+        match name.strip_prefix('*') {
+            Some(suffix) => self.wildcards.get(suffix).map(|entry| Arc::clone(entry.value())),
+            None => self.find_exact(name),
+        }
     }
 
     /// Sets the tenant of unknown hosts; none: they are refused.
@@ -128,11 +145,21 @@ impl TenantTable {
     }
 
     fn put(&self, tenant: Tenant) -> Option<Arc<Tenant>> {
-        let name = Arc::clone(&tenant.name);
+        self.put_shared(Arc::clone(&tenant.name), Arc::new(tenant))
+    }
+
+    fn put_shared(&self, name: Arc<str>, tenant: Arc<Tenant>) -> Option<Arc<Tenant>> {
         if name.starts_with("*.") {
-            self.wildcards.insert(Wildcard(name), Arc::new(tenant))
+            self.wildcards.insert(Wildcard(name), tenant)
         } else {
-            self.exact.insert(name, Arc::new(tenant))
+            self.exact.insert(name, tenant)
+        }
+    }
+
+    fn take(&self, name: &str) -> Option<Arc<Tenant>> {
+        match name.strip_prefix('*') {
+            Some(suffix) => self.wildcards.remove(suffix).map(|(_, tenant)| tenant),
+            None => self.exact.remove(name).map(|(_, tenant)| tenant),
         }
     }
 

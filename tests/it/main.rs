@@ -23,6 +23,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod redirect;
+mod reload;
 mod renewal;
 mod report;
 mod requests;

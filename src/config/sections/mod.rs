@@ -15,6 +15,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::{Config, reader::Reader};
+use crate::tenants::Tenant;
 
 /// Reads a whole document. What comes out is only a configuration if the reader has found no error.
 pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
@@ -27,6 +28,27 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let evidence = evidence::read(&root);
     reserved::read(&root);
     let declaration = Arc::new(cookies::read(&root));
-    let (tenants, default_tenant) = tenants::read(&root, &upstreams, &declaration);
-    Config { server, tls, upstreams, declaration, tenants, default_tenant, limits, log, evidence }
+    let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
+    Config {
+        server,
+        tls,
+        upstreams,
+        declaration,
+        defaults,
+        tenants,
+        default_tenant,
+        limits,
+        log,
+        evidence,
+    }
+}
+
+/// Reads a document that holds one tenant of a configuration that was read before. What comes out is only a tenant if
+/// the reader has found no error.
+pub(super) fn read_tenant(
+    reader: &Reader,
+    document: &DeTable<'_>,
+    config: &Config,
+) -> Option<Tenant> {
+    tenants::read_one(&reader.root(document), config)
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::Arc};
 
 use crate::{
     config::{
-        Upstream,
+        Config, TenantDefaults, Upstream,
         effective::Origin,
         problem::{Place, Problem},
         reader::{Node, Table, suggestion},
@@ -24,10 +24,9 @@ pub(super) fn read(
     root: &Table<'_>,
     upstreams: &[Upstream],
     declaration: &Arc<Declaration>,
-) -> (Vec<Tenant>, Option<Tenant>) {
+) -> (Vec<Tenant>, Option<Tenant>, TenantDefaults) {
     let table = root.section("defaults");
-    let names = upstreams.iter().map(|upstream| upstream.name.as_str());
-    let upstreams = Upstreams { by_name: names.zip(0..=u16::MAX).collect() };
+    let upstreams = Upstreams::of(upstreams);
     let defaults = Defaults {
         upstream: table.get("upstream", upstreams.default(), |node| upstreams.read(&node)),
         session: table.get("session", SessionDuration::ONE_WEEK, read_session_duration),
@@ -49,7 +48,31 @@ pub(super) fn read(
         warn_of_no_tenant(&tenants_table);
     }
     warn_of_report(&table, &tenants_table, tenants.iter().chain(&default_tenant));
-    (tenants, default_tenant)
+    let Defaults { upstream, session, mode, evict, .. } = defaults;
+    (tenants, default_tenant, TenantDefaults { upstream: upstream.index, session, mode, evict })
+}
+
+/// Reads one tenant from a document that holds it alone, with what a configuration gives to its tenants.
+pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
+    let upstreams = Upstreams::of(&config.upstreams);
+    let TenantDefaults { upstream, session, mode, evict } = config.defaults;
+    let by_index = |index: u16| config.upstreams.get(usize::from(index));
+    let upstream = upstream.and_then(by_index).map_or_else(
+        || upstreams.default(),
+        |found| UpstreamName { name: &found.name, index: upstream },
+    );
+    let defaults = Defaults {
+        upstream,
+        session,
+        mode,
+        evict,
+        declaration: &config.declaration,
+        upstreams: &upstreams,
+        lack: Cell::new(false),
+    };
+    let tenant = defaults.read_tenants(&root.section("tenants")).pop();
+    defaults.refuse_lack(&root.section("defaults"));
+    tenant
 }
 
 /// What a tenant has that sets nothing itself.
@@ -153,6 +176,11 @@ struct Upstreams<'a> {
 }
 
 impl<'a> Upstreams<'a> {
+    fn of(upstreams: &'a [Upstream]) -> Self {
+        let names = upstreams.iter().map(|upstream| upstream.name.as_str());
+        Self { by_name: names.zip(0..=u16::MAX).collect() }
+    }
+
     fn default(&self) -> UpstreamName<'a> {
         let name = "app";
         UpstreamName { name, index: self.by_name.get(name).copied() }

@@ -129,7 +129,7 @@ impl Setup {
         let loaded = Config::load(&file, []).unwrap_or_else(|problems| panic!("{problems}"));
         let unix_s = Arc::new(AtomicU64::new(NOW_UNIX_S));
         let clock = Clock::Fixed { unix_s: Arc::clone(&unix_s), started_unix_s: NOW_UNIX_S };
-        let gateway = Gateway::start(loaded.config, &loaded.hash, clock).unwrap();
+        let gateway = Gateway::start(loaded, clock).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(made.chain_pem.as_bytes()).unwrap()).unwrap();
         Running { gateway: Some(gateway), unix_s, roots: Arc::new(roots), folder: Some(folder) }
@@ -150,6 +150,14 @@ pub(crate) fn client_config(roots: &Arc<RootCertStore>, http: Http) -> ClientCon
         .with_no_client_auth();
     config.alpn_protocols = vec![http.alpn().to_vec()];
     config
+}
+
+/// A TLS connection to this address, made for [`ACME`], on which nothing was said yet.
+pub(crate) async fn tls_to(address: SocketAddr, config: ClientConfig) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(ACME.try_into().unwrap(), stream).await.unwrap()
 }
 
 /// A gateway that serves until it is dropped.
@@ -223,10 +231,7 @@ impl Running {
 
     /// A TLS connection, made for [`ACME`], on which nothing was said yet.
     pub(crate) async fn tls(&self, http: Http) -> TlsStream<TcpStream> {
-        let stream = TcpStream::connect(self.https()).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let connector = TlsConnector::from(Arc::new(self.client_config(http)));
-        connector.connect(ACME.try_into().unwrap(), stream).await.unwrap()
+        tls_to(self.https(), self.client_config(http)).await
     }
 
     /// A TLS client that trusts the gateway's certificate and speaks this version.

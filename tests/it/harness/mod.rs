@@ -16,15 +16,17 @@ mod gateway;
 mod holding;
 mod kept;
 pub(crate) mod ledger;
+mod load;
 mod program;
 mod raw;
 mod streaming;
 
 pub(crate) use app::{App, Received, ok, read_request};
 pub(crate) use browser::{Answer, Browser, Http};
-pub(crate) use gateway::{Running, Setup};
+pub(crate) use gateway::{Running, Setup, client_config, tls_to};
 pub(crate) use holding::{Holding, on_each_worker, spawn};
 pub(crate) use kept::{Kept, Verdicts};
+pub(crate) use load::Load;
 pub(crate) use program::{Finished, Program, Site, json_lines, without_variables};
 pub(crate) use raw::Raw;
 pub(crate) use streaming::{Feed, Streaming, count, head_of, next_part};

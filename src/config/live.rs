@@ -1,0 +1,134 @@
+//! Tenants that are set while the gateway runs: the same keys as in the file, read by the same rules.
+
+use std::{fmt, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    Config,
+    environment::Variables,
+    problem::{Place, Problem, Problems, Source},
+    reader::Reader,
+    sections,
+};
+use crate::tenants::Tenant;
+
+/// The keys of one tenant, as they were written: what `[tenants."host"]` may hold, as a JSON object.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TenantKeys(Map<String, Value>);
+
+impl TenantKeys {
+    /// These keys. What they hold is checked when a tenant is made of them.
+    pub fn new(keys: Map<String, Value>) -> Self {
+        Self(keys)
+    }
+
+    /// Keys that were stored before; none where the text is no JSON object.
+    pub fn parse(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok().map(Self)
+    }
+
+    /// The object.
+    pub fn object(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantKeys {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", Value::Object(self.0.clone()))
+    }
+}
+
+impl Config {
+    /// The tenant of this host that these keys make, with what `[defaults]` gives it.
+    ///
+    /// # Errors
+    ///
+    /// What the file's reader would say of a tenant with these keys: each problem names its key, and its place is in a
+    /// text that nobody has written.
+    pub fn tenant(&self, host: &str, keys: &TenantKeys) -> Result<Tenant, Problems> {
+        let source = Arc::new(Source::new("tenant", as_toml(host, keys)?));
+        let document = super::parse(&source)?;
+        let reader = Reader::new(Arc::clone(&source), Variables::default());
+        let tenant = sections::read_tenant(&reader, &document, self);
+        drop(document);
+        let (problems, _) = reader.finish();
+        match tenant {
+            Some(tenant) if problems.errors() == 0 => Ok(tenant),
+            Some(_) | None => Err(problems),
+        }
+    }
+}
+
+/// The document in which a tenant stands alone.
+fn as_toml(host: &str, keys: &TenantKeys) -> Result<String, Problems> {
+    let mut tenant = toml::Table::new();
+    for (key, value) in &keys.0 {
+        let refused = |found: String| {
+            let key = format!("tenants.{}.{key}", toml::Value::String(host.to_owned()));
+            let message = format!("found {found}, expected what the key may have in config.toml");
+            let problem = Problem::error(Place::File("tenant".into()), key, message);
+            super::alone(problem.help("leave the key out for the default".to_owned()))
+        };
+        if value.is_null() {
+            return Err(refused("null".to_owned()));
+        }
+        let value = toml::Value::try_from(value).map_err(|_| refused(value.to_string()))?;
+        tenant.insert(key.clone(), value);
+    }
+    let tenants = toml::Table::from_iter([(host.to_owned(), tenant.into())]);
+    Ok(toml::Table::from_iter([("tenants".to_owned(), tenants.into())]).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    fn config() -> Config {
+        let text = r#"
+            server = { https = [], http = ["127.0.0.1:0"] }
+            upstreams.app.servers = ["http://127.0.0.1:1"]
+            upstreams.other.servers = ["http://127.0.0.1:2"]
+            defaults.session = "2h"
+            tenants."acme.example" = {}
+        "#;
+        Config::read(Source::new("config.toml", text), []).unwrap().config
+    }
+
+    fn tenant(host: &str, keys: &str) -> Result<Tenant, String> {
+        let keys = TenantKeys::parse(keys).unwrap();
+        config().tenant(host, &keys).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn a_live_tenant_has_its_own_keys_and_the_defaults() {
+        let found = tenant("Globex.Example", r#"{"upstream": "other"}"#).unwrap();
+        assert_eq!((&*found.name, found.upstream), ("globex.example", 1));
+        assert_eq!(found.policy.session.seconds(), 7_200);
+        let found = tenant("*.globex.example", r#"{"session": 1200, "mode": "report"}"#).unwrap();
+        assert_eq!((&*found.name, found.upstream), ("*.globex.example", 0));
+        assert_eq!(found.policy.session.seconds(), 1_200);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_live_tenant_is_said_as_of_the_file() {
+        for (host, keys, expected) in [
+            ("a.example", r#"{"session": "2 parsecs"}"#, "tenants.\"a.example\".session: found"),
+            ("a.example", r#"{"sesion": "2h"}"#, "session"),
+            ("a.example", r#"{"session": null}"#, "tenants.\"a.example\".session: found null"),
+            ("a.example", r#"{"session": 18446744073709551615}"#, "found 18446744073709551615"),
+            ("a.example", r#"{"session": {"a": [1]}}"#, "tenants.\"a.example\".session"),
+            ("a.example", r#"{"upstream": "ap"}"#, "did you mean \"app\"?"),
+            ("https://a.example", "{}", "expected a host alone"),
+            ("a.example:8443", "{}", "expected a host without a port"),
+            ("", "{}", "expected a host"),
+            ("a\nb", "{}", "expected a host"),
+            ("(default)", "{}", "expected a host"),
+        ] {
+            let error = tenant(host, keys).unwrap_err();
+            assert!(error.contains(expected), "{host:?} {keys}: {error}");
+        }
+    }
+}

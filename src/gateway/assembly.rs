@@ -1,0 +1,122 @@
+//! Makes of a configuration what workers go by.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use rustls::ClientConfig;
+use tokio_rustls::TlsAcceptor;
+
+use super::StartError;
+use crate::{
+    clock::Clock,
+    config::{self, Config, ConfigHash, Evidence, ServerAddress},
+    ledger,
+    proxy::{
+        snapshot::Snapshot,
+        tls::{self, CertificateError, Certificates, Tickets},
+    },
+    tenants::TenantTable,
+};
+
+/// What a snapshot is made of besides the configuration itself: read from the disk, and whole.
+pub(super) struct Parts {
+    tls: Option<TlsAcceptor>,
+    upstreams: Vec<WithVerifier>,
+}
+
+type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
+
+impl Parts {
+    /// Reads certificates and CA bundles. Waits for the disk.
+    pub(super) fn read(
+        config: &Config,
+        tickets: &Tickets,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
+        let tls = if config.server.https.is_empty() {
+            None
+        } else {
+            Some(acceptor(&config.tls, tickets, clock)?)
+        };
+        Ok(Self { tls, upstreams: with_verifiers(&config.upstreams)? })
+    }
+
+    pub(super) fn into_snapshot(
+        self,
+        config: &Config,
+        https: Option<SocketAddr>,
+        tenants: Arc<TenantTable>,
+    ) -> Snapshot {
+        Snapshot {
+            limits: Arc::clone(&config.limits),
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            access_log: config.log.access,
+            https_port: https.map_or(HTTPS_PORT, |address| address.port()),
+            upstreams: self.upstreams,
+            tls: self.tls,
+            tenants,
+            drain: config.server.drain,
+        }
+    }
+}
+
+/// What the ledger is kept by; none where none is kept.
+pub(super) fn ledger_settings(
+    config: &Config,
+    hash: &ConfigHash,
+    clock: &Clock,
+) -> Option<ledger::Settings> {
+    let Evidence { path, ledger: true, retention, .. } = &config.evidence else { return None };
+    Some(ledger::Settings {
+        path: path.clone(),
+        window_s: window_s(&config.evidence),
+        retention: *retention,
+        configuration: hash_text(hash),
+        declaration: ledger::declaration::record(&config.declaration, clock.now().unix_s),
+        actor: "crumbgate run".to_owned(),
+        clock: clock.clone(),
+    })
+}
+
+/// A configuration's hash in one word: that of the file, and that of the variables where there are any.
+pub(super) fn hash_text(hash: &ConfigHash) -> String {
+    let variables = hash.variables.iter().map(String::as_str);
+    std::iter::once(&*hash.file).chain(variables).collect::<Vec<_>>().join("+")
+}
+
+/// Whole minutes of a day, so that it fits.
+fn window_s(evidence: &Evidence) -> u32 {
+    u32::try_from(evidence.window.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn acceptor(
+    config: &config::Tls,
+    tickets: &Tickets,
+    clock: &Clock,
+) -> Result<TlsAcceptor, StartError> {
+    // Warnings are told by whoever loads the configuration, before the start.
+    let (certificates, _) =
+        Certificates::load(config, clock.now()).map_err(StartError::Certificates)?;
+    Ok(tls::server_config(Arc::new(certificates), config.min_version, tickets).into())
+}
+
+fn with_verifiers(upstreams: &[config::Upstream]) -> Result<Vec<WithVerifier>, StartError> {
+    let with_verifier = |upstream: &config::Upstream| match verifier(upstream) {
+        Ok(verifier) => Ok((upstream.clone(), verifier)),
+        Err(error) => Err(StartError::Certificates(vec![error])),
+    };
+    upstreams.iter().map(with_verifier).collect()
+}
+
+/// What verifies an upstream's `https://` servers; none where it has none. Waits for the disk.
+pub fn verifier(
+    upstream: &config::Upstream,
+) -> Result<Option<Arc<ClientConfig>>, CertificateError> {
+    let over_tls = |server: &ServerAddress| matches!(server, ServerAddress::Tls { .. });
+    if upstream.servers.iter().any(over_tls) {
+        tls::client_config(upstream.ca.as_deref()).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+const HTTPS_PORT: u16 = 443;

@@ -1,0 +1,295 @@
+//! What can be asked of a running gateway, and changed in it, from any thread.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    runtime,
+    sync::{mpsc::UnboundedSender, watch},
+};
+
+use super::{
+    StartError,
+    assembly::{Parts, hash_text},
+    sockets::{Listener, ListenerKey},
+    tenants::Directory,
+};
+use crate::{
+    audit::Books,
+    clock::Now,
+    config::{Config, ConfigHash, Effective, Loaded, Problems},
+    ledger::{Keeper, Status as LedgerStatus},
+    proxy::{
+        snapshot::Snapshot,
+        tls::Tickets,
+        worker::{Adoption, Phase, Settings},
+    },
+    tenants::TenantTable,
+};
+
+/// A handle of a running gateway. Clones are handles of the same one; none keeps it running.
+///
+/// What it tells is of the moment. Methods that wait for the disk or for the workers say so: on the control thread they
+/// belong into `spawn_blocking`.
+#[derive(Clone)]
+pub struct Control(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) running: Running,
+    pub(super) started: Now,
+    /// Sessions outlive a reload.
+    pub(super) tickets: Tickets,
+    /// Held by whoever changes something, for as long as that takes: one after another.
+    pub(super) changing: Mutex<()>,
+    current: RwLock<Arc<Current>>,
+    pub(super) directory: Mutex<Directory>,
+    pub(super) lanes: Mutex<Vec<Lane>>,
+    pub(super) last_reload: Mutex<LastReload>,
+    ledger: Mutex<Option<Arc<LedgerStatus>>>,
+    checks: Mutex<Vec<ReloadCheck>>,
+}
+
+/// Another part's own look at a configuration that is about to rule: what is wrong with it, or how to adopt it.
+pub type ReloadCheck =
+    Box<dyn Fn(&Loaded) -> Result<Box<dyn FnOnce() + Send>, Problems> + Send + Sync>;
+
+/// What a gateway runs on.
+pub(super) struct Running {
+    pub(super) phase: watch::Sender<Phase>,
+    pub(super) runtime: runtime::Handle,
+    pub(super) settings: Arc<Settings>,
+}
+
+/// How a worker is told things.
+pub(super) struct Lane {
+    pub(super) adoption: UnboundedSender<Adoption>,
+    pub(super) pulse: Arc<AtomicU64>,
+}
+
+/// The configuration that holds.
+pub(super) struct Current {
+    /// Without its tenants: they are in the table.
+    pub(super) config: Config,
+    pub(super) hash: ConfigHash,
+    pub(super) effective: Effective,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) listeners: Vec<Listener>,
+}
+
+/// How the last attempt to reload went. A start is none.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LastReload {
+    /// When it was, in seconds since the Unix epoch; none: there was none yet.
+    pub at_unix_s: Option<u64>,
+    /// Who asked for it.
+    pub actor: String,
+    /// Whether the new configuration holds. At the start the first one does.
+    pub is_refused: bool,
+    /// What was wrong with it, as `crumbgate check` would say.
+    pub problems: String,
+}
+
+/// Why no traffic should be sent here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotReady {
+    /// It stops.
+    #[error("it is draining")]
+    Draining,
+}
+
+/// How a gateway does.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Status {
+    /// The program's version.
+    pub version: &'static str,
+    /// When it started, in seconds since the Unix epoch.
+    pub started_unix_s: u64,
+    /// For how many seconds it has run.
+    pub uptime_s: u32,
+    /// The configuration's file.
+    pub config_file: String,
+    /// The configuration's hash: SHA-256 of the file, and with a `+` that of the variables.
+    pub config_hash: String,
+    /// The declaration's hash.
+    pub declaration: String,
+    /// Where it listens.
+    pub listeners: Vec<Listener>,
+    /// Data-path threads.
+    pub workers: usize,
+    /// Tenants, without the default one.
+    pub tenants: usize,
+    /// Those of them that were set while it ran.
+    pub live_tenants: usize,
+    /// Downstream connections that are open now.
+    pub connections: usize,
+    /// Whether it stops.
+    pub is_draining: bool,
+    /// How the last reload went.
+    pub last_reload: LastReload,
+}
+
+impl Control {
+    /// Makes the first snapshot, and what can be asked of it. Waits for the disk.
+    pub(super) fn assemble(
+        loaded: Loaded,
+        running: Running,
+        listeners: Vec<Listener>,
+    ) -> Result<(Self, Arc<Snapshot>), StartError> {
+        let Loaded { mut config, effective, hash, .. } = loaded;
+        let tickets = Tickets::new().map_err(StartError::Tickets)?;
+        let clock = &running.settings.clock;
+        let started = clock.now();
+        let parts = Parts::read(&config, &tickets, clock)?;
+        let tenants = std::mem::take(&mut config.tenants);
+        let directory = Directory::of(&tenants);
+        let table = Arc::new(TenantTable::new(tenants, config.default_tenant.clone()));
+        let https = first(&listeners, ListenerKey::Https);
+        let snapshot = Arc::new(parts.into_snapshot(&config, https, table));
+        let current =
+            Current { config, hash, effective, snapshot: Arc::clone(&snapshot), listeners };
+        let inner = Inner {
+            running,
+            started,
+            tickets,
+            changing: Mutex::default(),
+            current: RwLock::new(Arc::new(current)),
+            directory: Mutex::new(directory),
+            lanes: Mutex::default(),
+            last_reload: Mutex::default(),
+            ledger: Mutex::default(),
+            checks: Mutex::default(),
+        };
+        Ok((Self(Arc::new(inner)), snapshot))
+    }
+
+    /// Adds a worker that is to hear of reloads.
+    pub(super) fn add_worker(&self, lane: Lane) {
+        locked(&self.0.lanes).push(lane);
+    }
+
+    /// Takes note that everything runs.
+    pub(super) fn serve(&self, keeper: Option<&Keeper>) {
+        *locked(&self.0.ledger) = keeper.map(|keeper| Arc::clone(keeper.status()));
+    }
+
+    /// Has a part of the program look at each new configuration before it rules: where it finds a problem, the old one
+    /// stays; what it returns is called when the new one rules.
+    pub fn check_reloads(&self, check: ReloadCheck) {
+        locked(&self.0.checks).push(check);
+    }
+
+    pub(super) fn reload_checks(&self) -> MutexGuard<'_, Vec<ReloadCheck>> {
+        locked(&self.0.checks)
+    }
+
+    /// The runtime of the control thread: what is spawned there ends with the gateway.
+    pub fn runtime(&self) -> &runtime::Handle {
+        &self.0.running.runtime
+    }
+
+    /// What was counted so far (A1).
+    pub fn books(&self) -> &Arc<Books> {
+        &self.0.running.settings.books
+    }
+
+    /// How the ledger does; none where none is kept.
+    pub fn ledger(&self) -> Option<Arc<LedgerStatus>> {
+        locked(&self.0.ledger).clone()
+    }
+
+    /// The configuration that holds, but for its tenants: they are asked for one by one.
+    pub fn config<T>(&self, ask: impl FnOnce(&Config) -> T) -> T {
+        ask(&self.current().config)
+    }
+
+    /// Every value of the configuration that holds, with where it comes from.
+    pub fn effective(&self) -> String {
+        self.current().effective.to_string()
+    }
+
+    /// Whether traffic should be sent here.
+    ///
+    /// # Errors
+    ///
+    /// Says why not.
+    pub fn readiness(&self) -> Result<(), NotReady> {
+        if self.is_draining() { Err(NotReady::Draining) } else { Ok(()) }
+    }
+
+    /// Whether it stops.
+    pub fn is_draining(&self) -> bool {
+        *self.0.running.phase.borrow() != Phase::Serve
+    }
+
+    /// How it does.
+    pub fn status(&self) -> Status {
+        let current = self.current();
+        let now = self.0.running.settings.clock.now();
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            started_unix_s: self.0.started.unix_s,
+            uptime_s: now.uptime_s,
+            config_file: current.effective.path().display().to_string(),
+            config_hash: hash_text(&current.hash),
+            declaration: crate::ledger::declaration::record(&current.config.declaration, 0).hash,
+            listeners: current.listeners.clone(),
+            workers: locked(&self.0.lanes).len(),
+            tenants: current.snapshot.tenants.len(),
+            live_tenants: locked(&self.0.directory).live(),
+            connections: self.0.running.settings.connections.load(Relaxed),
+            is_draining: self.is_draining(),
+            last_reload: locked(&self.0.last_reload).clone(),
+        }
+    }
+
+    /// How often each worker has looked after its connections. A number that stands still for seconds is a worker that
+    /// is stuck.
+    pub fn pulses(&self) -> Vec<u64> {
+        locked(&self.0.lanes).iter().map(|lane| lane.pulse.load(Relaxed)).collect()
+    }
+
+    /// The table of tenants that holds now.
+    pub(super) fn table(&self) -> Arc<TenantTable> {
+        Arc::clone(&self.current().snapshot.tenants)
+    }
+
+    pub(super) fn addresses(&self, key: ListenerKey) -> Vec<SocketAddr> {
+        let current = self.current();
+        let listeners = current.listeners.iter();
+        listeners.filter(|listener| listener.key == key).map(|listener| listener.exact).collect()
+    }
+
+    pub(super) fn phase(&self) -> &watch::Sender<Phase> {
+        &self.0.running.phase
+    }
+
+    pub(super) fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn replace_current(&self, current: Current) {
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Control").finish_non_exhaustive()
+    }
+}
+
+/// The address of the first listener of a kind.
+pub(super) fn first(listeners: &[Listener], key: ListenerKey) -> Option<SocketAddr> {
+    listeners.iter().find(|listener| listener.key == key).map(|listener| listener.exact)
+}
+
+/// A lock, also after a thread that held it has panicked: what it guards is changed in one step.
+pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,67 @@
+//! Whether a configuration would be served with: the files that it names, read and checked.
+
+use super::assembly::verifier;
+use crate::{
+    clock::Clock,
+    config::{Config, Loaded, Problem, Problems, Severity},
+    proxy::tls::Certificates,
+};
+
+/// What is wrong with the files that a configuration names, and which tenants no certificate covers, after the warnings
+/// that were found while it was read. Waits for the disk.
+pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
+    let mut problems = loaded.warnings.clone();
+    let config = &loaded.config;
+    for upstream in &config.upstreams {
+        if let Err(error) = verifier(upstream) {
+            let key = format!("upstreams.{}.ca", upstream.name);
+            problems.push(Problem::error(loaded.effective.place(&key), key, with_causes(&error)));
+        }
+    }
+    if config.server.https.is_empty() {
+        return problems;
+    }
+    let key = "tls.certificates";
+    // Finding a place reads the file anew: once is enough.
+    let place = loaded.effective.place(key);
+    let problem =
+        |severity, message| Problem { severity, ..Problem::error(place.clone(), key, message) };
+    match Certificates::load(&config.tls, clock.now()) {
+        Err(errors) => {
+            for error in errors {
+                problems.push(problem(Severity::Error, with_causes(&error)));
+            }
+        }
+        Ok((certificates, warnings)) => {
+            for warning in warnings {
+                problems.push(problem(Severity::Warning, with_causes(&warning)));
+            }
+            if let Some(message) = uncovered(config, &certificates) {
+                problems.push(problem(Severity::Warning, message));
+            }
+        }
+    }
+    problems
+}
+
+/// Which tenants no certificate covers: a few by name, the others by their number.
+fn uncovered(config: &Config, certificates: &Certificates) -> Option<String> {
+    let names = config.tenants.iter().map(|tenant| &*tenant.name);
+    let uncovered: Vec<_> = names.filter(|name| !certificates.covers(name)).collect();
+    let (named, others) = uncovered.split_at(uncovered.len().min(NAMED_TENANTS));
+    let tenants = if uncovered.len() == 1 { "tenant" } else { "tenants" };
+    let and_others = match others.len() {
+        0 => String::new(),
+        number => format!(" and {number} more"),
+    };
+    (!named.is_empty())
+        .then(|| format!("no certificate covers the {tenants} {}{and_others}", named.join(", ")))
+}
+
+/// An error and its causes, in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
+const NAMED_TENANTS: usize = 5;

@@ -1,0 +1,130 @@
+//! Listening sockets: one for each worker and address.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use super::StartError;
+
+/// The sockets of some listeners.
+pub(super) struct Bound {
+    /// The listeners, in the order of their addresses.
+    pub(super) listeners: Vec<Listener>,
+    /// Each worker's sockets.
+    pub(super) sockets: Vec<Vec<TcpListener>>,
+}
+
+/// A listener.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Listener {
+    /// What it is for: a key of `[server]`.
+    pub key: ListenerKey,
+    /// Its address in the configuration.
+    pub configured: SocketAddr,
+    /// The same with the port that the system gave where the configuration says 0.
+    pub exact: SocketAddr,
+}
+
+/// What a listener is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ListenerKey {
+    /// To redirect to https.
+    Http,
+    /// The application, over TLS.
+    Https,
+}
+
+impl ListenerKey {
+    /// As the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "server.http",
+            Self::Https => "server.https",
+        }
+    }
+}
+
+/// Binds each address once for each worker.
+pub(super) fn bind_all(
+    key: ListenerKey,
+    addresses: &[SocketAddr],
+    workers: usize,
+) -> Result<Bound, StartError> {
+    let mut listeners = Vec::new();
+    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    for &configured in addresses {
+        let fail = |source| StartError::Bind { key: key.as_str(), address: configured, source };
+        let (exact, opened) = listen(configured, workers).map_err(fail)?;
+        listeners.push(Listener { key, configured, exact });
+        for (worker, listener) in sockets.iter_mut().zip(opened) {
+            worker.push(listener);
+        }
+    }
+    Ok(Bound { listeners, sockets })
+}
+
+/// Opens a listening socket for each worker. Returns the address, too, with the port that the system chose.
+///
+/// The first socket is opened without `SO_REUSEPORT`, so that an address that somebody listens on is refused instead
+/// of silently shared, also when two gateways start together. Only then is it shared, among the workers.
+fn listen(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let first = tcp_socket(address)?;
+    first.bind(&address.into())?;
+    first.listen(BACKLOG)?;
+    first.set_reuse_port(true)?;
+    let listener = TcpListener::from(first);
+    let exact = listener.local_addr()?;
+    let mut listeners = vec![listener];
+    while listeners.len() < workers {
+        let socket = tcp_socket(exact)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&exact.into())?;
+        socket.listen(BACKLOG)?;
+        listeners.push(socket.into());
+    }
+    Ok((exact, listeners))
+}
+
+fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A port whose last owner has just gone is free.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    // Accepted connections inherit these two.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    Ok(socket)
+}
+
+pub(super) fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ": another program listens there; stop it, or choose another port"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            ": this machine has no such address; 0.0.0.0 is all that it has"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or choose a higher port"
+        }
+        _ if error.raw_os_error() == Some(EMFILE) => {
+            ": raise the limit of open files (ulimit -n, LimitNOFILE=), or lower server.workers"
+        }
+        _ => "",
+    }
+}
+
+/// "Too many open files", of one process (`errno(3)`).
+const EMFILE: i32 = 24;
+
+const BACKLOG: i32 = 4096;
+
+/// After this long without a byte the system asks whether the peer is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -1,0 +1,291 @@
+//! Tenants that are set while the gateway runs: they hold from the next request on, and survive a restart.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Bound,
+    sync::Arc,
+};
+
+use super::control::{Control, Current, locked};
+use crate::{
+    config::{Problems, TenantKeys},
+    tenants::Tenant,
+};
+
+/// One change of the table of tenants.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// The host, or `*.suffix`.
+    pub host: String,
+    /// The keys that it has from now on, instead of all that it had; none: it is removed.
+    pub set: Option<TenantKeys>,
+    /// What must be there for the change to be made.
+    pub expected: Expected,
+}
+
+/// What must be there for a change to be made (RFC 9110, section 13.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Expected {
+    /// No tenant of that host.
+    Absent,
+    /// Whatever there is.
+    Any,
+    /// A tenant with one of these tags.
+    Tags(Vec<String>),
+}
+
+/// What a change has done, or would do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Changed {
+    /// The host, in the form in which requests are looked up.
+    pub host: Arc<str>,
+    /// What there was.
+    pub before: Option<TenantView>,
+    /// What there is now.
+    pub after: Option<TenantView>,
+}
+
+/// A tenant, as it is shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TenantView {
+    /// What requests are judged by.
+    pub tenant: Arc<Tenant>,
+    /// The name of its upstream.
+    pub upstream: String,
+    /// The keys that were set while the gateway ran; none: it is a tenant of the file.
+    pub keys: Option<Arc<TenantKeys>>,
+    /// Changes whenever anything of it does: an entity tag without its quotes.
+    pub tag: String,
+}
+
+/// Why no tenant was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeTenantsError {
+    /// There is none to remove.
+    #[error("there is no tenant {host}")]
+    Absent {
+        /// The host.
+        host: String,
+    },
+    /// The gateway stops, or another one takes over.
+    #[error("the gateway is draining: ask the one that takes its place")]
+    Draining,
+    /// The keys, or the host, can't be used.
+    #[error("the tenant {host} can't be set")]
+    Invalid {
+        /// The host, as it was given.
+        host: String,
+        /// What is wrong.
+        problems: Problems,
+    },
+    /// It is another one than the one that was looked at.
+    #[error("the tenant {host} has changed meanwhile: look at it again")]
+    Stale {
+        /// The host.
+        host: String,
+        /// The tag that it has now; none: it is not there.
+        current: Option<String>,
+    },
+    /// One batch changes it twice.
+    #[error("the tenant {host} is changed twice in one batch: which change is meant?")]
+    Twice {
+        /// The host.
+        host: String,
+    },
+    /// It is written in the configuration.
+    #[error("the tenant {host} is written at {place}: change it there, and reload")]
+    Written {
+        /// The host.
+        host: String,
+        /// `file:line:column`.
+        place: String,
+    },
+}
+
+/// Every tenant but the default one, in the order of hosts, and where it comes from.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    /// None: it is one of the file.
+    by_host: BTreeMap<Arc<str>, Option<Arc<TenantKeys>>>,
+    live: usize,
+}
+
+impl Directory {
+    /// The tenants of a file.
+    pub(super) fn of(written: &[Tenant]) -> Self {
+        let by_host = written.iter().map(|tenant| (Arc::clone(&tenant.name), None)).collect();
+        Self { by_host, live: 0 }
+    }
+
+    /// How many were set while the gateway ran.
+    pub(super) fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Those.
+    pub(super) fn live_tenants(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<TenantKeys>)> {
+        self.by_host.iter().filter_map(|(host, keys)| Some((host, keys.as_ref()?)))
+    }
+
+    pub(super) fn insert(&mut self, host: Arc<str>, keys: Arc<TenantKeys>) {
+        let before = self.by_host.insert(host, Some(keys));
+        self.live += usize::from(!matches!(before, Some(Some(_))));
+    }
+
+    pub(super) fn contains(&self, host: &str) -> bool {
+        self.by_host.contains_key(host)
+    }
+
+    fn remove(&mut self, host: &str) {
+        let before = self.by_host.remove(host);
+        self.live -= usize::from(matches!(before, Some(Some(_))));
+    }
+}
+
+/// A change that was checked.
+struct Checked {
+    changed: Changed,
+    keys: Option<Arc<TenantKeys>>,
+}
+
+impl Control {
+    /// The tenant of this name: a host, or `*.suffix`.
+    pub fn tenant(&self, host: &str) -> Option<TenantView> {
+        self.view(&self.current(), &host.to_ascii_lowercase())
+    }
+
+    /// Tenants in the order of hosts: those that begin with `prefix` and come after `after`, `limit` of them at most.
+    pub fn tenants(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<TenantView> {
+        let current = self.current();
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            Some(_) | None => Bound::Included(prefix),
+        };
+        let hosts: Vec<_> = locked(&self.0.directory)
+            .by_host
+            .range::<str, _>((from, Bound::Unbounded))
+            .map(|(host, _)| Arc::clone(host))
+            .take_while(|host| host.starts_with(prefix))
+            .take(limit)
+            .collect();
+        hosts.iter().filter_map(|host| self.view(&current, host)).collect()
+    }
+
+    /// Where a tenant of the file is written: `file:line:column`. Reads the whole text of the configuration.
+    pub fn place_of_tenant(&self, host: &str) -> Option<String> {
+        self.current().effective.place_of_tenant(host).map(|place| place.to_string())
+    }
+
+    /// Makes all of these changes or none, and says what was there before and after. A `dry_run` only says it.
+    ///
+    /// Waits for the disk: a change that is made survives a restart. It holds for the next request.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was changed.
+    pub fn change_tenants(
+        &self,
+        changes: Vec<Change>,
+        _actor: &str,
+        dry_run: bool,
+    ) -> Result<Vec<Changed>, ChangeTenantsError> {
+        let _changing = locked(&self.0.changing);
+        if self.is_draining() {
+            return Err(ChangeTenantsError::Draining);
+        }
+        let current = self.current();
+        let mut hosts = HashSet::new();
+        let mut checked = Vec::with_capacity(changes.len());
+        for change in changes {
+            let change = self.check(&current, change)?;
+            if !hosts.insert(Arc::clone(&change.changed.host)) {
+                return Err(ChangeTenantsError::Twice { host: change.changed.host.to_string() });
+            }
+            checked.push(change);
+        }
+        if !dry_run {
+            self.apply(&current, &checked);
+        }
+        Ok(checked.into_iter().map(|change| change.changed).collect())
+    }
+
+    fn check(&self, current: &Current, change: Change) -> Result<Checked, ChangeTenantsError> {
+        let Change { host, set, expected } = change;
+        // What is removed needs a host that can be read, and no more.
+        let no_keys = TenantKeys::default();
+        let read = current.config.tenant(&host, set.as_ref().unwrap_or(&no_keys));
+        let tenant = read.map_err(|problems| ChangeTenantsError::Invalid { host, problems })?;
+        let host = Arc::clone(&tenant.name);
+        let before = self.view(current, &host);
+        if before.as_ref().is_some_and(|before| before.keys.is_none()) {
+            let place = current.effective.place_of_tenant(&host);
+            let place =
+                place.map_or_else(|| "the configuration".to_owned(), |place| place.to_string());
+            return Err(ChangeTenantsError::Written { host: host.to_string(), place });
+        }
+        let tag = before.as_ref().map(|before| &before.tag);
+        let is_expected = match &expected {
+            Expected::Absent => tag.is_none(),
+            Expected::Any => true,
+            Expected::Tags(tags) => tag.is_some_and(|tag| tags.contains(tag)),
+        };
+        if !is_expected {
+            let (host, current) = (host.to_string(), tag.cloned());
+            return Err(ChangeTenantsError::Stale { host, current });
+        }
+        if set.is_none() && before.is_none() {
+            return Err(ChangeTenantsError::Absent { host: host.to_string() });
+        }
+        let keys = set.map(Arc::new);
+        let after = keys
+            .as_ref()
+            .map(|keys| TenantView::new(current, Arc::new(tenant), Some(Arc::clone(keys))));
+        Ok(Checked { changed: Changed { host, before, after }, keys })
+    }
+
+    fn apply(&self, current: &Current, changes: &[Checked]) {
+        let mut directory = locked(&self.0.directory);
+        let table = &current.snapshot.tenants;
+        let mut next = Vec::with_capacity(changes.len());
+        for Checked { changed, keys } in changes {
+            let host = &changed.host;
+            match (keys, &changed.after) {
+                (Some(keys), Some(after)) => {
+                    directory.insert(Arc::clone(host), Arc::clone(keys));
+                    next.push((Arc::clone(host), Some(Arc::clone(&after.tenant))));
+                }
+                (Some(_) | None, _) => {
+                    directory.remove(host);
+                    next.push((Arc::clone(host), None));
+                }
+            }
+        }
+        table.change(next);
+    }
+
+    fn view(&self, current: &Current, host: &str) -> Option<TenantView> {
+        let keys = locked(&self.0.directory).by_host.get(host)?.clone();
+        let tenant = current.snapshot.tenants.named(host)?;
+        Some(TenantView::new(current, tenant, keys))
+    }
+}
+
+impl TenantView {
+    fn new(current: &Current, tenant: Arc<Tenant>, keys: Option<Arc<TenantKeys>>) -> Self {
+        let upstream = current.config.upstreams.get(usize::from(tenant.upstream));
+        let upstream = upstream.map(|upstream| upstream.name.clone()).unwrap_or_default();
+        let policy = &tenant.policy;
+        let written = keys.as_ref().map(ToString::to_string);
+        let whole = format!(
+            "{}\n{written:?}\n{upstream}\n{:?} {:?} {:?}",
+            tenant.name, policy.session, policy.mode, policy.evict
+        );
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, whole.as_bytes());
+        let tag = digest.as_ref().iter().take(TAG_BYTES);
+        let tag = tag.map(|byte| format!("{byte:02x}")).collect();
+        Self { tenant, upstream, keys, tag }
+    }
+}
+
+/// Enough that two versions of a tenant are never taken for one another.
+const TAG_BYTES: usize = 16;

@@ -1,0 +1,235 @@
+//! One downstream connection, from its acceptance to its end: TLS, then HTTP/1.1 or HTTP/2, or a plain redirect.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tracing::debug;
+
+use super::{
+    connection::{Cause, Kind, Order, Registered, Watched},
+    delivery,
+    exchange::Downstream,
+    limits as bounds, redirect,
+    worker::{AFTER_CUT, Permit, Worker},
+};
+use crate::config::Limits;
+
+impl Worker {
+    /// Serves the application over TLS.
+    pub(super) async fn serve_tls(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        connection: Registered,
+        permit: Permit,
+    ) {
+        // Only for the handshake: a connection that lives long must not keep an old configuration.
+        let (tls, handshake_timeout) = {
+            let view = self.view();
+            let Some(tls) = view.snapshot.tls.clone() else { return };
+            (tls, view.limits().handshake_timeout)
+        };
+        let mut accept = pin!(tls.accept(stream));
+        let handshake = obey(&connection, |context, _| accept.as_mut().poll(context));
+        let stream = match timeout(handshake_timeout, handshake).await {
+            Ok(Ended::Itself(Ok(stream))) => stream,
+            Ok(Ended::Itself(Err(error))) => return debug!(%error, "a TLS handshake failed"),
+            Ok(Ended::Cut(cause)) => return debug!(?cause, "a TLS handshake was cut"),
+            Err(_) => return debug!("a TLS handshake took too long"),
+        };
+        let session = stream.get_ref().1;
+        let http2 = session.alpn_protocol() == Some(b"h2");
+        let server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
+        let downstream = Rc::new(Downstream {
+            worker: Rc::clone(&self),
+            peer: canonical(peer.ip()),
+            trusted: self.trusts(peer.ip()),
+            server_name,
+            activity: Arc::clone(connection.activity()),
+            permit: Rc::new(permit),
+        });
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(connection.activity())));
+        if http2 {
+            connection.becomes(Kind::Http2);
+            if downstream.permit.refused {
+                connection.drain();
+            }
+            serve_http2(io, downstream, &connection).await;
+        } else {
+            connection.becomes(Kind::Http1);
+            serve_http1(io, downstream, &connection).await;
+        }
+    }
+
+    /// Redirects to https.
+    pub(super) async fn serve_plain(
+        self: Rc<Self>,
+        stream: TcpStream,
+        connection: Registered,
+        permit: Permit,
+    ) {
+        connection.becomes(Kind::Http1);
+        let activity = connection.activity();
+        let Ok(port) = stream.local_addr().map(|address| address.port()) else { return };
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(activity)));
+        let refused = permit.refused;
+        let service =
+            service_fn(|request| redirect::answer(&self, activity, port, refused, request));
+        let serving = http1(self.view().limits()).serve_connection(io, service);
+        let mut serving = pin!(serving);
+        let ended = obey(&connection, |context, order| {
+            if order == Order::Drain {
+                serving.as_mut().graceful_shutdown();
+            }
+            serving.as_mut().poll(context)
+        });
+        if let Ended::Itself(Err(error)) = ended.await {
+            debug!(%error, "a plain connection ended");
+        }
+        drop(permit);
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = canonical(peer);
+        let view = self.view();
+        view.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+}
+
+/// An IPv4 peer of an IPv6 socket is an IPv4 peer.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+type DownstreamIo = TokioIo<Watched<tokio_rustls::server::TlsStream<TcpStream>>>;
+
+async fn serve_http1(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
+    let limits = Arc::clone(downstream.worker.view().limits());
+    let service = service_fn(move |request| Rc::clone(&downstream).exchange(request));
+    let mut serving = http1(&limits).serve_connection(io, service).with_upgrades();
+    let ended = obey(connection, |context, order| {
+        if order == Order::Drain {
+            std::pin::Pin::new(&mut serving).graceful_shutdown();
+        }
+        std::pin::Pin::new(&mut serving).poll(context)
+    });
+    match ended.await {
+        Ended::Itself(Ok(())) => {}
+        Ended::Itself(Err(error)) => debug!(%error, "a connection ended"),
+        Ended::Cut(Cause::Head) => {
+            // No answer is under way, so this one can't land in the middle of another.
+            if let Some(parts) = serving.into_parts() {
+                let _ = timeout(AFTER_CUT, say_request_timeout(parts.io.into_inner())).await;
+            }
+        }
+        Ended::Cut(cause) => debug!(?cause, "a connection was cut"),
+    }
+}
+
+async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
+    let limits = Arc::clone(downstream.worker.view().limits());
+    let service = service_fn(move |request| Rc::clone(&downstream).exchange(request));
+    let executor = LocalExecutor { body_timeout: limits.body_timeout };
+    let mut builder = hyper::server::conn::http2::Builder::new(executor);
+    let head_bytes = limits.head_bytes.saturating_mul(bounds::READ_HEAD_FACTOR);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.h2_streams)
+        .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(bounds::H2_PENDING_RESETS)
+        .max_local_error_reset_streams(limits.h2_resets as usize)
+        .max_send_buf_size(bounds::H2_SEND_BYTES)
+        .enable_connect_protocol();
+    let serving = builder.serve_connection(io, service);
+    let mut serving = pin!(serving);
+    let ended = obey(connection, |context, order| {
+        if order == Order::Drain {
+            serving.as_mut().graceful_shutdown();
+        }
+        serving.as_mut().poll(context)
+    });
+    match ended.await {
+        Ended::Itself(Ok(())) => {}
+        Ended::Itself(Err(error)) => debug!(%error, "a connection ended"),
+        Ended::Cut(cause) => debug!(?cause, "a connection was cut"),
+    }
+}
+
+fn http1(limits: &Limits) -> hyper::server::conn::http1::Builder {
+    let head_bytes = limits.head_bytes.saturating_mul(bounds::READ_HEAD_FACTOR);
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // The sweep watches over the head's time; hyper's timer would count idle time, too.
+    builder
+        .header_read_timeout(None)
+        .half_close(false)
+        .max_header_size(head_bytes)
+        .max_buf_size(head_bytes.max(HTTP1_BUFFER_BYTES));
+    // Up to hyper's own default the fields are parsed on the stack.
+    if limits.head_fields != HYPER_HEAD_FIELDS {
+        builder.max_headers(limits.head_fields);
+    }
+    builder
+}
+
+/// How a connection ended.
+enum Ended<T> {
+    Cut(Cause),
+    Itself(T),
+}
+
+/// Polls a connection until it ends, and lets it know once of each order that changes.
+async fn obey<T>(
+    connection: &Registered,
+    mut poll: impl FnMut(&mut std::task::Context<'_>, Order) -> std::task::Poll<T>,
+) -> Ended<T> {
+    let mut known = Order::Serve;
+    std::future::poll_fn(|context| {
+        let order = connection.poll_order(context);
+        let news = if order == known { Order::Serve } else { order };
+        known = order;
+        match news {
+            Order::Cut(cause) => std::task::Poll::Ready(Ended::Cut(cause)),
+            Order::Drain | Order::Serve => poll(context, news).map(Ended::Itself),
+        }
+    })
+    .await
+}
+
+/// Tells a downstream whose head took too long why it is closed (RFC 9110, section 15.5.9).
+async fn say_request_timeout(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+    io.write_all(REQUEST_TIMEOUT).await?;
+    io.shutdown().await
+}
+
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Runs hyper's HTTP/2 tasks on the worker's own thread, each as long as its downstream takes something now and then.
+#[derive(Clone, Copy)]
+struct LocalExecutor {
+    body_timeout: Duration,
+}
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(delivery::deliver(task, self.body_timeout));
+    }
+}
+
+/// hyper's own bound on the fields of a head.
+const HYPER_HEAD_FIELDS: usize = 100;
+
+const HTTP1_BUFFER_BYTES: usize = 128 * 1024;

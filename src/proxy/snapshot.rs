@@ -1,0 +1,65 @@
+//! The configuration as the data path sees it: read-only, and replaced as a whole at a reload.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use rustls::ClientConfig;
+use tokio_rustls::TlsAcceptor;
+
+use super::{admission::TenantView, upstream::Upstream};
+use crate::{
+    audit::Journal,
+    clock::Clock,
+    config::{self, Limits},
+    tenants::TenantTable,
+};
+
+/// What all workers go by until the next reload.
+pub(crate) struct Snapshot {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) access_log: bool,
+    /// The port that plain listeners redirect to.
+    pub(crate) https_port: u16,
+    /// In the order of the configuration: a tenant knows its upstream by number, and both change together.
+    pub(crate) upstreams: Vec<(config::Upstream, Option<Arc<ClientConfig>>)>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tenants: Arc<TenantTable>,
+    /// How long open exchanges may finish at a stop.
+    pub(crate) drain: Duration,
+}
+
+/// A snapshot, and what one worker has for it: an exchange takes it once, and keeps it to its end.
+pub(crate) struct View {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) tenants: TenantView,
+    pub(crate) upstreams: Vec<Upstream>,
+}
+
+impl View {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, journal: &Rc<Journal>, clock: &Clock) -> Self {
+        let upstreams = snapshot.upstreams.iter();
+        let upstreams =
+            upstreams.map(|(settings, tls)| Upstream::new(settings.clone(), tls.clone()));
+        let table = Arc::clone(&snapshot.tenants);
+        Self {
+            tenants: TenantView::new(table, Rc::clone(journal), clock.clone()),
+            upstreams: upstreams.collect(),
+            snapshot,
+        }
+    }
+
+    /// The next view of the worker that has this one: what it keeps of its applications goes on.
+    pub(crate) fn after(
+        _before: &Self,
+        snapshot: Arc<Snapshot>,
+        journal: &Rc<Journal>,
+        clock: &Clock,
+    ) -> Self {
+        Self::new(snapshot, journal, clock)
+    }
+
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.snapshot.limits
+    }
+}
