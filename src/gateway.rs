@@ -10,7 +10,7 @@ use std::{
 
 use rustls::ClientConfig;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::{runtime, sync::watch};
+use tokio::{runtime, sync::watch, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     policy::superseded::Superseded,
     proxy::{
         tls::{self, CertificateError, Certificates, Tickets},
+        upstream::{Shared, check_health},
         worker::{Drained, Listeners, Phase, Settings, Worker},
     },
     tenants::TenantTable,
@@ -36,6 +37,8 @@ pub struct Gateway {
     keeper: Option<Keeper>,
     phase: watch::Sender<Phase>,
     workers: Vec<JoinHandle<Drained>>,
+    upstreams: Vec<Arc<Shared>>,
+    control: Option<JoinHandle<()>>,
 }
 
 /// Ends a drain before its time, from another thread.
@@ -91,13 +94,13 @@ impl Gateway {
         let (http, http_sockets) = bind_all("server.http", &config.server.http, workers)?;
         let tls = if https.is_empty() { None } else { Some(acceptor(&config.tls, &clock)?) };
         let ledger = ledger_settings(&config, hash, &clock);
-        let upstreams = with_verifiers(config.upstreams)?;
+        let upstreams = Shared::all(with_verifiers(config.upstreams)?, &[]);
         let tenants = Arc::new(TenantTable::new(config.tenants, config.default_tenant));
         let books = Arc::new(Books::default());
         let (sender, pages) = Keeper::queue(workers);
         let settings = Arc::new(Settings {
             tls,
-            upstreams,
+            upstreams: upstreams.clone(),
             superseded: Arc::new(Superseded::new(
                 config.limits.superseded_values,
                 std::hash::RandomState::new(),
@@ -114,8 +117,18 @@ impl Gateway {
             drain: config.server.drain,
         });
         let (phase, told) = watch::channel(Phase::Serve);
-        let mut gateway =
-            Self { https, http, tenants, books, keeper: None, phase, workers: Vec::new() };
+        let workers = Vec::new();
+        let mut gateway = Self {
+            https,
+            http,
+            tenants,
+            books,
+            keeper: None,
+            phase,
+            workers,
+            upstreams,
+            control: None,
+        };
         let (started, starts) = mpsc::channel();
         for (number, (https, http)) in https_sockets.into_iter().zip(http_sockets).enumerate() {
             let (settings, told, started) = (Arc::clone(&settings), told.clone(), started.clone());
@@ -128,6 +141,12 @@ impl Gateway {
             let start = starts.recv().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
             start.map_err(StartError::Worker)?;
         }
+        let upstreams = gateway.upstreams.clone();
+        let control = thread::Builder::new().name("control".to_owned());
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(StartError::Worker)?;
+        let control = control.spawn(move || run_control(&runtime, upstreams, told));
+        gateway.control = Some(control.map_err(StartError::Worker)?);
         // Last: a gateway that does not start leaves no trace in the ledger.
         let keeper = ledger.map(|settings| Keeper::start(settings, pages)).transpose();
         gateway.keeper = keeper.map_err(StartError::Worker)?;
@@ -159,6 +178,11 @@ impl Gateway {
         self.keeper.as_ref().map(Keeper::status)
     }
 
+    /// The upstreams, in the order of the configuration, and how their servers do.
+    pub fn upstreams(&self) -> &[Arc<Shared>] {
+        &self.upstreams
+    }
+
     /// What can end a drain of this gateway before its time.
     pub fn cutter(&self) -> Cutter {
         Cutter(self.phase.clone())
@@ -183,6 +207,11 @@ impl Gateway {
                 Ok(drained) => report.cut += drained.cut,
                 Err(_) => report.failed_workers += 1,
             }
+        }
+        if let Some(control) = self.control.take()
+            && control.join().is_err()
+        {
+            report.failed_workers += 1;
         }
         if let Some(keeper) = self.keeper.take() {
             keeper.stop();
@@ -221,6 +250,21 @@ fn run_worker(
     ready.map_or_else(Drained::default, |(runtime, listeners)| {
         runtime.block_on(Worker::new(settings).serve(listeners, phase))
     })
+}
+
+/// Runs what is nobody's request on this thread, until the gateway stops.
+fn run_control(
+    runtime: &runtime::Runtime,
+    upstreams: Vec<Arc<Shared>>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    runtime.block_on(async {
+        let mut checks = JoinSet::new();
+        for upstream in upstreams {
+            checks.spawn(check_health(upstream));
+        }
+        let _ = phase.wait_for(|phase| *phase != Phase::Serve).await;
+    });
 }
 
 fn ledger_settings(config: &Config, hash: &ConfigHash, clock: &Clock) -> Option<ledger::Settings> {

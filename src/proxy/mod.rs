@@ -23,7 +23,7 @@ mod rejection;
 mod request_id;
 pub mod tls;
 mod upgrade;
-mod upstream;
+pub mod upstream;
 pub(crate) mod worker;
 
 /// Fresh random bytes from the operating system's generator.

@@ -32,12 +32,12 @@ use super::{
     exchange::Downstream,
     limits as bounds, redirect,
     request_id::RequestIds,
-    upstream::Upstream,
+    upstream::{Shared, Upstream},
 };
 use crate::{
     audit::{Books, Journal, Page},
     clock::Clock,
-    config::{self, Limits},
+    config::Limits,
     policy::superseded::Superseded,
     tenants::TenantTable,
 };
@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: bool,
     /// The port that plain listeners redirect to.
     pub(crate) https_port: u16,
-    pub(crate) upstreams: Vec<(config::Upstream, Option<Arc<rustls::ClientConfig>>)>,
+    pub(crate) upstreams: Vec<Arc<Shared>>,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) tenants: Arc<TenantTable>,
     pub(crate) superseded: Arc<Superseded>,
@@ -135,9 +135,7 @@ impl Drop for Permit {
 
 impl Worker {
     pub(crate) fn new(settings: Arc<Settings>) -> Rc<Self> {
-        let upstream = |(settings, tls): &(config::Upstream, Option<Arc<_>>)| {
-            Upstream::new(settings.clone(), tls.clone())
-        };
+        let upstream = |shared: &Arc<Shared>| Upstream::new(Arc::clone(shared), None);
         let journal = Journal::new(Arc::clone(&settings.books), settings.evidence.clone());
         let clock = settings.clock.clone();
         let table = Arc::clone(&settings.tenants);
