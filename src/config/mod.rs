@@ -268,6 +268,25 @@ pub struct Upstream {
     pub idle_connections: usize,
     /// The CA that `https://` servers are verified with; none: the system's roots.
     pub ca: Option<PathBuf>,
+    /// Active checks, if there are any.
+    pub health: Option<Health>,
+}
+
+/// `health`: how an upstream's servers are checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Health {
+    /// What is asked for; 2xx and 3xx are healthy.
+    pub path: String,
+    /// The `Host` that is asked; none: the server's own authority.
+    pub host: Option<String>,
+    /// From one check of a server to the next.
+    pub interval: Duration,
+    /// To the answer's head, the connection included.
+    pub timeout: Duration,
+    /// After how many bad checks in a row a server is down.
+    pub fall: u32,
+    /// After how many good checks in a row it is up again.
+    pub rise: u32,
 }
 
 /// Where an upstream's server is.

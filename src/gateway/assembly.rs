@@ -13,6 +13,7 @@ use crate::{
     proxy::{
         snapshot::Snapshot,
         tls::{self, CertificateError, Certificates, Tickets},
+        upstream::Shared,
     },
     tenants::TenantTable,
 };
@@ -20,15 +21,16 @@ use crate::{
 /// What a snapshot is made of besides the configuration itself: read from the disk, and whole.
 pub(super) struct Parts {
     tls: Option<TlsAcceptor>,
-    upstreams: Vec<WithVerifier>,
+    upstreams: Vec<Arc<Shared>>,
 }
 
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
 
 impl Parts {
-    /// Reads certificates and CA bundles. Waits for the disk.
+    /// Reads certificates and CA bundles. Waits for the disk. What is known of the servers of `before` goes on.
     pub(super) fn read(
         config: &Config,
+        before: &[Arc<Shared>],
         tickets: &Tickets,
         clock: &Clock,
     ) -> Result<Self, StartError> {
@@ -37,7 +39,7 @@ impl Parts {
         } else {
             Some(acceptor(&config.tls, tickets, clock)?)
         };
-        Ok(Self { tls, upstreams: with_verifiers(&config.upstreams)? })
+        Ok(Self { tls, upstreams: Shared::all(with_verifiers(&config.upstreams)?, before) })
     }
 
     pub(super) fn into_snapshot(

@@ -5,13 +5,14 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
 use tokio::{
     runtime,
     sync::{mpsc::UnboundedSender, watch},
+    task::JoinSet,
 };
 
 use super::{
@@ -28,6 +29,7 @@ use crate::{
     proxy::{
         snapshot::Snapshot,
         tls::Tickets,
+        upstream::{Shared, check_health},
         worker::{Adoption, Phase, Settings},
     },
     tenants::TenantTable,
@@ -52,7 +54,11 @@ pub(super) struct Inner {
     pub(super) lanes: Mutex<Vec<Lane>>,
     pub(super) last_reload: Mutex<LastReload>,
     ledger: Mutex<Option<Arc<LedgerStatus>>>,
-    checks: Mutex<Vec<ReloadCheck>>,
+    reload_checks: Mutex<Vec<ReloadCheck>>,
+    /// What asks the upstreams' servers how they do.
+    health_checks: Mutex<JoinSet<()>>,
+    /// Whether traffic was ever to be sent here: what all upstreams do later is not this gateway's to hide.
+    was_ready: AtomicBool,
 }
 
 /// Another part's own look at a configuration that is about to rule: what is wrong with it, or how to adopt it.
@@ -101,6 +107,9 @@ pub enum NotReady {
     /// It stops.
     #[error("it is draining")]
     Draining,
+    /// Health checks are configured, and none has found a healthy server yet.
+    #[error("no health check has found a healthy server of an upstream yet")]
+    NoUpstream,
 }
 
 /// How a gateway does.
@@ -145,7 +154,7 @@ impl Control {
         let tickets = Tickets::new().map_err(StartError::Tickets)?;
         let clock = &running.settings.clock;
         let started = clock.now();
-        let parts = Parts::read(&config, &tickets, clock)?;
+        let parts = Parts::read(&config, &[], &tickets, clock)?;
         let tenants = std::mem::take(&mut config.tenants);
         let directory = Directory::of(&tenants);
         let table = Arc::new(TenantTable::new(tenants, config.default_tenant.clone()));
@@ -163,7 +172,9 @@ impl Control {
             lanes: Mutex::default(),
             last_reload: Mutex::default(),
             ledger: Mutex::default(),
-            checks: Mutex::default(),
+            reload_checks: Mutex::default(),
+            health_checks: Mutex::default(),
+            was_ready: AtomicBool::new(false),
         };
         Ok((Self(Arc::new(inner)), snapshot))
     }
@@ -176,16 +187,31 @@ impl Control {
     /// Takes note that everything runs.
     pub(super) fn serve(&self, keeper: Option<&Keeper>) {
         *locked(&self.0.ledger) = keeper.map(|keeper| Arc::clone(keeper.status()));
+        self.check_upstreams();
     }
 
     /// Has a part of the program look at each new configuration before it rules: where it finds a problem, the old one
     /// stays; what it returns is called when the new one rules.
     pub fn check_reloads(&self, check: ReloadCheck) {
-        locked(&self.0.checks).push(check);
+        locked(&self.0.reload_checks).push(check);
     }
 
     pub(super) fn reload_checks(&self) -> MutexGuard<'_, Vec<ReloadCheck>> {
-        locked(&self.0.checks)
+        locked(&self.0.reload_checks)
+    }
+
+    /// Has the servers of the upstreams that rule now checked, and no longer others.
+    pub(super) fn check_upstreams(&self) {
+        let mut checks = JoinSet::new();
+        for upstream in &self.current().snapshot.upstreams {
+            checks.spawn_on(check_health(Arc::clone(upstream)), self.runtime());
+        }
+        *locked(&self.0.health_checks) = checks;
+    }
+
+    /// The upstreams that rule now, in the order of the configuration, and how their servers do.
+    pub fn upstreams(&self) -> Vec<Arc<Shared>> {
+        self.current().snapshot.upstreams.clone()
     }
 
     /// The runtime of the control thread: what is spawned there ends with the gateway.
@@ -219,7 +245,21 @@ impl Control {
     ///
     /// Says why not.
     pub fn readiness(&self) -> Result<(), NotReady> {
-        if self.is_draining() { Err(NotReady::Draining) } else { Ok(()) }
+        if self.is_draining() {
+            return Err(NotReady::Draining);
+        }
+        if self.0.was_ready.load(Relaxed) {
+            return Ok(());
+        }
+        let current = self.current();
+        let upstreams = &current.snapshot.upstreams;
+        let mut checked = upstreams.iter().filter(|upstream| upstream.settings().health.is_some());
+        let mut servers = checked.clone().flat_map(|upstream| upstream.servers());
+        if checked.next().is_some() && !servers.any(|server| server.is_up() == Some(true)) {
+            return Err(NotReady::NoUpstream);
+        }
+        self.0.was_ready.store(true, Relaxed);
+        Ok(())
     }
 
     /// Whether it stops.

@@ -44,6 +44,7 @@ use crate::{
     policy::superseded::Superseded,
     proxy::{
         tls::CertificateError,
+        upstream::Shared,
         worker::{Drained, Listeners, Orders, Phase, Settings, Worker},
     },
     tenants::TenantTable,
@@ -195,6 +196,11 @@ impl Gateway {
     /// How the ledger does; none where none is kept.
     pub fn ledger(&self) -> Option<&Arc<LedgerStatus>> {
         self.keeper.as_ref().map(Keeper::status)
+    }
+
+    /// The upstreams, in the order of the configuration, and how their servers do.
+    pub fn upstreams(&self) -> Vec<Arc<Shared>> {
+        self.control.upstreams()
     }
 
     /// What can end a drain of this gateway before its time.

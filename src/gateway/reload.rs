@@ -119,11 +119,12 @@ impl Control {
             Ok(opened) => opened,
             Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
         };
-        let parts = match Parts::read(&loaded.config, &self.0.tickets, clock) {
-            Ok(parts) => parts,
-            // The files have changed since they were checked.
-            Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
-        };
+        let parts =
+            match Parts::read(&loaded.config, &before.snapshot.upstreams, &self.0.tickets, clock) {
+                Ok(parts) => parts,
+                // The files have changed since they were checked.
+                Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
+            };
         let Loaded { config, effective, hash, .. } = loaded;
         let kept = kept(&before.config, &config);
         let (table, directory) = tenants;
@@ -134,6 +135,7 @@ impl Control {
         let config_hash = hash_text(&hash);
         *locked(&self.0.directory) = directory;
         self.replace_current(Current { config, hash, effective, snapshot, listeners });
+        self.check_upstreams();
         adopted.into_iter().for_each(|adopt| adopt());
         Ok(Reloaded { config_hash, tenants: count, kept, warnings: problems })
     }

@@ -26,7 +26,7 @@ mod serving;
 pub(crate) mod snapshot;
 pub mod tls;
 mod upgrade;
-mod upstream;
+pub mod upstream;
 pub(crate) mod worker;
 
 /// Fresh random bytes from the operating system's generator.

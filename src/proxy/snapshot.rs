@@ -3,16 +3,13 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use rustls::ClientConfig;
 use tokio_rustls::TlsAcceptor;
 
-use super::{admission::TenantView, upstream::Upstream};
-use crate::{
-    audit::Journal,
-    clock::Clock,
-    config::{self, Limits},
-    tenants::TenantTable,
+use super::{
+    admission::TenantView,
+    upstream::{Shared, Upstream},
 };
+use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable};
 
 /// What all workers go by until the next reload.
 pub(crate) struct Snapshot {
@@ -22,7 +19,7 @@ pub(crate) struct Snapshot {
     /// The port that plain listeners redirect to.
     pub(crate) https_port: u16,
     /// In the order of the configuration: a tenant knows its upstream by number, and both change together.
-    pub(crate) upstreams: Vec<(config::Upstream, Option<Arc<ClientConfig>>)>,
+    pub(crate) upstreams: Vec<Arc<Shared>>,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) tenants: Arc<TenantTable>,
     /// How long open exchanges may finish at a stop.
@@ -37,26 +34,25 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(snapshot: Arc<Snapshot>, journal: &Rc<Journal>, clock: &Clock) -> Self {
-        let upstreams = snapshot.upstreams.iter();
-        let upstreams =
-            upstreams.map(|(settings, tls)| Upstream::new(settings.clone(), tls.clone()));
-        let table = Arc::clone(&snapshot.tenants);
-        Self {
-            tenants: TenantView::new(table, Rc::clone(journal), clock.clone()),
-            upstreams: upstreams.collect(),
-            snapshot,
-        }
-    }
-
-    /// The next view of the worker that has this one: what it keeps of its applications goes on.
-    pub(crate) fn after(
-        _before: &Self,
+    /// The view of a worker that has `before`, if it has one: what it keeps of its applications goes on.
+    pub(crate) fn new(
         snapshot: Arc<Snapshot>,
+        before: Option<&Self>,
         journal: &Rc<Journal>,
         clock: &Clock,
     ) -> Self {
-        Self::new(snapshot, journal, clock)
+        let upstream = |shared: &Arc<Shared>| {
+            let before = before.and_then(|before| {
+                before.upstreams.iter().find(|upstream| upstream.name() == shared.name())
+            });
+            Upstream::new(Arc::clone(shared), before)
+        };
+        let table = Arc::clone(&snapshot.tenants);
+        Self {
+            tenants: TenantView::new(table, Rc::clone(journal), clock.clone()),
+            upstreams: snapshot.upstreams.iter().map(upstream).collect(),
+            snapshot,
+        }
     }
 
     pub(crate) fn limits(&self) -> &Arc<Limits> {

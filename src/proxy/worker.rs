@@ -148,7 +148,7 @@ impl Worker {
         let journal = Journal::new(Arc::clone(&settings.books), evidence);
         let clock = settings.clock.clone();
         Rc::new(Self {
-            view: RefCell::new(Rc::new(View::new(snapshot, &journal, &clock))),
+            view: RefCell::new(Rc::new(View::new(snapshot, None, &journal, &clock))),
             clock,
             journal,
             connections: Rc::new(Connections::new()),
@@ -209,7 +209,7 @@ impl Worker {
     ) {
         while let Some(Adoption { snapshot, listeners, done }) = adoptions.recv().await {
             let listening = listeners.watched().map(|listeners| self.accept_on(listeners, &phase));
-            let view = View::after(&self.view(), snapshot, &self.journal, &self.clock);
+            let view = View::new(snapshot, Some(&*self.view()), &self.journal, &self.clock);
             self.view.replace(Rc::new(view));
             // Who asked may have lost patience.
             let _ = done.send(listening);

@@ -59,4 +59,4 @@ impl Written for Listen {
 }
 
 /// What is said of a key that nothing reads yet.
-pub(super) const NO_EFFECT: &str = "has no effect in this version";
+const NO_EFFECT: &str = "has no effect in this version";

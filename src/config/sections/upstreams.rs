@@ -4,15 +4,13 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     config::{
-        ServerAddress, Upstream,
+        Health, ServerAddress, Upstream,
         problem::Problem,
         reader::{Node, Table},
         written::{Written, quoted},
     },
     tenants::split_authority,
 };
-
-use super::reserved::NO_EFFECT;
 
 /// Reads every upstream, in the order written.
 pub(super) fn read(root: &Table<'_>) -> Vec<Upstream> {
@@ -64,8 +62,8 @@ fn read_upstream(node: &Node<'_>) -> Option<Upstream> {
             |node| node.number(0..=MAX_IDLE_CONNECTIONS),
         ),
         ca: table.optional("ca", |node| node.path()),
+        health: read_health(&table),
     };
-    read_health(&table);
     judge_ca(&table, &upstream);
     Some(resolve(upstream, node))
 }
@@ -88,20 +86,56 @@ fn timeout(node: Node<'_>) -> Option<Duration> {
     node.duration(TIMEOUT)
 }
 
-fn read_health(table: &Table<'_>) {
-    let health = table.inner("health");
-    if !health.is_written() {
-        return;
+fn read_health(table: &Table<'_>) -> Option<Health> {
+    let table = table.inner("health");
+    if !table.is_written() {
+        return None;
     }
-    health.get("path", "/up".to_owned(), |node| {
-        let text = node.text()?;
-        let is_path = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic());
-        is_path.then(|| text.to_owned()).or_else(|| node.refuse("a path", "write \"/up\""))
-    });
-    health.get("interval", Duration::from_secs(5), |node| node.duration(HEALTH_INTERVAL));
-    let problem = Problem::warning(health.place(), health.key(), NO_EFFECT);
-    let help = "passive checks are always on; it is checked, so that it can stay";
-    health.reader.push(problem.help(help.to_owned()));
+    let Health { path, host: _, interval, timeout, fall, rise } = Health::default();
+    let interval = table.get("interval", interval, |node| node.duration(HEALTH_INTERVAL));
+    Some(Health {
+        path: table.get("path", path, read_path),
+        host: table.optional("host", read_host),
+        interval,
+        // A shorter interval takes the default down with it; only a time that somebody wrote can contradict.
+        timeout: table.get("timeout", timeout.min(interval), |node| {
+            let timeout = node.duration(HEALTH_TIMEOUT)?;
+            if timeout > interval {
+                let expected =
+                    format!("no more than the interval, which is {}", interval.written());
+                return node.refuse(expected, "lower it, or raise the interval");
+            }
+            Some(timeout)
+        }),
+        fall: table.get("fall", fall, |node| node.number(HEALTH_IN_A_ROW)),
+        rise: table.get("rise", rise, |node| node.number(HEALTH_IN_A_ROW)),
+    })
+}
+
+fn read_path(node: Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let is_path = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
+    is_path.then(|| text.to_owned()).or_else(|| node.refuse("a path", "write \"/up\""))
+}
+
+fn read_host(node: Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let is_authority = split_authority(text).is_some();
+    let help = "write \"acme.example\", with a port where it is not the scheme's own";
+    is_authority.then(|| text.to_owned()).or_else(|| node.refuse("a host", help))
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            path: "/up".to_owned(),
+            host: None,
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            fall: 3,
+            rise: 2,
+        }
+    }
 }
 
 fn judge_ca(table: &Table<'_>, upstream: &Upstream) {
@@ -178,4 +212,8 @@ const SERVER: &str = "a server such as \"http://127.0.0.1:8000\"";
 const MAX_UPSTREAMS: usize = 65_536;
 const MAX_IDLE_CONNECTIONS: usize = 10_000;
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
-const HEALTH_INTERVAL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
+const HEALTH_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_hours(1);
+const HEALTH_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_hours(1);
+const HEALTH_IN_A_ROW: RangeInclusive<u32> = 1..=100;

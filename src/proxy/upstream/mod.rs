@@ -1,9 +1,15 @@
 //! One worker's connections to the applications: opened, kept alive, balanced, and given up when they fail.
 //!
-//! Each worker has its own: no connection is shared between threads, and nothing here takes a lock. The price is that
-//! a server sees up to `idle_connections` unused connections from each worker.
+//! Each worker has its own: no connection is shared between threads, and no request takes a lock here. The price is that
+//! a server sees up to `idle_connections` unused connections from each worker. How a server does, all workers know
+//! together (`state.rs`): one that failed one of them (`ejection.rs`), or active checks (`health.rs`), is left alone by
+//! all.
 
+mod connect;
+mod ejection;
+mod health;
 mod server;
+mod state;
 mod stream;
 
 use std::{
@@ -20,23 +26,21 @@ use std::{
 use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{
-    net::{TcpStream, UnixStream},
-    time::{Instant, timeout, timeout_at},
-};
-use tokio_rustls::TlsConnector;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
 
+pub(crate) use connect::ConnectError;
+pub use health::check_health;
 pub(crate) use server::Lease;
-use server::{Idle, Link, Server};
-use stream::{Stream, UpstreamIo, is_closing};
+use server::{Choice, Idle, Link, Server};
+pub use state::{Check, ServerState, Shared};
+use stream::{UpstreamIo, is_closing};
 
 use super::{
     body::{Fault, Progress, RequestBody},
     forward, limits,
 };
-use crate::config::{self, ServerAddress};
+use crate::config;
 
 /// Why an application gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -59,45 +63,39 @@ pub(crate) enum Error {
     Late,
 }
 
-/// Why a connection could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
-    /// The handshake of HTTP failed: the connection closed at once.
-    #[error("the connection closed before the first request")]
-    Http(#[source] hyper::Error),
-    /// The address can't be reached, or its certificate is not trusted.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// It took longer than `connect_timeout`.
-    #[error("no connection within connect_timeout")]
-    Late,
-    /// The host is no name that a certificate can have.
-    #[error("the host is no name that a certificate can have")]
-    Name,
-}
-
 /// An application, as one worker sees it.
 pub(crate) struct Upstream {
-    settings: config::Upstream,
-    tls: Option<Arc<ClientConfig>>,
+    shared: Arc<Shared>,
     servers: Vec<Rc<Server>>,
     /// Where the next look for a server begins.
     turn: Cell<usize>,
 }
 
 impl Upstream {
-    /// An application of `settings`; `tls` verifies its `https://` servers.
-    pub(crate) fn new(settings: config::Upstream, tls: Option<Arc<ClientConfig>>) -> Self {
-        let server = |address: &ServerAddress| {
-            Rc::new(Server::new(address.clone(), settings.idle_connections))
+    /// One worker's part of `shared`. Connections of the same servers that it kept `before`, a reload ago, it keeps.
+    pub(crate) fn new(shared: Arc<Shared>, before: Option<&Self>) -> Self {
+        let before = before.map_or(&[][..], |before| &before.servers);
+        let server = |state: &Arc<ServerState>| {
+            let vitals = state.vitals();
+            let before = before.iter().find(|server| Arc::ptr_eq(&server.vitals, vitals));
+            Server::new(vitals, shared.settings().idle_connections, before)
         };
-        let servers = settings.servers.iter().map(server).collect();
-        Self { settings, tls, servers, turn: Cell::new(0) }
+        let servers = shared.servers().iter().map(server).collect();
+        Self { shared, servers, turn: Cell::new(0) }
+    }
+
+    fn settings(&self) -> &config::Upstream {
+        self.shared.settings()
+    }
+
+    /// Its name in the configuration.
+    pub(crate) fn name(&self) -> &str {
+        self.shared.name()
     }
 
     /// The longest silence within an answer's body.
     pub(crate) fn body_timeout(&self) -> Duration {
-        self.settings.body_timeout
+        self.settings().body_timeout
     }
 
     /// Sends one request and waits for the head of its answer.
@@ -111,11 +109,11 @@ impl Upstream {
         fresh: bool,
     ) -> Result<(Response<Incoming>, Lease), Error> {
         let progress = Rc::clone(request.body().progress());
-        let server = self.choose(&[]).ok_or(Error::Connect(ConnectError::Late))?;
-        let kept = if fresh { None } else { self.lease_idle(&server, &progress).await };
+        let choice = self.choose(&[]).ok_or(Error::Connect(ConnectError::Late))?;
+        let kept = if fresh { None } else { self.lease_idle(&choice, &progress).await };
         let Some(lease) = kept else {
             // Opening is rare, and what it needs must not make every exchange's future larger.
-            let lease = Box::pin(self.open(server, &progress)).await.map_err(Error::Connect)?;
+            let lease = Box::pin(self.open(choice, &progress)).await.map_err(Error::Connect)?;
             return self.send_on(lease, request).await.map_err(|failure| failure.error);
         };
         let copy = repeatable(&request);
@@ -125,8 +123,8 @@ impl Upstream {
             Err(Failure { error, stale: true, .. }) => copy.ok_or(error)?,
             Err(Failure { error, .. }) => return Err(error),
         };
-        debug!(upstream = self.settings.name, "a kept connection had closed: trying a fresh one");
-        let lease = Box::pin(self.open(server, &progress)).await.map_err(Error::Connect)?;
+        debug!(upstream = self.shared.name(), "a kept connection had closed: trying a fresh one");
+        let lease = Box::pin(self.open(choice, &progress)).await.map_err(Error::Connect)?;
         self.send_on(lease, again).await.map_err(|failure| failure.error)
     }
 
@@ -144,13 +142,13 @@ impl Upstream {
         let mut waiting_since = Instant::now();
         loop {
             waiting_since = waiting_since.max(progress.moved_at());
-            let deadline = waiting_since + self.settings.response_timeout;
+            let deadline = waiting_since + self.settings().response_timeout;
             match timeout_at(deadline, &mut answer).await {
                 Ok(Ok(response)) if !forward::is_clearly_framed(response.headers()) => {
-                    return Err(Failure::of(lease.blame(&self.settings.name, Error::Framing)));
+                    return Err(Failure::of(lease.blame(self.shared.name(), Error::Framing)));
                 }
                 Ok(Ok(response)) => {
-                    lease.server.succeeded();
+                    lease.praise(self.shared.name());
                     return Ok((response, lease));
                 }
                 Ok(Err(mut failed)) => {
@@ -164,71 +162,89 @@ impl Upstream {
                     if unsent.is_some() || stale {
                         return Err(Failure { error, unsent, stale });
                     }
-                    return Err(Failure::of(lease.blame(&self.settings.name, error)));
+                    return Err(Failure::of(lease.blame(self.shared.name(), error)));
                 }
                 // The time runs from the last part of the request's body; where the downstream owes the next
                 // part, the time limit is the body's own.
                 Err(_) if progress.moved_at() > waiting_since => {}
                 Err(_) if progress.waits_for_downstream() => waiting_since = Instant::now(),
-                Err(_) => return Err(Failure::of(lease.blame(&self.settings.name, Error::Late))),
+                Err(_) => return Err(Failure::of(lease.blame(self.shared.name(), Error::Late))),
             }
         }
     }
 
     /// A kept connection to `server` that is still open, if there is one: the newest.
-    async fn lease_idle(&self, server: &Rc<Server>, progress: &Rc<Progress>) -> Option<Lease> {
+    async fn lease_idle(&self, choice: &Choice, progress: &Rc<Progress>) -> Option<Lease> {
         loop {
-            let Idle { mut link, since } = server.idle.borrow_mut().pop()?;
-            let stale = since.elapsed() > self.settings.idle_timeout;
+            let Idle { mut link, since } = choice.server.idle.borrow_mut().pop()?;
+            let stale = since.elapsed() > self.settings().idle_timeout;
             if stale || link.sender.is_closed() {
                 continue;
             }
             if link.sender.is_ready() || link.sender.ready().await.is_ok() {
                 link.heard.store(false, Relaxed);
-                return Some(Lease::new(link, Rc::clone(server), progress, true));
+                return Some(Lease::new(link, choice.clone(), progress, true));
             }
         }
     }
 
-    /// A new connection to `server`, or to whichever other takes it.
+    /// A new connection to the chosen server, or to whichever other takes it.
     async fn open(
         &self,
-        mut server: Rc<Server>,
+        mut choice: Choice,
         progress: &Rc<Progress>,
     ) -> Result<Lease, ConnectError> {
         let mut tried = Vec::new();
         loop {
-            let connected = timeout(self.settings.connect_timeout, self.connect(&server)).await;
-            let error = match connected.unwrap_or(Err(ConnectError::Late)) {
-                Ok(link) => return Ok(Lease::new(link, server, progress, false)),
+            let connected = timeout(self.settings().connect_timeout, self.connect(&choice.server));
+            let error = match connected.await.unwrap_or(Err(ConnectError::Late)) {
+                Ok(link) => return Ok(Lease::new(link, choice, progress, false)),
                 Err(error) => error,
             };
-            server.failed(&self.settings.name, &error);
-            tried.push(server);
+            choice.failed(self.shared.name(), &error);
+            tried.push(choice.server);
             match self.choose(&tried) {
-                Some(next) => server = next,
+                Some(next) => choice = next,
                 None => return Err(error),
             }
         }
     }
 
-    /// The server with the fewest exchanges under way, beginning with the one whose turn it is; an ejected one only
-    /// where all are.
-    fn choose(&self, tried: &[Rc<Server>]) -> Option<Rc<Server>> {
+    /// The server with the fewest exchanges under way, beginning with the one whose turn it is; one that is ejected, or
+    /// down, only where all are.
+    fn choose(&self, tried: &[Rc<Server>]) -> Option<Choice> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let count = self.servers.len();
         let in_turn = (0..count).map(|offset| &self.servers[turn.wrapping_add(offset) % count]);
         let untried = in_turn.filter(|server| !tried.iter().any(|other| Rc::ptr_eq(server, other)));
-        let now = if count > 1 { Some(Instant::now()) } else { None };
-        let best = untried.min_by_key(|server| (server.is_ejected(now), server.busy.get()));
-        best.cloned()
+        loop {
+            let server = untried.clone().min_by_key(|server| self.rank(server))?;
+            let seen = server.vitals.ejection.look();
+            let chosen = if seen.is_fine() {
+                Some(seen)
+            } else {
+                server.vitals.ejection.choose(seen, ejection::now())
+            };
+            if let Some(seen) = chosen {
+                return Some(Choice { server: Rc::clone(server), seen });
+            }
+        }
+    }
+
+    /// Less is better.
+    fn rank(&self, server: &Server) -> (bool, bool, usize) {
+        let is_down = self.settings().health.is_some() && server.vitals.is_down();
+        let seen = server.vitals.ejection.look();
+        let is_ejected = !seen.is_fine() && seen.is_ejected(ejection::now());
+        (is_down, is_ejected, server.busy.get())
     }
 
     async fn connect(&self, server: &Server) -> Result<Link, ConnectError> {
-        let stream = self.connect_stream(&server.address).await?;
+        let slot = server.vitals.take_slot();
+        let stream = connect::connect(&server.vitals.address, self.shared.tls()).await?;
         let heard = Arc::new(AtomicBool::new(false));
-        let io = UpstreamIo::new(stream, Arc::clone(&heard));
+        let io = UpstreamIo::new(stream, Arc::clone(&heard), slot);
         let mut builder = http1::Builder::new();
         builder.max_headers(limits::RESPONSE_FIELDS).max_buf_size(limits::RESPONSE_HEAD_BYTES);
         let handshake = builder.handshake(TokioIo::new(io)).await;
@@ -241,26 +257,12 @@ impl Upstream {
         Ok(Link { sender, driver: driver.abort_handle(), heard, released: false })
     }
 
-    async fn connect_stream(&self, address: &ServerAddress) -> Result<Stream, ConnectError> {
-        match address {
-            ServerAddress::Plain { host, port } => Ok(Stream::Tcp(connect_tcp(host, *port).await?)),
-            ServerAddress::Tls { host, port } => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| ConnectError::Name)?;
-                let Some(tls) = &self.tls else { return Err(ConnectError::Name) };
-                let stream = connect_tcp(host, *port).await?;
-                let connector = TlsConnector::from(Arc::clone(tls));
-                let stream = connector.connect(name, stream).await?;
-                Ok(Stream::Tls(Box::new(stream)))
-            }
-            ServerAddress::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
-        }
-    }
-
     /// Closes kept connections that nobody has used for `idle_timeout`.
     pub(crate) fn sweep(&self) {
         for server in &self.servers {
             let keep = |idle: &Idle| {
-                !idle.link.sender.is_closed() && idle.since.elapsed() <= self.settings.idle_timeout
+                !idle.link.sender.is_closed()
+                    && idle.since.elapsed() <= self.settings().idle_timeout
             };
             server.idle.borrow_mut().retain(keep);
         }
@@ -300,10 +302,4 @@ fn is_closed(error: &hyper::Error) -> bool {
     let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     let reset = io.is_some_and(|error| is_closing(error.kind()));
     error.is_incomplete_message() || error.is_canceled() || error.is_closed() || reset
-}
-
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }

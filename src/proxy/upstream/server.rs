@@ -1,33 +1,43 @@
-//! One server of an application: its kept connections, and whether it is to be left alone.
+//! One server of an application, as one worker has it: its kept connections, and what is under way.
 
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use hyper::client::conn::http1::SendRequest;
 use tokio::{task::AbortHandle, time::Instant};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     super::body::{Progress, RequestBody},
     Error,
+    ejection::{self, Seen},
+    state::Vitals,
 };
 use crate::config::ServerAddress;
 
 /// One server of an application.
 pub(crate) struct Server {
-    pub(super) address: ServerAddress,
+    /// What all workers know of it.
+    pub(super) vitals: Arc<Vitals>,
     pub(super) idle: RefCell<Vec<Idle>>,
-    pub(super) idle_limit: usize,
+    idle_limit: Cell<usize>,
     /// Exchanges under way.
     pub(super) busy: Cell<usize>,
-    /// Failures without a success between them.
-    pub(super) failures: Cell<u32>,
-    /// Until when no request is sent there, as long as there is another.
-    pub(super) ejected_until: Cell<Option<Instant>>,
+    /// Requests sent by this worker, which alone writes it.
+    requests: Arc<AtomicU64>,
+}
+
+/// A server that an exchange has chosen, and what was known of it then.
+#[derive(Clone)]
+pub(super) struct Choice {
+    pub(super) server: Rc<Server>,
+    pub(super) seen: Seen,
 }
 
 pub(super) struct Idle {
@@ -50,70 +60,88 @@ pub(super) struct Link {
 pub(crate) struct Lease {
     /// Gone only while the lease is being given back.
     pub(super) link: Option<Link>,
-    pub(super) server: Rc<Server>,
+    choice: Choice,
     pub(super) progress: Rc<Progress>,
     /// Whether the connection had served another exchange before.
     pub(super) kept: bool,
 }
 
 impl Server {
-    /// A server of which at most `idle_limit` unused connections are kept.
-    pub(super) fn new(address: ServerAddress, idle_limit: usize) -> Self {
-        Self {
-            address,
+    /// A server of which at most `idle_limit` unused connections are kept. Of the one that this worker had `before`,
+    /// those that are kept stay, and those that are out come back; but not over TLS: which authority they were verified
+    /// with may be what has changed.
+    pub(super) fn new(
+        vitals: &Arc<Vitals>,
+        idle_limit: usize,
+        before: Option<&Rc<Self>>,
+    ) -> Rc<Self> {
+        let over_tls = matches!(vitals.address, ServerAddress::Tls { .. });
+        if let Some(before) = before.filter(|_| !over_tls) {
+            before.idle_limit.set(idle_limit);
+            return Rc::clone(before);
+        }
+        let requests = before.map(|before| Arc::clone(&before.requests));
+        Rc::new(Self {
+            vitals: Arc::clone(vitals),
             idle: RefCell::default(),
-            idle_limit,
+            idle_limit: Cell::new(idle_limit),
             busy: Cell::new(0),
-            failures: Cell::new(0),
-            ejected_until: Cell::new(None),
-        }
-    }
-
-    pub(super) fn is_ejected(&self, now: Option<Instant>) -> bool {
-        matches!((now, self.ejected_until.get()), (Some(now), Some(until)) if now < until)
-    }
-
-    pub(super) fn succeeded(&self) {
-        self.failures.set(0);
-        self.ejected_until.set(None);
-    }
-
-    /// Notes a failure; the server is left alone for a time that doubles with each. What was under way when it failed
-    /// last, and fails too, says nothing new.
-    pub(super) fn failed(&self, upstream: &str, error: &dyn std::error::Error) {
-        if self.is_ejected(Some(Instant::now())) {
-            return debug!(upstream, server = %self.address, %error, "an upstream server failed");
-        }
-        let failures = self.failures.get().saturating_add(1);
-        self.failures.set(failures);
-        let pause = EJECTION.saturating_mul(1 << failures.min(6)).min(LONGEST_EJECTION);
-        self.ejected_until.set(Some(Instant::now() + pause));
-        warn!(upstream, server = %self.address, %error, failures, "an upstream server failed");
+            requests: requests.unwrap_or_else(|| vitals.request_counter()),
+        })
     }
 }
 
-/// How long a server is left alone after its first failure, halved.
-const EJECTION: Duration = Duration::from_millis(500);
+impl Choice {
+    /// Notes that a request is sent there.
+    fn count_request(&self) {
+        let requests = &self.server.requests;
+        requests.store(requests.load(Relaxed).wrapping_add(1), Relaxed);
+    }
 
-const LONGEST_EJECTION: Duration = Duration::from_secs(30);
+    pub(super) fn succeeded(&self, upstream: &str) {
+        let vitals = &self.server.vitals;
+        if vitals.ejection.succeeded(self.seen) {
+            info!(upstream, server = %vitals.address, "an upstream server answers again");
+        }
+    }
+
+    /// Notes a failure: the server is left alone for a while.
+    pub(super) fn failed(&self, upstream: &str, error: &dyn std::error::Error) {
+        let vitals = &self.server.vitals;
+        vitals.count_failure();
+        match vitals.ejection.failed(self.seen, ejection::now()) {
+            Some(failures) => {
+                warn!(upstream, server = %vitals.address, %error, failures, "an upstream server failed");
+            }
+            None => debug!(upstream, server = %vitals.address, %error, "an upstream server failed"),
+        }
+    }
+}
 
 impl Lease {
-    pub(super) fn new(link: Link, server: Rc<Server>, progress: &Rc<Progress>, kept: bool) -> Self {
-        server.busy.set(server.busy.get() + 1);
-        Self { link: Some(link), server, progress: Rc::clone(progress), kept }
+    pub(super) fn new(link: Link, choice: Choice, progress: &Rc<Progress>, kept: bool) -> Self {
+        choice.count_request();
+        choice.server.busy.set(choice.server.busy.get() + 1);
+        Self { link: Some(link), choice, progress: Rc::clone(progress), kept }
+    }
+
+    /// Notes that the server has answered.
+    pub(super) fn praise(&self, upstream: &str) {
+        self.choice.succeeded(upstream);
     }
 
     /// Notes that the server is to blame for an error; gives the connection up.
     pub(super) fn blame(self, upstream: &str, error: Error) -> Error {
-        self.server.failed(upstream, &error);
+        self.choice.failed(upstream, &error);
         error
     }
 
     /// Keeps the connection for the next request. It is closed instead where the request's body was not read to its
     /// end: the application answered without it, and what is left of it would be read as the next request.
     pub(crate) fn give_back(mut self) {
-        let mut idle = self.server.idle.borrow_mut();
-        if !self.progress.is_done() || idle.len() >= self.server.idle_limit {
+        let server = Rc::clone(&self.choice.server);
+        let mut idle = server.idle.borrow_mut();
+        if !self.progress.is_done() || idle.len() >= server.idle_limit.get() {
             return;
         }
         if let Some(link) = self.link.take() {
@@ -131,7 +159,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.server.busy.set(self.server.busy.get() - 1);
+        let busy = &self.choice.server.busy;
+        busy.set(busy.get() - 1);
     }
 }
 

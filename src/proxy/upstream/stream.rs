@@ -16,6 +16,8 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use super::state::Slot;
+
 /// The I/O of an upstream connection.
 ///
 /// An application may answer before it has read the whole request, and close. What is still written then fails, and
@@ -27,6 +29,8 @@ pub(super) struct UpstreamIo {
     deaf: bool,
     /// Set when a byte comes.
     heard: Arc<AtomicBool>,
+    /// Given up when the connection is closed, whoever has it then.
+    _slot: Option<Slot>,
 }
 
 pub(super) enum Stream {
@@ -36,9 +40,14 @@ pub(super) enum Stream {
 }
 
 impl UpstreamIo {
-    /// Sets `heard` when a byte comes.
-    pub(super) fn new(stream: Stream, heard: Arc<AtomicBool>) -> Self {
-        Self { stream, deaf: false, heard }
+    /// Sets `heard` when a byte comes, and holds `slot` as long as it is open.
+    pub(super) fn new(stream: Stream, heard: Arc<AtomicBool>, slot: Slot) -> Self {
+        Self { stream, deaf: false, heard, _slot: Some(slot) }
+    }
+
+    /// One that nobody listens to, and that takes no slot.
+    pub(super) fn alone(stream: Stream) -> Self {
+        Self { stream, deaf: false, heard: Arc::default(), _slot: None }
     }
 
     /// Makes of a write that failed because the other side has closed one of `bytes` that succeeded.

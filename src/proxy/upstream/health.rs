@@ -1,0 +1,212 @@
+//! Active checks: each server is asked for a path now and then, on a connection of its own, and is down or up by what it
+//! answers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    task::JoinSet,
+    time::{sleep_until, timeout},
+};
+use tracing::{debug, info, warn};
+
+use super::{
+    super::{limits, random},
+    connect::{ConnectError, connect},
+    state::{Check, ServerState, Shared},
+    stream::UpstreamIo,
+};
+use crate::config::{Health, ServerAddress};
+
+/// Checks the servers of an application for ever, as its `health` says; where it has none there is nothing to do.
+/// Dropped, it ends all of its checks.
+pub async fn check_health(shared: Arc<Shared>) {
+    let mut checks = JoinSet::new();
+    for server in shared.servers() {
+        checks.spawn(check_server(Arc::clone(&shared), Arc::clone(server)));
+    }
+    while checks.join_next().await.is_some() {}
+}
+
+async fn check_server(shared: Arc<Shared>, server: Arc<ServerState>) {
+    let Some(health) = &shared.settings().health else { return };
+    let mut spread = FIRST_SPREAD;
+    loop {
+        let check = check(&shared, &server, health).await;
+        let next = check.at + spread.of(health.interval);
+        note(&shared, &server, check, health);
+        sleep_until(next.into()).await;
+        spread = SPREAD;
+    }
+}
+
+async fn check(shared: &Shared, server: &ServerState, health: &Health) -> Check {
+    let at = Instant::now();
+    let asked = timeout(health.timeout, ask(shared, server.address(), health)).await;
+    let status = asked.unwrap_or(Err(CheckError::Late));
+    let healthy = status.as_ref().is_ok_and(|s| s.is_success() || s.is_redirection());
+    let mut outcome = match status {
+        Ok(status) => status.as_u16().to_string(),
+        Err(error) => told(&error),
+    };
+    outcome.truncate(outcome.floor_char_boundary(Check::OUTCOME_BYTES));
+    Check { at, took: at.elapsed(), healthy, outcome }
+}
+
+fn note(shared: &Shared, server: &ServerState, check: Check, health: &Health) {
+    let (upstream, outcome) = (shared.name(), check.outcome.clone());
+    let was_known = server.is_up().is_some();
+    match server.vitals().note_check(check, health.fall, health.rise) {
+        Some(false) => {
+            warn!(upstream, server = %server.address(), outcome, "an upstream server is down");
+        }
+        Some(true) => {
+            // Whatever exchanges had against it is over, too.
+            server.vitals().ejection.forget();
+            if was_known {
+                info!(upstream, server = %server.address(), "an upstream server is up again");
+            }
+        }
+        None => {
+            debug!(upstream, server = %server.address(), outcome, "an upstream server was checked")
+        }
+    }
+}
+
+/// Why a check got no answer.
+#[derive(Debug, thiserror::Error)]
+enum CheckError {
+    #[error("no connection")]
+    Connect(#[source] ConnectError),
+    #[error("no HTTP answer")]
+    Http(#[from] hyper::Error),
+    #[error("no answer in time")]
+    Late,
+    #[error("a host or path that no request can have")]
+    Unsayable(#[from] http::Error),
+}
+
+async fn ask(
+    shared: &Shared,
+    address: &ServerAddress,
+    health: &Health,
+) -> Result<StatusCode, CheckError> {
+    let request = Request::get(&health.path)
+        .header(header::HOST, host(address, health))
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())?;
+    let connecting = timeout(shared.settings().connect_timeout, connect(address, shared.tls()));
+    let connected = connecting.await.unwrap_or(Err(ConnectError::Late));
+    let stream = connected.map_err(CheckError::Connect)?;
+    let mut builder = http1::Builder::new();
+    builder.max_headers(limits::RESPONSE_FIELDS).max_buf_size(limits::RESPONSE_HEAD_BYTES);
+    let io = TokioIo::new(UpstreamIo::alone(stream));
+    let (mut sender, connection) = builder.handshake(io).await?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        read_out(response.into_body()).await;
+        Ok(status)
+    };
+    tokio::select! {
+        biased;
+        answer = answer => answer,
+        // It ends before the answer only where the answer tells why: this waits for that.
+        never = async { drop(connection.await); std::future::pending().await } => never,
+    }
+}
+
+/// Reads what comes after the head, so that the server need not notice that nobody wants it; not all, if it is long.
+async fn read_out(mut body: Incoming) {
+    let mut left = MAX_BODY_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(bytes) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+fn host(address: &ServerAddress, health: &Health) -> String {
+    let own = match address {
+        ServerAddress::Plain { .. } | ServerAddress::Tls { .. } => {
+            let address = address.to_string();
+            address.split_once("://").map(|(_, authority)| authority.to_owned())
+        }
+        ServerAddress::Unix(_) => None,
+    };
+    health.host.clone().or(own).unwrap_or_else(|| "localhost".to_owned())
+}
+
+/// An error with all of its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    told
+}
+
+/// Between which hundredths of the interval the next check lies: so that those of many servers, and of many gateways,
+/// don't go on to come together.
+#[derive(Clone, Copy)]
+struct Spread {
+    from: u32,
+    to: u32,
+}
+
+impl Spread {
+    fn of(self, interval: Duration) -> Duration {
+        let width = self.to - self.from + 1;
+        let hundredths = self.from + u32::from_ne_bytes(random()) % width;
+        interval * hundredths / 100
+    }
+}
+
+const FIRST_SPREAD: Spread = Spread { from: 50, to: 100 };
+
+const SPREAD: Spread = Spread { from: 95, to: 105 };
+
+/// What is read of a body.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+const USER_AGENT: HeaderValue = HeaderValue::from_static("crumbgate-health");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_spread() {
+        let interval = Duration::from_secs(10);
+        for _ in 0..1000 {
+            let first = FIRST_SPREAD.of(interval).as_millis();
+            assert!((5000..=10_000).contains(&first), "{first}");
+            let next = SPREAD.of(interval).as_millis();
+            assert!((9500..=10_500).contains(&next), "{next}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_asked_by_its_own_authority() {
+        let mut health = Health::default();
+        let plain = ServerAddress::Plain { host: "::1".to_owned(), port: 80 };
+        assert_eq!(host(&plain, &health), "[::1]:80");
+        assert_eq!(host(&ServerAddress::Unix("/a".into()), &health), "localhost");
+        health.host = Some("acme.example".to_owned());
+        assert_eq!(host(&plain, &health), "acme.example");
+    }
+}
