@@ -7,30 +7,24 @@ mod audit;
 mod demo;
 mod explain;
 mod health;
+mod run;
+mod service;
 
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    thread,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
-use tokio::{
-    runtime,
-    signal::unix::{SignalKind, signal},
-};
-use tracing::{info, warn};
 
 use crate::{
     certificate,
     clock::Clock,
     config::{Config, Loaded, Place, Problem, Problems},
-    gateway::{Control, Cutter, Gateway, preflight},
-    policy::verdict::{Action, Direction},
-    telemetry::{self, Lines},
+    gateway::preflight,
+    telemetry,
 };
 
 /// A TLS-terminating reverse proxy that makes a cookie declaration true: undeclared cookies are stripped in both
@@ -121,9 +115,17 @@ enum Command {
     ///
     /// At the signal it drains: it accepts nothing new, finishes what is open for as long as server.drain allows, and
     /// cuts the rest; a second signal cuts at once. RUST_LOG (debug, or crumbgate::proxy=debug) shows more lines.
+    ///
+    /// At SIGHUP it reads the configuration anew.
     Run {
         #[command(flatten)]
         config: ConfigFile,
+        /// Take the place of the gateway that runs with the same state file, without losing a connection
+        ///
+        /// It hands over its listening sockets, and drains once this one serves. Where none runs, this one just starts;
+        /// where this one can't start, the other goes on.
+        #[arg(long)]
+        replace: bool,
     },
 }
 
@@ -147,7 +149,7 @@ pub fn main() -> ExitCode {
         Command::Explain(question) => explain::run(&question),
         Command::Health { config } => health::ask(&config.config),
         Command::Man => print_manual(),
-        Command::Run { config } => run(&config.config),
+        Command::Run { config, replace } => run::run(&config.config, replace),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
@@ -212,135 +214,6 @@ fn say(text: impl AsRef<[u8]>) -> Result<()> {
         written => written.context("standard output can't be written"),
     }
 }
-
-fn run(file: &Path) -> Result<ExitCode> {
-    let Some(loaded) = load(file) else { return Ok(ExitCode::FAILURE) };
-    let filter = std::env::var("RUST_LOG").ok();
-    let lines = telemetry::start(loaded.config.log, filter.as_deref())
-        .context("RUST_LOG: expected a level or target=level, as in debug")?;
-    let signals = Signals::catch()?;
-    serve_until_stopped(start(loaded)?, signals, &lines)
-}
-
-/// Starts a gateway on the machine's clock.
-fn start(loaded: Loaded) -> Result<Gateway> {
-    raise_file_limit(loaded.config.limits.connections);
-    let gateway = Gateway::start(loaded, Clock::system())?;
-    for address in gateway.https() {
-        info!(%address, "listening for https");
-    }
-    for address in gateway.http() {
-        info!(%address, "listening for http, to redirect");
-    }
-    Ok(gateway)
-}
-
-/// Serves until a signal says stop, then drains.
-fn serve_until_stopped(gateway: Gateway, mut signals: Signals, lines: &Lines) -> Result<ExitCode> {
-    let signal = signals.wait_for_stop(gateway.control());
-    info!(signal, "draining");
-    let books = gateway.books().clone();
-    cut_at_second_signal(gateway.cutter(), gateway.control().clone(), signals)?;
-    let report = gateway.drain();
-    let total = books.total();
-    for (direction, words) in [(Direction::Request, "requests"), (Direction::Response, "responses")]
-    {
-        info!(
-            seen = total.seen(direction),
-            kept = total.of(direction, Action::Keep),
-            rewritten = total.of(direction, Action::Rewrite),
-            stripped = total.stripped(direction),
-            renewed = total.of(direction, Action::Renew),
-            injected = total.of(direction, Action::Inject),
-            evicted = total.of(direction, Action::Evict),
-            "cookies of {words}"
-        );
-    }
-    if lines.lost() > 0 {
-        warn!(lost = lines.lost(), "log lines were lost: nobody read them in time");
-    }
-    if report.cut > 0 {
-        warn!(cut = report.cut, "stopped; exchanges that were still open after the drain were cut");
-    } else {
-        info!("stopped; every exchange was finished");
-    }
-    if report.failed_workers > 0 {
-        bail!("{} workers ended by a panic: please report it", report.failed_workers);
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Lets whoever asks twice not wait: a second signal ends the drain.
-fn cut_at_second_signal(cutter: Cutter, control: Control, mut signals: Signals) -> Result<()> {
-    let first = Instant::now();
-    let wait = move || {
-        let mut signal = signals.wait_for_stop(&control);
-        while first.elapsed() < ECHO {
-            signal = signals.wait_for_stop(&control);
-        }
-        warn!(signal, "a second signal: cutting what is still open");
-        cutter.cut();
-    };
-    let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait);
-    thread.map(drop).context("no thread could be started to wait for a second signal")
-}
-
-/// A signal that follows the first so closely is the same wish: `timeout` signals a process and then its group.
-const ECHO: Duration = Duration::from_millis(200);
-
-/// The signals that a gateway is told things by.
-struct Signals {
-    runtime: runtime::Runtime,
-    hangup: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    /// Catches them from now on: before anybody can know that the gateway is there.
-    fn catch() -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let guard = runtime.enter();
-        let hangup = signal(SignalKind::hangup())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        let terminate = signal(SignalKind::terminate())?;
-        drop(guard);
-        Ok(Self { runtime, hangup, interrupt, terminate })
-    }
-
-    /// Waits for the signal to stop, and says which it was. Until then each SIGHUP is a reload.
-    fn wait_for_stop(&mut self, control: &Control) -> &'static str {
-        loop {
-            let stop = self.runtime.block_on(async {
-                tokio::select! {
-                    _ = self.hangup.recv() => None,
-                    _ = self.interrupt.recv() => Some("SIGINT"),
-                    _ = self.terminate.recv() => Some("SIGTERM"),
-                }
-            });
-            match stop {
-                Some(signal) => return signal,
-                // How it went is logged, and kept for who asks.
-                None => drop(control.reload("SIGHUP")),
-            }
-        }
-    }
-}
-
-/// Lets the process open as many files as it may: each exchange needs one for either side.
-fn raise_file_limit(connections: usize) {
-    let needed = 2 * connections as u64 + FILES_BESIDE_CONNECTIONS;
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < needed => warn!(
-            limit,
-            needed, "limits.connections needs more open files than this process may have"
-        ),
-        Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of open files can't be raised"),
-    }
-}
-
-const FILES_BESIDE_CONNECTIONS: u64 = 64;
 
 /// Reads a configuration and everything that it names, and tells what is wrong or odd on standard error.
 fn load(file: &Path) -> Option<Loaded> {

@@ -215,6 +215,8 @@ pub struct Server {
     pub http: Vec<SocketAddr>,
     /// Data-path threads; `workers = 0` is one for each core.
     pub workers: NonZeroUsize,
+    /// Whether the gateway reloads when a file changes.
+    pub watch: bool,
     /// How long open exchanges may finish at a stop.
     pub drain: Duration,
     /// Networks whose forwarding fields are believed.

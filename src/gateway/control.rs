@@ -1,8 +1,10 @@
 //! What can be asked of a running gateway, and changed in it, from any thread.
 
 use std::{
-    fmt,
+    fmt, io,
     net::SocketAddr,
+    os::fd::OwnedFd,
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -18,7 +20,7 @@ use tokio::{
 use super::{
     StartError,
     assembly::{Parts, hash_text},
-    sockets::{Listener, ListenerKey},
+    sockets::{KeptSockets, Listener, ListenerKey},
     tenants::Directory,
 };
 use crate::{
@@ -51,6 +53,11 @@ pub(super) struct Inner {
     pub(super) changing: Mutex<()>,
     current: RwLock<Arc<Current>>,
     pub(super) directory: Mutex<Directory>,
+    /// The listening sockets, for a successor. Let go of when this gateway stops: a socket that is open, and that
+    /// nobody accepts from, would swallow connections.
+    sockets: Mutex<Vec<KeptSockets>>,
+    /// Who asked this gateway to stop, if it was not by a signal.
+    stop: watch::Sender<Option<&'static str>>,
     pub(super) lanes: Mutex<Vec<Lane>>,
     pub(super) last_reload: Mutex<LastReload>,
     ledger: Mutex<Option<Arc<LedgerStatus>>>,
@@ -169,6 +176,8 @@ impl Control {
             changing: Mutex::default(),
             current: RwLock::new(Arc::new(current)),
             directory: Mutex::new(directory),
+            sockets: Mutex::default(),
+            stop: watch::Sender::new(None),
             lanes: Mutex::default(),
             last_reload: Mutex::default(),
             ledger: Mutex::default(),
@@ -182,6 +191,57 @@ impl Control {
     /// Adds a worker that is to hear of reloads.
     pub(super) fn add_worker(&self, lane: Lane) {
         locked(&self.0.lanes).push(lane);
+    }
+
+    /// Keeps listening sockets for a successor.
+    pub(super) fn keep_sockets(&self, sockets: impl IntoIterator<Item = KeptSockets>) {
+        locked(&self.0.sockets).extend(sockets);
+    }
+
+    /// Keeps a listening socket of another part of the program for a successor, under its key and as that has it.
+    pub fn keep_socket(&self, key: &'static str, address: String, socket: OwnedFd) {
+        self.keep_sockets([KeptSockets { key, address, sockets: vec![socket] }]);
+    }
+
+    /// Copies of the listening sockets, each with its key and its address in the configuration.
+    pub(super) fn sockets_for_successor(&self) -> io::Result<Vec<(String, String, OwnedFd)>> {
+        let mut copies = Vec::new();
+        for KeptSockets { key, address, sockets } in locked(&self.0.sockets).iter() {
+            for socket in sockets {
+                copies.push(((*key).to_owned(), address.clone(), socket.try_clone()?));
+            }
+        }
+        Ok(copies)
+    }
+
+    /// Has the workers accept nothing new, and finish what is open.
+    pub(super) fn begin_drain(&self) {
+        locked(&self.0.sockets).clear();
+        self.phase().send_if_modified(|phase| {
+            let serves = *phase == Phase::Serve;
+            if serves {
+                *phase = Phase::Drain;
+            }
+            serves
+        });
+    }
+
+    /// Has whoever runs this gateway stop it, as if a signal had come.
+    pub fn ask_to_stop(&self, actor: &'static str) {
+        self.0.stop.send_replace(Some(actor));
+    }
+
+    /// Waits until somebody asks for a stop; says who.
+    pub async fn stop_asked(&self) -> &'static str {
+        let mut stop = self.0.stop.subscribe();
+        loop {
+            if let Some(actor) = *stop.borrow_and_update() {
+                return actor;
+            }
+            if stop.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Takes note that everything runs.
@@ -232,6 +292,11 @@ impl Control {
     /// The configuration that holds, but for its tenants: they are asked for one by one.
     pub fn config<T>(&self, ask: impl FnOnce(&Config) -> T) -> T {
         ask(&self.current().config)
+    }
+
+    /// The configuration's file, as it was named.
+    pub fn config_file(&self) -> PathBuf {
+        self.current().effective.path().to_owned()
     }
 
     /// Every value of the configuration that holds, with where it comes from.

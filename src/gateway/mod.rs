@@ -3,11 +3,15 @@
 //! - [`Gateway`] is the running thing: whoever has it can stop it.
 //! - [`Control`] is what can be asked of it and changed in it meanwhile, from any thread.
 //! - `assembly.rs`: a configuration made into what workers go by; `preflight.rs`: whether that would succeed.
-//! - `reload.rs`: a new configuration; `tenants.rs`: tenants that are set while it runs.
-//! - `sockets.rs`: listening sockets.
+//! - `reload.rs`: a new configuration, `files.rs`: when its files change; `tenants.rs`: tenants that are set while it runs.
+//! - `sockets.rs`: listening sockets; `inherited.rs`: those that another process has opened; `handover.rs`: giving them
+//!   to a process that takes the place of this one.
 
 mod assembly;
 mod control;
+mod files;
+mod handover;
+mod inherited;
 mod preflight;
 mod reload;
 mod sockets;
@@ -31,6 +35,8 @@ use tokio::{
 
 pub use assembly::verifier;
 pub use control::{Control, LastReload, NotReady, ReloadCheck, Status};
+pub use handover::{HandoverError, Predecessor};
+pub use inherited::Inherited;
 pub use preflight::preflight;
 pub use reload::{Kept, ReloadRefused, Reloaded};
 pub use sockets::{Listener, ListenerKey};
@@ -108,10 +114,19 @@ impl Gateway {
     /// Binds every listener, reads every certificate and starts the workers. When this returns, connections are
     /// accepted; on an error nothing is left running.
     pub fn start(loaded: Loaded, clock: Clock) -> Result<Self, StartError> {
+        Self::start_on(loaded, clock, &mut Inherited::default())
+    }
+
+    /// The same on listening sockets that another process has opened, as far as there are any.
+    pub fn start_on(
+        loaded: Loaded,
+        clock: Clock,
+        inherited: &mut Inherited,
+    ) -> Result<Self, StartError> {
         let workers = loaded.config.server.workers.get();
         let server = &loaded.config.server;
-        let https = sockets::bind_all(ListenerKey::Https, &server.https, workers)?;
-        let http = sockets::bind_all(ListenerKey::Http, &server.http, workers)?;
+        let https = sockets::bind_all(ListenerKey::Https, &server.https, workers, inherited)?;
+        let http = sockets::bind_all(ListenerKey::Http, &server.http, workers, inherited)?;
         let (sender, pages) = Keeper::queue(workers);
         let ledger = assembly::ledger_settings(&loaded.config, &loaded.hash, &clock);
         let evidence = ledger.as_ref().map(|ledger| (sender, ledger.window_s));
@@ -133,6 +148,7 @@ impl Gateway {
             settings: Arc::clone(&settings),
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
+        control.keep_sockets(https.kept.into_iter().chain(http.kept));
         let mut gateway = Self {
             control,
             workers: Vec::new(),
@@ -214,13 +230,7 @@ impl Gateway {
     }
 
     fn stop_workers(&mut self) -> DrainReport {
-        self.control.phase().send_if_modified(|phase| {
-            let serves = *phase == Phase::Serve;
-            if serves {
-                *phase = Phase::Drain;
-            }
-            serves
-        });
+        self.control.begin_drain();
         let mut report = DrainReport::default();
         for worker in self.workers.drain(..) {
             match worker.join() {

@@ -9,7 +9,7 @@ use std::{
 use tracing::{info, warn};
 
 use super::{
-    StartError,
+    Inherited, StartError,
     assembly::{Parts, hash_text},
     control::{Control, Current, LastReload, first, locked},
     preflight::{preflight, with_causes},
@@ -188,14 +188,17 @@ impl Control {
     ) -> Result<(Vec<Listeners>, Vec<Listener>), StartError> {
         let workers = locked(&self.0.lanes).len();
         let mut listeners = before.listeners.clone();
+        let mut kept = Vec::new();
         let mut open = |key, addresses: &[SocketAddr]| {
             let added = added(&before.listeners, key, addresses);
-            let bound = sockets::bind_all(key, &added, workers)?;
+            let bound = sockets::bind_all(key, &added, workers, &mut Inherited::default())?;
             listeners.extend(&bound.listeners);
+            kept.extend(bound.kept);
             Ok::<_, StartError>(bound.sockets)
         };
         let https = open(ListenerKey::Https, &server.https)?;
         let http = open(ListenerKey::Http, &server.http)?;
+        self.keep_sockets(kept);
         let pair = |(https, http): (Vec<TcpListener>, _)| Listeners { https, http };
         Ok((https.into_iter().zip(http).map(pair).collect(), listeners))
     }

@@ -3,12 +3,13 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     time::Duration,
 };
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::StartError;
+use super::{Inherited, StartError};
 
 /// The sockets of some listeners.
 pub(super) struct Bound {
@@ -16,6 +17,17 @@ pub(super) struct Bound {
     pub(super) listeners: Vec<Listener>,
     /// Each worker's sockets.
     pub(super) sockets: Vec<Vec<TcpListener>>,
+    /// The same sockets once more, for a successor.
+    pub(super) kept: Vec<KeptSockets>,
+}
+
+/// The sockets of one listener, kept open for a successor.
+#[derive(Debug)]
+pub(super) struct KeptSockets {
+    pub(super) key: &'static str,
+    /// As the configuration has it.
+    pub(super) address: String,
+    pub(super) sockets: Vec<OwnedFd>,
 }
 
 /// A listener.
@@ -48,30 +60,65 @@ impl ListenerKey {
     }
 }
 
-/// Binds each address once for each worker.
+/// Binds each address once for each worker, or takes the sockets that somebody else has opened for it.
 pub(super) fn bind_all(
     key: ListenerKey,
     addresses: &[SocketAddr],
     workers: usize,
+    inherited: &mut Inherited,
 ) -> Result<Bound, StartError> {
     let mut listeners = Vec::new();
+    let mut kept = Vec::new();
     let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
     for &configured in addresses {
         let fail = |source| StartError::Bind { key: key.as_str(), address: configured, source };
-        let (exact, opened) = listen(configured, workers).map_err(fail)?;
+        let given = inherited.take(key.as_str(), &configured.to_string());
+        let opened = if given.is_empty() {
+            listen(configured, workers)
+        } else {
+            given.into_iter().map(take_over).collect()
+        };
+        let opened = opened.map_err(fail)?;
+        let Some(exact) = opened.first().map(TcpListener::local_addr).transpose().map_err(fail)?
+        else {
+            continue;
+        };
         listeners.push(Listener { key, configured, exact });
-        for (worker, listener) in sockets.iter_mut().zip(opened) {
-            worker.push(listener);
-        }
+        let copies = opened.iter().map(|listener| listener.try_clone().map(OwnedFd::from));
+        let copies = copies.collect::<io::Result<_>>().map_err(fail)?;
+        let address = configured.to_string();
+        kept.push(KeptSockets { key: key.as_str(), address, sockets: copies });
+        spread(opened, &mut sockets).map_err(fail)?;
     }
-    Ok(Bound { listeners, sockets })
+    Ok(Bound { listeners, sockets, kept })
 }
 
-/// Opens a listening socket for each worker. Returns the address, too, with the port that the system chose.
+/// Gives each worker a socket, and each socket a worker: connections to one that nobody accepts from would wait for
+/// ever. There may be more of either.
+fn spread(opened: Vec<TcpListener>, workers: &mut [Vec<TcpListener>]) -> io::Result<()> {
+    for number in opened.len()..workers.len() {
+        let Some(shared) = opened.get(number % opened.len()) else { break };
+        workers[number].push(shared.try_clone()?);
+    }
+    let count = workers.len();
+    for (number, listener) in opened.into_iter().enumerate() {
+        workers[number % count].push(listener);
+    }
+    Ok(())
+}
+
+/// Makes a socket that somebody else has opened one of ours.
+fn take_over(socket: OwnedFd) -> io::Result<TcpListener> {
+    let socket = Socket::from(socket);
+    set_options(&socket)?;
+    Ok(socket.into())
+}
+
+/// Opens a listening socket for each worker.
 ///
 /// The first socket is opened without `SO_REUSEPORT`, so that an address that somebody listens on is refused instead
 /// of silently shared, also when two gateways start together. Only then is it shared, among the workers.
-fn listen(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     let first = tcp_socket(address)?;
     first.bind(&address.into())?;
     first.listen(BACKLOG)?;
@@ -86,7 +133,7 @@ fn listen(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<Tc
         socket.listen(BACKLOG)?;
         listeners.push(socket.into());
     }
-    Ok((exact, listeners))
+    Ok(listeners)
 }
 
 fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
@@ -96,11 +143,15 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    set_options(&socket)?;
+    Ok(socket)
+}
+
+fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     // Accepted connections inherit these two.
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-    Ok(socket)
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
 }
 
 pub(super) fn hint(error: &io::Error) -> &'static str {

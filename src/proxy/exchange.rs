@@ -69,6 +69,7 @@ impl Downstream {
             let page = rejection.into_response(Representation::asked_by(&fields), &id, http1);
             if bodiless { page.map(|_| Body::none()) } else { page }
         });
+        let response = last_of_its_connection(response, http1 && worker.connections.is_draining());
         let Some(mut record) = record else { return Ok(response) };
         record.set_status(response.status());
         Ok(response.map(|body| body.recorded_by(record)))
@@ -265,6 +266,17 @@ impl Downstream {
             drop(permit);
         });
     }
+}
+
+/// Says, if so, that the connection closes after this answer (RFC 9112, section 9.6).
+pub(super) fn last_of_its_connection(
+    mut response: Response<Body>,
+    is_last: bool,
+) -> Response<Body> {
+    if is_last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Puts in place what goes upstream (R1, R6).

@@ -11,6 +11,7 @@ use super::{
     admission,
     body::Body,
     connection::Activity,
+    exchange::last_of_its_connection,
     rejection::{Rejection, Representation},
     worker::Worker,
 };
@@ -35,6 +36,7 @@ pub(crate) async fn answer(
         let id = worker.request_ids.of(request.headers());
         rejection.into_response(Representation::asked_by(request.headers()), &id, true)
     });
+    let response = last_of_its_connection(response, worker.connections.is_draining());
     Ok(response.map(|body| body.recorded_by(record)))
 }
 

@@ -191,6 +191,7 @@ impl Worker {
         let emptied = tokio::select! {
             emptied = timeout(view.snapshot.drain, self.connections.emptied()) => emptied.is_ok(),
             Ok(_) = phase.wait_for(|phase| *phase == Phase::Cut) => false,
+            () = self.sweep_often() => false,
         };
         let cut = if emptied { 0 } else { self.connections.cut() };
         // What was cut ends within its next poll; what does not is dropped with the runtime.
@@ -242,6 +243,14 @@ impl Worker {
         };
         if timeout(LAST_PAGE, handed_on).await.is_err() {
             warn!("the ledger's queue is full: what was counted last may be missing");
+        }
+    }
+
+    /// Looks, for as long as a drain goes on, which connections nobody uses any more.
+    async fn sweep_often(&self) {
+        loop {
+            sleep(DRAIN_SWEEP).await;
+            self.connections.sweep(self.view().limits());
         }
     }
 
@@ -329,6 +338,9 @@ fn sweep_interval(limits: &Limits) -> Duration {
     let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.body_timeout);
     (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
+
+/// How often connections are looked at in a drain.
+const DRAIN_SWEEP: Duration = Duration::from_millis(50);
 
 /// How long to wait after a failed accept: file descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -15,6 +15,7 @@ mod evidence_faults;
 mod explain;
 mod export;
 mod forwarding;
+mod handover;
 mod harness;
 mod layering;
 #[path = "../ledger/mod.rs"]

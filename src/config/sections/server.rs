@@ -27,6 +27,7 @@ pub(super) fn read(root: &Table<'_>) -> Server {
         http,
         workers: workers(table.get("workers", 0, |node| node.number(0..=MAX_WORKERS))),
         drain: table.get("drain", Server::DEFAULT_DRAIN, read_drain),
+        watch: table.get("watch", false, |node| node.boolean()),
         trusted_proxies: table.list("trusted_proxies", Vec::new(), read_network),
     };
     judge_listeners(&table, &server);

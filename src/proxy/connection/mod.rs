@@ -118,6 +118,11 @@ impl Connections {
         }
     }
 
+    /// Whether every connection is to end: an answer says so, so that no further request comes over it.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
     /// Tells every connection to finish what is open: from now on idle ones close.
     pub(crate) fn drain(&self, limits: &Limits) {
         self.draining.set(true);
@@ -242,7 +247,11 @@ impl Connection {
         // Over HTTP/1.1 a head that has begun has a time limit of its own. Over HTTP/2 bytes alone are no head.
         let head = self.kind.get() == Kind::Http1 && activity.head_since.load(Relaxed) != NEVER;
         let unused = activity.is_idle() && !head && idle_for > millis(limits.idle_timeout);
-        draining && !fresh || unused || activity.resets_exceed(limits.h2_resets)
+        // A client that is about to send would find its connection closed. Each answer says now that it is the last one
+        // of its connection; only those that nobody has used for a moment close without having been told.
+        let in_use = self.kind.get() == Kind::Http1
+            && (!activity.is_idle() || head || idle_for <= millis(LINGER));
+        draining && !fresh && !in_use || unused || activity.resets_exceed(limits.h2_resets)
     }
 
     fn command(&self, order: Order, now: Millis) {
@@ -261,6 +270,9 @@ impl Connection {
 /// never answers the closing PING would stay for ever. The same time is granted to the handshake and the first request
 /// of a connection that was accepted just before the drain.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
+
+/// How long an HTTP/1.1 connection may be idle in a drain: whoever sends a request after the other does so sooner.
+const LINGER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,204 @@
+//! `crumbgate run`: from a configuration to a gateway that serves, and to its end.
+
+use std::{
+    io,
+    path::Path,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tracing::{info, warn};
+
+use super::service;
+use crate::{
+    clock::Clock,
+    config::Loaded,
+    gateway::{Control, Cutter, Gateway, Inherited, Predecessor},
+    policy::verdict::{Action, Direction},
+    telemetry::{self, Lines},
+};
+
+/// Serves until a signal, or a successor, says stop.
+pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
+    let Some(loaded) = super::load(file) else { return Ok(ExitCode::FAILURE) };
+    let filter = std::env::var("RUST_LOG").ok();
+    let lines = telemetry::start(loaded.config.log, filter.as_deref())
+        .context("RUST_LOG: expected a level or target=level, as in debug")?;
+    let signals = Signals::catch()?;
+    let (predecessor, mut inherited) = sockets(&loaded, replace)?;
+    let gateway = start(loaded, &mut inherited)?;
+    let unclaimed = inherited.unclaimed();
+    if !unclaimed.is_empty() {
+        bail!(
+            "the service manager listens on {}, which no listener of the configuration has: \
+             write it there, or take it out of the socket unit",
+            unclaimed.join(", ")
+        );
+    }
+    if let Some(predecessor) = predecessor {
+        predecessor.replace().context("this gateway serves, and the other one does, too")?;
+        info!("took the place of the gateway that ran before; it drains");
+    }
+    let control = gateway.control();
+    if let Err(error) = control.offer_handover() {
+        warn!(%error, "this gateway can't hand over its sockets: --replace won't find it");
+    }
+    control.watch_files();
+    service::watch(control);
+    service::ready();
+    serve_until_stopped(gateway, signals, &lines)
+}
+
+/// The listening sockets that are open already: those of the gateway to be replaced, or a service manager's.
+fn sockets(loaded: &Loaded, replace: bool) -> Result<(Option<Predecessor>, Inherited)> {
+    if replace {
+        let found = Predecessor::ask(&loaded.config.evidence.path)?;
+        if let Some((predecessor, inherited)) = found {
+            return Ok((Some(predecessor), inherited));
+        }
+        info!("there is no gateway to replace: this one just starts");
+    }
+    let inherited = Inherited::of_service_manager();
+    Ok((None, inherited.context("a socket of the service manager can't be used")?))
+}
+
+/// Starts a gateway on the machine's clock.
+pub(super) fn start(loaded: Loaded, inherited: &mut Inherited) -> Result<Gateway> {
+    raise_file_limit(loaded.config.limits.connections);
+    let gateway = Gateway::start_on(loaded, Clock::system(), inherited)?;
+    for address in gateway.https() {
+        info!(%address, "listening for https");
+    }
+    for address in gateway.http() {
+        info!(%address, "listening for http, to redirect");
+    }
+    Ok(gateway)
+}
+
+/// Serves until a signal says stop, then drains.
+pub(super) fn serve_until_stopped(
+    gateway: Gateway,
+    mut signals: Signals,
+    lines: &Lines,
+) -> Result<ExitCode> {
+    let signal = signals.wait_for_stop(gateway.control());
+    info!(signal, "draining");
+    if signal != Control::SUCCESSOR {
+        // A successor has told the manager that it is the one now.
+        service::stopping();
+    }
+    let books = gateway.books().clone();
+    cut_at_second_signal(gateway.cutter(), gateway.control().clone(), signals)?;
+    let report = gateway.drain();
+    let total = books.total();
+    for (direction, words) in [(Direction::Request, "requests"), (Direction::Response, "responses")]
+    {
+        info!(
+            seen = total.seen(direction),
+            kept = total.of(direction, Action::Keep),
+            rewritten = total.of(direction, Action::Rewrite),
+            stripped = total.stripped(direction),
+            renewed = total.of(direction, Action::Renew),
+            injected = total.of(direction, Action::Inject),
+            evicted = total.of(direction, Action::Evict),
+            "cookies of {words}"
+        );
+    }
+    if lines.lost() > 0 {
+        warn!(lost = lines.lost(), "log lines were lost: nobody read them in time");
+    }
+    if report.cut > 0 {
+        warn!(cut = report.cut, "stopped; exchanges that were still open after the drain were cut");
+    } else {
+        info!("stopped; every exchange was finished");
+    }
+    if report.failed_workers > 0 {
+        bail!("{} workers ended by a panic: please report it", report.failed_workers);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets whoever asks twice not wait: a second signal ends the drain.
+fn cut_at_second_signal(cutter: Cutter, control: Control, mut signals: Signals) -> Result<()> {
+    let first = Instant::now();
+    let wait = move || {
+        let mut signal = signals.wait_for_stop(&control);
+        while first.elapsed() < ECHO {
+            signal = signals.wait_for_stop(&control);
+        }
+        warn!(signal, "a second signal: cutting what is still open");
+        cutter.cut();
+    };
+    let thread = thread::Builder::new().name("signals".to_owned()).spawn(wait);
+    thread.map(drop).context("no thread could be started to wait for a second signal")
+}
+
+/// A signal that follows the first so closely is the same wish: `timeout` signals a process and then its group.
+const ECHO: Duration = Duration::from_millis(200);
+
+/// The signals that a gateway is told things by.
+pub(super) struct Signals {
+    runtime: runtime::Runtime,
+    hangup: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    /// Whether a stop was heard: a successor asks for it once, and that is no second signal.
+    has_stopped: bool,
+}
+
+impl Signals {
+    /// Catches them from now on: before anybody can know that the gateway is there.
+    pub(super) fn catch() -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let guard = runtime.enter();
+        let hangup = signal(SignalKind::hangup())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        drop(guard);
+        Ok(Self { runtime, hangup, interrupt, terminate, has_stopped: false })
+    }
+
+    /// Waits for the signal to stop, or for a successor, and says which it was. Until then each SIGHUP is a reload.
+    fn wait_for_stop(&mut self, control: &Control) -> &'static str {
+        loop {
+            let is_asked_once = !self.has_stopped;
+            let stop = self.runtime.block_on(async {
+                tokio::select! {
+                    _ = self.hangup.recv() => None,
+                    actor = control.stop_asked(), if is_asked_once => Some(actor),
+                    _ = self.interrupt.recv() => Some("SIGINT"),
+                    _ = self.terminate.recv() => Some("SIGTERM"),
+                }
+            });
+            match stop {
+                Some(signal) => {
+                    self.has_stopped = true;
+                    return signal;
+                }
+                // How it went is logged, and kept for who asks.
+                None => service::reloading(|| drop(control.reload("SIGHUP"))),
+            }
+        }
+    }
+}
+
+/// Lets the process open as many files as it may: each exchange needs one for either side.
+fn raise_file_limit(connections: usize) {
+    let needed = 2 * connections as u64 + FILES_BESIDE_CONNECTIONS;
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < needed => warn!(
+            limit,
+            needed, "limits.connections needs more open files than this process may have"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files can't be raised"),
+    }
+}
+
+const FILES_BESIDE_CONNECTIONS: u64 = 64;
