@@ -178,6 +178,7 @@ async fn sockets_of_a_service_manager_are_served_and_it_is_told_how_the_gateway_
             // The manager's socket is still there: whoever connects now waits for the next process.
             std::net::TcpStream::connect(addresses[0]).unwrap();
         }
+        drop(http);
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let finished = activated(&site, &[&https, &other], "").exit().await;
         let expected = format!("the service manager listens on {}", other.local_addr().unwrap());

@@ -28,7 +28,8 @@ use crate::config::Limits;
 pub(crate) struct Connections {
     open: RefCell<Slab<Rc<Connection>>>,
     time: Arc<CoarseTime>,
-    draining: Cell<bool>,
+    /// Since when every connection is to end; `NEVER`: they go on.
+    draining_since: Cell<Millis>,
     /// Told when the last connection has gone.
     empty: Notify,
 }
@@ -92,7 +93,7 @@ impl Connections {
         Self {
             open: RefCell::default(),
             time: CoarseTime::start(),
-            draining: Cell::new(false),
+            draining_since: Cell::new(NEVER),
             empty: Notify::new(),
         }
     }
@@ -114,18 +115,18 @@ impl Connections {
     pub(crate) fn sweep(&self, limits: &Limits) {
         let now = self.time.advance();
         for (_, connection) in self.open.borrow().iter() {
-            connection.review(now, limits, self.draining.get());
+            connection.review(now, limits, self.draining_since.get());
         }
     }
 
     /// Whether every connection is to end: an answer says so, so that no further request comes over it.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
+        self.draining_since.get() != NEVER
     }
 
     /// Tells every connection to finish what is open: from now on idle ones close.
     pub(crate) fn drain(&self, limits: &Limits) {
-        self.draining.set(true);
+        self.draining_since.set(self.time.advance());
         self.sweep(limits);
     }
 
@@ -186,19 +187,19 @@ impl Drop for Registered {
 }
 
 impl Connection {
-    fn review(&self, now: Millis, limits: &Limits, draining: bool) {
-        if let Some(order) = self.due(now, limits, draining) {
+    fn review(&self, now: Millis, limits: &Limits, draining_since: Millis) {
+        if let Some(order) = self.due(now, limits, draining_since) {
             self.command(order, now);
         }
     }
 
     /// What the connection must be told, if anything new.
-    fn due(&self, now: Millis, limits: &Limits, draining: bool) -> Option<Order> {
+    fn due(&self, now: Millis, limits: &Limits, draining_since: Millis) -> Option<Order> {
         match self.kind.get() {
             // It has a time limit of its own; only a stop is in more of a hurry.
             Kind::Handshake => {
                 let waited = now.saturating_sub(self.activity.idle_since.load(Relaxed));
-                let overdue = draining && waited > millis(DRAIN_GRACE);
+                let overdue = draining_since != NEVER && waited > millis(DRAIN_GRACE);
                 overdue.then_some(Order::Cut(Cause::Drain))
             }
             // What a tunnel carries is not the gateway's: it ends with its peers, or with the drain.
@@ -208,7 +209,7 @@ impl Connection {
                 Order::Drain => self.cause_to_cut(now, limits).map(Order::Cut),
                 Order::Serve => {
                     let cut = self.cause_to_cut(now, limits).map(Order::Cut);
-                    cut.or_else(|| self.is_to_drain(now, limits, draining).then_some(Order::Drain))
+                    cut.or_else(|| self.is_to_drain(now, limits, draining_since).then_some(Order::Drain))
                 }
             },
         }
@@ -239,7 +240,7 @@ impl Connection {
         lingers.then_some(Cause::Lingering)
     }
 
-    fn is_to_drain(&self, now: Millis, limits: &Limits, draining: bool) -> bool {
+    fn is_to_drain(&self, now: Millis, limits: &Limits, draining_since: Millis) -> bool {
         let activity = &*self.activity;
         let idle_for = now.saturating_sub(activity.idle_since.load(Relaxed));
         // A connection that has just been made still gets its first answer.
@@ -249,9 +250,10 @@ impl Connection {
         let unused = activity.is_idle() && !head && idle_for > millis(limits.idle_timeout);
         // A client that is about to send would find its connection closed. Each answer says now that it is the last one
         // of its connection; only those that nobody has used for a moment close without having been told.
+        let drained_for = now.saturating_sub(draining_since);
         let in_use = self.kind.get() == Kind::Http1
-            && (!activity.is_idle() || head || idle_for <= millis(LINGER));
-        draining && !fresh && !in_use || unused || activity.resets_exceed(limits.h2_resets)
+            && (!activity.is_idle() || head || idle_for.min(drained_for) <= millis(LINGER));
+        draining_since != NEVER && !fresh && !in_use || unused || activity.resets_exceed(limits.h2_resets)
     }
 
     fn command(&self, order: Order, now: Millis) {
@@ -309,7 +311,7 @@ mod tests {
     impl Registered {
         fn at(&self, now: Millis) -> Option<Order> {
             self.connection.activity.time.millis.store(now, Relaxed);
-            self.connection.due(now, &limits(), false)
+            self.connection.due(now, &limits(), NEVER)
         }
 
         /// What it is told at this time if the gateway drains.
