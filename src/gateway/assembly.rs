@@ -56,6 +56,7 @@ impl Parts {
             upstreams: self.upstreams,
             tls: self.tls,
             tenants,
+            declaration: ledger::declaration::record(&config.declaration, 0).hash.into(),
             drain: config.server.drain,
         }
     }

@@ -342,7 +342,7 @@ impl Control {
             uptime_s: now.uptime_s,
             config_file: current.effective.path().display().to_string(),
             config_hash: hash_text(&current.hash),
-            declaration: crate::ledger::declaration::record(&current.config.declaration, 0).hash,
+            declaration: current.snapshot.declaration.to_string(),
             listeners: current.listeners.clone(),
             workers: locked(&self.0.lanes).len(),
             tenants: current.snapshot.tenants.len(),

@@ -72,6 +72,7 @@ impl Keeper {
             beaten: None,
             next_seq: 1,
             forgotten: Instant::now(),
+            declaration: settings.declaration.hash.as_str().into(),
             settings,
         };
         let (ready, is_ready) = mpsc::channel();
@@ -108,6 +109,8 @@ struct Clerk {
     settings: Settings,
     file: File,
     waiting: Waiting,
+    /// The version of the declaration that rules.
+    declaration: Arc<str>,
     status: Arc<Status>,
     has_started: bool,
     /// When the segment was begun, since the start.
@@ -166,7 +169,8 @@ impl Clerk {
             // A clock that is set back by a moment opens no window again.
             window = window.max(passed);
             while passed < window {
-                self.waiting.beat(passed, passed.end_unix_s().saturating_sub(1));
+                let last_unix_s = passed.end_unix_s().saturating_sub(1);
+                self.waiting.beat(passed, &self.declaration, last_unix_s);
                 passed = Window::of(passed.end_unix_s(), self.settings.window_s);
             }
             // Without traffic the file is left alone for a while.
@@ -175,7 +179,7 @@ impl Clerk {
                 return;
             }
         }
-        self.waiting.beat(window, now.unix_s);
+        self.waiting.beat(window, &self.declaration, now.unix_s);
         self.beaten = Some((now.unix_s, now.uptime_s));
     }
 

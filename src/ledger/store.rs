@@ -203,12 +203,7 @@ impl Store {
         }
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut writing = Writing {
-            transaction,
-            texts: &mut self.texts,
-            declaration: &self.declaration,
-            next_seq: self.next_seq,
-        };
+        let mut writing = Writing { transaction, texts: &mut self.texts, next_seq: self.next_seq };
         for event in &waiting.events {
             writing.event(event)?;
         }
@@ -219,7 +214,7 @@ impl Store {
         let dirty = waiting.heartbeats.iter_mut().filter(|(_, open)| open.place.is_dirty);
         // They are numbered as they are written: those of earlier windows come first.
         let mut dirty: Vec<_> = dirty.collect();
-        dirty.sort_unstable_by_key(|((window, _), _)| *window);
+        dirty.sort_unstable_by_key(|(key, open)| (key.window, open.from_unix_s));
         for (key, open) in dirty {
             writing.heartbeat(key, open)?;
         }

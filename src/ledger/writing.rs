@@ -15,7 +15,6 @@ use super::{
 pub(super) struct Writing<'s> {
     pub(super) transaction: Transaction<'s>,
     pub(super) texts: &'s mut HashMap<Arc<str>, i64, RandomState>,
-    pub(super) declaration: &'s Arc<str>,
     pub(super) next_seq: u64,
 }
 
@@ -42,7 +41,7 @@ impl Writing<'_> {
         open.place.assigned = Some(seq);
         let (tenant, route) = (self.text(&key.tenant)?, self.text(&key.route)?);
         let name = key.name.as_ref().map(|name| self.text(name)).transpose()?;
-        let declaration = self.text(&Arc::clone(self.declaration))?;
+        let declaration = self.text(&key.declaration)?;
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO verdicts (seq, window, window_s, tenant, mode, direction, action, name, lifetime, \
              granted_s, route, declaration, count, first, last, attributes) \
@@ -71,7 +70,7 @@ impl Writing<'_> {
 
     pub(super) fn heartbeat(
         &mut self,
-        (window, tenant): &HeartbeatKey,
+        key: &HeartbeatKey,
         open: &mut OpenHeartbeat,
     ) -> rusqlite::Result<()> {
         let Sums { requests, seen, dropped } = open.sums;
@@ -101,8 +100,8 @@ impl Writing<'_> {
         }
         let seq = self.take_seq();
         open.place.assigned = Some(seq);
-        let tenant = tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
-        let declaration = self.text(&Arc::clone(self.declaration))?;
+        let tenant = key.tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
+        let declaration = self.text(&key.declaration)?;
         let number: i64 = self
             .transaction
             .prepare_cached(
@@ -118,8 +117,8 @@ impl Writing<'_> {
         )?;
         statement.execute(params![
             signed(seq),
-            signed(window.start_unix_s),
-            window.length_s,
+            signed(key.window.start_unix_s),
+            key.window.length_s,
             tenant,
             number,
             from,
