@@ -358,7 +358,7 @@ impl Clerk {
     fn note(&mut self, kind: EventKind, detail: &serde_json::Value) {
         let at_unix_s = self.settings.clock.now().unix_s;
         let (actor, detail) = (self.settings.actor.clone(), detail.to_string());
-        self.waiting.events.push(Event { at_unix_s, kind, actor, detail });
+        self.waiting.events.push(Event { at_unix_s, kind, tenant: None, actor, detail });
     }
 
     /// Lets go of a file that can't be written. A damaged one is put out of the way; any other is tried again.

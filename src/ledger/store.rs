@@ -278,6 +278,7 @@ impl Store {
         let event = Event {
             at_unix_s: now_unix_s,
             kind: EventKind::Prune,
+            tenant: None,
             actor: actor.to_owned(),
             detail: json!({ "segments": segments }).to_string(),
         };

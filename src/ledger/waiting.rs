@@ -180,6 +180,7 @@ impl Waiting {
         self.events.push(Event {
             at_unix_s: now_unix_s,
             kind: EventKind::Loss,
+            tenant: None,
             actor: actor.to_owned(),
             detail: detail.to_string(),
         });

@@ -178,9 +178,11 @@ pub(super) fn insert_event(
     event: &Event,
 ) -> rusqlite::Result<()> {
     let (at, kind) = (signed(event.at_unix_s), event.kind.code());
-    let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT INTO events (seq, at, kind, actor, detail, tenant) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = transaction.prepare_cached(sql)?;
-    statement.execute(params![signed(seq), at, kind, event.actor, event.detail])?;
+    let tenant = event.tenant.map(|tenant| tenant.0);
+    statement.execute(params![signed(seq), at, kind, event.actor, event.detail, tenant])?;
     Ok(())
 }
 
