@@ -64,25 +64,8 @@ pub enum ReadError {
 impl Reader {
     /// Opens a ledger, and holds on to what it says now.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        if !path.exists() {
-            return Err(ReadError::Absent { path: path.to_owned() });
-        }
+        let (connection, _) = open(path)?;
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
-        let connection = match snapshot(path, false) {
-            // A folder that can't be written, a medium that is read-only: nobody writes there, so nothing must be shared.
-            Err(error) if is_unwritable(&error) && !beside(path, "-wal").exists() => {
-                snapshot(path, true)
-            }
-            opened => opened,
-        };
-        let connection = connection.map_err(failed)?;
-        let schema = |error| ReadError::Schema { path: path.to_owned(), error };
-        match schema::version(&connection) {
-            Ok(0) => return Err(ReadError::Absent { path: path.to_owned() }),
-            Ok(_) => {}
-            Err(SchemaError::Sqlite(error)) => return Err(failed(error)),
-            Err(error) => return Err(schema(error)),
-        }
         let texts = texts(&connection).map_err(failed)?;
         Ok(Self { connection, texts, path: path.to_owned() })
     }
@@ -181,6 +164,28 @@ impl Reader {
 
     fn failed(&self, error: rusqlite::Error) -> ReadError {
         ReadError::Sqlite { path: self.path.clone(), error }
+    }
+}
+
+/// Opens a file of ours, and holds on to what it says now. Returns the version of its schema, too.
+pub(super) fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
+    if !path.exists() {
+        return Err(ReadError::Absent { path: path.to_owned() });
+    }
+    let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
+    let connection = match snapshot(path, false) {
+        // A folder that can't be written, a medium that is read-only: nobody writes there, so nothing must be shared.
+        Err(error) if is_unwritable(&error) && !beside(path, "-wal").exists() => {
+            snapshot(path, true)
+        }
+        opened => opened,
+    };
+    let connection = connection.map_err(failed)?;
+    match schema::version(&connection) {
+        Ok(0) => Err(ReadError::Absent { path: path.to_owned() }),
+        Ok(version) => Ok((connection, version)),
+        Err(SchemaError::Sqlite(error)) => Err(failed(error)),
+        Err(error) => Err(ReadError::Schema { path: path.to_owned(), error }),
     }
 }
 

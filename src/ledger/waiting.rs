@@ -36,7 +36,7 @@ pub(super) struct Waiting {
     /// What the transaction is called that was tried last and did not go through, as far as is known.
     pub(super) attempt: Option<String>,
     /// How many were tried.
-    pub(super) attempts: u64,
+    attempts: u64,
 }
 
 type Names = HashSet<Arc<str>, RandomState>;
@@ -185,6 +185,13 @@ impl Waiting {
             detail: detail.to_string(),
         });
         Some(loss.cookies)
+    }
+
+    /// Names a transaction that is about to be tried, from this entry on; no two of one process have one name.
+    pub(super) fn name_attempt(&mut self, first: u64) -> String {
+        let name = format!("{first}-{}", self.attempts);
+        self.attempts = self.attempts.wrapping_add(1);
+        name
     }
 
     /// Everything is in the file as it is here.

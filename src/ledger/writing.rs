@@ -4,10 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use rusqlite::{Transaction, params};
+use serde_json::Value;
 
 use super::{
     codes::Coded,
-    entry::Event,
+    entry::{Event, EventKind, TextId},
+    tenants::{self, TenantChange},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
 };
 
@@ -22,6 +24,37 @@ impl Writing<'_> {
     pub(super) fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
         let seq = self.take_seq();
         insert_event(&self.transaction, seq, event)
+    }
+
+    /// Stores a tenant, or what it is no more.
+    pub(super) fn tenant(
+        &mut self,
+        TenantChange { host, after, .. }: &TenantChange,
+        actor: &str,
+        at_unix_s: u64,
+    ) -> rusqlite::Result<()> {
+        match after {
+            Some(keys) => tenants::set(&self.transaction, host, keys, at_unix_s, actor),
+            None => tenants::remove(&self.transaction, host),
+        }
+    }
+
+    /// Tells of a tenant's change.
+    pub(super) fn tenant_event(
+        &mut self,
+        TenantChange { host, before, after }: &TenantChange,
+        actor: &str,
+        at_unix_s: u64,
+    ) -> rusqlite::Result<()> {
+        let tenant = u32::try_from(self.text(host)?).unwrap_or(u32::MAX);
+        let [before, after] = [before, after].map(|keys| as_json(keys.as_deref()));
+        self.event(&Event {
+            at_unix_s,
+            kind: EventKind::Tenant,
+            tenant: Some(TextId(tenant)),
+            actor: actor.to_owned(),
+            detail: format!("{{\"before\":{before},\"after\":{after}}}"),
+        })
     }
 
     pub(super) fn verdicts(
@@ -165,6 +198,12 @@ impl Writing<'_> {
         self.next_seq = seq.saturating_add(1);
         seq
     }
+}
+
+/// A tenant's keys within the detail of an event: whatever they are, that stays JSON.
+fn as_json(keys: Option<&str>) -> Value {
+    let read = |keys| serde_json::from_str(keys).unwrap_or_else(|_| Value::from(keys));
+    keys.map_or(Value::Null, read)
 }
 
 /// An entry that was written is there, once: anything else is damage.

@@ -39,9 +39,11 @@ fn site() -> (Site, Scribe) {
             scribe.traffic(TENANTS[2], &USUAL[..1]);
             scribe.next_window();
         }
-        scribe.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
-        scribe.change(TENANTS[1], SECRET_ACTOR, r#"{"before":{"session":"17m"},"after":null}"#);
-        scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
+        if segment == 3 {
+            scribe.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
+            scribe.change(TENANTS[1], SECRET_ACTOR, r#"{"before":{"session":"17m"},"after":null}"#);
+            scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
+        }
         if segment == 1 {
             let files = crumbgate::ledger::key::KeyFiles::beside(&scribe.path);
             files.prepare_next(scribe.keyring.signer().verifier().name()).unwrap();
@@ -180,12 +182,12 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         assert_eq!((&said["verifies"], &said["tenant"]), (&json!(true), &json!("acme.example")));
         let bundle = site.path("acme.zip");
         let entries = member(&bundle, "entries.ndjson");
-        // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts, and a change of the
-        // tenant; a rotation; a prune.
-        assert_eq!(entries.lines().count(), 3 * (12 * 5 + 1) + 2);
+        // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a prune; a
+        // change of the tenant.
+        assert_eq!(entries.lines().count(), 3 * 12 * 5 + 3);
         let change =
             r#""event":"tenant","tenant":"acme.example","actor":"ada","detail":"{\"before\":null"#;
-        assert_eq!(entries.matches(change).count(), 3);
+        assert_eq!(entries.matches(change).count(), 1);
 
         let salts = other_salts(&scribe, &entries);
         assert!(salts.len() > 100);
@@ -218,7 +220,7 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         export(&site, &["--tenant", QUIET, "--output", "quiet.zip"]).await;
         assert_eq!(verify(&site, "quiet.zip").await["verifies"], json!(true));
         let entries = member(&site.path("quiet.zip"), "entries.ndjson");
-        assert_eq!(entries.matches(r#""event":"tenant""#).count(), 3, "its own changes");
+        assert_eq!(entries.matches(r#""event":"tenant""#).count(), 1, "its own change");
 
         let unknown = site.run(&["audit", "export", "crumbgate.db", "--tenant", "acme"]).await;
         assert_eq!(unknown.code, Some(1));
