@@ -63,7 +63,7 @@ fn benchmarks(criterion: &mut Criterion) {
     for (name, evidence) in [("without the ledger", None), ("with the ledger", Some((sender, 300)))]
     {
         let journal = Journal::new(Arc::new(Books::default()), evidence);
-        let account = journal.account(&"acme.flexopus.example".into());
+        let account = journal.account(&"acme.flexopus.example".into(), &"first".into());
         let name = format!("an exchange of 14 cookies, {name}");
         criterion.bench_function(&name, |bencher| {
             bencher.iter(|| exchange(&account, "/api/buildings/7/desks/42", &verdicts));

@@ -120,7 +120,7 @@ fn a3_a_name_becomes_a_template_without_an_allocation() {
 fn a2_what_was_met_before_is_written_down_without_an_allocation() {
     let (sender, pages) = std::sync::mpsc::sync_channel(8);
     let journal = Journal::new(Arc::new(Books::default()), Some((sender, 300)));
-    let account = journal.account(&"acme.example".into());
+    let account = journal.account(&"acme.example".into(), &"first".into());
     let exchange = |session: &[u8]| {
         let path = format!("/api/desks/{}", session.len());
         let cookies = [session, b"; _ga_G1ABC2=1; nameless; flexopus_session=a b"].concat();

@@ -9,11 +9,13 @@ use crate::policy::{
     verdict::{Action, Direction},
 };
 
-/// What one worker has counted since its last page. All of it happened in one window.
+/// What one worker has counted since its last page. All of it happened in one window, and was judged by one declaration.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Page {
     /// The window.
     pub window: Window,
+    /// The version of the declaration that ruled.
+    pub declaration: Arc<str>,
     /// The tenants that had traffic.
     pub accounts: Vec<PageAccount>,
     /// What became of their cookies.

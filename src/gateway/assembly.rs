@@ -56,27 +56,29 @@ impl Parts {
             upstreams: self.upstreams,
             tls: self.tls,
             tenants,
+            declaration: ledger::declaration::record(&config.declaration, 0).hash.into(),
             drain: config.server.drain,
         }
     }
 }
 
-/// What the ledger is kept by; none where none is kept.
+/// What the state file, and the ledger in it, are kept by.
 pub(super) fn ledger_settings(
     config: &Config,
     hash: &ConfigHash,
     clock: &Clock,
-) -> Option<ledger::Settings> {
-    let Evidence { path, ledger: true, retention, .. } = &config.evidence else { return None };
-    Some(ledger::Settings {
+) -> ledger::Settings {
+    let Evidence { path, ledger, retention, .. } = &config.evidence;
+    ledger::Settings {
         path: path.clone(),
+        keeps_evidence: *ledger,
         window_s: window_s(&config.evidence),
         retention: *retention,
         configuration: hash_text(hash),
         declaration: ledger::declaration::record(&config.declaration, clock.now().unix_s),
         actor: "crumbgate run".to_owned(),
         clock: clock.clone(),
-    })
+    }
 }
 
 /// A configuration's hash in one word: that of the file, and that of the variables where there are any.

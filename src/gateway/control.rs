@@ -27,7 +27,7 @@ use crate::{
     audit::Books,
     clock::Now,
     config::{Config, ConfigHash, Effective, Loaded, Problems},
-    ledger::{Keeper, Status as LedgerStatus},
+    ledger::{Desk, Keeper, Status as LedgerStatus},
     proxy::{
         snapshot::Snapshot,
         tls::Tickets,
@@ -61,6 +61,7 @@ pub(super) struct Inner {
     pub(super) lanes: Mutex<Vec<Lane>>,
     pub(super) last_reload: Mutex<LastReload>,
     ledger: Mutex<Option<Arc<LedgerStatus>>>,
+    desk: Mutex<Option<Desk>>,
     reload_checks: Mutex<Vec<ReloadCheck>>,
     /// What asks the upstreams' servers how they do.
     health_checks: Mutex<JoinSet<()>>,
@@ -181,6 +182,7 @@ impl Control {
             lanes: Mutex::default(),
             last_reload: Mutex::default(),
             ledger: Mutex::default(),
+            desk: Mutex::default(),
             reload_checks: Mutex::default(),
             health_checks: Mutex::default(),
             was_ready: AtomicBool::new(false),
@@ -245,8 +247,9 @@ impl Control {
     }
 
     /// Takes note that everything runs.
-    pub(super) fn serve(&self, keeper: Option<&Keeper>) {
-        *locked(&self.0.ledger) = keeper.map(|keeper| Arc::clone(keeper.status()));
+    pub(super) fn serve(&self, keeper: &Keeper) {
+        *locked(&self.0.ledger) = keeper.status().cloned();
+        *locked(&self.0.desk) = Some(keeper.desk());
         self.check_upstreams();
     }
 
@@ -287,6 +290,11 @@ impl Control {
     /// How the ledger does; none where none is kept.
     pub fn ledger(&self) -> Option<Arc<LedgerStatus>> {
         locked(&self.0.ledger).clone()
+    }
+
+    /// What stores tenants, and tells the ledger what rules; none before everything runs.
+    pub(super) fn desk(&self) -> Option<Desk> {
+        locked(&self.0.desk).clone()
     }
 
     /// The configuration that holds, but for its tenants: they are asked for one by one.
@@ -342,7 +350,7 @@ impl Control {
             uptime_s: now.uptime_s,
             config_file: current.effective.path().display().to_string(),
             config_hash: hash_text(&current.hash),
-            declaration: crate::ledger::declaration::record(&current.config.declaration, 0).hash,
+            declaration: current.snapshot.declaration.to_string(),
             listeners: current.listeners.clone(),
             workers: locked(&self.0.lanes).len(),
             tenants: current.snapshot.tenants.len(),

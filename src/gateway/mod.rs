@@ -46,7 +46,7 @@ use crate::{
     audit::Books,
     clock::Clock,
     config::Loaded,
-    ledger::{Keeper, Status as LedgerStatus},
+    ledger::{Desk, Keeper, Status as LedgerStatus},
     policy::superseded::Superseded,
     proxy::{
         tls::CertificateError,
@@ -129,7 +129,7 @@ impl Gateway {
         let http = sockets::bind_all(ListenerKey::Http, &server.http, workers, inherited)?;
         let (sender, pages) = Keeper::queue(workers);
         let ledger = assembly::ledger_settings(&loaded.config, &loaded.hash, &clock);
-        let evidence = ledger.as_ref().map(|ledger| (sender, ledger.window_s));
+        let evidence = ledger.keeps_evidence.then_some((sender, ledger.window_s));
         let settings = Arc::new(Settings {
             superseded: Arc::new(Superseded::new(
                 loaded.config.limits.superseded_values,
@@ -178,9 +178,9 @@ impl Gateway {
             start.map_err(StartError::Worker)?;
         }
         // Last: a gateway that does not start leaves no trace in the ledger.
-        let keeper = ledger.map(|settings| Keeper::start(settings, pages)).transpose();
-        gateway.keeper = keeper.map_err(StartError::Worker)?;
-        gateway.control.serve(gateway.keeper.as_ref());
+        let keeper = Keeper::start(ledger, pages).map_err(StartError::Worker)?;
+        gateway.control.serve(&keeper);
+        gateway.keeper = Some(keeper);
         Ok(gateway)
     }
 
@@ -211,7 +211,12 @@ impl Gateway {
 
     /// How the ledger does; none where none is kept.
     pub fn ledger(&self) -> Option<&Arc<LedgerStatus>> {
-        self.keeper.as_ref().map(Keeper::status)
+        self.keeper.as_ref().and_then(Keeper::status)
+    }
+
+    /// What stores tenants, and tells the ledger what rules.
+    pub fn desk(&self) -> Option<Desk> {
+        self.keeper.as_ref().map(Keeper::desk)
     }
 
     /// The upstreams, in the order of the configuration, and how their servers do.

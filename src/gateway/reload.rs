@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     config::{Config, Effective, Loaded, Place, Problem, Problems, Server},
+    ledger,
     proxy::worker::{Adoption, Listeners},
     tenants::TenantTable,
 };
@@ -99,7 +100,7 @@ impl Control {
         outcome.map_err(ReloadRefused::Problems)
     }
 
-    fn try_reload(&self, _actor: &str) -> Result<Reloaded, Problems> {
+    fn try_reload(&self, actor: &str) -> Result<Reloaded, Problems> {
         let before = self.current();
         let clock = &self.0.running.settings.clock;
         let loaded = before.effective.read_again()?;
@@ -131,8 +132,13 @@ impl Control {
         let count = table.len();
         let https = first(&listeners, ListenerKey::Https);
         let snapshot = Arc::new(parts.into_snapshot(&config, https, Arc::new(table)));
-        self.adopt(&snapshot, opened);
         let config_hash = hash_text(&hash);
+        if let Some(desk) = self.desk() {
+            // First, so that the ledger knows of a declaration when entries name it.
+            let declaration = ledger::declaration::record(&config.declaration, clock.now().unix_s);
+            desk.configure(config_hash.clone(), declaration, actor);
+        }
+        self.adopt(&snapshot, opened);
         *locked(&self.0.directory) = directory;
         self.replace_current(Current { config, hash, effective, snapshot, listeners });
         self.check_upstreams();

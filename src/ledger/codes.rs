@@ -93,6 +93,7 @@ impl Coded for EventKind {
         (8, Self::Stop, "stop"),
         (9, Self::UncleanStop, "unclean stop"),
         (10, Self::Clock, "clock"),
+        (11, Self::Tenant, "tenant"),
     ];
 }
 
@@ -136,6 +137,7 @@ mod tests {
             EventKind::Prune,
             EventKind::Start,
             EventKind::Stop,
+            EventKind::Tenant,
             EventKind::UncleanStop,
         ]);
         let reasons = [

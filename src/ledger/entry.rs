@@ -13,7 +13,7 @@ use crate::policy::{
 /// compares numbers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Entry {
-    /// Something happened to the gateway itself.
+    /// Something happened to the gateway itself, or to a tenant's keys.
     Event(Event),
     /// The gateway, or a tenant's traffic, was alive in a window (A5).
     Heartbeat(Heartbeat),
@@ -85,13 +85,15 @@ pub struct Heartbeat {
     pub declaration: TextId,
 }
 
-/// Something that happened to the gateway itself. It names no tenant.
+/// Something that happened to the gateway itself, or to one tenant's keys.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
     /// When, in seconds since the Unix epoch.
     pub at_unix_s: u64,
     /// What.
     pub kind: EventKind,
+    /// The tenant that it is about, of an [`EventKind::Tenant`]: nobody else may see it. All others name none.
+    pub tenant: Option<TextId>,
     /// Who brought it about: `crumbgate run`, `crumbgate audit rotate-key` …
     pub actor: String,
     /// What else is to be said, as a JSON object; its keys are listed at [`EventKind`].
@@ -119,6 +121,9 @@ pub enum EventKind {
     Start,
     /// The gateway has stopped, and everything is written.
     Stop,
+    /// A tenant was set or removed while the gateway ran: `before` and `after`, its keys as they are written; null where
+    /// there was none, or is none any more.
+    Tenant,
     /// It had stopped without a [`EventKind::Stop`]: the books may be short from `from` until `until`.
     UncleanStop,
 }

@@ -38,7 +38,7 @@ impl<'t> LineWriter<'t> {
         let salt = tag.as_ref().get(..SALT_BYTES).unwrap_or_default();
         object.text("salt", &URL_SAFE_NO_PAD.encode(salt));
         match entry {
-            Entry::Event(event) => write_event(&mut object, event),
+            Entry::Event(event) => self.write_event(&mut object, event),
             Entry::Heartbeat(heartbeat) => self.write_heartbeat(&mut object, heartbeat),
             Entry::Verdicts(verdicts) => self.write_verdicts(&mut object, verdicts),
         }
@@ -51,6 +51,19 @@ impl<'t> LineWriter<'t> {
         line.push(merkle::LEAF);
         self.write(seq, entry, line);
         sha256(line)
+    }
+
+    fn write_event(&self, object: &mut Object<'_>, event: &Event) {
+        object.text("kind", "event");
+        object.time("at", event.at_unix_s);
+        object.text("event", event.kind.word());
+        // Absent and not null where there is none: lines that were hashed before there were such events have no such key.
+        if let Some(tenant) = event.tenant {
+            object.text("tenant", self.texts.get(tenant));
+        }
+        object.text("actor", &event.actor);
+        // As a text: a JSON object within could be written in more than one way.
+        object.text("detail", &event.detail);
     }
 
     fn write_verdicts(&self, object: &mut Object<'_>, verdicts: &Verdicts) {
@@ -96,15 +109,6 @@ impl<'t> LineWriter<'t> {
 }
 
 const SALT_BYTES: usize = 16;
-
-fn write_event(object: &mut Object<'_>, event: &Event) {
-    object.text("kind", "event");
-    object.time("at", event.at_unix_s);
-    object.text("event", event.kind.word());
-    object.text("actor", &event.actor);
-    // As a text: a JSON object within could be written in more than one way.
-    object.text("detail", &event.detail);
-}
 
 fn write_window(object: &mut Object<'_>, window: Window) {
     object.time("window", window.start_unix_s);
@@ -308,14 +312,26 @@ mod tests {
         let event = Event {
             at_unix_s: 0,
             kind: EventKind::UncleanStop,
+            tenant: None,
             actor: "a\"\\\n\u{1b}ä".to_owned(),
             detail: "{}".to_owned(),
         };
-        let line = line(&Entry::Event(event));
-        assert!(line.ends_with(
+        let text = line(&Entry::Event(event));
+        assert!(text.ends_with(
             r#""kind":"event","at":"1970-01-01T00:00:00Z","event":"unclean stop","actor":"a\"\\\u000a\u001bä","detail":"{}"}"#
-        ), "{line}");
-        assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+        ), "{text}");
+        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        let event = Event {
+            at_unix_s: 0,
+            kind: EventKind::Tenant,
+            tenant: Some(TextId(0)),
+            actor: "ada".to_owned(),
+            detail: r#"{"before":null,"after":{"session":"20m"}}"#.to_owned(),
+        };
+        assert_eq!(
+            line(&Entry::Event(event)),
+            r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"event","at":"1970-01-01T00:00:00Z","event":"tenant","tenant":"acme.example","actor":"ada","detail":"{\"before\":null,\"after\":{\"session\":\"20m\"}}"}"#
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! - [`entry`]: what the ledger holds; [`codes`]: its closed sets; [`line`](mod@line): an entry as the line that is
 //!   hashed; [`declaration`]: a declaration as JSON.
-//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `store`, `writing`, [`schema`]: the file;
-//!   `status`: how it does.
+//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `desk`: what it is asked to do while it runs;
+//!   `store`, `writing`, [`schema`]: the file; `tenants`: those of them that were set while running; `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
 //! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`export`]: a bundle for
@@ -14,6 +14,7 @@
 pub mod checkpoint;
 pub mod codes;
 pub mod declaration;
+mod desk;
 pub mod entry;
 pub mod export;
 mod keeper;
@@ -30,12 +31,15 @@ pub mod schema;
 pub mod seal;
 mod status;
 mod store;
+mod tenants;
 pub mod vendors;
 pub mod verify;
 mod waiting;
 mod writing;
 
-pub use keeper::{Keeper, Settings};
+pub use desk::{ChangeError, Desk};
+pub use keeper::{Inbox, Keeper, Settings};
 pub use language::Language;
 pub use schema::{SchemaError, migrate};
 pub use status::Status;
+pub use tenants::{TenantChange, TenantRecord, stored_tenants};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     codes::{Coded, reason_word},
-    entry::{Entry, Event, Figures, Heartbeat, TextId, Texts, Verdicts, Window},
+    entry::{Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window},
     line::unix_s_of,
 };
 use crate::policy::{asked::Attributes, verdict::Action};
@@ -48,7 +48,7 @@ pub fn seq_of(line: &[u8]) -> Option<u64> {
 pub fn read_line(line: &[u8], interner: &mut Interner) -> Result<Entry, String> {
     let json = |error: serde_json::Error| error.to_string();
     match kind_of(line).unwrap_or_default() {
-        "event" => serde_json::from_slice::<EventLine<'_>>(line).map_err(json)?.read(),
+        "event" => serde_json::from_slice::<EventLine<'_>>(line).map_err(json)?.read(interner),
         "heartbeat" => {
             serde_json::from_slice::<HeartbeatLine<'_>>(line).map_err(json)?.read(interner)
         }
@@ -84,15 +84,25 @@ struct EventLine<'l> {
     at: Cow<'l, str>,
     #[serde(borrow)]
     event: Cow<'l, str>,
+    #[serde(borrow, default)]
+    tenant: Option<Cow<'l, str>>,
     actor: String,
     detail: String,
 }
 
 impl EventLine<'_> {
-    fn read(self) -> Result<Entry, String> {
+    fn read(self, interner: &mut Interner) -> Result<Entry, String> {
         let kind = word(&self.event)?;
-        let at_unix_s = moment(&self.at)?;
-        Ok(Entry::Event(Event { at_unix_s, kind, actor: self.actor, detail: self.detail }))
+        if (kind == EventKind::Tenant) != self.tenant.is_some() {
+            return Err("an event names a tenant where it is about one, and only there".to_owned());
+        }
+        Ok(Entry::Event(Event {
+            at_unix_s: moment(&self.at)?,
+            kind,
+            tenant: self.tenant.map(|tenant| interner.id(&tenant)),
+            actor: self.actor,
+            detail: self.detail,
+        }))
     }
 }
 
@@ -243,10 +253,7 @@ fn attributes(words: &[Cow<'_, str>]) -> Result<Attributes, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{entry::EventKind, line::LineWriter},
-        *,
-    };
+    use super::{super::line::LineWriter, *};
     use crate::policy::{
         Mode,
         asked::AskedLifetime,
@@ -292,7 +299,8 @@ mod tests {
         }
         for (_, kind, _) in EventKind::ALL {
             let (actor, detail) = ("\"\\\u{1b}ä".to_owned(), r#"{"a":1}"#.to_owned());
-            entries.push(Entry::Event(Event { at_unix_s: 0, kind: *kind, actor, detail }));
+            let tenant = (*kind == EventKind::Tenant).then_some(name);
+            entries.push(Entry::Event(Event { at_unix_s: 0, kind: *kind, tenant, actor, detail }));
         }
         for (seq, entry) in (1..).zip(&entries) {
             let mut line = Vec::new();
@@ -321,6 +329,14 @@ mod tests {
                 "unknown field",
             ),
             (r#"{"seq":1,"salt":"","kind":"event","seq":2}"#, "duplicate field"),
+            (
+                r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"tenant","actor":"","detail":""}"#,
+                "names a tenant",
+            ),
+            (
+                r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"stop","tenant":"a","actor":"","detail":""}"#,
+                "names a tenant",
+            ),
         ] {
             let error = read_line(line.as_bytes(), &mut Interner::default()).unwrap_err();
             assert!(error.contains(expected), "{line}: {error}");

@@ -8,8 +8,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Rows, p
 use super::{
     codes::Coded,
     entry::{
-        DeclarationRecord, Entry, Event, Figures, Heartbeat, Segment, SigningKey, TextId, Texts,
-        Verdicts, Window,
+        DeclarationRecord, Entry, Event, EventKind, Figures, Heartbeat, Segment, SigningKey,
+        TextId, Texts, Verdicts, Window,
     },
     schema::{self, SchemaError},
     store::beside,
@@ -64,25 +64,8 @@ pub enum ReadError {
 impl Reader {
     /// Opens a ledger, and holds on to what it says now.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        if !path.exists() {
-            return Err(ReadError::Absent { path: path.to_owned() });
-        }
+        let (connection, _) = open(path)?;
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
-        let connection = match snapshot(path, false) {
-            // A folder that can't be written, a medium that is read-only: nobody writes there, so nothing must be shared.
-            Err(error) if is_unwritable(&error) && !beside(path, "-wal").exists() => {
-                snapshot(path, true)
-            }
-            opened => opened,
-        };
-        let connection = connection.map_err(failed)?;
-        let schema = |error| ReadError::Schema { path: path.to_owned(), error };
-        match schema::version(&connection) {
-            Ok(0) => return Err(ReadError::Absent { path: path.to_owned() }),
-            Ok(_) => {}
-            Err(SchemaError::Sqlite(error)) => return Err(failed(error)),
-            Err(error) => return Err(schema(error)),
-        }
         let texts = texts(&connection).map_err(failed)?;
         Ok(Self { connection, texts, path: path.to_owned() })
     }
@@ -184,6 +167,28 @@ impl Reader {
     }
 }
 
+/// Opens a file of ours, and holds on to what it says now. Returns the version of its schema, too.
+pub(super) fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
+    if !path.exists() {
+        return Err(ReadError::Absent { path: path.to_owned() });
+    }
+    let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
+    let connection = match snapshot(path, false) {
+        // A folder that can't be written, a medium that is read-only: nobody writes there, so nothing must be shared.
+        Err(error) if is_unwritable(&error) && !beside(path, "-wal").exists() => {
+            snapshot(path, true)
+        }
+        opened => opened,
+    };
+    let connection = connection.map_err(failed)?;
+    match schema::version(&connection) {
+        Ok(0) => Err(ReadError::Absent { path: path.to_owned() }),
+        Ok(version) => Ok((connection, version)),
+        Err(SchemaError::Sqlite(error)) => Err(failed(error)),
+        Err(error) => Err(ReadError::Schema { path: path.to_owned(), error }),
+    }
+}
+
 /// Hands out the entries with these numbers of a ledger that is open, as [`Reader::entries`] does.
 pub(super) fn entries<E: From<ReadError>>(
     connection: &Connection,
@@ -194,8 +199,13 @@ pub(super) fn entries<E: From<ReadError>>(
     let failed = |error| ReadError::Sqlite { path: path_of(connection), error };
     let bounds = [first, last].map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
     let prepare = |sql| connection.prepare_cached(sql).map_err(failed);
-    let (mut verdicts, mut heartbeats, mut events) =
-        (prepare(VERDICTS)?, prepare(HEARTBEATS)?, prepare(EVENTS)?);
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    let is_old = version.map_err(failed)? < schema::WITH_TENANTS;
+    let (mut verdicts, mut heartbeats, mut events) = (
+        prepare(VERDICTS)?,
+        prepare(HEARTBEATS)?,
+        prepare(if is_old { EVENTS_WITHOUT_TENANT } else { EVENTS })?,
+    );
     let mut sources = [
         Source::new(verdicts.query(bounds).map_err(failed)?, read_verdicts),
         Source::new(heartbeats.query(bounds).map_err(failed)?, read_heartbeat),
@@ -335,8 +345,12 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
     let Some(kind) = Coded::of_code(row.get(2)?) else {
         return Ok(Err("kind has an unknown number"));
     };
-    let (actor, detail) = (row.get(3)?, row.get(4)?);
-    Ok(Ok(Entry::Event(Event { at_unix_s: unsigned(row, 1)?, kind, actor, detail })))
+    let tenant = row.get::<_, Option<u32>>(5)?.map(TextId);
+    if (kind == EventKind::Tenant) != tenant.is_some() {
+        return Ok(Err("an event names a tenant where it is about one, and only there"));
+    }
+    let (at_unix_s, actor, detail) = (unsigned(row, 1)?, row.get(3)?, row.get(4)?);
+    Ok(Ok(Entry::Event(Event { at_unix_s, kind, tenant, actor, detail })))
 }
 
 fn window(row: &Row<'_>) -> rusqlite::Result<Window> {
@@ -375,8 +389,11 @@ const HEARTBEATS: &str = "SELECT seq, window, window_s, tenant, number, since, u
      seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, declaration \
      FROM heartbeats WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
-const EVENTS: &str =
-    "SELECT seq, at, kind, actor, detail FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+const EVENTS: &str = "SELECT seq, at, kind, actor, detail, tenant \
+     FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+const EVENTS_WITHOUT_TENANT: &str = "SELECT seq, at, kind, actor, detail, NULL \
+     FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
 const FIRST: &str = "SELECT min(seq) FROM (
      SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats

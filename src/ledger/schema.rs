@@ -70,7 +70,9 @@ fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite
 ///
 /// `seq` is one sequence over the three tables of entries. Times are seconds since the Unix epoch. The numbers of closed
 /// sets are in `codes.rs`, texts are in `texts`.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+
+const VERSION_1: &str = "
     CREATE TABLE texts (
         id INTEGER PRIMARY KEY,
         text TEXT NOT NULL UNIQUE
@@ -147,4 +149,42 @@ const MIGRATIONS: [&str; 1] = ["
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) WITHOUT ROWID;
-    "];
+    ";
+
+const VERSION_2: &str = "
+    -- The tenants that were set while a gateway ran: their keys as they are written in `config.toml`, as a JSON object.
+    CREATE TABLE tenants (
+        host TEXT PRIMARY KEY,
+        keys TEXT NOT NULL,
+        changed INTEGER NOT NULL,
+        actor TEXT NOT NULL
+    ) WITHOUT ROWID;
+    -- Whom an event is about, where that is one tenant.
+    ALTER TABLE events ADD COLUMN tenant INTEGER;
+    ";
+
+/// Since when there are the tenants.
+pub(super) const WITH_TENANTS: i64 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_version_1_becomes_one_of_this_version_and_keeps_what_it_has() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let old = "INSERT INTO events VALUES (1, 2, 7, 'crumbgate run', '{}')";
+        connection.execute_batch(old).unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+        let event = "SELECT seq || at || kind || actor || detail FROM events WHERE tenant IS NULL";
+        let event: String = connection.query_row(event, [], |row| row.get(0)).unwrap();
+        assert_eq!(event, "127crumbgate run{}");
+        let tenants = "SELECT count(*) FROM tenants";
+        assert_eq!(connection.query_row(tenants, [], |row| row.get::<_, i64>(0)), Ok(0));
+    }
+}

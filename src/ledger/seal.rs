@@ -174,6 +174,7 @@ fn prune_texts(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
              SELECT tenant FROM verdicts UNION SELECT name FROM verdicts WHERE name IS NOT NULL
              UNION SELECT route FROM verdicts UNION SELECT declaration FROM verdicts
              UNION SELECT tenant FROM heartbeats WHERE tenant IS NOT NULL
+             UNION SELECT tenant FROM events WHERE tenant IS NOT NULL
              UNION SELECT declaration FROM heartbeats UNION SELECT tenant FROM heartbeat_numbers)",
         [],
     )?;

@@ -1,9 +1,10 @@
 //! The ledger's file, being written: opened, filled a transaction at a time, closed.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet, VecDeque},
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Read},
+    ops::Range,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,12 +17,14 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
+    desk::Change,
     entry::{DeclarationRecord, Event, EventKind, Segment},
     key::{KeyError, KeyFiles, Keyring},
     note::Verifier,
     read::{LAST, unsigned},
     schema::{self, SchemaError},
     seal::{self, SealError},
+    tenants::{self, Tenants},
     waiting::Waiting,
     writing::{Writing, insert_event, signed},
 };
@@ -32,8 +35,8 @@ pub(super) struct Store {
     connection: Connection,
     /// Numbers of texts that are in the file.
     texts: HashMap<Arc<str>, i64, RandomState>,
-    /// Of the declaration that rules.
-    declaration: Arc<str>,
+    /// The versions of declarations that are in the file.
+    declared: HashSet<String, RandomState>,
     next_seq: u64,
     key_files: KeyFiles,
     /// None until it was asked for, and as long as it can't be had.
@@ -81,6 +84,25 @@ pub(super) enum CloseError {
     Sqlite(#[from] rusqlite::Error),
 }
 
+/// Why changes of tenants were not stored.
+#[derive(Debug)]
+pub(super) enum NotStored {
+    /// Nothing was changed.
+    Certain(StoreError),
+    /// The commit itself has failed: what became of it shows when the file is opened again.
+    Doubtful(StoreError),
+}
+
+/// What rules, as the ledger is to say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ruling<'r> {
+    pub(super) configuration: &'r str,
+    /// The version of the declaration.
+    pub(super) declaration: &'r str,
+    /// Every declaration that an entry may name.
+    pub(super) declarations: &'r VecDeque<DeclarationRecord>,
+}
+
 /// What the file said when it was opened.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Found {
@@ -90,37 +112,44 @@ pub(super) struct Found {
     pub(super) configuration: Option<String>,
     /// The declaration that ruled last.
     pub(super) declaration: Option<String>,
+    /// Whether there was no file, or an empty one.
+    pub(super) is_new: bool,
     /// Whether there was a key without the ledger that it had signed.
     pub(super) is_orphaned: bool,
     /// The last transaction that went through.
     pub(super) batch: Option<String>,
     /// The number of the next entry.
     pub(super) next_seq: u64,
+    /// The tenants that were set while a gateway ran.
+    pub(super) tenants: Tenants,
 }
 
 impl Store {
-    /// Opens the file, or makes it, as the only one who writes it.
+    /// Opens the file, or makes it, as the only one who writes it. With `declarations`, those are in it from now on.
+    ///
+    /// `is_ours`: this process has written it before. So has, by all appearances, who has signed it, or marked it.
     pub(super) fn open(
         path: &Path,
-        declaration: &DeclarationRecord,
+        declarations: &VecDeque<DeclarationRecord>,
+        is_ours: bool,
     ) -> Result<(Self, Found), StoreError> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(StoreError::Io)?;
         }
         let lock = lock(path)?;
         let key_files = KeyFiles::beside(path);
-        let was_signed = key_files.current().exists();
-        let opened = Self::open_locked(path, declaration, key_files, lock);
+        let is_ours = is_ours || key_files.current().exists() || is_marked(path);
+        let opened = Self::open_locked(path, declarations, key_files, lock);
         opened.map_err(|error| match error {
-            // What was never signed was never ours: it is somebody's file, and stays where it is.
-            StoreError::Damaged(_) if !was_signed => StoreError::Schema(SchemaError::Foreign),
+            // What was never ours is somebody's file, and stays where it is.
+            StoreError::Damaged(_) if !is_ours => StoreError::Schema(SchemaError::Foreign),
             error => error,
         })
     }
 
     fn open_locked(
         path: &Path,
-        declaration: &DeclarationRecord,
+        declarations: &VecDeque<DeclarationRecord>,
         key_files: KeyFiles,
         lock: File,
     ) -> Result<(Self, Found), StoreError> {
@@ -143,18 +172,19 @@ impl Store {
             alive_unix_s: fact(&connection, ALIVE)?.and_then(|unix_s| unix_s.parse().ok()),
             configuration: fact(&connection, CONFIGURATION)?,
             declaration: fact(&connection, DECLARATION)?,
+            is_new: length == 0,
             is_orphaned,
             batch: fact(&connection, BATCH)?,
             next_seq: connection.query_row(LAST, [], |row| unsigned(row, 0))?.saturating_add(1),
+            tenants: tenants::read(&connection)?,
         };
-        connection.execute(
-            "INSERT OR IGNORE INTO declarations (hash, json, since) VALUES (?1, ?2, ?3)",
-            params![declaration.hash, declaration.json, signed(declaration.since_unix_s)],
-        )?;
+        for declaration in declarations {
+            declare(&connection, declaration)?;
+        }
         let store = Self {
             connection,
             texts: HashMap::default(),
-            declaration: declaration.hash.as_str().into(),
+            declared: declarations.iter().map(|declaration| declaration.hash.clone()).collect(),
             next_seq: found.next_seq,
             key_files,
             keyring: None,
@@ -170,15 +200,19 @@ impl Store {
     pub(super) fn write(
         &mut self,
         waiting: &mut Waiting,
-        configuration: &str,
+        ruling: Ruling<'_>,
         alive_unix_s: Option<u64>,
     ) -> Result<u64, StoreError> {
         let first = self.next_seq;
-        waiting.attempt = Some(format!("{first}-{}", waiting.attempts));
-        waiting.attempts = waiting.attempts.wrapping_add(1);
+        waiting.attempt = Some(waiting.name_attempt(first));
         self.prints.iter_mut().try_for_each(Print::check)?;
-        match self.try_write(waiting, configuration, alive_unix_s) {
+        match self.try_write(waiting, ruling, alive_unix_s) {
             Ok(next) => {
+                for DeclarationRecord { hash, .. } in ruling.declarations {
+                    if !self.declared.contains(hash) {
+                        self.declared.insert(hash.clone());
+                    }
+                }
                 self.next_seq = next;
                 waiting.attempt = None;
                 waiting.settle();
@@ -195,20 +229,16 @@ impl Store {
     fn try_write(
         &mut self,
         waiting: &mut Waiting,
-        configuration: &str,
+        ruling: Ruling<'_>,
         alive_unix_s: Option<u64>,
     ) -> rusqlite::Result<u64> {
-        if self.texts.len() > CACHED_TEXTS {
-            self.texts.clear();
+        let is_declared = |hash: &String| self.declared.contains(hash);
+        let new = ruling.declarations.iter().filter(|declaration| !is_declared(&declaration.hash));
+        let new: Vec<_> = new.collect();
+        let mut writing = self.begin()?;
+        for declaration in new {
+            declare(&writing.transaction, declaration)?;
         }
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut writing = Writing {
-            transaction,
-            texts: &mut self.texts,
-            declaration: &self.declaration,
-            next_seq: self.next_seq,
-        };
         for event in &waiting.events {
             writing.event(event)?;
         }
@@ -219,18 +249,82 @@ impl Store {
         let dirty = waiting.heartbeats.iter_mut().filter(|(_, open)| open.place.is_dirty);
         // They are numbered as they are written: those of earlier windows come first.
         let mut dirty: Vec<_> = dirty.collect();
-        dirty.sort_unstable_by_key(|((window, _), _)| *window);
+        dirty.sort_unstable_by_key(|(key, open)| (key.window, open.from_unix_s));
         for (key, open) in dirty {
             writing.heartbeat(key, open)?;
         }
         let alive = alive_unix_s.map(|unix_s| unix_s.to_string());
         writing.fact(ALIVE, alive.as_deref())?;
-        writing.fact(CONFIGURATION, Some(configuration))?;
-        writing.fact(DECLARATION, Some(&self.declaration))?;
+        writing.fact(CONFIGURATION, Some(ruling.configuration))?;
+        writing.fact(DECLARATION, Some(ruling.declaration))?;
         writing.fact(BATCH, waiting.attempt.as_deref())?;
         let next_seq = writing.next_seq;
         writing.transaction.commit()?;
         Ok(next_seq)
+    }
+
+    /// Stores changes of tenants in one transaction, with an event each where events are kept. `attempt` names it.
+    /// Returns how many entries were new.
+    pub(super) fn change_tenants(
+        &mut self,
+        changes: &[Change],
+        at_unix_s: u64,
+        keeps_events: bool,
+        attempt: &str,
+    ) -> Result<u64, NotStored> {
+        let first = self.next_seq;
+        self.prints.iter_mut().try_for_each(Print::check).map_err(NotStored::Certain)?;
+        match self.try_change_tenants(changes, at_unix_s, keeps_events, attempt) {
+            Ok(next) => {
+                self.next_seq = next;
+                Ok(next.saturating_sub(first))
+            }
+            Err(error) => {
+                self.texts.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn try_change_tenants(
+        &mut self,
+        changes: &[Change],
+        at_unix_s: u64,
+        keeps_events: bool,
+        attempt: &str,
+    ) -> Result<u64, NotStored> {
+        let certain = |error: rusqlite::Error| NotStored::Certain(error.into());
+        let mut writing = self.begin().map_err(certain)?;
+        for Change { changes, actor, .. } in changes {
+            for change in changes {
+                writing.tenant(change, actor, at_unix_s).map_err(certain)?;
+                if keeps_events {
+                    writing.tenant_event(change, actor, at_unix_s).map_err(certain)?;
+                }
+            }
+        }
+        writing.fact(BATCH, Some(attempt)).map_err(certain)?;
+        let next_seq = writing.next_seq;
+        let committed = writing.transaction.commit();
+        committed.map_err(|error| NotStored::Doubtful(error.into()))?;
+        Ok(next_seq)
+    }
+
+    /// Makes these all tenants of the file: it is a new one, and lacks those that were there before.
+    pub(super) fn restore_tenants(&mut self, tenants: &Tenants) -> Result<(), StoreError> {
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        tenants::replace(&transaction, tenants)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn begin(&mut self) -> rusqlite::Result<Writing<'_>> {
+        if self.texts.len() > CACHED_TEXTS {
+            self.texts.clear();
+        }
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        Ok(Writing { transaction, texts: &mut self.texts, next_seq: self.next_seq })
     }
 
     /// The number of the next entry.
@@ -283,6 +377,7 @@ impl Store {
         let event = Event {
             at_unix_s: now_unix_s,
             kind: EventKind::Prune,
+            tenant: None,
             actor: actor.to_owned(),
             detail: json!({ "segments": segments }).to_string(),
         };
@@ -348,6 +443,27 @@ impl Print {
         Ok(())
     }
 }
+
+/// Notes what a version of the declaration says, where that is not noted yet.
+fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT OR IGNORE INTO declarations (hash, json, since) VALUES (?1, ?2, ?3)",
+        params![declaration.hash, declaration.json, signed(declaration.since_unix_s)],
+    )?;
+    Ok(())
+}
+
+/// Whether a file begins as ours do, whatever may be behind that.
+fn is_marked(path: &Path) -> bool {
+    let mut begin = [0; MARK.end];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+    read.is_ok()
+        && begin.starts_with(b"SQLite format 3\0")
+        && begin[MARK].iter().copied().eq(schema::APPLICATION_ID.to_be_bytes().into_iter().skip(4))
+}
+
+/// Where SQLite keeps a file's `application_id`: 4 bytes, big-endian.
+const MARK: Range<usize> = 68..72;
 
 fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT value FROM facts WHERE name = ?1";

@@ -36,7 +36,7 @@ pub(super) struct Waiting {
     /// What the transaction is called that was tried last and did not go through, as far as is known.
     pub(super) attempt: Option<String>,
     /// How many were tried.
-    pub(super) attempts: u64,
+    attempts: u64,
 }
 
 type Names = HashSet<Arc<str>, RandomState>;
@@ -53,6 +53,7 @@ pub(super) struct VerdictsKey {
     pub(super) lifetime: Option<AskedLifetime>,
     pub(super) granted_s: Option<u32>,
     pub(super) route: Arc<str>,
+    pub(super) declaration: Arc<str>,
 }
 
 /// What changes of an entry of verdicts.
@@ -67,8 +68,14 @@ pub(super) struct OpenVerdicts {
     pub(super) attributes: Attributes,
 }
 
-/// A window, and the tenant or, for none, the gateway itself.
-pub(super) type HeartbeatKey = (Window, Option<Arc<str>>);
+/// What tells heartbeats apart: a window in which the declaration changes has one for each.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct HeartbeatKey {
+    pub(super) window: Window,
+    /// None: the gateway itself.
+    pub(super) tenant: Option<Arc<str>>,
+    pub(super) declaration: Arc<str>,
+}
 
 /// What changes of a heartbeat.
 #[derive(Debug, Default)]
@@ -122,17 +129,19 @@ impl Waiting {
     /// Adds a worker's page.
     pub(super) fn add(&mut self, page: Page) {
         for account in page.accounts {
-            self.add_account(page.window, &account);
+            self.add_account(page.window, &page.declaration, &account);
         }
         for row in page.rows {
-            self.add_row(page.window, row);
+            self.add_row(page.window, &page.declaration, row);
         }
     }
 
-    /// Notes that the gateway is alive.
-    pub(super) fn beat(&mut self, window: Window, unix_s: u64) {
+    /// Notes that the gateway is alive, with this declaration.
+    pub(super) fn beat(&mut self, window: Window, declaration: &Arc<str>, unix_s: u64) {
         let beat = OpenHeartbeat { from_unix_s: unix_s, ..OpenHeartbeat::default() };
-        let heartbeat = self.heartbeats.entry((window, None)).or_insert(beat);
+        let declaration = Arc::clone(declaration);
+        let key = HeartbeatKey { window, tenant: None, declaration };
+        let heartbeat = self.heartbeats.entry(key).or_insert(beat);
         if heartbeat.until_unix_s < unix_s {
             heartbeat.until_unix_s = unix_s;
             heartbeat.place.is_dirty = true;
@@ -171,10 +180,18 @@ impl Waiting {
         self.events.push(Event {
             at_unix_s: now_unix_s,
             kind: EventKind::Loss,
+            tenant: None,
             actor: actor.to_owned(),
             detail: detail.to_string(),
         });
         Some(loss.cookies)
+    }
+
+    /// Names a transaction that is about to be tried, from this entry on; no two of one process have one name.
+    pub(super) fn name_attempt(&mut self, first: u64) -> String {
+        let name = format!("{first}-{}", self.attempts);
+        self.attempts = self.attempts.wrapping_add(1);
+        name
     }
 
     /// Everything is in the file as it is here.
@@ -200,7 +217,7 @@ impl Waiting {
                 && window.start_unix_s <= now_unix_s.saturating_add(GRACE_S)
         };
         self.verdicts.retain(|key, open| open.place.is_dirty || is_open(&key.window));
-        self.heartbeats.retain(|(window, _), open| open.place.is_dirty || is_open(window));
+        self.heartbeats.retain(|key, open| open.place.is_dirty || is_open(&key.window));
         self.names.retain(|(window, _), _| is_open(window));
         self.named = self.names.values().map(Names::len).sum();
     }
@@ -226,8 +243,9 @@ impl Waiting {
         });
     }
 
-    fn add_account(&mut self, window: Window, account: &PageAccount) {
-        let key = (window, Some(Arc::clone(&account.tenant)));
+    fn add_account(&mut self, window: Window, declaration: &Arc<str>, account: &PageAccount) {
+        let tenant = Some(Arc::clone(&account.tenant));
+        let key = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
         let has_room = self.has_room();
         let heartbeat = match self.heartbeats.get_mut(&key) {
             Some(heartbeat) => heartbeat,
@@ -251,9 +269,10 @@ impl Waiting {
         }
     }
 
-    fn add_row(&mut self, window: Window, row: PageRow) {
+    fn add_row(&mut self, window: Window, declaration: &Arc<str>, row: PageRow) {
         let has_room = self.has_room();
-        let heartbeat = (window, Some(Arc::clone(&row.tenant)));
+        let tenant = Some(Arc::clone(&row.tenant));
+        let heartbeat = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
         if !self.heartbeats.contains_key(&heartbeat) {
             return; // There was no room for it: all of this page's cookies of that tenant are counted as lost.
         }
@@ -268,6 +287,7 @@ impl Waiting {
             lifetime: row.lifetime,
             granted_s: row.granted_s,
             route: row.route,
+            declaration: Arc::clone(declaration),
         };
         if !self.verdicts.contains_key(&key) {
             self.bound_name(&mut key);
@@ -369,7 +389,7 @@ mod tests {
             seen: Figures { request: seen, ..Figures::default() },
             dropped: Figures::default(),
         };
-        Page { window: WINDOW, accounts: vec![account], rows }
+        Page { window: WINDOW, declaration: "first".into(), accounts: vec![account], rows }
     }
 
     fn sums(waiting: &Waiting) -> (u64, u64, u64) {

@@ -4,10 +4,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use rusqlite::{Transaction, params};
+use serde_json::Value;
 
 use super::{
     codes::Coded,
-    entry::Event,
+    entry::{Event, EventKind, TextId},
+    tenants::{self, TenantChange},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
 };
 
@@ -15,7 +17,6 @@ use super::{
 pub(super) struct Writing<'s> {
     pub(super) transaction: Transaction<'s>,
     pub(super) texts: &'s mut HashMap<Arc<str>, i64, RandomState>,
-    pub(super) declaration: &'s Arc<str>,
     pub(super) next_seq: u64,
 }
 
@@ -23,6 +24,37 @@ impl Writing<'_> {
     pub(super) fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
         let seq = self.take_seq();
         insert_event(&self.transaction, seq, event)
+    }
+
+    /// Stores a tenant, or what it is no more.
+    pub(super) fn tenant(
+        &mut self,
+        TenantChange { host, after, .. }: &TenantChange,
+        actor: &str,
+        at_unix_s: u64,
+    ) -> rusqlite::Result<()> {
+        match after {
+            Some(keys) => tenants::set(&self.transaction, host, keys, at_unix_s, actor),
+            None => tenants::remove(&self.transaction, host),
+        }
+    }
+
+    /// Tells of a tenant's change.
+    pub(super) fn tenant_event(
+        &mut self,
+        TenantChange { host, before, after }: &TenantChange,
+        actor: &str,
+        at_unix_s: u64,
+    ) -> rusqlite::Result<()> {
+        let tenant = u32::try_from(self.text(host)?).unwrap_or(u32::MAX);
+        let [before, after] = [before, after].map(|keys| as_json(keys.as_deref()));
+        self.event(&Event {
+            at_unix_s,
+            kind: EventKind::Tenant,
+            tenant: Some(TextId(tenant)),
+            actor: actor.to_owned(),
+            detail: format!("{{\"before\":{before},\"after\":{after}}}"),
+        })
     }
 
     pub(super) fn verdicts(
@@ -42,7 +74,7 @@ impl Writing<'_> {
         open.place.assigned = Some(seq);
         let (tenant, route) = (self.text(&key.tenant)?, self.text(&key.route)?);
         let name = key.name.as_ref().map(|name| self.text(name)).transpose()?;
-        let declaration = self.text(&Arc::clone(self.declaration))?;
+        let declaration = self.text(&key.declaration)?;
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO verdicts (seq, window, window_s, tenant, mode, direction, action, name, lifetime, \
              granted_s, route, declaration, count, first, last, attributes) \
@@ -71,7 +103,7 @@ impl Writing<'_> {
 
     pub(super) fn heartbeat(
         &mut self,
-        (window, tenant): &HeartbeatKey,
+        key: &HeartbeatKey,
         open: &mut OpenHeartbeat,
     ) -> rusqlite::Result<()> {
         let Sums { requests, seen, dropped } = open.sums;
@@ -101,8 +133,8 @@ impl Writing<'_> {
         }
         let seq = self.take_seq();
         open.place.assigned = Some(seq);
-        let tenant = tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
-        let declaration = self.text(&Arc::clone(self.declaration))?;
+        let tenant = key.tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
+        let declaration = self.text(&key.declaration)?;
         let number: i64 = self
             .transaction
             .prepare_cached(
@@ -118,8 +150,8 @@ impl Writing<'_> {
         )?;
         statement.execute(params![
             signed(seq),
-            signed(window.start_unix_s),
-            window.length_s,
+            signed(key.window.start_unix_s),
+            key.window.length_s,
             tenant,
             number,
             from,
@@ -168,6 +200,12 @@ impl Writing<'_> {
     }
 }
 
+/// A tenant's keys within the detail of an event: whatever they are, that stays JSON.
+fn as_json(keys: Option<&str>) -> Value {
+    let read = |keys| serde_json::from_str(keys).unwrap_or_else(|_| Value::from(keys));
+    keys.map_or(Value::Null, read)
+}
+
 /// An entry that was written is there, once: anything else is damage.
 fn one(changed: usize) -> rusqlite::Result<()> {
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
@@ -179,9 +217,11 @@ pub(super) fn insert_event(
     event: &Event,
 ) -> rusqlite::Result<()> {
     let (at, kind) = (signed(event.at_unix_s), event.kind.code());
-    let sql = "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql =
+        "INSERT INTO events (seq, at, kind, actor, detail, tenant) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = transaction.prepare_cached(sql)?;
-    statement.execute(params![signed(seq), at, kind, event.actor, event.detail])?;
+    let tenant = event.tenant.map(|tenant| tenant.0);
+    statement.execute(params![signed(seq), at, kind, event.actor, event.detail, tenant])?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use crate::{
 pub(crate) struct TenantView {
     table: Arc<TenantTable>,
     journal: Rc<Journal>,
+    declaration: Arc<str>,
     clock: Clock,
     seen: RefCell<Seen>,
 }
@@ -69,9 +70,15 @@ impl Recorder {
 }
 
 impl TenantView {
-    pub(crate) fn new(table: Arc<TenantTable>, journal: Rc<Journal>, clock: Clock) -> Self {
+    /// `declaration` is the version of the one that the tenants of the table are judged by.
+    pub(crate) fn new(
+        table: Arc<TenantTable>,
+        journal: Rc<Journal>,
+        declaration: Arc<str>,
+        clock: Clock,
+    ) -> Self {
         let seen = Seen { generation: table.generation(), entries: HashMap::default() };
-        Self { table, journal, clock, seen: RefCell::new(seen) }
+        Self { table, journal, declaration, clock, seen: RefCell::new(seen) }
     }
 
     /// The tenant of `host` (lower case, no port).
@@ -87,7 +94,7 @@ impl TenantView {
             return Some(Rc::clone(entry));
         }
         let tenant = self.table.find(host)?;
-        let account = self.journal.account(&tenant.name);
+        let account = self.journal.account(&tenant.name, &self.declaration);
         let entry = Rc::new(Entry { tenant, account, clock: self.clock.clone() });
         seen.entries.insert(host.into(), Rc::clone(&entry));
         Some(entry)

@@ -22,6 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) upstreams: Vec<Arc<Shared>>,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) tenants: Arc<TenantTable>,
+    /// The version of the declaration that rules, as evidence names it.
+    pub(crate) declaration: Arc<str>,
     /// How long open exchanges may finish at a stop.
     pub(crate) drain: Duration,
 }
@@ -49,7 +51,12 @@ impl View {
         };
         let table = Arc::clone(&snapshot.tenants);
         Self {
-            tenants: TenantView::new(table, Rc::clone(journal), clock.clone()),
+            tenants: TenantView::new(
+                table,
+                Rc::clone(journal),
+                Arc::clone(&snapshot.declaration),
+                clock.clone(),
+            ),
             upstreams: snapshot.upstreams.iter().map(upstream).collect(),
             snapshot,
         }

@@ -59,8 +59,7 @@ pub(crate) struct Worker {
     pulse: Arc<AtomicU64>,
 }
 
-/// Where evidence goes, and over how many seconds it is summed up; none: it is not kept. The ledger's thread ends when
-/// the last worker has let go of it.
+/// Where evidence goes, and over how many seconds it is summed up; none: it is not kept.
 pub(crate) type Evidence = Option<(SyncSender<Page>, u32)>;
 
 /// How a worker is told of a new configuration.

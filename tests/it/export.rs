@@ -19,6 +19,9 @@ use crate::harness::{
 const TENANTS: [&str; 3] = ["acme.example", "rival.example", "tiny.example"];
 const SECRET_ROUTE: &str = "/rival-only/{id}";
 const SECRET_NAME: &str = "rival_tracker";
+const SECRET_ACTOR: &str = "rivals-token";
+/// A tenant that was set, and had no request yet.
+const QUIET: &str = "quiet.example";
 /// A number that is no part of any other.
 const SECRET_COUNT: u64 = 7_340_159_268;
 
@@ -35,6 +38,11 @@ fn site() -> (Site, Scribe) {
             scribe.traffic(TENANTS[1], &[secret, USUAL[0], USUAL[1]]);
             scribe.traffic(TENANTS[2], &USUAL[..1]);
             scribe.next_window();
+        }
+        if segment == 3 {
+            scribe.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
+            scribe.change(TENANTS[1], SECRET_ACTOR, r#"{"before":{"session":"17m"},"after":null}"#);
+            scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
         }
         if segment == 1 {
             let files = crumbgate::ledger::key::KeyFiles::beside(&scribe.path);
@@ -174,17 +182,29 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         assert_eq!((&said["verifies"], &said["tenant"]), (&json!(true), &json!("acme.example")));
         let bundle = site.path("acme.zip");
         let entries = member(&bundle, "entries.ndjson");
-        // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a prune.
-        assert_eq!(entries.lines().count(), 3 * 12 * 5 + 2);
+        // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a prune; a
+        // change of the tenant.
+        assert_eq!(entries.lines().count(), 3 * 12 * 5 + 3);
+        let change =
+            r#""event":"tenant","tenant":"acme.example","actor":"ada","detail":"{\"before\":null"#;
+        assert_eq!(entries.matches(change).count(), 1);
 
         let salts = other_salts(&scribe, &entries);
         assert!(salts.len() > 100);
         for (name, content) in members(&bundle) {
             let text = String::from_utf8(content).unwrap();
             let count = SECRET_COUNT.to_string();
-            for secret in
-                [TENANTS[1], TENANTS[2], "rival", "tiny", SECRET_ROUTE, SECRET_NAME, &count]
-            {
+            for secret in [
+                TENANTS[1],
+                TENANTS[2],
+                QUIET,
+                "rival",
+                "tiny",
+                "17m",
+                SECRET_ROUTE,
+                SECRET_NAME,
+                &count,
+            ] {
                 assert!(!text.contains(secret), "{secret} in {name}");
             }
             for salt in &salts {
@@ -195,6 +215,12 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         export(&site, &["--output", "all.zip"]).await;
         let all = member(&site.path("all.zip"), "entries.ndjson");
         assert!(salts.iter().all(|salt| all.contains(salt)) && all.contains(SECRET_ROUTE));
+        assert!(all.contains(SECRET_ACTOR) && all.contains("17m") && all.contains(QUIET));
+
+        export(&site, &["--tenant", QUIET, "--output", "quiet.zip"]).await;
+        assert_eq!(verify(&site, "quiet.zip").await["verifies"], json!(true));
+        let entries = member(&site.path("quiet.zip"), "entries.ndjson");
+        assert_eq!(entries.matches(r#""event":"tenant""#).count(), 1, "its own change");
 
         let unknown = site.run(&["audit", "export", "crumbgate.db", "--tenant", "acme"]).await;
         assert_eq!(unknown.code, Some(1));

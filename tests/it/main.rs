@@ -31,6 +31,7 @@ mod requests;
 mod responses;
 mod selftest;
 mod smuggling;
+mod state;
 mod streaming;
 mod tamper;
 mod tenants;

@@ -155,11 +155,11 @@ async fn an_entry_that_was_inserted_is_named() {
             UPDATE verdicts SET seq = -seq WHERE seq < 0;
             UPDATE heartbeats SET seq = -seq - 1 WHERE seq >= 102;
             UPDATE heartbeats SET seq = -seq WHERE seq < 0;
-            INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}')";
+            INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}', NULL)";
         assert_eq!(found(&site, &scribe, sql(make_room)).await, json!(["inserted", 2, 102]));
-        let twice = "INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}')";
+        let twice = "INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}', NULL)";
         assert_eq!(found(&site, &scribe, sql(twice)).await, json!(["inserted", 2, 102]));
-        let before = "INSERT INTO events VALUES (0, 1795428000, 7, 'x', '{}')";
+        let before = "INSERT INTO events VALUES (0, 1795428000, 7, 'x', '{}', NULL)";
         assert_eq!(found(&site, &scribe, sql(before)).await, json!(["inserted", null, 0]));
     })
     .await;
@@ -396,7 +396,7 @@ async fn a_ledger_whose_old_entries_were_pruned_still_verifies_and_its_books_too
         assert_eq!((&said["verifies"], &said["segments_present"]), (&json!(true), &json!(0)));
         assert_eq!(said["keys"].as_array().unwrap().len(), 2);
 
-        let back = sql("INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}')");
+        let back = sql("INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}', NULL)");
         assert_eq!(found(&site, &scribe, back).await, json!(["inserted", 2, 102]));
         let untold = sql("DELETE FROM events");
         assert_eq!(found(&site, &scribe, untold).await, json!(["pruned", 6, null]));

@@ -238,8 +238,26 @@ impl Draft {
     }
 
     pub(crate) fn event(&mut self, at_unix_s: u64, kind: EventKind, actor: &str, detail: &Value) {
-        let row = params![self.next(), number(at_unix_s), kind.code(), actor, detail.to_string()];
-        self.connection.execute("INSERT INTO events VALUES (?,?,?,?,?)", row).unwrap();
+        self.insert_event(at_unix_s, kind, None, actor, detail);
+    }
+
+    /// A tenant is set or removed.
+    pub(crate) fn change(&mut self, at_unix_s: u64, tenant: &str, actor: &str, detail: &Value) {
+        self.insert_event(at_unix_s, EventKind::Tenant, Some(tenant), actor, detail);
+    }
+
+    fn insert_event(
+        &mut self,
+        at_unix_s: u64,
+        kind: EventKind,
+        tenant: Option<&str>,
+        actor: &str,
+        detail: &Value,
+    ) {
+        let tenant = tenant.map(|tenant| self.text(tenant));
+        let (at, detail) = (number(at_unix_s), detail.to_string());
+        let row = params![self.next(), at, kind.code(), actor, detail, tenant];
+        self.connection.execute("INSERT INTO events VALUES (?,?,?,?,?,?)", row).unwrap();
     }
 
     /// A declaration that rules from now on.

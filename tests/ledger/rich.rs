@@ -62,6 +62,11 @@ pub(crate) fn rich(path: &Path, until_unix_s: u64) {
                 draft.event(at + 12 * 60, EventKind::UncleanStop, RUN, &detail);
                 start(&mut draft, at + 12 * 60);
             }
+            70 => {
+                let (before, after) = (json!({ "session": "4h" }), json!({ "session": "2h" }));
+                let detail = json!({ "before": before, "after": after });
+                draft.change(at + 90, "acme.flexopus.example", "ada", &detail);
+            }
             96 => {
                 cookies.push(cookie(
                     "locale",

@@ -1,7 +1,8 @@
 //! One worker's journal: what became of each name, on which route, counted in the worker's own memory.
 //!
 //! A verdict that was met before in this window costs a few look-ups and an addition: no lock, no allocation. What was
-//! counted since the last [`Page`] is handed on several times a second, and at the end of each window.
+//! counted since the last [`Page`] is handed on several times a second, at the end of each window, and
+//! between verdicts of two declarations.
 
 use std::{
     cell::RefCell,
@@ -47,6 +48,7 @@ pub struct Account {
     journal: Rc<Journal>,
     counts: Arc<Counts>,
     number: usize,
+    declaration: Arc<str>,
 }
 
 /// What is counted for the ledger, and where its texts are written without an allocation.
@@ -66,6 +68,8 @@ struct Draft {
     /// Whether the last try to hand a page on left rows here: until the next one, nothing is tried.
     is_stuck: bool,
     window: Window,
+    /// The version of the declaration that ruled.
+    declaration: Arc<str>,
     accounts: Vec<AccountState>,
     /// The accounts that had traffic since the last page.
     touched: Vec<usize>,
@@ -130,8 +134,8 @@ impl Journal {
         Rc::new(Self { books, evidence, by_tenant: RefCell::default() })
     }
 
-    /// The account of `tenant`; the same one at each call.
-    pub fn account(self: &Rc<Self>, tenant: &Arc<str>) -> Account {
+    /// The account of `tenant`, for verdicts that are reached by this version of the declaration.
+    pub fn account(self: &Rc<Self>, tenant: &Arc<str>, declaration: &Arc<str>) -> Account {
         let mut by_tenant = self.by_tenant.borrow_mut();
         let (counts, number) = by_tenant.entry(Arc::clone(tenant)).or_insert_with(|| {
             let counts = self.books.open(tenant);
@@ -140,7 +144,8 @@ impl Journal {
             let number = self.evidence.as_ref().map_or(0, open);
             (counts, number)
         });
-        Account { journal: Rc::clone(self), counts: Arc::clone(counts), number: *number }
+        let (counts, declaration) = (Arc::clone(counts), Arc::clone(declaration));
+        Account { journal: Rc::clone(self), counts, number: *number, declaration }
     }
 
     /// Hands on what was counted since the last page, if anything was. Never waits: what can't be handed on now stays
@@ -167,7 +172,7 @@ impl Account {
     /// Counts one request.
     pub fn count_request(&self, unix_s: u64) {
         if let Some(evidence) = &self.journal.evidence {
-            evidence.borrow_mut().draft.touch(self.number, unix_s);
+            evidence.borrow_mut().draft.touch(self.number, &self.declaration, unix_s);
         }
         self.counts.count_request();
     }
@@ -179,7 +184,7 @@ impl Account {
         };
         let Evidence { draft, name, .. } = &mut *evidence.borrow_mut();
         // First, because it may turn the page: what is counted now belongs on the new one.
-        draft.touch(self.number, unix_s);
+        draft.touch(self.number, &self.declaration, unix_s);
         let is_foreign = has_foreign_name(verdict.action);
         let name = if is_foreign {
             name_template(verdict.name, name)
@@ -222,6 +227,7 @@ impl Draft {
             unsent_rows: 0,
             is_stuck: false,
             window: Window { start_unix_s: 0, length_s: window_s },
+            declaration: Arc::default(),
             accounts: Vec::new(),
             touched: Vec::new(),
             texts: HashSet::default(),
@@ -260,8 +266,10 @@ impl Draft {
         route
     }
 
-    /// Notes that an account has traffic now, after turning the page where a new window has begun.
-    fn touch(&mut self, account: usize, unix_s: u64) {
+    /// Notes that an account has traffic now, after turning the page where a new window has begun, or another declaration
+    /// rules.
+    fn touch(&mut self, account: usize, declaration: &Arc<str>, unix_s: u64) {
+        self.rule(declaration);
         if !self.window.holds(unix_s) {
             self.hand_on();
             self.begin(Window::of(unix_s, self.window.length_s));
@@ -281,17 +289,37 @@ impl Draft {
     /// Forgets the rows of the last window: names are bounded for each window anew (A4).
     fn begin(&mut self, window: Window) {
         self.window = window;
-        for (key, row) in self.rows.drain().filter(|(_, row)| row.count > 0) {
-            // The ledger's thread has not taken a page for a long time.
-            if let Some(state) = self.accounts.get_mut(key.account) {
-                *state.dropped.of(key.direction, key.action) += row.count;
-            }
-        }
+        self.drop_counts();
+        self.rows.clear();
         self.texts.clear();
         self.routes = 0;
         for account in self.named.drain(..) {
             if let Some(state) = self.accounts.get_mut(account) {
                 state.names = HashSet::default();
+            }
+        }
+    }
+
+    /// Begins a new page where this is another declaration. After a reload that happens again and again, as long as
+    /// exchanges are under way that began before it.
+    fn rule(&mut self, declaration: &Arc<str>) {
+        if Arc::ptr_eq(&self.declaration, declaration) {
+            return;
+        }
+        if self.declaration != *declaration {
+            self.hand_on();
+            self.drop_counts();
+        }
+        self.declaration = Arc::clone(declaration);
+    }
+
+    /// Counts as dropped what could not be handed on although its page ends: the ledger's thread has not taken one for a
+    /// long time.
+    fn drop_counts(&mut self) {
+        for (key, row) in self.rows.iter_mut().filter(|(_, row)| row.count > 0) {
+            let count = std::mem::take(&mut row.count);
+            if let Some(state) = self.accounts.get_mut(key.account) {
+                *state.dropped.of(key.direction, key.action) += count;
             }
         }
     }
@@ -336,7 +364,8 @@ impl Draft {
                 return;
             }
             self.rows.clear();
-            self.touch(account, unix_s);
+            let declaration = Arc::clone(&self.declaration);
+            self.touch(account, &declaration, unix_s);
         }
         self.rows.insert(
             key,
@@ -459,7 +488,7 @@ impl Draft {
             })
         });
         let rows = rows.collect();
-        Page { window: self.window, accounts, rows }
+        Page { window: self.window, declaration: Arc::clone(&self.declaration), accounts, rows }
     }
 }
 

@@ -9,6 +9,8 @@ use super::*;
 use crate::policy::verdict::Reason;
 
 const WINDOW_S: u32 = 60;
+/// The version of the declaration that rules first.
+const FIRST: &str = "first";
 
 /// A journal whose pages are taken by nobody but the test.
 fn journal(capacity: usize) -> (Rc<Journal>, Receiver<Page>) {
@@ -40,7 +42,7 @@ fn name(number: usize) -> String {
     names(number + 1).swap_remove(number)
 }
 
-/// What pages say: by window, what was seen, and what is in rows or counted as dropped.
+/// What pages say: by window and declaration, what was seen, and what is in rows or counted as dropped.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Sums {
     requests: u64,
@@ -48,10 +50,10 @@ struct Sums {
     told: Figures,
 }
 
-fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<Window, Sums> {
+fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<(Window, Arc<str>), Sums> {
     let mut windows = BTreeMap::<_, Sums>::new();
     for page in pages {
-        let sums = windows.entry(page.window).or_default();
+        let sums = windows.entry((page.window, page.declaration)).or_default();
         for account in page.accounts {
             sums.requests += account.requests;
             sums.seen.add(account.seen);
@@ -67,7 +69,7 @@ fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<Window, Sums> {
 #[test]
 fn a2_equal_verdicts_are_one_row_and_the_next_page_has_only_what_is_new() {
     let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into());
+    let account = journal.account(&"acme.example".into(), &FIRST.into());
     account.count_request(61);
     count(&account, "_ga_G1ABC2", STRIP, 61);
     count(&account, "_ga_G9XYZ8", STRIP, 119);
@@ -87,9 +89,29 @@ fn a2_equal_verdicts_are_one_row_and_the_next_page_has_only_what_is_new() {
 }
 
 #[test]
+fn a2_what_was_judged_by_two_declarations_in_one_window_is_on_different_pages() {
+    for capacity in [0, 8] {
+        let (journal, pages) = journal(capacity);
+        let account = journal.account(&"acme.example".into(), &FIRST.into());
+        let reloaded = journal.account(&"acme.example".into(), &"second".into());
+        count(&account, "_ga", STRIP, 0);
+        count(&reloaded, "_ga", STRIP, 0);
+        let reloaded = journal.account(&"acme.example".into(), &"second".into());
+        count(&reloaded, "_ga", STRIP, 0);
+        // An exchange that began before.
+        count(&account, "_ga", STRIP, 0);
+        journal.hand_on();
+        let pages: Vec<_> = pages.try_iter().chain(take_unsent(&journal)).collect();
+        let told: Vec<_> =
+            pages.iter().map(|page| (&*page.declaration, page.rows[0].count)).collect();
+        assert_eq!(told, [(FIRST, 1), ("second", 2), (FIRST, 1)]);
+    }
+}
+
+#[test]
 fn a3_a_nameless_cookie_has_no_text() {
     let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into());
+    let account = journal.account(&"acme.example".into(), &FIRST.into());
     count(&account, "", Action::Strip(Reason::Nameless), 0);
     journal.hand_on();
     assert_eq!(pages.try_recv().unwrap().rows[0].name, None);
@@ -98,7 +120,7 @@ fn a3_a_nameless_cookie_has_no_text() {
 #[test]
 fn a4_beyond_a_thousand_names_of_a_tenant_all_are_other_until_the_next_window() {
     let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into());
+    let account = journal.account(&"acme.example".into(), &FIRST.into());
     for name in names(MAX_NAMES + 50) {
         count(&account, &name, STRIP, 0);
     }
@@ -126,13 +148,13 @@ fn a1_what_has_no_room_is_counted_as_dropped_and_nothing_waits() {
     let tenants = (MAX_UNSENT_ROWS + 3 * MAX_ROWS) / MAX_NAMES;
     let names = names(MAX_NAMES);
     for tenant in 0..tenants {
-        let account = journal.account(&format!("{tenant}.example").into());
+        let account = journal.account(&format!("{tenant}.example").into(), &FIRST.into());
         account.count_request(0);
         for name in &names {
             count(&account, name, STRIP, 0);
         }
     }
-    count(&journal.account(&"0.example".into()), "late", STRIP, 60);
+    count(&journal.account(&"0.example".into(), &FIRST.into()), "late", STRIP, 60);
     drop(pages);
     let unsent = take_unsent(&journal);
     assert!(unsent.len() > 2, "{}", unsent.len());
@@ -162,6 +184,7 @@ enum Step {
     Count { tenant: usize, name: usize, is_stripped: bool },
     HandOn,
     Request { tenant: usize },
+    Rule { declaration: usize },
     Take,
     Wait { seconds: u64 },
 }
@@ -172,6 +195,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(tenant, name, is_stripped)| Step::Count { tenant, name, is_stripped }),
         2 => (0..3_usize).prop_map(|tenant| Step::Request { tenant }),
         1 => Just(Step::HandOn),
+        1 => (0..3_usize).prop_map(|declaration| Step::Rule { declaration }),
         1 => Just(Step::Take),
         1 => (0..100_u64).prop_map(|seconds| Step::Wait { seconds }),
     ]
@@ -185,16 +209,23 @@ proptest! {
     ) {
         let (journal, pages) = journal(capacity);
         let names = names(40);
-        let accounts = ["a.example", "b.example", "c.example"].map(|n| journal.account(&n.into()));
+        let account = |tenant: &usize, declaration: &str| {
+            let tenant = ["a.example", "b.example", "c.example"][*tenant];
+            journal.account(&tenant.into(), &declaration.into())
+        };
         let (mut unix_s, mut taken) = (0, Vec::new());
+        let mut rules = "0".to_owned();
+        let mut counted = BTreeMap::<String, u64>::new();
         for step in steps {
             match step {
                 Step::Count { tenant, name: number, is_stripped } => {
                     let action = if is_stripped { STRIP } else { Action::Keep };
-                    count(&accounts[tenant], &names[number], action, unix_s);
+                    count(&account(&tenant, &rules), &names[number], action, unix_s);
+                    *counted.entry(rules.clone()).or_default() += 1;
                 }
                 Step::HandOn => journal.hand_on(),
-                Step::Request { tenant } => accounts[tenant].count_request(unix_s),
+                Step::Request { tenant } => account(&tenant, &rules).count_request(unix_s),
+                Step::Rule { declaration } => rules = declaration.to_string(),
                 Step::Take => taken.extend(pages.try_iter()),
                 Step::Wait { seconds } => unix_s += seconds,
             }
@@ -206,6 +237,11 @@ proptest! {
         for (window, sums) in &windows {
             prop_assert_eq!(sums.seen, sums.told, "{:?}", window);
         }
+        let mut ruled = BTreeMap::<String, u64>::new();
+        for ((_, declaration), sums) in windows.iter().filter(|(_, sums)| sums.seen.sum() > 0) {
+            *ruled.entry(declaration.to_string()).or_default() += sums.seen.sum();
+        }
+        prop_assert_eq!(ruled, counted, "each is told under the declaration that judged it");
         let total = journal.books.total();
         prop_assert_eq!(windows.values().map(|sums| sums.requests).sum::<u64>(), total.requests);
         prop_assert_eq!(

@@ -81,7 +81,7 @@ pub(in crate::ledger) struct DeclarationLine {
 /// Whether an entry is in the bundle of a tenant: its own, and what the gateway says of itself.
 pub(in crate::ledger) fn belongs(entry: &Entry, tenant: TextId) -> bool {
     match entry {
-        Entry::Event(_) => true,
+        Entry::Event(event) => event.tenant.is_none_or(|other| other == tenant),
         Entry::Heartbeat(heartbeat) => heartbeat.tenant.is_none_or(|other| other == tenant),
         Entry::Verdicts(verdicts) => verdicts.tenant == tenant,
     }

@@ -34,7 +34,7 @@ impl<W: Write> Table<W> {
         texts: &Texts,
     ) -> csv::Result<()> {
         self.rows.serialize(match entry {
-            Entry::Event(event) => Row::of_event(seq, event),
+            Entry::Event(event) => Row::of_event(seq, event, texts),
             Entry::Heartbeat(heartbeat) => Row::of_heartbeat(seq, heartbeat, texts),
             Entry::Verdicts(verdicts) => Row::of_verdicts(seq, verdicts, texts),
         })
@@ -120,10 +120,11 @@ struct Row<'t> {
 }
 
 impl<'t> Row<'t> {
-    fn of_event(seq: u64, event: &'t Event) -> Self {
+    fn of_event(seq: u64, event: &'t Event, texts: &'t Texts) -> Self {
         Self {
             seq,
             kind: "event",
+            tenant: event.tenant.map_or_else(Cow::default, |tenant| csv_cell(texts.get(tenant))),
             at: rfc3339(event.at_unix_s),
             event: event.kind.word(),
             actor: csv_cell(&event.actor),

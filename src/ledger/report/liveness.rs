@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Happening, Period, books::add};
 use crate::ledger::{
-    entry::{Event, EventKind, Heartbeat},
+    entry::{Event, EventKind, Heartbeat, Texts},
     line::rfc3339,
 };
 
@@ -111,6 +111,7 @@ impl Liveness {
         mut self,
         period: Period,
         now_unix_s: u64,
+        texts: &Texts,
     ) -> (Heartbeats, Vec<Gap>, Vec<Happening>) {
         self.alive.sort_unstable_by_key(|(alive, _)| alive.since_unix_s);
         let mut gaps = self.silences(period, now_unix_s);
@@ -124,7 +125,8 @@ impl Liveness {
         gaps.sort_by_key(|gap| gap.period.since_unix_s);
         let within = period.since_unix_s..period.until_unix_s;
         let events = self.events.iter().filter(|event| within.contains(&event.at_unix_s));
-        (self.heartbeats(period), gaps, events.map(Happening::of).collect())
+        let events = events.map(|event| Happening::of(event, texts)).collect();
+        (self.heartbeats(period), gaps, events)
     }
 
     fn heartbeats(&self, period: Period) -> Heartbeats {
@@ -211,7 +213,8 @@ fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
         | EventKind::Key
         | EventKind::Prune
         | EventKind::Start
-        | EventKind::Stop => return None,
+        | EventKind::Stop
+        | EventKind::Tenant => return None,
     };
     let is_shown = |gap: &Gap| gap.why == why && gap.period.overlaps(period);
     let is_new = why == Why::Loss || !silences.iter().any(is_shown);
@@ -219,9 +222,11 @@ fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
 }
 
 impl Happening {
-    fn of(event: &Event) -> Self {
-        let Event { at_unix_s, kind, .. } = *event;
-        Self { at_unix_s, kind, actor: event.actor.clone(), detail: Detail::of(event).readable() }
+    fn of(event: &Event, texts: &Texts) -> Self {
+        let Event { at_unix_s, kind, tenant, .. } = *event;
+        let tenant = tenant.map(|tenant| texts.get(tenant).to_owned());
+        let (actor, detail) = (event.actor.clone(), Detail::of(event).readable());
+        Self { at_unix_s, kind, tenant, actor, detail }
     }
 }
 

@@ -117,7 +117,7 @@ pub struct Report {
     pub heartbeats: Heartbeats,
     /// When it was not, or may not have written everything down.
     pub gaps: Vec<Gap>,
-    /// What happened to the gateway itself.
+    /// What happened to the gateway itself, and to the keys of tenants.
     pub events: Vec<Happening>,
     /// The declarations that have ruled, oldest first.
     pub declarations: Vec<Version>,
@@ -137,6 +137,8 @@ pub struct Happening {
     /// What.
     #[serde(serialize_with = "word")]
     pub kind: EventKind,
+    /// The tenant that it is about; none: the gateway itself.
+    pub tenant: Option<String>,
     /// Who brought it about.
     pub actor: String,
     /// What else is known: key and value.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ledger::{
         codes::Coded,
-        entry::{DeclarationRecord, Entry, Heartbeat, TextId, Texts, Verdicts},
+        entry::{DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts},
     },
     policy::{
         Mode,
@@ -86,17 +86,25 @@ impl<'t> Tally<'t> {
     /// Adds an entry, if it is of the selection.
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
-            Entry::Event(event) => {
-                let end = event.at_unix_s.saturating_add(1);
-                let moment = Period { since_unix_s: event.at_unix_s, until_unix_s: end };
-                if self.period.overlaps(moment) {
-                    self.record(moment);
-                }
-                self.liveness.add_event(event);
-            }
+            Entry::Event(event) => self.add_event(event),
             Entry::Heartbeat(heartbeat) => self.add_heartbeat(&heartbeat),
             Entry::Verdicts(verdicts) => self.add_verdicts(&verdicts),
         }
+    }
+
+    fn add_event(&mut self, event: Event) {
+        self.known_tenants.extend(event.tenant);
+        let is_anothers =
+            event.tenant.is_some_and(|tenant| self.tenant.is_some_and(|t| t != tenant));
+        if is_anothers {
+            return;
+        }
+        let end = event.at_unix_s.saturating_add(1);
+        let moment = Period { since_unix_s: event.at_unix_s, until_unix_s: end };
+        if self.period.overlaps(moment) {
+            self.record(moment);
+        }
+        self.liveness.add_event(event);
     }
 
     fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
@@ -178,7 +186,7 @@ impl<'t> Tally<'t> {
         let texts = self.texts;
         let period = self.asked_or_recorded(now_unix_s);
         let gateway_versions = self.liveness.versions(period);
-        let (heartbeats, gaps, events) = self.liveness.finish(period, now_unix_s);
+        let (heartbeats, gaps, events) = self.liveness.finish(period, now_unix_s, texts);
         let ruled = |hash: &str| self.ruled.get(&texts.find(hash)?).copied();
         let declarations = declared::versions(records, ruled);
         let mut uses = BTreeMap::<_, Vec<_>>::new();

@@ -83,6 +83,35 @@ fn a1_the_books_balance_or_the_report_says_by_how_much_they_do_not() {
 }
 
 #[test]
+fn a_change_of_a_tenant_is_told_with_who_made_it_and_to_nobody_else() {
+    let write = |draft: &mut Draft| {
+        draft.heartbeat(NOW, NOW + 299);
+        draft.change(NOW, ACME, "ada", &json!({ "before": null, "after": { "session": "20m" } }));
+        draft.change(NOW, "b.example", "bob", &json!({ "before": {}, "after": null }));
+        let configurations = json!({ "old": "1", "new": "2" });
+        draft.event(NOW, EventKind::Configuration, "eve", &configurations);
+    };
+    let told = |selection: &Selection| {
+        let report = report(selection, write);
+        let text = report.text(Language::En, false);
+        for event in &report.events {
+            assert!(text.contains(&*event.actor), "{text}");
+        }
+        let event = |event: &Happening| (event.tenant.clone(), event.actor.clone());
+        (report.events.iter().map(event).collect::<Vec<_>>(), text)
+    };
+    let of = |tenant: Option<&str>, actor: &str| (tenant.map(str::to_owned), actor.to_owned());
+    let (events, text) = told(&all());
+    let (acme, other) = (of(Some(ACME), "ada"), of(Some("b.example"), "bob"));
+    assert_eq!(events, [acme.clone(), other, of(None, "eve")]);
+    assert!(text.contains("tenant changed") && text.contains("20m"), "{text}");
+    let selection = Selection { tenant: Some(ACME.to_owned()), ..all() };
+    let (events, text) = told(&selection);
+    assert_eq!(events, [acme, of(None, "eve")]);
+    assert!(!text.contains("b.example") && !text.contains("bob"), "{text}");
+}
+
+#[test]
 fn what_is_only_watched_is_not_said_to_be_stripped() {
     let report = report(&all(), |draft| {
         let evict = Seen::added(Action::Evict, "_ga", None, 2);

@@ -86,7 +86,8 @@ impl Books {
             | EventKind::Declaration
             | EventKind::Key
             | EventKind::Loss
-            | EventKind::Start => {}
+            | EventKind::Start
+            | EventKind::Tenant => {}
         }
     }
 

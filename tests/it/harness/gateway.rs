@@ -188,6 +188,14 @@ impl Running {
         self.gateway()
     }
 
+    /// Writes its configuration anew, and has it reload that.
+    pub(crate) async fn reload(&self, setup: &Setup, actor: &'static str) {
+        let folder = self.folder.as_ref().expect("it is taken only when it is stopped");
+        std::fs::write(folder.path().join("config.toml"), setup.text()).unwrap();
+        let control = self.gateway().control().clone();
+        tokio::task::spawn_blocking(move || control.reload(actor).unwrap()).await.unwrap();
+    }
+
     /// Sets the gateway's clock.
     pub(crate) fn set_unix_s(&self, unix_s: u64) {
         self.unix_s.store(unix_s, Ordering::SeqCst);

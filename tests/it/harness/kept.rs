@@ -23,6 +23,8 @@ pub(crate) struct Kept {
     pub(crate) verdicts: Vec<Verdicts>,
     pub(crate) heartbeats: Vec<Heartbeat>,
     pub(crate) events: Vec<(EventKind, Value)>,
+    /// Changes of tenants: whose, by whom, and the detail.
+    pub(crate) changes: Vec<(String, String, Value)>,
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct Verdicts {
     pub(crate) lifetime: Option<AskedLifetime>,
     pub(crate) granted_s: Option<u32>,
     pub(crate) route: String,
+    pub(crate) declaration: String,
     pub(crate) count: u64,
     pub(crate) first_unix_s: u64,
     pub(crate) last_unix_s: u64,
@@ -72,7 +75,11 @@ impl Kept {
         reader.entries(1, u64::MAX, |_, entry| {
             match entry {
                 Entry::Event(event) => {
-                    let detail = serde_json::from_str(&event.detail).unwrap();
+                    let detail: Value = serde_json::from_str(&event.detail).unwrap();
+                    if let Some(tenant) = event.tenant {
+                        let tenant = texts.get(tenant).to_owned();
+                        kept.changes.push((tenant, event.actor.clone(), detail.clone()));
+                    }
                     kept.events.push((event.kind, detail));
                 }
                 Entry::Heartbeat(heartbeat) => kept.heartbeats.push(Heartbeat {
@@ -93,6 +100,7 @@ impl Kept {
                     lifetime: verdicts.lifetime,
                     granted_s: verdicts.granted_s,
                     route: texts.get(verdicts.route).to_owned(),
+                    declaration: texts.get(verdicts.declaration).to_owned(),
                     count: verdicts.count,
                     first_unix_s: verdicts.first_unix_s,
                     last_unix_s: verdicts.last_unix_s,

@@ -70,15 +70,31 @@ impl Scribe {
 
     /// Something happens at the begin of the window.
     pub(crate) fn event(&mut self, kind: EventKind, detail: &str) -> u64 {
+        self.insert_event(kind, None, "crumbgate run", detail)
+    }
+
+    /// A tenant is set, or removed, at the begin of the window.
+    pub(crate) fn change(&mut self, tenant: &str, actor: &str, detail: &str) -> u64 {
+        self.insert_event(EventKind::Tenant, Some(tenant), actor, detail)
+    }
+
+    fn insert_event(
+        &mut self,
+        kind: EventKind,
+        tenant: Option<&str>,
+        actor: &str,
+        detail: &str,
+    ) -> u64 {
+        let tenant = tenant.map(|tenant| self.text(tenant));
         self.seq += 1;
         let mut insert = self
             .connection
             .prepare_cached(
-                "INSERT INTO events (seq, at, kind, actor, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO events (seq, at, kind, actor, detail, tenant) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )
             .unwrap();
         let (seq, at) = (self.seq.cast_signed(), self.window_unix_s.cast_signed());
-        insert.execute(params![seq, at, kind.code(), "crumbgate run", detail]).unwrap();
+        insert.execute(params![seq, at, kind.code(), actor, detail, tenant]).unwrap();
         self.seq
     }
 

@@ -68,11 +68,13 @@ pub(super) fn liveness(report: &Report, words: &Words) -> Section {
     Section { id: "liveness", title, lead, parts: vec![Part::Facts(facts), gaps] }
 }
 
-/// What happened to the gateway itself.
+/// What happened to the gateway itself, and to the keys of tenants.
 pub(super) fn events(report: &Report, words: &Words) -> Section {
     let columns = vec![text(words.when), text(words.what), text(words.who), text(words.detail)];
     let rows = report.events.iter().map(|event| {
-        let detail = event.detail.iter().map(|(key, value)| Line::Code(format!("{key}: {value}")));
+        let tenant = event.tenant.iter().map(|tenant| (words.tenant, tenant));
+        let detail = event.detail.iter().map(|(key, value)| (&**key, value));
+        let detail = tenant.chain(detail).map(|(key, value)| Line::Code(format!("{key}: {value}")));
         vec![
             Cell::moment(event.at_unix_s),
             Cell::plain((words.event)(event.kind)),

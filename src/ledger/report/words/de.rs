@@ -206,7 +206,7 @@ pub(super) const WORDS: Words = Words {
     lost: |cookies, requests| format!("{cookies} Cookies in {requests} Anfragen"),
 
     events: "Ereignisse",
-    events_none: "Mit dem Gateway selbst ist in diesem Zeitraum nichts geschehen.",
+    events_none: "Mit dem Gateway selbst und den Einstellungen der Mandanten ist in diesem Zeitraum nichts geschehen.",
     when: "Wann",
     what: "Was",
     who: "Durch",
@@ -221,6 +221,7 @@ pub(super) const WORDS: Words = Words {
         EventKind::Prune => "alte Einträge entfernt",
         EventKind::Start => "gestartet",
         EventKind::Stop => "angehalten",
+        EventKind::Tenant => "Mandant geändert",
         EventKind::UncleanStop => "war unsauber beendet worden",
     },
 

@@ -200,7 +200,7 @@ pub(super) const WORDS: Words = Words {
     lost: |cookies, requests| format!("{cookies} cookies in {requests} requests"),
 
     events: "Events",
-    events_none: "Nothing happened to the gateway itself in this time.",
+    events_none: "Nothing happened to the gateway itself, nor to a tenant's keys, in this time.",
     when: "When",
     what: "What",
     who: "By",
@@ -215,6 +215,7 @@ pub(super) const WORDS: Words = Words {
         EventKind::Prune => "old entries removed",
         EventKind::Start => "started",
         EventKind::Stop => "stopped",
+        EventKind::Tenant => "tenant changed",
         EventKind::UncleanStop => "had ended uncleanly",
     },
 
