@@ -163,8 +163,9 @@ impl Control {
         let clock = &running.settings.clock;
         let started = clock.now();
         let parts = Parts::read(&config, &[], &tickets, clock)?;
-        let tenants = std::mem::take(&mut config.tenants);
-        let directory = Directory::of(&tenants);
+        let mut tenants = std::mem::take(&mut config.tenants);
+        let mut directory = Directory::of(&tenants);
+        tenants.extend(directory.add_stored(&config));
         let table = Arc::new(TenantTable::new(tenants, config.default_tenant.clone()));
         let https = first(&listeners, ListenerKey::Https);
         let snapshot = Arc::new(parts.into_snapshot(&config, https, table));

@@ -6,9 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use super::control::{Control, Current, locked};
+use tracing::{error, warn};
+
+use super::{
+    control::{Control, Current, locked},
+    preflight::with_causes,
+};
 use crate::{
-    config::{Problems, TenantKeys},
+    config::{Config, Problems, TenantKeys},
+    ledger,
     tenants::Tenant,
 };
 
@@ -78,6 +84,9 @@ pub enum ChangeTenantsError {
         /// What is wrong.
         problems: Problems,
     },
+    /// They can't be stored, so that they would be lost at a restart.
+    #[error(transparent)]
+    State(#[from] ledger::ChangeError),
     /// It is another one than the one that was looked at.
     #[error("the tenant {host} has changed meanwhile: look at it again")]
     Stale {
@@ -117,6 +126,45 @@ impl Directory {
         Self { by_host, live: 0 }
     }
 
+    /// Adds the tenants that were set while a gateway ran before; returns those that are to be served. What can't be
+    /// served is logged: one tenant is no reason for all others to be without a gateway.
+    pub(super) fn add_stored(&mut self, config: &Config) -> Vec<Tenant> {
+        let stored = match ledger::stored_tenants(&config.evidence.path) {
+            Ok(stored) => stored,
+            Err(error) => {
+                let error = with_causes(&error);
+                error!(
+                    error,
+                    "tenants that were set while running can't be read: they are not served"
+                );
+                return Vec::new();
+            }
+        };
+        let mut served = Vec::new();
+        for ledger::TenantRecord { host, keys } in stored {
+            if self.contains(&host) {
+                warn!(%host, "the file has a tenant that was set while running, too: the file's holds");
+                continue;
+            }
+            let Some(keys) = TenantKeys::parse(&keys) else {
+                error!(%host, "a tenant that was set while running can't be read: it is not served");
+                continue;
+            };
+            match config.tenant(&host, &keys) {
+                Ok(tenant) => served.push(tenant),
+                Err(problems) => {
+                    let problem = problems.first_message();
+                    error!(
+                        %host,
+                        problem, "a tenant that was set while running does not fit: it is not served"
+                    );
+                }
+            }
+            self.insert(host, Arc::new(keys));
+        }
+        served
+    }
+
     /// How many were set while the gateway ran.
     pub(super) fn live(&self) -> usize {
         self.live
@@ -130,6 +178,10 @@ impl Directory {
     pub(super) fn insert(&mut self, host: Arc<str>, keys: Arc<TenantKeys>) {
         let before = self.by_host.insert(host, Some(keys));
         self.live += usize::from(!matches!(before, Some(Some(_))));
+    }
+
+    fn live_keys(&self, host: &str) -> Option<&Arc<TenantKeys>> {
+        self.by_host.get(host)?.as_ref()
     }
 
     pub(super) fn contains(&self, host: &str) -> bool {
@@ -186,7 +238,7 @@ impl Control {
     pub fn change_tenants(
         &self,
         changes: Vec<Change>,
-        _actor: &str,
+        actor: &str,
         dry_run: bool,
     ) -> Result<Vec<Changed>, ChangeTenantsError> {
         let _changing = locked(&self.0.changing);
@@ -204,6 +256,8 @@ impl Control {
             checked.push(change);
         }
         if !dry_run {
+            let desk = self.desk().ok_or(ledger::ChangeError::Ended)?;
+            desk.change_tenants(self.to_store(&checked), actor)?;
             self.apply(&current, &checked);
         }
         Ok(checked.into_iter().map(|change| change.changed).collect())
@@ -233,7 +287,9 @@ impl Control {
             let (host, current) = (host.to_string(), tag.cloned());
             return Err(ChangeTenantsError::Stale { host, current });
         }
-        if set.is_none() && before.is_none() {
+        // One that does not fit the configuration is not served, but it can be removed.
+        let is_there = locked(&self.0.directory).contains(&host);
+        if set.is_none() && !is_there {
             return Err(ChangeTenantsError::Absent { host: host.to_string() });
         }
         let keys = set.map(Arc::new);
@@ -241,6 +297,18 @@ impl Control {
             .as_ref()
             .map(|keys| TenantView::new(current, Arc::new(tenant), Some(Arc::clone(keys))));
         Ok(Checked { changed: Changed { host, before, after }, keys })
+    }
+
+    /// What is to be stored: the changes that change something.
+    fn to_store(&self, changes: &[Checked]) -> Vec<ledger::TenantChange> {
+        let directory = locked(&self.0.directory);
+        let text = |keys: &Arc<TenantKeys>| Arc::from(keys.to_string());
+        let stored = changes.iter().map(|Checked { changed, keys }| ledger::TenantChange {
+            host: Arc::clone(&changed.host),
+            before: directory.live_keys(&changed.host).map(text),
+            after: keys.as_ref().map(text),
+        });
+        stored.filter(|change| change.before != change.after).collect()
     }
 
     fn apply(&self, current: &Current, changes: &[Checked]) {

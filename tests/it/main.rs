@@ -22,6 +22,7 @@ mod layering;
 mod ledger;
 mod lifecycle;
 mod limits;
+mod live_tenants;
 mod logs;
 mod redirect;
 mod reload;

@@ -114,6 +114,11 @@ impl Browser {
         Self { address, host, http, tls, now, jar, sender }
     }
 
+    /// The same browser at another host.
+    pub(crate) fn at(self, host: &str) -> Self {
+        Self { host: host.to_owned(), ..self }
+    }
+
     /// The same browser, with the same jar, on another connection.
     pub(crate) fn on_another_connection(&self) -> Self {
         Self {
