@@ -92,6 +92,8 @@ pub(super) struct Current {
     pub(super) config: Config,
     pub(super) hash: ConfigHash,
     pub(super) effective: Effective,
+    /// Since when it holds.
+    pub(super) since_unix_s: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) listeners: Vec<Listener>,
 }
@@ -168,8 +170,9 @@ impl Control {
         let table = Arc::new(TenantTable::new(tenants, config.default_tenant.clone()));
         let https = first(&listeners, ListenerKey::Https);
         let snapshot = Arc::new(parts.into_snapshot(&config, https, table));
-        let current =
-            Current { config, hash, effective, snapshot: Arc::clone(&snapshot), listeners };
+        let since_unix_s = started.unix_s;
+        let first = Arc::clone(&snapshot);
+        let current = Current { config, hash, effective, since_unix_s, snapshot: first, listeners };
         let inner = Inner {
             running,
             started,

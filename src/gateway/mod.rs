@@ -6,6 +6,7 @@
 //! - `reload.rs`: a new configuration, `files.rs`: when its files change; `tenants.rs`: tenants that are set while it runs.
 //! - `sockets.rs`: listening sockets; `inherited.rs`: those that another process has opened; `handover.rs`: giving them
 //!   to a process that takes the place of this one.
+//! - `readings.rs`: its metrics.
 
 mod assembly;
 mod control;
@@ -13,6 +14,7 @@ mod files;
 mod handover;
 mod inherited;
 mod preflight;
+mod readings;
 mod reload;
 mod sockets;
 mod tenants;
@@ -47,6 +49,7 @@ use crate::{
     clock::Clock,
     config::Loaded,
     ledger::{Desk, Keeper, Status as LedgerStatus},
+    metrics::Metrics,
     policy::superseded::Superseded,
     proxy::{
         tls::CertificateError,
@@ -136,6 +139,7 @@ impl Gateway {
                 std::hash::RandomState::new(),
             )),
             books: Arc::new(Books::default()),
+            metrics: Arc::new(Metrics::default()),
             clock,
             connections: Arc::new(AtomicUsize::new(0)),
         });

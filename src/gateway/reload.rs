@@ -140,7 +140,15 @@ impl Control {
         }
         self.adopt(&snapshot, opened);
         *locked(&self.0.directory) = directory;
-        self.replace_current(Current { config, hash, effective, snapshot, listeners });
+        let since_unix_s = clock.now().unix_s;
+        self.replace_current(Current {
+            config,
+            hash,
+            effective,
+            since_unix_s,
+            snapshot,
+            listeners,
+        });
         self.check_upstreams();
         adopted.into_iter().for_each(|adopt| adopt());
         Ok(Reloaded { config_hash, tenants: count, kept, warnings: problems })

@@ -7,6 +7,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     admission::TenantView,
+    tls::Expiry,
     upstream::{Shared, Upstream},
 };
 use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable};
@@ -21,6 +22,8 @@ pub(crate) struct Snapshot {
     /// In the order of the configuration: a tenant knows its upstream by number, and both change together.
     pub(crate) upstreams: Vec<Arc<Shared>>,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// When the certificates of `tls` end.
+    pub(crate) expiries: Vec<Expiry>,
     pub(crate) tenants: Arc<TenantTable>,
     /// The version of the declaration that rules, as evidence names it.
     pub(crate) declaration: Arc<str>,

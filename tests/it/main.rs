@@ -23,6 +23,7 @@ mod ledger;
 mod lifecycle;
 mod limits;
 mod logs;
+mod metrics;
 mod redirect;
 mod reload;
 mod renewal;
