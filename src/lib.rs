@@ -9,6 +9,7 @@
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
 //! - [`config`]: text to the values above.
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
+//! - [`traces`]: which exchanges are followed across services, and how their spans leave.
 //! - [`explain`]: what would become of some cookies, and why.
 //! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
 //! - [`certificate`] and [`demo`]: for trying it.
@@ -32,3 +33,4 @@ pub mod process;
 pub mod proxy;
 mod telemetry;
 pub mod tenants;
+pub mod traces;

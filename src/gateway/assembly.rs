@@ -16,6 +16,7 @@ use crate::{
         upstream::Shared,
     },
     tenants::TenantTable,
+    traces::Tracing,
 };
 
 /// What a snapshot is made of besides the configuration itself: read from the disk, and whole.
@@ -50,6 +51,7 @@ impl Parts {
         config: &Config,
         https: Option<SocketAddr>,
         tenants: Arc<TenantTable>,
+        tracing: Option<Tracing>,
     ) -> Snapshot {
         Snapshot {
             limits: Arc::clone(&config.limits),
@@ -61,6 +63,7 @@ impl Parts {
             expiries: self.expiries,
             tenants,
             declaration: ledger::declaration::record(&config.declaration, 0).hash.into(),
+            tracing,
             drain: config.server.drain,
         }
     }

@@ -22,6 +22,7 @@ use super::{
     assembly::{Parts, hash_text},
     sockets::{KeptSockets, Listener, ListenerKey},
     tenants::Directory,
+    traces::Exporter,
 };
 use crate::{
     audit::Books,
@@ -78,6 +79,7 @@ pub(super) struct Running {
     pub(super) phase: watch::Sender<Phase>,
     pub(super) runtime: runtime::Handle,
     pub(super) settings: Arc<Settings>,
+    pub(super) exporters: Mutex<Vec<Exporter>>,
 }
 
 /// How a worker is told things.
@@ -169,7 +171,8 @@ impl Control {
         let directory = Directory::of(&tenants);
         let table = Arc::new(TenantTable::new(tenants, config.default_tenant.clone()));
         let https = first(&listeners, ListenerKey::Https);
-        let snapshot = Arc::new(parts.into_snapshot(&config, https, table));
+        let tracing = running.tracing(&config.traces);
+        let snapshot = Arc::new(parts.into_snapshot(&config, https, table, tracing));
         let since_unix_s = started.unix_s;
         let first = Arc::clone(&snapshot);
         let current = Current { config, hash, effective, since_unix_s, snapshot: first, listeners };

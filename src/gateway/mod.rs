@@ -7,6 +7,7 @@
 //! - `sockets.rs`: listening sockets; `inherited.rs`: those that another process has opened; `handover.rs`: giving them
 //!   to a process that takes the place of this one.
 //! - `readings.rs`: its metrics.
+//! - `traces.rs`: what exports the spans of exchanges.
 
 mod assembly;
 mod control;
@@ -18,12 +19,13 @@ mod readings;
 mod reload;
 mod sockets;
 mod tenants;
+mod traces;
 
 use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize},
         mpsc,
     },
@@ -150,6 +152,7 @@ impl Gateway {
             phase,
             runtime: control_thread.handle.clone(),
             settings: Arc::clone(&settings),
+            exporters: Mutex::default(),
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
         control.keep_sockets(https.kept.into_iter().chain(http.kept));
@@ -250,6 +253,7 @@ impl Gateway {
         if let Some(keeper) = self.keeper.take() {
             keeper.stop();
         }
+        self.control.0.running.export_the_last();
         // Until now it could be asked how far the drain is.
         drop(self.control_thread.take());
         report

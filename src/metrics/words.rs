@@ -161,6 +161,11 @@ pub enum RejectionReason {
 }
 
 impl RejectionReason {
+    /// The label's value.
+    pub fn word(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
     pub(super) const ALL: [(Self, &'static str); 17] = [
         (Self::Authority, "authority"),
         (Self::BodyBroken, "body_broken"),

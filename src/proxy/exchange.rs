@@ -30,6 +30,7 @@ use crate::{
         self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
         ResponseFacts, SetCookieFields, date::ImfFixdate,
     },
+    traces::{self, Tracing},
 };
 
 /// A connection's downstream: who it is, and what its exchanges draw on.
@@ -64,9 +65,15 @@ impl Downstream {
             .access_log
             .then(|| Line::begin(request.method(), request.uri().path(), &id));
         let mut record = Some(Record::new(self.activity.begin_exchange(has_body), line));
+        if let (Some(tracing), Some(record)) = (&view.snapshot.tracing, &mut record) {
+            self.follow(tracing, &request, &id, came, record);
+        }
         let answer = self.try_exchange(request, &view, &id, &mut record).await;
         let response = answer.unwrap_or_else(|rejection| {
             worker.metrics.count_rejection(rejection.reason());
+            if let Some(followed) = record.as_mut().and_then(Record::followed) {
+                followed.set_rejected(rejection.reason().word());
+            }
             debug!(request_id = id.as_str(), %rejection, "answered in the application's place");
             let fields = accept.map(|accept| (header::ACCEPT, accept)).into_iter().collect();
             let page = rejection.into_response(Representation::asked_by(&fields), &id, http1);
@@ -77,6 +84,28 @@ impl Downstream {
         let Some(mut record) = record else { return Ok(response) };
         record.set_status(response.status());
         Ok(response.map(|body| body.recorded_by(record)))
+    }
+
+    /// Follows an exchange across services, if its caller or chance says so.
+    fn follow(
+        &self,
+        tracing: &Tracing,
+        request: &Request<Incoming>,
+        id: &RequestId,
+        came: Instant,
+        record: &mut Record,
+    ) {
+        let began = traces::Request {
+            fields: request.headers(),
+            method: request.method(),
+            path: request.uri().path(),
+            version: request.version(),
+            id: id.as_str(),
+        };
+        let worker = &self.worker;
+        if let Some(followed) = tracing.begin(began, &worker.clock, came, &worker.trace_ids) {
+            record.follow(followed, tracing);
+        }
     }
 
     async fn try_exchange(
@@ -126,11 +155,17 @@ impl Downstream {
         let upstream = &view.upstreams[usize::from(tenant.upstream)];
         let (peer, version) = (self.peer, request.version());
         let origin = Origin { peer, trusted: self.trusted, version, authority: &authority };
-        let request =
+        let mut request =
             Self::prepare(request, view.limits(), &recorder, &origin, id, asked.is_some());
+        if let Some(followed) = record.as_mut().and_then(Record::followed) {
+            followed.call(upstream.name(), request.headers_mut(), &worker.trace_ids);
+        }
         let sent = Instant::now();
         let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
         worker.metrics.count_upstream_answer(sent.elapsed());
+        if let Some(followed) = record.as_mut().and_then(Record::followed) {
+            followed.set_answered(lease.address(), response.status().as_u16());
+        }
         let now = worker.clock.now();
         let fields = response.headers();
         let response_facts = ResponseFacts {

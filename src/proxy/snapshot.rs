@@ -10,7 +10,7 @@ use super::{
     tls::Expiry,
     upstream::{Shared, Upstream},
 };
-use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable};
+use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable, traces::Tracing};
 
 /// What all workers go by until the next reload.
 pub(crate) struct Snapshot {
@@ -27,6 +27,8 @@ pub(crate) struct Snapshot {
     pub(crate) tenants: Arc<TenantTable>,
     /// The version of the declaration that rules, as evidence names it.
     pub(crate) declaration: Arc<str>,
+    /// Follows exchanges across services, where that is asked for.
+    pub(crate) tracing: Option<Tracing>,
     /// How long open exchanges may finish at a stop.
     pub(crate) drain: Duration,
 }

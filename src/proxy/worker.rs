@@ -34,6 +34,7 @@ use crate::{
     config::Limits,
     metrics::{Metrics, RejectionReason, WorkerMetrics},
     policy::superseded::Superseded,
+    traces::Ids,
 };
 
 /// What all workers share from their start to their end.
@@ -55,6 +56,7 @@ pub(crate) struct Worker {
     pub(crate) connections: Rc<Connections>,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) trace_ids: Ids,
     view: RefCell<Rc<View>>,
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
@@ -158,6 +160,7 @@ impl Worker {
             metrics,
             superseded: Arc::clone(&settings.superseded),
             request_ids: RequestIds::new(u64::from_ne_bytes(super::random())),
+            trace_ids: Ids::new(u64::from_ne_bytes(super::random())),
             settings,
             accepting: RefCell::default(),
             pulse,

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 17] = [
+const ROWS: [(&str, &[&str]); 18] = [
     ("policy", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
@@ -20,10 +20,11 @@ const ROWS: [(&str, &[&str]); 17] = [
     ("clock", &[]),
     ("telemetry", &["config"]),
     ("ledger", &["audit", "clock", "config", "policy"]),
+    ("traces", &["audit", "clock", "config", "metrics"]),
     ("certificate", &["clock"]),
     ("demo", &["clock"]),
     ("explain", &["clock", "config", "policy", "tenants"]),
-    ("proxy", &["audit", "clock", "config", "metrics", "policy", "tenants"]),
+    ("proxy", &["audit", "clock", "config", "metrics", "policy", "tenants", "traces"]),
     (
         "gateway",
         &[
@@ -37,6 +38,7 @@ const ROWS: [(&str, &[&str]); 17] = [
             "proxy",
             "telemetry",
             "tenants",
+            "traces",
         ],
     ),
     (

@@ -37,5 +37,6 @@ mod streaming;
 mod tamper;
 mod tenants;
 mod tls;
+mod traces;
 mod upgrade;
 mod upstream;
