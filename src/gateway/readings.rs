@@ -2,8 +2,13 @@
 
 use super::control::{Control, locked};
 use crate::{
-    metrics::{self, CertificateReading, LedgerReading, Readings, ReloadReading},
-    process, telemetry,
+    metrics::{
+        self, CertificateReading, LedgerReading, Readings, ReloadReading, ServerReading,
+        UpstreamReading,
+    },
+    process,
+    proxy::upstream::{ServerState, Shared},
+    telemetry,
 };
 
 impl Control {
@@ -36,10 +41,29 @@ impl Control {
             },
             is_draining: self.is_draining(),
             ledger,
-            upstreams: Vec::new(),
+            upstreams: current.snapshot.upstreams.iter().map(|shared| upstream(shared)).collect(),
             certificates: certificates.collect(),
             lost_log_lines: telemetry::lost_lines() as u64,
             process: process::read(),
         }
+    }
+}
+
+fn upstream(shared: &Shared) -> UpstreamReading {
+    let server = |server: &ServerState| ServerReading {
+        address: server.address().to_string(),
+        is_up: server.is_up(),
+        is_ejected: server.is_ejected(),
+        connections: server.connections() as u64,
+        requests: server.requests_total(),
+        failures: server.failures_total(),
+        ejections: server.ejections_total(),
+        checks: server.checks_total(),
+        failed_checks: server.checks_failed_total(),
+    };
+    UpstreamReading {
+        name: shared.name().to_owned(),
+        queued: 0,
+        servers: shared.servers().iter().map(|state| server(state)).collect(),
     }
 }

@@ -244,6 +244,12 @@ fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
     tell("crumbgate_upstream_server_ejections_total", Counter, help, &|server| {
         Some(server.ejections)
     });
+    let help = "Health checks of the server that have ended.";
+    tell("crumbgate_upstream_server_checks_total", Counter, help, &|server| Some(server.checks));
+    let help = "Health checks that found the server ill.";
+    tell("crumbgate_upstream_server_failed_checks_total", Counter, help, &|server| {
+        Some(server.failed_checks)
+    });
     let help = "Exchanges that wait for a connection to the application.";
     let mut family = text.family("crumbgate_upstream_queue_length", Gauge, help);
     for upstream in upstreams {

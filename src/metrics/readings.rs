@@ -83,6 +83,10 @@ pub struct ServerReading {
     pub failures: u64,
     /// How often it was ejected.
     pub ejections: u64,
+    /// Health checks that have ended.
+    pub checks: u64,
+    /// Those of them that found it ill.
+    pub failed_checks: u64,
 }
 
 /// A certificate.

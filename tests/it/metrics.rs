@@ -442,3 +442,43 @@ async fn what_is_not_counted_is_read_when_somebody_asks() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn each_server_of_an_application_has_its_figures() {
+    in_time(async {
+        let app = obliging().await;
+        let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gone = nobody.local_addr().unwrap();
+        drop(nobody);
+        let servers = [format!("http://{}", app.address()), format!("http://{gone}")];
+        let gateway = Setup::before_servers(&servers)
+            .upstream("health = { path = \"/up\", interval = \"1s\" }")
+            .start();
+        let of = |name: &str, server: &str| {
+            let labels = format!("upstream=\"app\",server=\"{server}\"");
+            let series = format!("crumbgate_upstream_server_{name}{{{labels}}}");
+            Exposed::by(&gateway).0.get(&series).copied()
+        };
+        let [there, gone] = [&*servers[0], &*servers[1]];
+        until("both were checked", || {
+            [there, gone].iter().all(|server| of("up", server).is_some())
+        })
+        .await;
+        assert_eq!((of("up", there), of("up", gone)), (Some(1.), Some(0.)));
+        assert!(of("failed_checks_total", gone) >= Some(1.));
+        assert_eq!(of("failed_checks_total", there), Some(0.));
+        let before = of("requests_total", there);
+        let browser = gateway.browser(Http::One);
+        for _ in 0..5 {
+            assert_eq!(browser.get("/").await.status, 200);
+        }
+        assert_eq!(of("requests_total", there), before.map(|before| before + 5.));
+        assert_eq!(of("requests_total", gone), Some(0.));
+        assert!(of("connections", there) >= Some(1.));
+        let queue = "crumbgate_upstream_queue_length{upstream=\"app\"}";
+        assert_eq!(Exposed::by(&gateway).get(queue), 0.);
+        let text = gateway.inner().control().metrics_text(0);
+        assert_eq!(promtool(&text), (true, String::new()), "{text}");
+    })
+    .await;
+}
