@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// One reading of both clocks.
@@ -39,6 +39,16 @@ impl Clock {
     /// The machine's clocks, with the uptime counted from now.
     pub fn system() -> Self {
         Self::System { started: Instant::now() }
+    }
+
+    /// Nanoseconds since the Unix epoch, as the calendar has it; may jump. A fixed time has whole seconds.
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everybody else asks")]
+    pub fn unix_ns(&self) -> u64 {
+        let since = match self {
+            Self::Fixed { unix_s, .. } => Duration::from_secs(unix_s.load(Ordering::Relaxed)),
+            Self::System { .. } => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        };
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Reads both clocks. A calendar before 1970 reads as 1970.

@@ -6,8 +6,10 @@
 //! - [`policy`]: pure; which cookie may cross, and how it leaves.
 //! - [`tenants`]: in memory; whose request it is.
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
+//! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
 //! - [`config`]: text to the values above.
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
+//! - [`traces`]: which exchanges are followed across services, and how their spans leave.
 //! - [`explain`]: what would become of some cookies, and why.
 //! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
 //! - [`certificate`] and [`demo`]: for trying it.
@@ -25,7 +27,10 @@ pub mod demo;
 pub mod explain;
 pub mod gateway;
 pub mod ledger;
+pub mod metrics;
 pub mod policy;
+pub mod process;
 pub mod proxy;
 mod telemetry;
 pub mod tenants;
+pub mod traces;

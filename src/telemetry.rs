@@ -1,6 +1,6 @@
 //! Where log lines go and what they look like.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, sync::OnceLock};
 
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -43,25 +43,34 @@ pub(crate) fn start(log: Log, filter: Option<&str>) -> Result<Lines, ParseError>
             lines.with_ansi(is_colourful(&std::io::stderr())).with_target(false).boxed()
         }
     };
+    let _ = LOST.set(lost);
     // A second start in one process (a test's, say) keeps the first one's lines.
     let _ = tracing_subscriber::registry()
         .with(lines.with_filter(targets.and(filter_fn(is_fit_to_print))))
         .try_init();
-    Ok(Lines { lost, _guard: guard })
+    Ok(Lines { _guard: guard })
 }
 
 /// The log, as long as it is written.
 pub(crate) struct Lines {
-    lost: ErrorCounter,
     _guard: WorkerGuard,
 }
 
 impl Lines {
-    /// How many lines were lost because nobody read what was written before them.
+    /// How many lines were lost, see [`lost_lines`].
+    #[expect(clippy::unused_self, reason = "there are lines to lose as long as it lives")]
     pub(crate) fn lost(&self) -> usize {
-        self.lost.dropped_lines()
+        lost_lines()
     }
 }
+
+/// How many lines were lost because nobody read what was written before them.
+pub(crate) fn lost_lines() -> usize {
+    LOST.get().map_or(0, ErrorCounter::dropped_lines)
+}
+
+/// A process has one log.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// How many lines may wait to be written.
 const WAITING_LINES: usize = 8192;

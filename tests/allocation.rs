@@ -1,9 +1,10 @@
 //! *Untouched is free*: where the policy changes nothing it allocates nothing. This binary counts allocations.
 
-use std::{hash::RandomState, hint::black_box, sync::Arc};
+use std::{hash::RandomState, hint::black_box, sync::Arc, time::Duration};
 
 use crumbgate::{
     audit::{Books, Journal, NameBuffer, name_template},
+    metrics::{Metrics, RejectionReason},
     policy::{
         CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
         ResponseFacts, SetCookieFields,
@@ -114,6 +115,19 @@ fn a3_a_name_becomes_a_template_without_an_allocation() {
         });
         assert_eq!(counted.count_total, 0, "{}", name.escape_ascii());
     }
+}
+
+#[test]
+fn the_metrics_of_an_exchange_cost_no_allocation() {
+    let worker = Metrics::default().open();
+    let counted = allocation_counter::measure(|| {
+        for status in [101, 200, 404, 999] {
+            worker.count_upstream_answer(Duration::from_micros(status.into()));
+            worker.count_rejection(RejectionReason::UpstreamLate);
+            worker.count_answer(status, Duration::from_micros(status.into()));
+        }
+    });
+    assert_eq!(counted.count_total, 0);
 }
 
 #[test]

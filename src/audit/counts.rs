@@ -1,7 +1,7 @@
 //! Counters of verdicts (A1): one writer each, any number of readers, no lock on the way of a request.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -45,21 +45,55 @@ impl Books {
     /// The tally of each tenant that had traffic, over all workers.
     pub fn read(&self) -> BTreeMap<Arc<str>, Tally> {
         let mut tallies = BTreeMap::<_, Tally>::new();
-        for (tenant, counts) in self.counts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            tallies.entry(Arc::clone(tenant)).or_default().add(counts);
-        }
+        self.visit(|tenant, counts| tallies.entry(Arc::clone(tenant)).or_default().add(counts));
         tallies
     }
 
     /// The tally over all tenants.
     pub fn total(&self) -> Tally {
         let mut total = Tally::default();
-        for (_, counts) in self.counts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            total.add(counts);
-        }
+        self.visit(|_, counts| total.add(counts));
         total
     }
+
+    /// The tallies of the `most` tenants that were met first, in that order, and the sum of all others. Who is among
+    /// the first stays there.
+    pub fn first(&self, most: usize) -> (Vec<(Arc<str>, Tally)>, Tally) {
+        let (mut first, mut others) = (Vec::<(Arc<str>, Tally)>::new(), Tally::default());
+        let mut places = HashMap::new();
+        self.visit(|tenant, counts| {
+            let place = match places.get(tenant) {
+                Some(place) => *place,
+                None if first.len() == most => return others.add(counts),
+                None => {
+                    places.insert(Arc::clone(tenant), first.len());
+                    first.push((Arc::clone(tenant), Tally::default()));
+                    first.len() - 1
+                }
+            };
+            first[place].1.add(counts);
+        });
+        (first, others)
+    }
+
+    /// Shows every worker's counters of every tenant, in the order in which they were opened. Looks at some at a time,
+    /// so that a worker that meets a new tenant meanwhile does not wait for all of them.
+    fn visit(&self, mut look: impl FnMut(&Arc<str>, &Counts)) {
+        let mut seen = 0;
+        loop {
+            // They are only ever added at the end.
+            let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(rest) = counts.get(seen..).filter(|rest| !rest.is_empty()) else { return };
+            for (tenant, counts) in rest.iter().take(AT_A_TIME) {
+                look(tenant, counts);
+            }
+            seen += rest.len().min(AT_A_TIME);
+        }
+    }
 }
+
+/// How many counters are looked at while the books are locked.
+const AT_A_TIME: usize = 256;
 
 impl Counts {
     /// Counts one request.
@@ -191,5 +225,24 @@ mod tests {
         assert_eq!(tally.seen(Direction::Request), 2);
         assert_eq!(tally.seen(Direction::Response), 0);
         assert_eq!(*tally, books.total());
+    }
+
+    #[test]
+    fn the_tenants_that_were_met_first_stay_the_first() {
+        let books = Books::default();
+        let visit = |tenant: usize| books.open(&format!("{tenant}.example").into()).count_request();
+        let told = || {
+            let (first, others) = books.first(2);
+            let first = first.into_iter().map(|(name, tally)| (name.to_string(), tally.requests));
+            (first.collect::<Vec<_>>(), others.requests)
+        };
+        visit(7);
+        assert_eq!(told(), (vec![("7.example".to_owned(), 1)], 0));
+        (0..3 * AT_A_TIME).for_each(visit);
+        let first = vec![("7.example".to_owned(), 2), ("0.example".to_owned(), 1)];
+        let all = 3 * AT_A_TIME as u64 + 1;
+        assert_eq!(told(), (first, all - 3));
+        assert_eq!(books.total().requests, all);
+        assert_eq!(books.first(0), (vec![], books.total()));
     }
 }

@@ -63,6 +63,8 @@ pub struct Config {
     pub log: Log,
     /// `[state]` and `[audit]`
     pub evidence: Evidence,
+    /// `[traces]`
+    pub traces: Traces,
 }
 
 /// A configuration that was read, and what was noticed on the way.
@@ -152,6 +154,7 @@ const ONE_OF_EVERYTHING: &str = r#"
     state = {}
     audit = {}
     admin = {}
+    traces = {}
 "#;
 
 fn sha256(bytes: &[u8]) -> String {
@@ -387,6 +390,45 @@ pub struct Evidence {
     pub retention: Duration,
     /// A file that says who usually sets a cookie (the Open Cookie Database); none: what is built in.
     pub names: Option<PathBuf>,
+}
+
+/// `[traces]`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Traces {
+    /// Where spans are sent; none: no exchange is followed.
+    pub collector: Option<Collector>,
+    /// How many of the exchanges are followed whose caller has not decided.
+    pub sample: Ratio,
+}
+
+/// A collector of spans (OTLP over HTTP).
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Collector {
+    /// A host name or an address (IPv6 without brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The path that spans are posted to.
+    pub path: String,
+}
+
+/// A part of a whole, in millionths: from 0 to 1,000,000.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Ratio(u32);
+
+impl Ratio {
+    /// All of it.
+    pub const ONE: Self = Self(1_000_000);
+
+    /// So many millionths; none where that is more than the whole.
+    pub fn of_millionths(millionths: u32) -> Option<Self> {
+        Some(Self(millionths)).filter(|ratio| *ratio <= Self::ONE)
+    }
+
+    /// In millionths.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
 }
 
 /// `[log]`

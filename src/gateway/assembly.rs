@@ -12,15 +12,17 @@ use crate::{
     ledger,
     proxy::{
         snapshot::Snapshot,
-        tls::{self, CertificateError, Certificates, Tickets},
+        tls::{self, CertificateError, Certificates, Expiry, Tickets},
         upstream::Shared,
     },
     tenants::TenantTable,
+    traces::Tracing,
 };
 
 /// What a snapshot is made of besides the configuration itself: read from the disk, and whole.
 pub(super) struct Parts {
     tls: Option<TlsAcceptor>,
+    expiries: Vec<Expiry>,
     upstreams: Vec<Arc<Shared>>,
 }
 
@@ -34,12 +36,14 @@ impl Parts {
         tickets: &Tickets,
         clock: &Clock,
     ) -> Result<Self, StartError> {
-        let tls = if config.server.https.is_empty() {
-            None
+        let (tls, expiries) = if config.server.https.is_empty() {
+            (None, Vec::new())
         } else {
-            Some(acceptor(&config.tls, tickets, clock)?)
+            let (tls, expiries) = acceptor(&config.tls, tickets, clock)?;
+            (Some(tls), expiries)
         };
-        Ok(Self { tls, upstreams: Shared::all(with_verifiers(&config.upstreams)?, before) })
+        let upstreams = Shared::all(with_verifiers(&config.upstreams)?, before);
+        Ok(Self { tls, expiries, upstreams })
     }
 
     pub(super) fn into_snapshot(
@@ -47,6 +51,7 @@ impl Parts {
         config: &Config,
         https: Option<SocketAddr>,
         tenants: Arc<TenantTable>,
+        tracing: Option<Tracing>,
     ) -> Snapshot {
         Snapshot {
             limits: Arc::clone(&config.limits),
@@ -55,8 +60,10 @@ impl Parts {
             https_port: https.map_or(HTTPS_PORT, |address| address.port()),
             upstreams: self.upstreams,
             tls: self.tls,
+            expiries: self.expiries,
             tenants,
             declaration: ledger::declaration::record(&config.declaration, 0).hash.into(),
+            tracing,
             drain: config.server.drain,
         }
     }
@@ -96,11 +103,13 @@ fn acceptor(
     config: &config::Tls,
     tickets: &Tickets,
     clock: &Clock,
-) -> Result<TlsAcceptor, StartError> {
+) -> Result<(TlsAcceptor, Vec<Expiry>), StartError> {
     // Warnings are told by whoever loads the configuration, before the start.
     let (certificates, _) =
         Certificates::load(config, clock.now()).map_err(StartError::Certificates)?;
-    Ok(tls::server_config(Arc::new(certificates), config.min_version, tickets).into())
+    let expiries = certificates.expiries().to_vec();
+    let config = tls::server_config(Arc::new(certificates), config.min_version, tickets);
+    Ok((config.into(), expiries))
 }
 
 fn with_verifiers(upstreams: &[config::Upstream]) -> Result<Vec<WithVerifier>, StartError> {

@@ -22,6 +22,7 @@ use super::{
     assembly::{Parts, hash_text},
     sockets::{KeptSockets, Listener, ListenerKey},
     tenants::Directory,
+    traces::Exporter,
 };
 use crate::{
     audit::Books,
@@ -78,6 +79,7 @@ pub(super) struct Running {
     pub(super) phase: watch::Sender<Phase>,
     pub(super) runtime: runtime::Handle,
     pub(super) settings: Arc<Settings>,
+    pub(super) exporters: Mutex<Vec<Exporter>>,
 }
 
 /// How a worker is told things.
@@ -92,6 +94,8 @@ pub(super) struct Current {
     pub(super) config: Config,
     pub(super) hash: ConfigHash,
     pub(super) effective: Effective,
+    /// Since when it holds.
+    pub(super) since_unix_s: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) listeners: Vec<Listener>,
 }
@@ -168,9 +172,11 @@ impl Control {
         tenants.extend(directory.add_stored(&config));
         let table = Arc::new(TenantTable::new(tenants, config.default_tenant.clone()));
         let https = first(&listeners, ListenerKey::Https);
-        let snapshot = Arc::new(parts.into_snapshot(&config, https, table));
-        let current =
-            Current { config, hash, effective, snapshot: Arc::clone(&snapshot), listeners };
+        let tracing = running.tracing(&config.traces);
+        let snapshot = Arc::new(parts.into_snapshot(&config, https, table, tracing));
+        let since_unix_s = started.unix_s;
+        let first = Arc::clone(&snapshot);
+        let current = Current { config, hash, effective, since_unix_s, snapshot: first, listeners };
         let inner = Inner {
             running,
             started,

@@ -6,6 +6,8 @@
 //! - `reload.rs`: a new configuration, `files.rs`: when its files change; `tenants.rs`: tenants that are set while it runs.
 //! - `sockets.rs`: listening sockets; `inherited.rs`: those that another process has opened; `handover.rs`: giving them
 //!   to a process that takes the place of this one.
+//! - `readings.rs`: its metrics.
+//! - `traces.rs`: what exports the spans of exchanges.
 
 mod assembly;
 mod control;
@@ -13,15 +15,17 @@ mod files;
 mod handover;
 mod inherited;
 mod preflight;
+mod readings;
 mod reload;
 mod sockets;
 mod tenants;
+mod traces;
 
 use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize},
         mpsc,
     },
@@ -47,6 +51,7 @@ use crate::{
     clock::Clock,
     config::Loaded,
     ledger::{Desk, Keeper, Status as LedgerStatus},
+    metrics::Metrics,
     policy::superseded::Superseded,
     proxy::{
         tls::CertificateError,
@@ -136,6 +141,7 @@ impl Gateway {
                 std::hash::RandomState::new(),
             )),
             books: Arc::new(Books::default()),
+            metrics: Arc::new(Metrics::default()),
             clock,
             connections: Arc::new(AtomicUsize::new(0)),
         });
@@ -146,6 +152,7 @@ impl Gateway {
             phase,
             runtime: control_thread.handle.clone(),
             settings: Arc::clone(&settings),
+            exporters: Mutex::default(),
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
         control.keep_sockets(https.kept.into_iter().chain(http.kept));
@@ -246,6 +253,7 @@ impl Gateway {
         if let Some(keeper) = self.keeper.take() {
             keeper.stop();
         }
+        self.control.0.running.export_the_last();
         // Until now it could be asked how far the drain is.
         drop(self.control_thread.take());
         report

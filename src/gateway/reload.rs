@@ -131,7 +131,12 @@ impl Control {
         let (table, directory) = tenants;
         let count = table.len();
         let https = first(&listeners, ListenerKey::Https);
-        let snapshot = Arc::new(parts.into_snapshot(&config, https, Arc::new(table)));
+        let tracing = if config.traces == before.config.traces {
+            before.snapshot.tracing.clone()
+        } else {
+            self.0.running.tracing(&config.traces)
+        };
+        let snapshot = Arc::new(parts.into_snapshot(&config, https, Arc::new(table), tracing));
         let config_hash = hash_text(&hash);
         if let Some(desk) = self.desk() {
             // First, so that the ledger knows of a declaration when entries name it.
@@ -140,7 +145,15 @@ impl Control {
         }
         self.adopt(&snapshot, opened);
         *locked(&self.0.directory) = directory;
-        self.replace_current(Current { config, hash, effective, snapshot, listeners });
+        let since_unix_s = clock.now().unix_s;
+        self.replace_current(Current {
+            config,
+            hash,
+            effective,
+            since_unix_s,
+            snapshot,
+            listeners,
+        });
         self.check_upstreams();
         adopted.into_iter().for_each(|adopt| adopt());
         Ok(Reloaded { config_hash, tenants: count, kept, warnings: problems })

@@ -9,12 +9,22 @@ use http::{Method, StatusCode};
 use tracing::info;
 
 use super::{connection::OpenExchange, request_id::RequestId};
-use crate::audit::route_template;
+use crate::{
+    audit::route_template,
+    traces::{Followed, Tracing},
+};
 
 /// An exchange's record: open until the last byte of the answer is handed over, or the downstream is gone.
 pub(crate) struct Record {
     exchange: OpenExchange,
     line: Option<Box<Line>>,
+    trace: Option<Box<Trace>>,
+}
+
+/// An exchange that is followed, and where it goes when it ends.
+struct Trace {
+    followed: Followed,
+    tracing: Tracing,
 }
 
 /// What an access line says.
@@ -46,7 +56,17 @@ impl Line {
 impl Record {
     /// Opens the record of an exchange; `line` where access lines are wanted.
     pub(crate) fn new(exchange: OpenExchange, line: Option<Line>) -> Self {
-        Self { exchange, line: line.map(Box::new) }
+        Self { exchange, line: line.map(Box::new), trace: None }
+    }
+
+    /// Notes that the exchange is followed, and where its spans go.
+    pub(crate) fn follow(&mut self, followed: Followed, tracing: &Tracing) {
+        self.trace = Some(Box::new(Trace { followed, tracing: tracing.clone() }));
+    }
+
+    /// The exchange as a trace has it, where it is followed.
+    pub(crate) fn followed(&mut self) -> Option<&mut Followed> {
+        self.trace.as_mut().map(|trace| &mut trace.followed)
     }
 
     /// Notes whose request it is.
@@ -54,12 +74,18 @@ impl Record {
         if let Some(line) = &mut self.line {
             line.tenant = Some(Arc::clone(tenant));
         }
+        if let Some(followed) = self.followed() {
+            followed.set_tenant(tenant);
+        }
     }
 
     /// Notes what was answered.
     pub(crate) fn set_status(&mut self, status: StatusCode) {
         if let Some(line) = &mut self.line {
             line.status = status;
+        }
+        if let Some(followed) = self.followed() {
+            followed.set_status(status.as_u16());
         }
     }
 
@@ -83,6 +109,10 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if let Some(mut trace) = self.trace.take() {
+            trace.followed.finish(self.exchange.is_whole());
+            trace.tracing.end(trace.followed);
+        }
         let Some(line) = &self.line else { return };
         info!(
             target: "crumbgate::access",

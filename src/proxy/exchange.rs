@@ -1,6 +1,6 @@
 //! One request's journey, as a straight line: admit → judge request → forward → judge response → record → answer.
 
-use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc};
+use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -25,10 +25,12 @@ use super::{
 };
 use crate::{
     config::Limits,
+    metrics::WorkerMetrics,
     policy::{
         self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
         ResponseFacts, SetCookieFields, date::ImfFixdate,
     },
+    traces::{self, Tracing},
 };
 
 /// A connection's downstream: who it is, and what its exchanges draw on.
@@ -50,6 +52,7 @@ impl Downstream {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
+        let came = Instant::now();
         let worker = &self.worker;
         let id = worker.request_ids.of(request.headers());
         let accept = request.headers().get(header::ACCEPT).cloned();
@@ -62,17 +65,47 @@ impl Downstream {
             .access_log
             .then(|| Line::begin(request.method(), request.uri().path(), &id));
         let mut record = Some(Record::new(self.activity.begin_exchange(has_body), line));
+        if let (Some(tracing), Some(record)) = (&view.snapshot.tracing, &mut record) {
+            self.follow(tracing, &request, &id, came, record);
+        }
         let answer = self.try_exchange(request, &view, &id, &mut record).await;
         let response = answer.unwrap_or_else(|rejection| {
+            worker.metrics.count_rejection(rejection.reason());
+            if let Some(followed) = record.as_mut().and_then(Record::followed) {
+                followed.set_rejected(rejection.reason().word());
+            }
             debug!(request_id = id.as_str(), %rejection, "answered in the application's place");
             let fields = accept.map(|accept| (header::ACCEPT, accept)).into_iter().collect();
             let page = rejection.into_response(Representation::asked_by(&fields), &id, http1);
             if bodiless { page.map(|_| Body::none()) } else { page }
         });
         let response = last_of_its_connection(response, http1 && worker.connections.is_draining());
+        worker.metrics.count_answer(response.status().as_u16(), came.elapsed());
         let Some(mut record) = record else { return Ok(response) };
         record.set_status(response.status());
         Ok(response.map(|body| body.recorded_by(record)))
+    }
+
+    /// Follows an exchange across services, if its caller or chance says so.
+    fn follow(
+        &self,
+        tracing: &Tracing,
+        request: &Request<Incoming>,
+        id: &RequestId,
+        came: Instant,
+        record: &mut Record,
+    ) {
+        let began = traces::Request {
+            fields: request.headers(),
+            method: request.method(),
+            path: request.uri().path(),
+            version: request.version(),
+            id: id.as_str(),
+        };
+        let worker = &self.worker;
+        if let Some(followed) = tracing.begin(began, &worker.clock, came, &worker.trace_ids) {
+            record.follow(followed, tracing);
+        }
     }
 
     async fn try_exchange(
@@ -122,9 +155,18 @@ impl Downstream {
         let upstream = &view.upstreams[usize::from(tenant.upstream)];
         let (peer, version) = (self.peer, request.version());
         let origin = Origin { peer, trusted: self.trusted, version, authority: &authority };
-        let request =
+        let mut request =
             Self::prepare(request, view.limits(), &recorder, &origin, id, asked.is_some());
+        if let Some(followed) = record.as_mut().and_then(Record::followed) {
+            followed.call(upstream.name(), request.headers_mut(), &worker.trace_ids);
+        }
+        // When its body began its way: that moment was looked at already.
+        let sent = request.body().progress().moved_at().into_std();
         let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
+        worker.metrics.count_upstream_answer(sent.elapsed());
+        if let Some(followed) = record.as_mut().and_then(Record::followed) {
+            followed.set_answered(lease.address(), response.status().as_u16());
+        }
         let now = worker.clock.now();
         let fields = response.headers();
         let response_facts = ResponseFacts {
@@ -258,12 +300,13 @@ impl Downstream {
     fn spawn_tunnel(&self, asked: Asked, upstream: OnUpgrade, record: Option<Record>) {
         let permit = Rc::clone(&self.permit);
         let registered = (!asked.is_connect()).then(|| self.worker.connections.register());
+        let open = OpenTunnel::new(&self.worker.metrics);
         if let Some(registered) = &registered {
             registered.becomes(Kind::Tunnel);
         }
         tokio::task::spawn_local(async move {
             asked.tunnel(upstream, registered, record).await;
-            drop(permit);
+            drop((open, permit));
         });
     }
 }
@@ -277,6 +320,22 @@ pub(super) fn last_of_its_connection(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Counts a tunnel as long as it lives, however it ends.
+struct OpenTunnel(Arc<WorkerMetrics>);
+
+impl OpenTunnel {
+    fn new(metrics: &Arc<WorkerMetrics>) -> Self {
+        metrics.open_tunnel();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for OpenTunnel {
+    fn drop(&mut self) {
+        self.0.close_tunnel();
+    }
 }
 
 /// Puts in place what goes upstream (R1, R6).

@@ -32,7 +32,11 @@ pub(crate) async fn answer(
     } else {
         redirect(worker, listener_port, &request)
     };
+    if redirected.is_ok() {
+        worker.metrics.count_redirect();
+    }
     let response = redirected.unwrap_or_else(|rejection| {
+        worker.metrics.count_rejection(rejection.reason());
         let id = worker.request_ids.of(request.headers());
         rejection.into_response(Representation::asked_by(request.headers()), &id, true)
     });

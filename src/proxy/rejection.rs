@@ -13,6 +13,7 @@ use super::{
     request_id::{REQUEST_ID, RequestId},
     upstream,
 };
+use crate::metrics::RejectionReason;
 
 /// Why a request is answered here and not upstream.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +113,30 @@ impl Rejection {
                 StatusCode::GATEWAY_TIMEOUT
             }
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// Why, in the words of the metrics.
+    pub(crate) fn reason(&self) -> RejectionReason {
+        match self {
+            Self::Authority(_) => RejectionReason::Authority,
+            Self::BodyBroken | Self::Upstream(upstream::Error::Body(_)) => {
+                RejectionReason::BodyBroken
+            }
+            Self::BodyLate => RejectionReason::BodyLate,
+            Self::BodyTooLarge { .. } => RejectionReason::BodyTooLarge,
+            Self::CookieTooLarge { .. } => RejectionReason::CookieTooLarge,
+            Self::Framing => RejectionReason::Framing,
+            Self::HeadTooLarge { .. } => RejectionReason::HeadTooLarge,
+            Self::Method => RejectionReason::Method,
+            Self::Misdirected(_) => RejectionReason::Misdirected,
+            Self::Overloaded => RejectionReason::Overloaded,
+            Self::TooManyFields { .. } => RejectionReason::TooManyFields,
+            Self::Upgrade => RejectionReason::Upgrade,
+            Self::Upstream(upstream::Error::Broken(_)) => RejectionReason::UpstreamBroken,
+            Self::Upstream(upstream::Error::Connect(_)) => RejectionReason::UpstreamUnreachable,
+            Self::Upstream(upstream::Error::Framing) => RejectionReason::UpstreamFraming,
+            Self::Upstream(upstream::Error::Late) => RejectionReason::UpstreamLate,
         }
     }
 

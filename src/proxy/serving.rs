@@ -11,6 +11,7 @@ use std::{
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -25,7 +26,10 @@ use super::{
     limits as bounds, redirect,
     worker::{AFTER_CUT, Permit, Worker},
 };
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    metrics::{Handshake, TlsVersion},
+};
 
 impl Worker {
     /// Serves the application over TLS.
@@ -46,11 +50,21 @@ impl Worker {
         let handshake = obey(&connection, |context, _| accept.as_mut().poll(context));
         let stream = match timeout(handshake_timeout, handshake).await {
             Ok(Ended::Itself(Ok(stream))) => stream,
-            Ok(Ended::Itself(Err(error))) => return debug!(%error, "a TLS handshake failed"),
-            Ok(Ended::Cut(cause)) => return debug!(?cause, "a TLS handshake was cut"),
-            Err(_) => return debug!("a TLS handshake took too long"),
+            Ok(Ended::Itself(Err(error))) => {
+                self.metrics.count_handshake(failed(&error));
+                return debug!(%error, "a TLS handshake failed");
+            }
+            Ok(Ended::Cut(cause)) => {
+                self.metrics.count_handshake(Handshake::Cut);
+                return debug!(?cause, "a TLS handshake was cut");
+            }
+            Err(_) => {
+                self.metrics.count_handshake(Handshake::Late);
+                return debug!("a TLS handshake took too long");
+            }
         };
         let session = stream.get_ref().1;
+        self.metrics.count_handshake(done(session));
         let http2 = session.alpn_protocol() == Some(b"h2");
         let server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
         let downstream = Rc::new(Downstream {
@@ -106,6 +120,25 @@ impl Worker {
         let peer = canonical(peer);
         let view = self.view();
         view.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+}
+
+/// A handshake that led to a connection.
+fn done(session: &ServerConnection) -> Handshake {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
+        // Older versions are not spoken.
+        _ => TlsVersion::V1_3,
+    };
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+    Handshake::Done { version, resumed }
+}
+
+/// A handshake that did not: rustls tells of what it dislikes as invalid data, everything else is the connection.
+fn failed(error: &io::Error) -> Handshake {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Handshake::Failed,
+        _ => Handshake::GivenUp,
     }
 }
 

@@ -7,9 +7,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     admission::TenantView,
+    tls::Expiry,
     upstream::{Shared, Upstream},
 };
-use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable};
+use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable, traces::Tracing};
 
 /// What all workers go by until the next reload.
 pub(crate) struct Snapshot {
@@ -21,9 +22,13 @@ pub(crate) struct Snapshot {
     /// In the order of the configuration: a tenant knows its upstream by number, and both change together.
     pub(crate) upstreams: Vec<Arc<Shared>>,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// When the certificates of `tls` end.
+    pub(crate) expiries: Vec<Expiry>,
     pub(crate) tenants: Arc<TenantTable>,
     /// The version of the declaration that rules, as evidence names it.
     pub(crate) declaration: Arc<str>,
+    /// Follows exchanges across services, where that is asked for.
+    pub(crate) tracing: Option<Tracing>,
     /// How long open exchanges may finish at a stop.
     pub(crate) drain: Duration,
 }

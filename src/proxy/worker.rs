@@ -32,13 +32,16 @@ use crate::{
     audit::{Books, Journal, Page},
     clock::Clock,
     config::Limits,
+    metrics::{Metrics, RejectionReason, WorkerMetrics},
     policy::superseded::Superseded,
+    traces::Ids,
 };
 
 /// What all workers share from their start to their end.
 pub(crate) struct Settings {
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) books: Arc<Books>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     /// Downstream connections of all workers.
     pub(crate) connections: Arc<AtomicUsize>,
@@ -48,10 +51,12 @@ pub(crate) struct Settings {
 pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
+    pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) journal: Rc<Journal>,
     pub(crate) connections: Rc<Connections>,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) trace_ids: Ids,
     view: RefCell<Rc<View>>,
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
@@ -146,13 +151,16 @@ impl Worker {
     ) -> Rc<Self> {
         let journal = Journal::new(Arc::clone(&settings.books), evidence);
         let clock = settings.clock.clone();
+        let metrics = settings.metrics.open();
         Rc::new(Self {
             view: RefCell::new(Rc::new(View::new(snapshot, None, &journal, &clock))),
             clock,
             journal,
-            connections: Rc::new(Connections::new()),
+            connections: Rc::new(Connections::new(Arc::clone(&metrics))),
+            metrics,
             superseded: Arc::clone(&settings.superseded),
             request_ids: RequestIds::new(u64::from_ne_bytes(super::random())),
+            trace_ids: Ids::new(u64::from_ne_bytes(super::random())),
             settings,
             accepting: RefCell::default(),
             pulse,
@@ -311,7 +319,10 @@ impl Worker {
     }
 
     fn begin(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, purpose: Purpose) {
-        let Some(permit) = self.permit() else { return };
+        self.metrics.count_accepted();
+        let Some(permit) = self.permit() else {
+            return self.metrics.count_rejection(RejectionReason::TooManyConnections);
+        };
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let connection = worker.connections.register();

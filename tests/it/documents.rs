@@ -1,13 +1,20 @@
 //! What a test can check in a document, a test checks. (`config.toml` has its own, in `tests/config.rs`.)
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
-use crumbgate::config::{Config, Limits, Source, known_keys};
+use crumbgate::{
+    audit::Books,
+    config::{Config, Limits, Source, known_keys},
+    metrics::{
+        CertificateReading, LedgerReading, Metrics, ProcessReading, Readings, ServerReading,
+        UpstreamReading, expose,
+    },
+};
 
 use crate::harness::{Setup, Site, in_time};
 
@@ -206,6 +213,51 @@ fn every_limit_is_in_the_operators_table_with_its_default() {
     config = config.replace("[limits]\n", &written);
     let loaded = Config::read(Source::new("config.toml", config), []).unwrap();
     assert_eq!(*loaded.config.limits, Limits::DEFAULT);
+}
+
+/// Every metric that can be exposed, with the names of its labels.
+fn exposed() -> BTreeMap<String, BTreeSet<String>> {
+    let server = ServerReading { is_up: Some(true), ..ServerReading::default() };
+    let readings = Readings {
+        tenant_series: 1,
+        ledger: Some(LedgerReading::default()),
+        upstreams: vec![UpstreamReading { servers: vec![server], ..UpstreamReading::default() }],
+        certificates: vec![CertificateReading::default()],
+        process: Some(ProcessReading::default()),
+        ..Readings::default()
+    };
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in expose(&Metrics::default(), &Books::default(), &readings).lines() {
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            found.entry(family.split(' ').next().unwrap().to_owned()).or_default();
+        } else if !line.starts_with('#') {
+            let (series, _) = line.rsplit_once(' ').unwrap();
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            let parts = ["", "_bucket", "_sum", "_count"];
+            let family = parts.iter().find_map(|part| {
+                name.strip_suffix(part).filter(|family| found.contains_key(*family))
+            });
+            let family = family.expect("a sample follows the line of its type");
+            let labels = labels.split("=\"").map(|label| label.rsplit([',', '"']).next().unwrap());
+            let labels = labels.map(str::to_owned).filter(|label| !["", "}"].contains(&&**label));
+            found.get_mut(family).unwrap().extend(labels);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is_exposed() {
+    let text = read("docs/OPERATIONS.md");
+    let rows = table(&text, "| metric | labels | what it tells, what to do |");
+    let names = |cell: &str| code(cell).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let listed = rows.iter().flat_map(|row| {
+        assert!(!row[2].is_empty(), "what {} tells", row[0]);
+        names(row[0]).into_iter().map(|name| (name, names(row[1]).into_iter().collect()))
+    });
+    let listed: BTreeMap<String, BTreeSet<String>> = listed.collect();
+    assert_eq!(listed.len(), rows.len(), "each once");
+    assert_eq!(listed, exposed());
 }
 
 /// The texts of all `warn!` and `error!` lines of the gateway.

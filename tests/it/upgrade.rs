@@ -113,6 +113,12 @@ both_versions!(a_websocket_passes_and_its_handshake_is_judged, |http| {
     echo(&mut socket, Message::text("hello")).await;
     echo(&mut socket, Message::binary(vec![7; 1 << 20])).await;
     echo(&mut socket, Message::text("again")).await;
+    let metric = |name: &str| {
+        let text = gateway.inner().control().metrics_text(0);
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map(|value| value.parse::<u64>().unwrap())
+    };
+    assert_eq!(metric("crumbgate_tunnels"), Some(1));
 
     let received = app.last();
     assert_eq!((received.method(), received.target()), ("GET", "/chat?room=1"));
@@ -124,6 +130,8 @@ both_versions!(a_websocket_passes_and_its_handshake_is_judged, |http| {
     assert_eq!(received.field("sec-websocket-version"), Some("13"));
     socket.close(None).await.unwrap();
     while socket.next().await.is_some() {}
+    until("the tunnel is closed", || metric("crumbgate_tunnels") == Some(0)).await;
+    assert_eq!(metric("crumbgate_tunnels_opened_total"), Some(1));
 });
 
 #[tokio::test]

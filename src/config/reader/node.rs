@@ -144,6 +144,16 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A number that may have a fraction, as it is written; tells no problem.
+    pub(in crate::config) fn as_fraction(&self) -> Option<&'a str> {
+        match (self.value, self.spot) {
+            (DeValue::Float(number), _) => Some(number.as_str()),
+            (DeValue::Integer(number), _) if number.radix() == 10 => Some(number.as_str()),
+            (DeValue::String(text), Spot::Variable(_)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The elements of an array.
     pub(in crate::config) fn elements(&self) -> Option<Vec<Node<'_>>> {
         let DeValue::Array(elements) = self.value else {

@@ -8,6 +8,7 @@ mod reserved;
 mod server;
 mod tenants;
 mod tls;
+mod traces;
 mod upstreams;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let log = log::read(&root);
     let evidence = evidence::read(&root);
     reserved::read(&root);
+    let traces = traces::read(&root);
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
     Config {
@@ -40,6 +42,7 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
         limits,
         log,
         evidence,
+        traces,
     }
 }
 

@@ -10,10 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::metrics::{Side, WorkerMetrics};
+
 /// What a connection is doing: written by its own I/O and exchanges, read by the worker's sweep. One thread does both;
 /// the atomics are here because hyper wants what it may hand over at an upgrade to be `Send`.
 pub(crate) struct Activity {
     pub(super) time: Arc<CoarseTime>,
+    metrics: Arc<WorkerMetrics>,
     pub(super) open_exchanges: AtomicU32,
     /// Exchanges that the downstream gave up (HTTP/2: reset) since `resets_since`.
     resets: AtomicU32,
@@ -33,10 +36,11 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(time: Arc<CoarseTime>) -> Self {
+    pub(super) fn new(time: Arc<CoarseTime>, metrics: Arc<WorkerMetrics>) -> Self {
         let now = time.now();
         Self {
             time,
+            metrics,
             open_exchanges: AtomicU32::new(0),
             resets: AtomicU32::new(0),
             resets_since: AtomicU64::new(now),
@@ -142,8 +146,13 @@ impl Drop for OpenExchange {
         let activity = &*self.activity;
         activity.open_exchanges.store(activity.open_exchanges.load(Relaxed) - 1, Relaxed);
         activity.idle_since.store(activity.time.now(), Relaxed);
-        if self.outcome == Outcome::GivenUp {
-            activity.note_reset();
+        match self.outcome {
+            Outcome::BrokenOff => activity.metrics.count_ended_early(Side::Upstream),
+            Outcome::GivenUp => {
+                activity.note_reset();
+                activity.metrics.count_ended_early(Side::Downstream);
+            }
+            Outcome::Whole => {}
         }
     }
 }

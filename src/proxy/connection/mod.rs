@@ -22,7 +22,10 @@ pub(crate) use activity::{Activity, OpenExchange};
 use activity::{CoarseTime, Millis, NEVER, millis};
 pub(crate) use watched::Watched;
 
-use crate::config::Limits;
+use crate::{
+    config::Limits,
+    metrics::{ConnectionState, ConnectionStates, CutCause, WorkerMetrics},
+};
 
 /// All downstream connections of a worker.
 pub(crate) struct Connections {
@@ -30,6 +33,7 @@ pub(crate) struct Connections {
     time: Arc<CoarseTime>,
     /// Since when every connection is to end; `NEVER`: they go on.
     draining_since: Cell<Millis>,
+    metrics: Arc<WorkerMetrics>,
     /// Told when the last connection has gone.
     empty: Notify,
 }
@@ -88,12 +92,25 @@ pub(crate) enum Cause {
     Stalled,
 }
 
+impl Cause {
+    fn counted(self) -> CutCause {
+        match self {
+            Self::Drain => CutCause::Drain,
+            Self::Head => CutCause::Head,
+            Self::Lingering => CutCause::Lingering,
+            Self::Resets => CutCause::Resets,
+            Self::Stalled => CutCause::Stalled,
+        }
+    }
+}
+
 impl Connections {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Arc<WorkerMetrics>) -> Self {
         Self {
             open: RefCell::default(),
             time: CoarseTime::start(),
             draining_since: Cell::new(NEVER),
+            metrics,
             empty: Notify::new(),
         }
     }
@@ -105,18 +122,24 @@ impl Connections {
             order: Cell::new(Order::Serve),
             drained_at: Cell::new(NEVER),
             waker: RefCell::new(Waker::noop().clone()),
-            activity: Arc::new(Activity::new(Arc::clone(&self.time))),
+            activity: Arc::new(Activity::new(Arc::clone(&self.time), Arc::clone(&self.metrics))),
         });
         let key = self.open.borrow_mut().insert(Rc::clone(&connection));
         Registered { connections: Rc::clone(self), key, connection }
     }
 
-    /// Moves the time on and tells every connection that has overstayed to go.
+    /// Moves the time on and tells every connection that has overstayed to go; counts what all of them are doing.
     pub(crate) fn sweep(&self, limits: &Limits) {
         let now = self.time.advance();
+        let mut states = ConnectionStates::default();
         for (_, connection) in self.open.borrow().iter() {
-            connection.review(now, limits, self.draining_since.get());
+            if let Some(order) = connection.due(now, limits, self.draining_since.get()) {
+                self.command(connection, order, now);
+            }
+            let open_exchanges = connection.activity.open_exchanges.load(Relaxed);
+            states.add(connection.state(), open_exchanges);
         }
+        self.metrics.set_connections(states);
     }
 
     /// Whether every connection is to end: an answer says so, so that no further request comes over it.
@@ -147,9 +170,17 @@ impl Connections {
                     connection.activity.open_exchanges.load(Relaxed) as usize
                 }
             };
-            connection.command(Order::Cut(Cause::Drain), self.time.now());
+            self.command(connection, Order::Cut(Cause::Drain), self.time.now());
         }
         exchanges
+    }
+
+    fn command(&self, connection: &Connection, order: Order, now: Millis) {
+        if connection.command(order, now)
+            && let Order::Cut(cause) = order
+        {
+            self.metrics.count_cut(cause.counted());
+        }
     }
 }
 
@@ -187,9 +218,16 @@ impl Drop for Registered {
 }
 
 impl Connection {
-    fn review(&self, now: Millis, limits: &Limits, draining_since: Millis) {
-        if let Some(order) = self.due(now, limits, draining_since) {
-            self.command(order, now);
+    /// What it is doing, in the words of the metrics.
+    fn state(&self) -> ConnectionState {
+        match (self.kind.get(), self.order.get()) {
+            (Kind::Handshake, _) => ConnectionState::Handshake,
+            (Kind::Tunnel, _) => ConnectionState::Tunnel,
+            (Kind::Http1 | Kind::Http2, Order::Cut(_) | Order::Drain) => ConnectionState::Draining,
+            (Kind::Http1 | Kind::Http2, Order::Serve) if self.activity.is_idle() => {
+                ConnectionState::Idle
+            }
+            (Kind::Http1 | Kind::Http2, Order::Serve) => ConnectionState::Active,
         }
     }
 
@@ -260,15 +298,17 @@ impl Connection {
             || activity.resets_exceed(limits.h2_resets)
     }
 
-    fn command(&self, order: Order, now: Millis) {
+    /// Gives an order; returns whether it is news.
+    fn command(&self, order: Order, now: Millis) -> bool {
         if self.order.get() == order || matches!(self.order.get(), Order::Cut(_)) {
-            return;
+            return false;
         }
         if order == Order::Drain {
             self.drained_at.set(now);
         }
         self.order.set(order);
         self.waker.borrow().wake_by_ref();
+        true
     }
 }
 
@@ -307,7 +347,7 @@ mod tests {
 
     /// A connection that was accepted when the worker started.
     fn connection(kind: Kind) -> Registered {
-        let registered = Rc::new(Connections::new()).register();
+        let registered = Rc::new(Connections::new(Arc::default())).register();
         registered.becomes(kind);
         registered
     }

@@ -19,6 +19,7 @@ use rustls::{
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
+use super::Expiry;
 use crate::{clock::Now, config::CertificateFiles};
 
 /// A certificate whose key fits and whose chain is in order.
@@ -60,6 +61,10 @@ impl Certificate {
         let not_after = leaf.validity().not_after.timestamp();
         drop(parsed);
         Ok(Self { key: Arc::new(key), names, addresses, not_before, not_after })
+    }
+
+    pub(super) fn expiry(&self, files: &CertificateFiles) -> Expiry {
+        Expiry { file: files.chain.clone(), not_after_unix_s: self.not_after }
     }
 
     pub(super) fn warnings(&self, files: &CertificateFiles, now: Now) -> Vec<Warning> {

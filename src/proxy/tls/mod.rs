@@ -11,7 +11,12 @@ mod pinned;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, net::IpAddr, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
@@ -41,6 +46,16 @@ pub struct Certificates {
     by_name: HashMap<String, Vec<Arc<CertifiedKey>>>,
     /// The addresses of the first certificate: what a client that asks for an address is shown.
     addresses: Vec<IpAddr>,
+    expiries: Vec<Expiry>,
+}
+
+/// When a certificate ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Expiry {
+    /// The file of its chain.
+    pub file: PathBuf,
+    /// Its last second, in seconds since the Unix epoch.
+    pub not_after_unix_s: i64,
 }
 
 impl Certificates {
@@ -49,13 +64,19 @@ impl Certificates {
         tls: &config::Tls,
         now: Now,
     ) -> Result<(Self, Vec<Warning>), Vec<CertificateError>> {
-        let mut loaded = Self { all: Vec::new(), by_name: HashMap::new(), addresses: Vec::new() };
+        let mut loaded = Self {
+            all: Vec::new(),
+            by_name: HashMap::new(),
+            addresses: Vec::new(),
+            expiries: Vec::new(),
+        };
         let mut warnings = Vec::new();
         let mut errors = Vec::new();
         for files in &tls.certificates {
             match Certificate::load(files) {
                 Ok(certificate) => {
                     warnings.extend(certificate.warnings(files, now));
+                    loaded.expiries.push(certificate.expiry(files));
                     loaded.add(certificate);
                 }
                 Err(found) => errors.extend(found),
@@ -76,6 +97,11 @@ impl Certificates {
             Ok(address) => self.addresses.contains(&address),
             Err(_) => self.named(host).is_some(),
         }
+    }
+
+    /// When each of them ends, in the order listed.
+    pub fn expiries(&self) -> &[Expiry] {
+        &self.expiries
     }
 
     fn add(&mut self, certificate: Certificate) {

@@ -130,6 +130,11 @@ impl Lease {
         self.choice.succeeded(upstream);
     }
 
+    /// Which server it is.
+    pub(crate) fn address(&self) -> &ServerAddress {
+        &self.choice.server.vitals.address
+    }
+
     /// Notes that the server is to blame for an error; gives the connection up.
     pub(super) fn blame(self, upstream: &str, error: Error) -> Error {
         self.choice.failed(upstream, &error);

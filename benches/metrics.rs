@@ -1,0 +1,48 @@
+//! What the metrics cost: recording one exchange, with the clock that it asks, and telling all of them.
+
+use std::{hint::black_box, time::Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use crumbgate::{
+    audit::Books,
+    metrics::{Metrics, Readings, expose},
+};
+
+fn record(criterion: &mut Criterion) {
+    let metrics = Metrics::default();
+    let worker = metrics.open();
+    let began = Instant::now();
+    criterion.bench_function("one exchange", |bencher| {
+        bencher.iter(|| {
+            // The moment at which it is sent is known: the request's body began there.
+            let (came, sent) = (Instant::now(), black_box(began));
+            worker.count_upstream_answer(sent.elapsed());
+            worker.count_answer(black_box(200), black_box(came).elapsed());
+        });
+    });
+    criterion.bench_function("the same without the clock", |bencher| {
+        let duration = std::time::Duration::from_micros(300);
+        bencher.iter(|| {
+            worker.count_upstream_answer(black_box(duration));
+            worker.count_answer(black_box(200), black_box(duration));
+        });
+    });
+}
+
+fn tell(criterion: &mut Criterion) {
+    let (metrics, books) = (Metrics::default(), Books::default());
+    let _workers: Vec<_> = (0..16).map(|_| metrics.open()).collect();
+    for tenant in 0..1_000 {
+        books.open(&format!("{tenant}.flexopus.example").into()).count_request();
+    }
+    criterion.bench_function("telling, 16 workers, 1000 tenants", |bencher| {
+        bencher.iter(|| expose(&metrics, &books, &Readings::default()));
+    });
+    let readings = Readings { tenant_series: 100, ..Readings::default() };
+    criterion.bench_function("telling, 100 tenants with series of their own", |bencher| {
+        bencher.iter(|| expose(&metrics, &books, &readings));
+    });
+}
+
+criterion_group!(benches, record, tell);
+criterion_main!(benches);

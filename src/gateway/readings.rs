@@ -1,0 +1,69 @@
+//! The metrics of a running gateway: what its workers counted, and what has to be read elsewhere.
+
+use super::control::{Control, locked};
+use crate::{
+    metrics::{
+        self, CertificateReading, LedgerReading, Readings, ReloadReading, ServerReading,
+        UpstreamReading,
+    },
+    process,
+    proxy::upstream::{ServerState, Shared},
+    telemetry,
+};
+
+impl Control {
+    /// All metrics, in the text format of Prometheus (0.0.4); so many tenants have series of their own. Looks at every
+    /// tenant that had traffic: with many of them that takes some milliseconds.
+    pub fn metrics_text(&self, tenant_series: usize) -> String {
+        let settings = &self.0.running.settings;
+        metrics::expose(&settings.metrics, &settings.books, &self.readings(tenant_series))
+    }
+
+    fn readings(&self, tenant_series: usize) -> Readings {
+        let current = self.current();
+        let ledger = self.ledger().map(|status| LedgerReading {
+            rows: status.written(),
+            dropped: status.dropped(),
+            waiting: status.waiting(),
+            is_failing: status.is_failing(),
+            segments: status.segments(),
+        });
+        let certificates = current.snapshot.expiries.iter().map(|expiry| CertificateReading {
+            file: expiry.file.display().to_string(),
+            not_after_unix_s: expiry.not_after_unix_s,
+        });
+        Readings {
+            tenants: current.snapshot.tenants.len() as u64,
+            tenant_series,
+            reload: ReloadReading {
+                succeeded: !locked(&self.0.last_reload).is_refused,
+                succeeded_unix_s: current.since_unix_s,
+            },
+            is_draining: self.is_draining(),
+            ledger,
+            upstreams: current.snapshot.upstreams.iter().map(|shared| upstream(shared)).collect(),
+            certificates: certificates.collect(),
+            lost_log_lines: telemetry::lost_lines() as u64,
+            process: process::read(),
+        }
+    }
+}
+
+fn upstream(shared: &Shared) -> UpstreamReading {
+    let server = |server: &ServerState| ServerReading {
+        address: server.address().to_string(),
+        is_up: server.is_up(),
+        is_ejected: server.is_ejected(),
+        connections: server.connections() as u64,
+        requests: server.requests_total(),
+        failures: server.failures_total(),
+        ejections: server.ejections_total(),
+        checks: server.checks_total(),
+        failed_checks: server.checks_failed_total(),
+    };
+    UpstreamReading {
+        name: shared.name().to_owned(),
+        queued: 0,
+        servers: shared.servers().iter().map(|state| server(state)).collect(),
+    }
+}

@@ -1,0 +1,278 @@
+//! Every metric: its name, its help, and where its numbers come from.
+
+use super::{
+    Metrics,
+    readings::{ProcessReading, Readings, UpstreamReading},
+    text::{Kind, Label, Seconds, Text},
+    words::{
+        ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, SpanLoss,
+    },
+    worker::Sum,
+};
+use crate::{
+    audit::{Books, OTHER, Tally},
+    policy::verdict::{Action, Direction, Reason},
+};
+
+/// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).
+pub fn expose(metrics: &Metrics, books: &Books, readings: &Readings) -> String {
+    let mut text = Text::default();
+    tell_exchanges(&mut text, &metrics.sum());
+    tell_cookies(&mut text, &books.total());
+    tell_tenants(&mut text, books, readings);
+    tell_spans(&mut text, metrics);
+    tell_configuration(&mut text, readings);
+    tell_ledger(&mut text, readings);
+    tell_upstreams(&mut text, &readings.upstreams);
+    if let Some(process) = &readings.process {
+        tell_process(&mut text, process);
+    }
+    text.finish()
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+fn tell_exchanges(text: &mut Text, sum: &Sum) {
+    let help = "Answers of the TLS listeners by the class of their status, also those given in the application's place.";
+    let mut family = text.family("crumbgate_requests_total", Counter, help);
+    for (class, count) in STATUS_CLASSES.iter().zip(sum.answers) {
+        family.sample(&[("status_class", class)], count);
+    }
+    let help = "From a request's head to its answer's head, as the gateway sees it; for every answer in crumbgate_requests_total.";
+    text.family("crumbgate_request_duration_seconds", Histogram, help)
+        .durations(&sum.request_duration);
+    let help = "From sending a request to the head of the application's answer, with opening a connection or waiting for one.";
+    text.family("crumbgate_upstream_duration_seconds", Histogram, help)
+        .durations(&sum.upstream_duration);
+    let help = "Requests that were answered in the application's place, and connections that were closed at once, by reason.";
+    let mut family = text.family("crumbgate_rejections_total", Counter, help);
+    family.samples("reason", &RejectionReason::ALL, &sum.rejections);
+    let help = "Exchanges that one side ended before the answer was handed over whole.";
+    let mut family = text.family("crumbgate_exchanges_ended_early_total", Counter, help);
+    family.samples("side", &Side::ALL, &sum.ended_early);
+    let help = "Exchanges that are open, WebSockets over HTTP/2 among them; at most a second old.";
+    text.family("crumbgate_open_exchanges", Gauge, help).value(sum.open_exchanges);
+    let help = "Requests of the plain listeners that were redirected to https.";
+    text.family("crumbgate_redirects_total", Counter, help).value(sum.redirects);
+
+    let help = "Downstream connections by what they are doing; at most a second old.";
+    let mut family = text.family("crumbgate_connections", Gauge, help);
+    family.samples("state", &ConnectionState::ALL, &sum.connections);
+    let help = "Downstream connections that were accepted, on all listeners.";
+    text.family("crumbgate_connections_accepted_total", Counter, help).value(sum.accepted);
+    let help = "Downstream connections that the gateway closed before their end, by cause.";
+    let mut family = text.family("crumbgate_connections_cut_total", Counter, help);
+    family.samples("cause", &CutCause::ALL, &sum.cuts);
+    let help =
+        "TLS handshakes by version, by whether a session was resumed, and by how they ended.";
+    let mut family = text.family("crumbgate_handshakes_total", Counter, help);
+    for (handshake, count) in Handshake::ALL.into_iter().zip(sum.handshakes) {
+        let [version, resumed, outcome] = handshake.labels();
+        family.sample(&[("version", version), ("resumed", resumed), ("outcome", outcome)], count);
+    }
+    let help = "WebSockets that are open, over both versions of HTTP.";
+    text.family("crumbgate_tunnels", Gauge, help).value(sum.open_tunnels);
+    let help = "WebSockets that were opened.";
+    text.family("crumbgate_tunnels_opened_total", Counter, help).value(sum.tunnels_opened);
+    let help = "Threads that serve.";
+    text.family("crumbgate_workers", Gauge, help).value(sum.workers);
+}
+
+fn tell_cookies(text: &mut Text, tally: &Tally) {
+    let help = "Verdicts on cookies: each cookie seen is kept, rewritten or stripped (A1); evict, inject and renew add some.";
+    let mut family = text.family("crumbgate_cookies_total", Counter, help);
+    for (direction, action) in verdicts() {
+        let labels = verdict_labels(direction, action);
+        family.sample(&labels, tally.of(direction, action));
+    }
+}
+
+/// Every verdict that can be reached, in the order of the text.
+fn verdicts() -> impl Iterator<Item = (Direction, Action)> {
+    let strip = REASONS.map(Action::Strip);
+    let request = [Action::Keep].into_iter().chain(strip);
+    let added = [Action::Evict, Action::Inject, Action::Renew];
+    let response = [Action::Keep, Action::Rewrite].into_iter().chain(strip).chain(added);
+    let request = request.map(|action| (Direction::Request, action));
+    request.chain(response.map(|action| (Direction::Response, action)))
+}
+
+const REASONS: [Reason; 6] = [
+    Reason::Duplicate,
+    Reason::Malformed,
+    Reason::Misplaced,
+    Reason::Nameless,
+    Reason::Oversize,
+    Reason::Undeclared,
+];
+
+fn verdict_labels(direction: Direction, action: Action) -> [Label<'static>; 3] {
+    let direction = match direction {
+        Direction::Request => "request",
+        Direction::Response => "response",
+    };
+    let (action, reason) = match action {
+        Action::Evict => ("evict", ""),
+        Action::Inject => ("inject", ""),
+        Action::Keep => ("keep", ""),
+        Action::Renew => ("renew", ""),
+        Action::Rewrite => ("rewrite", ""),
+        Action::Strip(Reason::Duplicate) => ("strip", "duplicate"),
+        Action::Strip(Reason::Malformed) => ("strip", "malformed"),
+        Action::Strip(Reason::Misplaced) => ("strip", "misplaced"),
+        Action::Strip(Reason::Nameless) => ("strip", "nameless"),
+        Action::Strip(Reason::Oversize) => ("strip", "oversize"),
+        Action::Strip(Reason::Undeclared) => ("strip", "undeclared"),
+    };
+    [("direction", direction), ("action", action), ("reason", reason)]
+}
+
+fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
+    let help = "Tenants, of the configuration and those set while running.";
+    text.family("crumbgate_tenants", Gauge, help).value(readings.tenants);
+    if readings.tenant_series == 0 {
+        return;
+    }
+    let (tallies, others) = books.first(readings.tenant_series);
+    let mut tallies: Vec<(&str, &Tally)> =
+        tallies.iter().map(|(tenant, tally)| (&**tenant, tally)).collect();
+    tallies.push((OTHER, &others));
+    let help = "Requests of which the cookies were judged, by tenant; those beyond the bound of series are one.";
+    let mut family = text.family("crumbgate_tenant_requests_total", Counter, help);
+    for (tenant, tally) in &tallies {
+        family.sample(&[("tenant", tenant)], tally.requests);
+    }
+    let help =
+        "Verdicts on cookies by tenant, as in crumbgate_cookies_total, without their reasons.";
+    let mut family = text.family("crumbgate_tenant_cookies_total", Counter, help);
+    for (tenant, tally) in &tallies {
+        for direction in [Direction::Request, Direction::Response] {
+            let [direction_label, ..] = verdict_labels(direction, Action::Keep);
+            let mut sample = |action, count| {
+                family.sample(&[("tenant", tenant), direction_label, ("action", action)], count);
+            };
+            sample("keep", tally.of(direction, Action::Keep));
+            sample("strip", tally.stripped(direction));
+            if direction == Direction::Response {
+                sample("rewrite", tally.of(direction, Action::Rewrite));
+                sample("evict", tally.of(direction, Action::Evict));
+                sample("inject", tally.of(direction, Action::Inject));
+                sample("renew", tally.of(direction, Action::Renew));
+            }
+        }
+    }
+}
+
+fn tell_spans(text: &mut Text, metrics: &Metrics) {
+    let help = "Spans of traces that the collector took.";
+    text.family("crumbgate_trace_spans_exported_total", Counter, help)
+        .value(metrics.spans.exported());
+    let help =
+        "Spans of traces that were lost: the queue was full, or the collector did not take them.";
+    let lost = SpanLoss::ALL.map(|(loss, _)| metrics.spans.lost(loss));
+    let mut family = text.family("crumbgate_trace_spans_dropped_total", Counter, help);
+    family.samples("reason", &SpanLoss::ALL, &lost);
+}
+
+fn tell_configuration(text: &mut Text, readings: &Readings) {
+    let help = "1, with what runs as labels.";
+    let mut family = text.family("crumbgate_build_info", Gauge, help);
+    let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
+    let architecture = std::env::consts::ARCH;
+    family.sample(&[("version", version), ("system", system), ("architecture", architecture)], 1);
+    let help = "Whether the last reload was accepted; 1 before the first.";
+    text.family("crumbgate_config_last_reload_success", Gauge, help)
+        .value(u8::from(readings.reload.succeeded));
+    let help = "When the configuration that holds was taken on.";
+    text.family("crumbgate_config_last_reload_timestamp_seconds", Gauge, help)
+        .value(readings.reload.succeeded_unix_s);
+    let help = "Whether the gateway is stopping, and finishes what is open.";
+    text.family("crumbgate_draining", Gauge, help).value(u8::from(readings.is_draining));
+    let help = "When each certificate of the configuration ends.";
+    let mut family = text.family("crumbgate_certificate_expiry_timestamp_seconds", Gauge, help);
+    for certificate in &readings.certificates {
+        family.sample(&[("file", &certificate.file)], certificate.not_after_unix_s);
+    }
+    let help = "Lines of the log that were lost because nobody read those before them in time.";
+    text.family("crumbgate_log_lines_lost_total", Counter, help).value(readings.lost_log_lines);
+}
+
+fn tell_ledger(text: &mut Text, readings: &Readings) {
+    // Without a ledger nothing is written and nothing is lost; a series that comes and goes would break its alarms.
+    let ledger = readings.ledger.unwrap_or_default();
+    let help = "Entries that were written to the ledger's file.";
+    text.family("crumbgate_audit_rows_total", Counter, help).value(ledger.rows);
+    let help = "Cookies that are in no entry of the ledger, for want of room.";
+    text.family("crumbgate_audit_dropped_total", Counter, help).value(ledger.dropped);
+    let help = "Entries that wait in memory to be written.";
+    text.family("crumbgate_audit_waiting_rows", Gauge, help).value(ledger.waiting);
+    let help = "Whether the ledger's file can't be written now.";
+    text.family("crumbgate_audit_failing", Gauge, help).value(u8::from(ledger.is_failing));
+    let help = "Segments of the ledger that were closed.";
+    text.family("crumbgate_audit_segments_total", Counter, help).value(ledger.segments);
+}
+
+fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
+    let mut tell = |name, kind, help, value: &dyn Fn(&super::ServerReading) -> Option<u64>| {
+        let mut family = text.family(name, kind, help);
+        for upstream in upstreams {
+            for server in &upstream.servers {
+                if let Some(value) = value(server) {
+                    let labels = [("upstream", &*upstream.name), ("server", &*server.address)];
+                    family.sample(&labels, value);
+                }
+            }
+        }
+    };
+    let help = "Whether the health checks find the server well; no series where there are no checks, or none has ended yet.";
+    tell("crumbgate_upstream_server_up", Gauge, help, &|server| server.is_up.map(u64::from));
+    let help = "Whether the server is left alone for a while, because it failed.";
+    tell("crumbgate_upstream_server_ejected", Gauge, help, &|server| {
+        Some(u64::from(server.is_ejected))
+    });
+    let help = "Connections to the server that are open.";
+    tell("crumbgate_upstream_server_connections", Gauge, help, &|server| Some(server.connections));
+    let help = "Requests that were sent to the server.";
+    tell("crumbgate_upstream_server_requests_total", Counter, help, &|server| {
+        Some(server.requests)
+    });
+    let help = "Requests and connections that failed for the server's sake.";
+    tell("crumbgate_upstream_server_failures_total", Counter, help, &|server| {
+        Some(server.failures)
+    });
+    let help = "How often the server was left alone because it failed.";
+    tell("crumbgate_upstream_server_ejections_total", Counter, help, &|server| {
+        Some(server.ejections)
+    });
+    let help = "Health checks of the server that have ended.";
+    tell("crumbgate_upstream_server_checks_total", Counter, help, &|server| Some(server.checks));
+    let help = "Health checks that found the server ill.";
+    tell("crumbgate_upstream_server_failed_checks_total", Counter, help, &|server| {
+        Some(server.failed_checks)
+    });
+    let help = "Exchanges that wait for a connection to the application.";
+    let mut family = text.family("crumbgate_upstream_queue_length", Gauge, help);
+    for upstream in upstreams {
+        family.sample(&[("upstream", &upstream.name)], upstream.queued);
+    }
+}
+
+fn tell_process(text: &mut Text, process: &ProcessReading) {
+    let mut tell = |name, kind, help, value| text.family(name, kind, help).value(value);
+    let processor_ns = u64::try_from(process.processor_time.as_nanos()).unwrap_or(u64::MAX);
+    let help = "Total user and system CPU time spent in seconds.";
+    tell("process_cpu_seconds_total", Counter, help, Seconds(processor_ns).to_string());
+    let mut tell = |name, kind, help, value| text.family(name, kind, help).value(value);
+    let help = "Start time of the process since unix epoch in seconds.";
+    tell("process_start_time_seconds", Gauge, help, process.started_unix_s);
+    let help = "Resident memory size in bytes.";
+    tell("process_resident_memory_bytes", Gauge, help, process.resident_bytes);
+    let help = "Virtual memory size in bytes.";
+    tell("process_virtual_memory_bytes", Gauge, help, process.virtual_bytes);
+    let help = "Number of open file descriptors.";
+    tell("process_open_fds", Gauge, help, process.open_files);
+    let help = "Maximum number of open file descriptors.";
+    tell("process_max_fds", Gauge, help, process.max_open_files);
+    let help = "Number of OS threads in the process.";
+    tell("process_threads", Gauge, help, process.threads);
+}

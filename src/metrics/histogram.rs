@@ -1,0 +1,99 @@
+//! How long something took: a count for each bucket.
+
+use std::time::Duration;
+
+use super::worker::Counter;
+
+/// Durations, counted by one writer.
+#[derive(Debug, Default)]
+pub(super) struct Histogram {
+    /// One for each bound, and one for what is longer than all of them. Each duration is in one bucket.
+    buckets: [Counter; BUCKETS],
+    sum_ns: Counter,
+}
+
+/// A reading of histograms.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Durations {
+    buckets: [u64; BUCKETS],
+    pub(super) sum_ns: u64,
+}
+
+impl Histogram {
+    pub(super) fn observe(&self, duration: Duration) {
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.buckets[BOUNDS_NS.partition_point(|bound| *bound < ns)].add(1);
+        self.sum_ns.add(ns);
+    }
+}
+
+impl Durations {
+    pub(super) fn add(&mut self, histogram: &Histogram) {
+        for (sum, counter) in self.buckets.iter_mut().zip(&histogram.buckets) {
+            *sum += counter.get();
+        }
+        self.sum_ns = self.sum_ns.wrapping_add(histogram.sum_ns.get());
+    }
+
+    /// How many were no longer than each bound, in nanoseconds.
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
+        let sums = self.buckets.iter().scan(0, |sum, count| {
+            *sum += count;
+            Some(*sum)
+        });
+        BOUNDS_NS.into_iter().zip(sums)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+const BUCKETS: usize = BOUNDS_NS.len() + 1;
+
+/// From 50 µs to a minute, closest around what the gateway itself takes.
+const BOUNDS_NS: [u64; 22] = [
+    50_000,
+    100_000,
+    150_000,
+    200_000,
+    300_000,
+    500_000,
+    750_000,
+    1_000_000,
+    1_500_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    10_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_duration_is_counted_up_from_the_first_bound_that_it_does_not_exceed() {
+        assert!(BOUNDS_NS.is_sorted_by(|a, b| a < b));
+        let (one, other) = (Histogram::default(), Histogram::default());
+        one.observe(Duration::from_micros(100));
+        one.observe(Duration::from_nanos(100_001));
+        other.observe(Duration::from_secs(61));
+        let mut durations = Durations::default();
+        durations.add(&one);
+        durations.add(&other);
+        let counts: Vec<_> = durations.cumulative().collect();
+        assert_eq!(counts[..3], [(50_000, 0), (100_000, 1), (150_000, 2)]);
+        assert_eq!(counts.last(), Some(&(60_000_000_000, 2)));
+        assert_eq!((durations.count(), durations.sum_ns), (3, 61_000_200_001));
+    }
+}
