@@ -61,6 +61,9 @@ servers = ["http://{application}"]
 [defaults]
 upstream = "app"
 
+[admin]
+listen = "off"
+
 [tenants."{acme}"]
 session = "2h"
 

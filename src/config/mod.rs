@@ -63,6 +63,8 @@ pub struct Config {
     pub log: Log,
     /// `[state]` and `[audit]`
     pub evidence: Evidence,
+    /// `[admin]`
+    pub admin: Admin,
 }
 
 /// A configuration that was read, and what was noticed on the way.
@@ -151,7 +153,7 @@ const ONE_OF_EVERYTHING: &str = r#"
     cookies = [{ name = "a", inject = { value = "1" }, purpose = { en = "a" } }]
     state = {}
     audit = {}
-    admin = {}
+    admin = { certificate = { chain = "a", key = "a" } }
 "#;
 
 fn sha256(bytes: &[u8]) -> String {
@@ -387,6 +389,42 @@ pub struct Evidence {
     pub retention: Duration,
     /// A file that says who usually sets a cookie (the Open Cookie Database); none: what is built in.
     pub names: Option<PathBuf>,
+}
+
+/// `[admin]`: where the gateway is administered, and by whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Admin {
+    /// Where.
+    pub listen: AdminListener,
+    /// Who may, a name, a role and a token on each line; none: whoever can connect.
+    pub token_file: Option<PathBuf>,
+    /// The certificate of the listener; none: it has no TLS.
+    pub certificate: Option<CertificateFiles>,
+    /// Hosts that a request may name besides the listener's own, in lower case and without a port.
+    pub hosts: Vec<String>,
+    /// How many tenants have metrics of their own.
+    pub tenant_series: usize,
+}
+
+/// Where the gateway is administered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AdminListener {
+    /// Nowhere.
+    Off,
+    /// At an address.
+    Tcp(SocketAddr),
+    /// At a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for AdminListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// `[log]`

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
+mod admin_safety;
 mod audit;
 mod cli;
 mod corpus;

@@ -1,10 +1,10 @@
 //! The tables of the file, one module each.
 
+mod admin;
 mod cookies;
 mod evidence;
 mod limits;
 mod log;
-mod reserved;
 mod server;
 mod tenants;
 mod tls;
@@ -26,7 +26,7 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let limits = Arc::new(limits::read(&root));
     let log = log::read(&root);
     let evidence = evidence::read(&root);
-    reserved::read(&root);
+    let admin = admin::read(&root, &server);
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
     Config {
@@ -40,6 +40,7 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
         limits,
         log,
         evidence,
+        admin,
     }
 }
 
