@@ -98,7 +98,7 @@ enum Command {
     /// Judges a request's cookies and an answer's as the gateway would. They come from a transcript, best one of the
     /// application itself, or from the options, which overrule it. Nothing is sent, and nothing has to run.
     #[command(after_help = explain::EXAMPLES)]
-    Explain(explain::Question),
+    Explain(explain::Arguments),
     /// Ask the running gateway for a sign of life: for container health checks
     ///
     /// Asks the first listener of the configuration, on this machine; the application is not asked. Exit code 0 where
@@ -146,7 +146,7 @@ pub fn main() -> ExitCode {
         Command::Check { config, print } => check(&config.config, print),
         Command::Completions { shell } => print_completions(shell),
         Command::Demo { port, access } => demo::run(port, access),
-        Command::Explain(question) => explain::run(&question),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Health { config } => health::ask(&config.config),
         Command::Man => print_manual(),
         Command::Run { config, replace } => run::run(&config.config, replace),

@@ -1,13 +1,14 @@
 //! What would become of these cookies, and why: the answer of `crumbgate explain`.
 //!
-//! Nothing here decides. An exchange that somebody typed or pasted ([`transcript`]) goes through the policy as it would
-//! on the data path; what comes of it is put into words, with the rule's number (`rule.rs`), and written for people
+//! Nothing here decides. An exchange that somebody typed or pasted ([`question`], [`transcript`]) goes through the policy as
+//! it would on the data path; what comes of it is put into words, with the rule's number (`rule.rs`), and written for people
 //! ([`text`]) or programs ([`json`]). No I/O: the time, too, is handed in.
 
 mod admit;
 mod gather;
 pub mod json;
 mod judge;
+pub mod question;
 mod rule;
 pub mod text;
 pub mod transcript;
