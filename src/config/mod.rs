@@ -28,6 +28,7 @@ use toml::de::DeTable;
 pub use effective::Effective;
 pub use live::TenantKeys;
 pub use problem::{Place, Problem, Problems, Severity, Source};
+pub use written::spoken;
 
 use crate::{
     policy::{
@@ -131,6 +132,18 @@ impl Config {
         let effective = Effective::new(source, variables);
         Ok(Loaded { config, warnings: problems, effective, hash })
     }
+}
+
+/// What `[admin]` says of a configuration that may be wrong elsewhere: where its gateway can be asked. None where the
+/// file can't be read at all.
+pub fn find_admin(
+    path: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Option<Admin> {
+    let source = Arc::new(read_source(path).ok()?);
+    let (document, _) = DeTable::parse_recoverable(source.text());
+    let reader = Reader::new(Arc::clone(&source), Variables::of(environment));
+    Some(sections::read_admin(&reader, document.get_ref()))
 }
 
 /// Every key that can be written, with `*` for a name that the operator chooses and `[]` for the elements of an array:

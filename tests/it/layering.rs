@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 15] = [
+const ROWS: [(&str, &[&str]); 16] = [
     ("policy", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
@@ -23,9 +23,11 @@ const ROWS: [(&str, &[&str]); 15] = [
     ("explain", &["clock", "config", "policy", "tenants"]),
     ("proxy", &["audit", "clock", "config", "policy", "tenants"]),
     ("gateway", &["audit", "clock", "config", "ledger", "policy", "proxy", "tenants"]),
+    ("admin", &["clock", "config", "explain", "gateway", "ledger", "policy", "proxy", "tenants"]),
     (
         "cli",
         &[
+            "admin",
             "certificate",
             "clock",
             "config",

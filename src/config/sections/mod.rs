@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::{Config, reader::Reader};
+use super::{Admin, Config, reader::Reader};
 use crate::tenants::Tenant;
 
 /// Reads a whole document. What comes out is only a configuration if the reader has found no error.
@@ -42,6 +42,13 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
         evidence,
         admin,
     }
+}
+
+/// Reads `[admin]` alone, whatever is wrong with it or with the rest.
+pub(super) fn read_admin(reader: &Reader, document: &DeTable<'_>) -> Admin {
+    let root = reader.root(document);
+    let server = server::read(&root);
+    admin::read(&root, &server)
 }
 
 /// Reads a document that holds one tenant of a configuration that was read before. What comes out is only a tenant if

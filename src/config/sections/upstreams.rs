@@ -206,9 +206,6 @@ impl Written for ServerAddress {
     }
 }
 
-/// What is said of a key that nothing reads yet.
-const NO_EFFECT: &str = "has no effect in this version";
-
 const SERVER: &str = "a server such as \"http://127.0.0.1:8000\"";
 
 /// A tenant keeps its upstream as a number of 16 bits.

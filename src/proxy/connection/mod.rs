@@ -209,7 +209,9 @@ impl Connection {
                 Order::Drain => self.cause_to_cut(now, limits).map(Order::Cut),
                 Order::Serve => {
                     let cut = self.cause_to_cut(now, limits).map(Order::Cut);
-                    cut.or_else(|| self.is_to_drain(now, limits, draining_since).then_some(Order::Drain))
+                    cut.or_else(|| {
+                        self.is_to_drain(now, limits, draining_since).then_some(Order::Drain)
+                    })
                 }
             },
         }
@@ -253,7 +255,9 @@ impl Connection {
         let drained_for = now.saturating_sub(draining_since);
         let in_use = self.kind.get() == Kind::Http1
             && (!activity.is_idle() || head || idle_for.min(drained_for) <= millis(LINGER));
-        draining_since != NEVER && !fresh && !in_use || unused || activity.resets_exceed(limits.h2_resets)
+        draining_since != NEVER && !fresh && !in_use
+            || unused
+            || activity.resets_exceed(limits.h2_resets)
     }
 
     fn command(&self, order: Order, now: Millis) {
