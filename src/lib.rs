@@ -11,13 +11,14 @@
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
 //! - [`traces`]: which exchanges are followed across services, and how their spans leave.
 //! - [`explain`]: what would become of some cookies, and why.
-//! - [`gateway`]: puts them together: start, drain; [`cli`]: what people type.
+//! - [`gateway`]: puts them together: start, reload, drain; [`admin`]: how it is administered; [`cli`]: what people type.
 //! - [`certificate`] and [`demo`]: for trying it.
 
 // Tests here and in `tests/` write ledgers by the same words.
 #[cfg(test)]
 extern crate self as crumbgate;
 
+pub mod admin;
 pub mod audit;
 pub mod certificate;
 pub mod cli;

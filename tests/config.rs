@@ -204,6 +204,7 @@ fn variables_that_are_meant_for_others_are_left_alone() {
         ("PATH", "/bin"),
         ("CRUMBGATE", "x"),
         ("CRUMBGATE_CONFIG", "config.toml"),
+        ("CRUMBGATE_TOKEN_FILE", "token"),
         ("CRUMBGATE_SERVICE_HOST", "10.0.0.1"),
         ("CRUMBGATE_SERVICE_PORT_HTTPS", "443"),
         ("CRUMBGATE_PORT", "tcp://10.0.0.1:443"),

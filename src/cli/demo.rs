@@ -31,12 +31,13 @@ pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
     loaded.config.log = Log { format: LogFormat::Text, access };
     let lines = telemetry::start(loaded.config.log, std::env::var("RUST_LOG").ok().as_deref())?;
     let signals = Signals::catch()?;
-    let gateway = run::start(loaded, &mut Inherited::default()).with_context(|| {
-        format!("if another program has port {port}, try `crumbgate demo --port 0`")
-    })?;
+    let (gateway, administration) =
+        run::start(loaded, &mut Inherited::default()).with_context(|| {
+            format!("if another program has port {port}, try `crumbgate demo --port 0`")
+        })?;
     let port = gateway.https().first().map_or(port, std::net::SocketAddr::port);
     super::say(what_to_try(port, &application.address().to_string(), folder.path()))?;
-    run::serve_until_stopped(gateway, signals, &lines)
+    run::serve_until_stopped(gateway, &administration, signals, &lines)
 }
 
 /// Three organizations, each with a session duration of its own.
@@ -60,6 +61,9 @@ servers = ["http://{application}"]
 
 [defaults]
 upstream = "app"
+
+[admin]
+listen = "off"
 
 [tenants."{acme}"]
 session = "2h"

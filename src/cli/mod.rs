@@ -4,6 +4,7 @@
 //! 2 wrong usage.
 
 mod audit;
+mod control;
 mod demo;
 mod explain;
 mod health;
@@ -20,7 +21,7 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    certificate,
+    admin, certificate,
     clock::Clock,
     config::{Config, Loaded, Place, Problem, Problems},
     gateway::preflight,
@@ -98,7 +99,7 @@ enum Command {
     /// Judges a request's cookies and an answer's as the gateway would. They come from a transcript, best one of the
     /// application itself, or from the options, which overrule it. Nothing is sent, and nothing has to run.
     #[command(after_help = explain::EXAMPLES)]
-    Explain(explain::Question),
+    Explain(explain::Arguments),
     /// Ask the running gateway for a sign of life: for container health checks
     ///
     /// Asks the first listener of the configuration, on this machine; the application is not asked. Exit code 0 where
@@ -111,6 +112,14 @@ enum Command {
     ///
     /// To read them: crumbgate man | man -l -
     Man,
+    /// Have the running gateway read its configuration anew
+    ///
+    /// The whole of it is checked first: where anything is wrong, the old one goes on, and you are told what `check`
+    /// would say. No connection is cut. Exit code 1 where it is refused.
+    Reload {
+        #[command(flatten)]
+        api: control::Api,
+    },
     /// Serve, as the configuration says, until SIGTERM or SIGINT
     ///
     /// At the signal it drains: it accepts nothing new, finishes what is open for as long as server.drain allows, and
@@ -126,6 +135,19 @@ enum Command {
         /// where this one can't start, the other goes on.
         #[arg(long)]
         replace: bool,
+    },
+    /// Say how the running gateway does
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        api: control::Api,
+    },
+    /// Look at the running gateway's tenants, and change them
+    Tenants {
+        #[command(subcommand)]
+        command: control::TenantsCommand,
     },
 }
 
@@ -146,10 +168,13 @@ pub fn main() -> ExitCode {
         Command::Check { config, print } => check(&config.config, print),
         Command::Completions { shell } => print_completions(shell),
         Command::Demo { port, access } => demo::run(port, access),
-        Command::Explain(question) => explain::run(&question),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Health { config } => health::ask(&config.config),
         Command::Man => print_manual(),
+        Command::Reload { api } => control::reload(&api),
         Command::Run { config, replace } => run::run(&config.config, replace),
+        Command::Status { json, api } => control::status(&api, json),
+        Command::Tenants { command } => control::tenants(command),
     };
     done.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
@@ -219,7 +244,9 @@ fn say(text: impl AsRef<[u8]>) -> Result<()> {
 fn load(file: &Path) -> Option<Loaded> {
     let (loaded, problems) = match read(file) {
         Ok(loaded) => {
-            let problems = preflight(&loaded, &Clock::system());
+            let clock = Clock::system();
+            let mut problems = preflight(&loaded, &clock);
+            problems.absorb(admin::preflight(&loaded, &clock));
             (Some(loaded), problems)
         }
         Err(problems) => (None, problems),

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::service;
 use crate::{
+    admin::{self, Administration},
     clock::Clock,
     config::Loaded,
     gateway::{Control, Cutter, Gateway, Inherited, Predecessor},
@@ -32,7 +33,7 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
         .context("RUST_LOG: expected a level or target=level, as in debug")?;
     let signals = Signals::catch()?;
     let (predecessor, mut inherited) = sockets(&loaded, replace)?;
-    let gateway = start(loaded, &mut inherited)?;
+    let (gateway, administration) = start(loaded, &mut inherited)?;
     let unclaimed = inherited.unclaimed();
     if !unclaimed.is_empty() {
         bail!(
@@ -52,7 +53,7 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
     control.watch_files();
     service::watch(control);
     service::ready();
-    serve_until_stopped(gateway, signals, &lines)
+    serve_until_stopped(gateway, &administration, signals, &lines)
 }
 
 /// The listening sockets that are open already: those of the gateway to be replaced, or a service manager's.
@@ -69,28 +70,37 @@ fn sockets(loaded: &Loaded, replace: bool) -> Result<(Option<Predecessor>, Inher
 }
 
 /// Starts a gateway on the machine's clock.
-pub(super) fn start(loaded: Loaded, inherited: &mut Inherited) -> Result<Gateway> {
+pub(super) fn start(
+    loaded: Loaded,
+    inherited: &mut Inherited,
+) -> Result<(Gateway, Administration)> {
     raise_file_limit(loaded.config.limits.connections);
-    let gateway = Gateway::start_on(loaded, Clock::system(), inherited)?;
+    let clock = Clock::system();
+    let listener = admin::Listener::bind(&loaded.config.admin.listen, inherited)?;
+    let gateway = Gateway::start_on(loaded, clock.clone(), inherited)?;
+    let administration = admin::start(listener, gateway.control(), &clock)?;
     for address in gateway.https() {
         info!(%address, "listening for https");
     }
     for address in gateway.http() {
         info!(%address, "listening for http, to redirect");
     }
-    Ok(gateway)
+    Ok((gateway, administration))
 }
 
 /// Serves until a signal says stop, then drains.
 pub(super) fn serve_until_stopped(
     gateway: Gateway,
+    administration: &Administration,
     mut signals: Signals,
     lines: &Lines,
 ) -> Result<ExitCode> {
     let signal = signals.wait_for_stop(gateway.control());
     info!(signal, "draining");
-    if signal != Control::SUCCESSOR {
-        // A successor has told the manager that it is the one now.
+    if signal == Control::SUCCESSOR {
+        // It has told the service manager that it is the one now.
+        administration.hand_over();
+    } else {
         service::stopping();
     }
     let books = gateway.books().clone();

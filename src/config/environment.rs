@@ -115,5 +115,5 @@ fn is_no_key(key: &str) -> bool {
         .iter()
         .filter_map(|word| key.strip_prefix(word))
         .any(|rest| rest.is_empty() || rest.starts_with('_'));
-    key == "CONFIG" || (is_service_link && !key.contains(SEPARATOR))
+    ["CONFIG", "TOKEN_FILE"].contains(&key) || (is_service_link && !key.contains(SEPARATOR))
 }

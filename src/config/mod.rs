@@ -28,6 +28,7 @@ use toml::de::DeTable;
 pub use effective::Effective;
 pub use live::TenantKeys;
 pub use problem::{Place, Problem, Problems, Severity, Source};
+pub use written::spoken;
 
 use crate::{
     policy::{
@@ -65,6 +66,8 @@ pub struct Config {
     pub evidence: Evidence,
     /// `[traces]`
     pub traces: Traces,
+    /// `[admin]`
+    pub admin: Admin,
 }
 
 /// A configuration that was read, and what was noticed on the way.
@@ -133,6 +136,18 @@ impl Config {
     }
 }
 
+/// What `[admin]` says of a configuration that may be wrong elsewhere: where its gateway can be asked. None where the
+/// file can't be read at all.
+pub fn find_admin(
+    path: &Path,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Option<Admin> {
+    let source = Arc::new(read_source(path).ok()?);
+    let (document, _) = DeTable::parse_recoverable(source.text());
+    let reader = Reader::new(Arc::clone(&source), Variables::of(environment));
+    Some(sections::read_admin(&reader, document.get_ref()))
+}
+
 /// Every key that can be written, with `*` for a name that the operator chooses and `[]` for the elements of an array:
 /// `upstreams.*.servers`, `cookies[].name`. It is what the reader asks of a document that has one of everything.
 pub fn known_keys() -> &'static BTreeSet<String> {
@@ -153,8 +168,8 @@ const ONE_OF_EVERYTHING: &str = r#"
     cookies = [{ name = "a", inject = { value = "1" }, purpose = { en = "a" } }]
     state = {}
     audit = {}
-    admin = {}
     traces = {}
+    admin = { certificate = { chain = "a", key = "a" } }
 "#;
 
 fn sha256(bytes: &[u8]) -> String {
@@ -428,6 +443,42 @@ impl Ratio {
     /// In millionths.
     pub fn millionths(self) -> u32 {
         self.0
+    }
+}
+
+/// `[admin]`: where the gateway is administered, and by whom.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Admin {
+    /// Where.
+    pub listen: AdminListener,
+    /// Who may, a name, a role and a token on each line; none: whoever can connect.
+    pub token_file: Option<PathBuf>,
+    /// The certificate of the listener; none: it has no TLS.
+    pub certificate: Option<CertificateFiles>,
+    /// Hosts that a request may name besides the listener's own, in lower case and without a port.
+    pub hosts: Vec<String>,
+    /// How many tenants have metrics of their own.
+    pub tenant_series: usize,
+}
+
+/// Where the gateway is administered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AdminListener {
+    /// Nowhere.
+    Off,
+    /// At an address.
+    Tcp(SocketAddr),
+    /// At a Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for AdminListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
 }
 

@@ -183,7 +183,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// A duration as a person would write it: in the largest unit that leaves no rest.
-pub(super) fn spoken(duration: Duration) -> String {
+pub fn spoken(duration: Duration) -> String {
     if duration.subsec_nanos() != 0 {
         return format!("{}ms", duration.as_millis());
     }

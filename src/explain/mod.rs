@@ -1,13 +1,14 @@
 //! What would become of these cookies, and why: the answer of `crumbgate explain`.
 //!
-//! Nothing here decides. An exchange that somebody typed or pasted ([`transcript`]) goes through the policy as it would
-//! on the data path; what comes of it is put into words, with the rule's number (`rule.rs`), and written for people
+//! Nothing here decides. An exchange that somebody typed or pasted ([`question`], [`transcript`]) goes through the policy as
+//! it would on the data path; what comes of it is put into words, with the rule's number (`rule.rs`), and written for people
 //! ([`text`]) or programs ([`json`]). No I/O: the time, too, is handed in.
 
 mod admit;
 mod gather;
 pub mod json;
 mod judge;
+pub mod question;
 mod rule;
 pub mod text;
 pub mod transcript;
@@ -33,7 +34,7 @@ pub use rule::{Fate, Rule};
 /// Explains exchanges, one after the other, as one gateway would meet them: it remembers what was superseded (N4).
 #[derive(Debug)]
 pub struct Explainer {
-    tenants: TenantTable,
+    tenants: Arc<TenantTable>,
     limits: Arc<Limits>,
     now: Now,
     /// One memory for each mode, so that the same exchange can be judged in both.
@@ -127,7 +128,7 @@ impl Explainer {
     /// For the tenants and limits of `config`, at this time.
     pub fn new(config: Config, now: Now) -> Self {
         let tenants = TenantTable::new(config.tenants, config.default_tenant);
-        Self::of(tenants, config.limits, now)
+        Self::serving(Arc::new(tenants), config.limits, now)
     }
 
     /// For every host, by the built-in declaration with its defaults.
@@ -139,10 +140,12 @@ impl Explainer {
             evict: EvictScope::default(),
         };
         let tenant = Tenant { name: Tenant::DEFAULT_NAME.into(), policy, upstream: 0 };
-        Self::of(TenantTable::new([], Some(tenant)), Arc::new(Limits::DEFAULT), now)
+        let tenants = Arc::new(TenantTable::new([], Some(tenant)));
+        Self::serving(tenants, Arc::new(Limits::DEFAULT), now)
     }
 
-    fn of(tenants: TenantTable, limits: Arc<Limits>, now: Now) -> Self {
+    /// For the tenants of a gateway, as they are at the moment of each question.
+    pub fn serving(tenants: Arc<TenantTable>, limits: Arc<Limits>, now: Now) -> Self {
         let memory = || Superseded::new(MEMORY, RandomState::new());
         Self { tenants, limits, now, enforcing: memory(), reporting: memory() }
     }

@@ -32,7 +32,7 @@ fn explainer(change: impl Fn(&mut Policy)) -> Explainer {
 fn explainer_of(change: impl Fn(&mut Policy), limits: Limits) -> Explainer {
     let mut tenant = tenant("acme.example");
     change(&mut tenant.policy);
-    Explainer::of(TenantTable::new([tenant], None), Arc::new(limits), NOW)
+    Explainer::serving(Arc::new(TenantTable::new([tenant], None)), Arc::new(limits), NOW)
 }
 
 /// What was typed: `GET /api/me` with these cookies, and how it is answered.
@@ -336,7 +336,7 @@ fn control_bytes_are_refused_as_http_refuses_them() {
 fn the_only_tenant_is_whose_request_it_is() {
     let of = |names: &[&str], default: Option<&str>| {
         let tenants = TenantTable::new(names.iter().map(|name| tenant(name)), default.map(tenant));
-        Explainer::of(tenants, Arc::new(Limits::DEFAULT), NOW).only_host()
+        Explainer::serving(Arc::new(tenants), Arc::new(Limits::DEFAULT), NOW).only_host()
     };
     assert_eq!(of(&["acme.example"], None).as_deref(), Some("acme.example"));
     assert_eq!(of(&["*.acme.example"], None).as_deref(), Some("www.acme.example"));

@@ -212,6 +212,11 @@ impl Control {
         self.keep_sockets([KeptSockets { key, address, sockets: vec![socket] }]);
     }
 
+    /// Lets go of the sockets of a listener that is no longer asked for.
+    pub fn forget_sockets(&self, key: &str) {
+        locked(&self.0.sockets).retain(|kept| kept.key != key);
+    }
+
     /// Copies of the listening sockets, each with its key and its address in the configuration.
     pub(super) fn sockets_for_successor(&self) -> io::Result<Vec<(String, String, OwnedFd)>> {
         let mut copies = Vec::new();
@@ -375,7 +380,7 @@ impl Control {
     }
 
     /// The table of tenants that holds now.
-    pub(super) fn table(&self) -> Arc<TenantTable> {
+    pub fn table(&self) -> Arc<TenantTable> {
         Arc::clone(&self.current().snapshot.tenants)
     }
 

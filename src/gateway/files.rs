@@ -57,7 +57,11 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     let certificates = config.tls.certificates.iter();
     let certificates = certificates.flat_map(|files| [files.chain.clone(), files.key.clone()]);
     let bundles = config.upstreams.iter().filter_map(|upstream| upstream.ca.clone());
-    certificates.chain(bundles).collect()
+    let admin = &config.admin;
+    let of_admin =
+        admin.certificate.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]);
+    let of_admin = of_admin.chain(admin.token_file.clone());
+    certificates.chain(bundles).chain(of_admin).collect()
 }
 
 /// How often files are looked at.

@@ -96,9 +96,8 @@ pub(super) fn bind_all(
 /// Gives each worker a socket, and each socket a worker: connections to one that nobody accepts from would wait for
 /// ever. There may be more of either.
 fn spread(opened: Vec<TcpListener>, workers: &mut [Vec<TcpListener>]) -> io::Result<()> {
-    for number in opened.len()..workers.len() {
-        let Some(shared) = opened.get(number % opened.len()) else { break };
-        workers[number].push(shared.try_clone()?);
+    for (worker, shared) in workers.iter_mut().zip(opened.iter().cycle()).skip(opened.len()) {
+        worker.push(shared.try_clone()?);
     }
     let count = workers.len();
     for (number, listener) in opened.into_iter().enumerate() {

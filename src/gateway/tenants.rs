@@ -36,6 +36,8 @@ pub enum Expected {
     Absent,
     /// Whatever there is.
     Any,
+    /// Some tenant of that host.
+    Present,
     /// A tenant with one of these tags.
     Tags(Vec<String>),
 }
@@ -281,6 +283,7 @@ impl Control {
         let is_expected = match &expected {
             Expected::Absent => tag.is_none(),
             Expected::Any => true,
+            Expected::Present => tag.is_some(),
             Expected::Tags(tags) => tag.is_some_and(|tag| tags.contains(tag)),
         };
         if !is_expected {

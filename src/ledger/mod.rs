@@ -8,8 +8,8 @@
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
 //! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`export`]: a bundle for
 //!   others, and [`parse`]: its lines read back.
-//! - [`report`]: what it all adds up to, for people; [`language`]: in which language; [`vendors`]: who usually sets a
-//!   cookie.
+//! - [`report`]: what it all adds up to, for people; [`period`]: of which time; [`language`]: in which language;
+//!   [`vendors`]: who usually sets a cookie.
 
 pub mod checkpoint;
 pub mod codes;
@@ -25,6 +25,7 @@ pub mod merkle;
 pub mod note;
 pub mod outline;
 pub mod parse;
+pub mod period;
 pub mod read;
 pub mod report;
 pub mod schema;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 18] = [
+const ROWS: [(&str, &[&str]); 19] = [
     ("policy", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
@@ -41,9 +41,11 @@ const ROWS: [(&str, &[&str]); 18] = [
             "traces",
         ],
     ),
+    ("admin", &["clock", "config", "explain", "gateway", "ledger", "policy", "proxy", "tenants"]),
     (
         "cli",
         &[
+            "admin",
             "certificate",
             "clock",
             "config",

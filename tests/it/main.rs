@@ -5,8 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
 
+mod admin;
+mod admin_safety;
 mod audit;
 mod cli;
+mod control;
 mod corpus;
 mod documents;
 mod eviction;
@@ -31,12 +34,14 @@ mod renewal;
 mod report;
 mod requests;
 mod responses;
+mod schemathesis;
 mod selftest;
 mod smuggling;
 mod state;
 mod streaming;
 mod tamper;
 mod tenants;
+mod tenants_live;
 mod tls;
 mod traces;
 mod upgrade;

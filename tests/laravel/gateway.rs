@@ -57,6 +57,9 @@ fn configuration(application: u16) -> String {
         https = ["127.0.0.1:0"]
         http = []
 
+        [admin]
+        listen = "off"
+
         [log]
         format = "json"
 

@@ -4,12 +4,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 
-use super::{LedgerFile, period::Moment};
+use super::LedgerFile;
 use crate::{
     cli::say,
     clock::Clock,
     ledger::{
         export::{Selection, export},
+        period::Moment,
         read::Reader,
     },
 };

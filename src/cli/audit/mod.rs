@@ -4,7 +4,6 @@
 mod canary;
 mod export;
 mod key;
-mod period;
 mod report;
 mod selftest;
 mod verify;

@@ -9,14 +9,14 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
-use super::period::Moment;
 use crate::{
     clock::Clock,
     config::Config,
     ledger::{
         language::Language,
+        period::Moment,
         read::{ReadError, Reader},
-        report::{Checked, Report, Selection, Usually},
+        report::{Checked, Report, Selection},
         vendors::Catalogue,
         verify::{Expected, verify_ledger},
     },
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
     let config = config(arguments.config, arguments.ledger.is_none())?;
     let reader = open(arguments.ledger.as_deref(), config.as_ref())?;
     let catalogue = catalogue(config.as_ref())?;
-    let usually = |name: &str| usually(&catalogue, name, language);
+    let usually = |name: &str| catalogue.usually(name, language);
     let mut report = Report::build(&reader, &selection, now_unix_s, &usually)?;
     if arguments.verify {
         report.chain.checked = match verify_ledger(reader.path(), &Expected::default())? {
@@ -188,15 +188,4 @@ fn catalogue(config: Option<&Config>) -> Result<Catalogue> {
         Some(names) => Ok(Catalogue::with_open_cookie_database(names)?),
         None => Ok(Catalogue::built_in()),
     }
-}
-
-/// Who usually sets a cookie of this name.
-fn usually(catalogue: &Catalogue, name: &str, language: Language) -> Option<Usually> {
-    let vendor = catalogue.find(name)?;
-    let description = vendor.description(language);
-    Some(Usually {
-        platform: vendor.platform.to_owned(),
-        category: vendor.category.word(language).to_owned(),
-        description: (!description.is_empty()).then(|| description.to_owned()),
-    })
 }

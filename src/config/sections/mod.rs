@@ -1,10 +1,10 @@
 //! The tables of the file, one module each.
 
+mod admin;
 mod cookies;
 mod evidence;
 mod limits;
 mod log;
-mod reserved;
 mod server;
 mod tenants;
 mod tls;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::{Config, reader::Reader};
+use super::{Admin, Config, reader::Reader};
 use crate::tenants::Tenant;
 
 /// Reads a whole document. What comes out is only a configuration if the reader has found no error.
@@ -27,8 +27,8 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let limits = Arc::new(limits::read(&root));
     let log = log::read(&root);
     let evidence = evidence::read(&root);
-    reserved::read(&root);
     let traces = traces::read(&root);
+    let admin = admin::read(&root, &server);
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
     Config {
@@ -43,7 +43,15 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
         log,
         evidence,
         traces,
+        admin,
     }
+}
+
+/// Reads `[admin]` alone, whatever is wrong with it or with the rest.
+pub(super) fn read_admin(reader: &Reader, document: &DeTable<'_>) -> Admin {
+    let root = reader.root(document);
+    let server = server::read(&root);
+    admin::read(&root, &server)
 }
 
 /// Reads a document that holds one tenant of a configuration that was read before. What comes out is only a tenant if

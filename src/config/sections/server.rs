@@ -134,7 +134,7 @@ fn refuse_clashes(table: &Table<'_>, listeners: &[Listener]) {
 
 /// Whether two listeners would share connections. An IPv6 listener takes IPv6 alone, so `[::]` and `0.0.0.0` don't.
 /// Port 0 is another free port each time.
-fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn clash(one: SocketAddr, other: SocketAddr) -> bool {
     let (one_ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
     let overlap = one_ip == other_ip || one_ip.is_unspecified() || other_ip.is_unspecified();
     one.port() == other.port()

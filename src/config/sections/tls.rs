@@ -29,7 +29,7 @@ pub(super) fn read(root: &Table<'_>, server: &Server) -> Tls {
     Tls { certificates: written.into_iter().map(resolve).collect(), min_version }
 }
 
-fn read_certificate(node: &Node<'_>) -> Option<CertificateFiles> {
+pub(super) fn read_certificate(node: &Node<'_>) -> Option<CertificateFiles> {
     let table = node.element()?;
     let help = "write { chain = \"certs/dev.crt\", key = \"certs/dev.key\" }";
     let chain = table.required("chain", help, |node| node.path());

@@ -11,7 +11,7 @@ use std::{collections::HashMap, path::Path};
 
 pub use open_cookie_database::CatalogueError;
 
-use super::Language;
+use super::{Language, report::Usually};
 
 /// Names of cookies, and who usually sets them.
 #[derive(Debug, Default)]
@@ -86,6 +86,17 @@ impl Catalogue {
         };
         let entry = self.exact.get(template).or_else(longest_prefix)?;
         Some(Vendor { platform: &entry.platform, category: entry.category, entry })
+    }
+
+    /// The same as a report says it.
+    pub fn usually(&self, template: &str, language: Language) -> Option<Usually> {
+        let vendor = self.find(template)?;
+        let description = vendor.description(language);
+        Some(Usually {
+            platform: vendor.platform.to_owned(),
+            category: vendor.category.word(language).to_owned(),
+            description: (!description.is_empty()).then(|| description.to_owned()),
+        })
     }
 }
 

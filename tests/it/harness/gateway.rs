@@ -35,6 +35,7 @@ pub(crate) struct Setup {
     defaults: String,
     limits: String,
     upstream_keys: String,
+    admin: String,
     rest: String,
 }
 
@@ -54,6 +55,7 @@ impl Setup {
             defaults: String::new(),
             limits: String::new(),
             upstream_keys: String::new(),
+            admin: String::new(),
             rest: String::new(),
         }
     }
@@ -93,6 +95,13 @@ impl Setup {
         self
     }
 
+    /// Adds keys to `[admin]`; it listens on loopback then, unless they say otherwise, and not at all without them.
+    pub(crate) fn admin(mut self, keys: &str) -> Self {
+        self.admin += keys;
+        self.admin.push('\n');
+        self
+    }
+
     /// Adds whole sections.
     pub(crate) fn sections(mut self, sections: &str) -> Self {
         self.rest += sections;
@@ -102,19 +111,22 @@ impl Setup {
 
     /// The configuration's text.
     pub(crate) fn text(&self) -> String {
-        let Self { upstream, server, defaults, limits, upstream_keys, rest, .. } = self;
+        let Self { upstream, server, defaults, limits, upstream_keys, admin, rest, .. } = self;
         let or = |keys: &str, key: &str, value: &str| {
             if keys.contains(key) { String::new() } else { format!("{key} = {value}\n") }
         };
         let workers = or(server, "workers", "1");
         let drain = or(server, "drain", "\"5s\"");
+        let off = if admin.is_empty() { "\"off\"" } else { "\"127.0.0.1:0\"" };
+        let listen = or(admin, "listen", off);
         let acme = format!("[tenants.{ACME:?}]\n");
         let tenants = if self.has_tenant { &self.tenants } else { &acme };
         format!(
             "[server]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n{workers}{drain}{server}\n\
              [tls]\ncertificates = [{{ chain = \"dev.crt\", key = \"dev.key\" }}]\n\
              [upstreams.app]\nservers = {upstream}\n{upstream_keys}\n\
-             [defaults]\nupstream = \"app\"\n{defaults}\n[limits]\n{limits}\n{tenants}\n{rest}\n"
+             [defaults]\nupstream = \"app\"\n{defaults}\n[limits]\n{limits}\n{tenants}\n\
+             [admin]\n{listen}{admin}\n{rest}\n"
         )
     }
 

@@ -9,6 +9,7 @@
 //! });
 //! ```
 
+mod admin;
 mod app;
 mod browser;
 pub(crate) mod frames;
@@ -21,6 +22,7 @@ mod program;
 mod raw;
 mod streaming;
 
+pub(crate) use admin::{Operator, Reply};
 pub(crate) use app::{App, Received, ok, read_request};
 pub(crate) use browser::{Answer, Browser, Http};
 pub(crate) use gateway::{Running, Setup, client_config, tls_to};

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    ACME, Browser, Http, NOW_UNIX_S, PATIENCE, Raw, Setup,
+    ACME, Browser, Http, NOW_UNIX_S, Operator, PATIENCE, Raw, Setup,
     gateway::{NAMES, client_config},
 };
 
@@ -194,6 +194,29 @@ impl<'s> Program<'s> {
             address.map(|address| address.parse().unwrap())
         })
         .await
+    }
+
+    /// Who administers it, without a token; waits until it can be.
+    pub(crate) async fn operator(&mut self) -> Operator {
+        let address = self.admin().await;
+        match address.strip_prefix("unix:") {
+            // The program's folder is not the test's.
+            Some(path) => Operator::at(&format!("unix:{}", self.site.path(path).display())),
+            None => Operator::at(&address),
+        }
+    }
+
+    /// Where it is administered: an address, or `unix:` and a path.
+    pub(crate) async fn admin(&mut self) -> String {
+        let message = "listening for administration";
+        let find = move |program: &Self| {
+            let printed = program.stderr();
+            let json = find(&printed, message);
+            let json = json.as_ref().and_then(|line| line["address"].as_str()).map(str::to_owned);
+            let text = || printed.split_once(&format!("{message} address=\""))?.1.split_once('"');
+            json.or_else(|| text().map(|(address, _)| address.to_owned()))
+        };
+        self.wait_for(message, find).await
     }
 
     /// A browser at [`ACME`].

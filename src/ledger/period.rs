@@ -8,7 +8,7 @@ use time::{
 
 /// A moment as it was typed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Moment {
+pub enum Moment {
     /// So many seconds ago.
     Ago(u64),
     /// So many seconds after the Unix epoch.
@@ -22,7 +22,7 @@ pub(super) enum Moment {
 #[error(
     "expected a day (2026-11-25), a moment (2026-11-25T20:00:00Z, or with an offset), or how long ago (90m, 12h, 7d, 4w)"
 )]
-pub(super) struct NoMoment;
+pub struct NoMoment;
 
 impl FromStr for Moment {
     type Err = NoMoment;
@@ -46,7 +46,7 @@ impl FromStr for Moment {
 
 impl Moment {
     /// The moment as a begin: of a day, its first second.
-    pub(super) fn begin(self, now_unix_s: u64) -> u64 {
+    pub fn begin(self, now_unix_s: u64) -> u64 {
         match self {
             Self::Ago(seconds) => now_unix_s.saturating_sub(seconds),
             Self::At(unix_s) | Self::Day(unix_s) => unix_s,
@@ -54,7 +54,7 @@ impl Moment {
     }
 
     /// The moment as an end, itself excluded: of a day, the first second of the next, so that the day is in.
-    pub(super) fn end(self, now_unix_s: u64) -> u64 {
+    pub fn end(self, now_unix_s: u64) -> u64 {
         match self {
             Self::Ago(_) | Self::At(_) => self.begin(now_unix_s),
             Self::Day(unix_s) => unix_s.saturating_add(DAY_S),

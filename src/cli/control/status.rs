@@ -1,0 +1,61 @@
+//! `crumbgate status`: how the running gateway does.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::{Api, Client, refuse, say_json};
+use crate::cli::say;
+
+/// Asks for it, and prints it.
+pub(in crate::cli) fn run(api: &Api, json: bool) -> Result<ExitCode> {
+    let reply = Client::new(api)?.get("/v1/status")?;
+    if reply.is_refused() {
+        return Ok(refuse(&reply));
+    }
+    if json {
+        say_json(&reply.body)?;
+    } else {
+        say(lines(&reply.body))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(status: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let mut lines = String::new();
+    let mut line = |name: &str, value: String| lines.push_str(&format!("{name:<15}{value}\n"));
+    line("version", text(&status["version"]));
+    let why = status["not_ready"].as_str().map_or_else(String::new, |why| format!(": {why}"));
+    line("ready", format!("{}{why}", if status["ready"] == true { "yes" } else { "no" }));
+    line("started", format!("{}, {} s ago", text(&status["started"]), text(&status["uptime_s"])));
+    line("configuration", text(&status["config_file"]));
+    line("", text(&status["config_hash"]));
+    let reload = &status["last_reload"];
+    line(
+        "last reload",
+        match (reload["at"].as_str(), reload["refused"] == true) {
+            (None, _) => "none since the start".to_owned(),
+            (Some(at), false) => format!("{at}, by {}", text(&reload["actor"])),
+            (Some(at), true) => {
+                format!(
+                    "{at}, by {}: refused, the old configuration goes on",
+                    text(&reload["actor"])
+                )
+            }
+        },
+    );
+    for listener in status["listeners"].as_array().into_iter().flatten() {
+        line("listens", format!("{} ({})", text(&listener["address"]), text(&listener["key"])));
+    }
+    line("workers", text(&status["workers"]));
+    line("connections", text(&status["connections"]));
+    let live = text(&status["live_tenants"]);
+    line("tenants", format!("{}, {live} of them set while it runs", text(&status["tenants"])));
+    lines
+}
