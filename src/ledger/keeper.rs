@@ -279,8 +279,8 @@ impl Clerk {
     /// put aside first: then they are in the new one.
     fn change(&mut self, changes: Vec<Change>) {
         let mut problem = None;
+        self.try_again_now();
         for _ in 0..TRIES {
-            self.try_again_now();
             self.is_open();
             let File::Open(store) = &mut self.file else { continue };
             let (at_unix_s, attempt) =
@@ -742,8 +742,9 @@ const PAGES_PER_WORKER: usize = 4;
 /// In the queue, for what wakes the thread: at most one is there, and one that comes while the thread is being woken.
 const PLACE_OF_THE_BELL: usize = 2;
 
-/// How often a change of tenants is tried: once, and once more where the file was damaged and put aside.
-const TRIES: usize = 2;
+/// How often a change of tenants is tried at once: the file may be found to have been cut, then to be damaged, and is a new
+/// one at last.
+const TRIES: usize = 3;
 
 /// How many declarations are held, so that each entry's is in the file: they are reloaded more slowly than entries are
 /// written, and written files have them already.
