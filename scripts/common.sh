@@ -45,3 +45,14 @@ packages_without_program() {
         command -v "$program" > /dev/null || echo "$package"
     done
 }
+
+# Waits for a line of a file, and prints what its pattern captures: wait_for FILE PATTERN
+wait_for() {
+    local found
+    for _ in $(seq 100); do
+        found=$(sed -nE "s|$2|\\1|p" "$1" 2> /dev/null | head -n 1)
+        [[ -z $found ]] || { echo "$found"; return; }
+        sleep 0.1
+    done
+    die "Waited in vain for $2 in $1"
+}
