@@ -276,6 +276,8 @@ pub struct Upstream {
     pub name: String,
     /// Its servers, balanced.
     pub servers: Vec<ServerAddress>,
+    /// How one is chosen for a request.
+    pub balance: Balance,
     /// To an open connection (TCP, and TLS where there is one).
     pub connect_timeout: Duration,
     /// To the response's head.
@@ -290,6 +292,21 @@ pub struct Upstream {
     pub ca: Option<PathBuf>,
     /// Active checks, if there are any.
     pub health: Option<Health>,
+    /// How many connections each server may have, of all workers together; none: any number.
+    pub max_connections: Option<usize>,
+    /// How many exchanges may wait for one.
+    pub queue: usize,
+    /// How long they wait.
+    pub queue_timeout: Duration,
+}
+
+/// How a server is chosen among those that are well.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Balance {
+    /// The one with the fewest exchanges under way.
+    Least,
+    /// Of two that chance picks, the one with fewer.
+    Random2,
 }
 
 /// `health`: how an upstream's servers are checked.

@@ -63,7 +63,7 @@ fn upstream(shared: &Shared) -> UpstreamReading {
     };
     UpstreamReading {
         name: shared.name().to_owned(),
-        queued: 0,
+        queued: shared.queued() as u64,
         servers: shared.servers().iter().map(|state| server(state)).collect(),
     }
 }

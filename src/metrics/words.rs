@@ -152,6 +152,8 @@ pub enum RejectionReason {
     Upgrade,
     /// The application broke off, or sent no HTTP.
     UpstreamBroken,
+    /// Every server of the application had as many connections as it may.
+    UpstreamBusy,
     /// It is not clear where the application's answer ends.
     UpstreamFraming,
     /// The application did not answer in time.
@@ -166,7 +168,7 @@ impl RejectionReason {
         Self::ALL[self as usize].1
     }
 
-    pub(super) const ALL: [(Self, &'static str); 17] = [
+    pub(super) const ALL: [(Self, &'static str); 18] = [
         (Self::Authority, "authority"),
         (Self::BodyBroken, "body_broken"),
         (Self::BodyLate, "body_late"),
@@ -181,6 +183,7 @@ impl RejectionReason {
         (Self::TooManyFields, "too_many_fields"),
         (Self::Upgrade, "upgrade"),
         (Self::UpstreamBroken, "upstream_broken"),
+        (Self::UpstreamBusy, "upstream_busy"),
         (Self::UpstreamFraming, "upstream_framing"),
         (Self::UpstreamLate, "upstream_late"),
         (Self::UpstreamUnreachable, "upstream_unreachable"),

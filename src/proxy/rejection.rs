@@ -109,6 +109,9 @@ impl Rejection {
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Upgrade => StatusCode::BAD_GATEWAY,
             Self::Upstream(upstream::Error::Late) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Upstream(upstream::Error::QueueFull | upstream::Error::QueueLate) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Upstream(upstream::Error::Connect(upstream::ConnectError::Late)) => {
                 StatusCode::GATEWAY_TIMEOUT
             }
@@ -137,6 +140,9 @@ impl Rejection {
             Self::Upstream(upstream::Error::Connect(_)) => RejectionReason::UpstreamUnreachable,
             Self::Upstream(upstream::Error::Framing) => RejectionReason::UpstreamFraming,
             Self::Upstream(upstream::Error::Late) => RejectionReason::UpstreamLate,
+            Self::Upstream(upstream::Error::QueueFull | upstream::Error::QueueLate) => {
+                RejectionReason::UpstreamBusy
+            }
         }
     }
 
@@ -169,7 +175,8 @@ impl Rejection {
             ),
             Self::Method => ("Method not allowed", "This site does not serve such requests."),
             Self::Misdirected(_) => ("Misdirected request", "There is no such site here."),
-            Self::Overloaded => {
+            Self::Overloaded
+            | Self::Upstream(upstream::Error::QueueFull | upstream::Error::QueueLate) => {
                 ("Service unavailable", "This site is very busy. Please try again in a moment.")
             }
             Self::Upstream(_) if self.status() == StatusCode::GATEWAY_TIMEOUT => {

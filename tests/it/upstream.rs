@@ -146,6 +146,32 @@ async fn servers_share_the_requests() {
     assert_eq!(apps.each_ref().map(|app| app.received().len()), [5, 5]);
 }
 
+#[tokio::test]
+async fn of_two_that_chance_picks_the_less_busy_one_is_asked() {
+    let silent = App::serving(|mut stream, _, _| async move {
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .await;
+    let answering = || App::answering(&[("/", &[])]);
+    let apps = [silent, answering().await, answering().await, answering().await];
+    let gateway = before_all(&apps).upstream("balance = \"random2\"").start();
+    let mut client = gateway.streaming(Http::Two).await;
+    let mut waiting = Vec::new();
+    let others = || apps[1..].iter().map(|app| app.received().len()).sum::<usize>();
+    while apps[0].connections() == 0 {
+        waiting.push(client.begin(request(Http::Two, Method::GET, "/")).await);
+        let begun = waiting.len();
+        until("it is there", || apps[0].connections() + others() == begun).await;
+    }
+    for _ in 0..90 {
+        assert_eq!(client.get(request(Http::Two, Method::GET, "/")).await.status(), 200);
+    }
+    assert_eq!(apps[0].connections(), 1, "whatever it is compared with is less busy");
+    for app in &apps[1..] {
+        assert!(app.received().len() >= 10, "{}", app.received().len());
+    }
+}
+
 fn before_all(apps: &[App]) -> Setup {
     let servers: Vec<_> = apps.iter().map(|app| format!("http://{}", app.address())).collect();
     Setup::before_servers(&servers)
@@ -298,7 +324,7 @@ both_versions!(an_application_behind_a_unix_socket_is_asked, |http| {
 });
 
 /// An application over TLS, with a certificate for `names`; what is said is where the certificate's file lies.
-async fn tls_app(names: &[&str]) -> (App, tempfile::TempDir) {
+pub(crate) async fn tls_app(names: &[&str]) -> (App, tempfile::TempDir) {
     let made = certificate::make(names, Clock::system().now()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     made.write(folder.path(), false).unwrap();

@@ -4,10 +4,10 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
     config::{
-        Health, ServerAddress, Upstream,
+        Balance, Health, ServerAddress, Upstream,
         problem::Problem,
         reader::{Node, Table},
-        written::{Written, quoted},
+        written::{Choice, Written, quoted},
     },
     tenants::split_authority,
 };
@@ -48,6 +48,7 @@ fn read_upstream(node: &Node<'_>) -> Option<Upstream> {
     let upstream = Upstream {
         name: node.name().to_owned(),
         servers: servers.unwrap_or_default(),
+        balance: table.get("balance", Balance::Least, |node| node.choice()),
         connect_timeout: table.get("connect_timeout", Upstream::DEFAULT_CONNECT_TIMEOUT, timeout),
         response_timeout: table.get(
             "response_timeout",
@@ -63,7 +64,11 @@ fn read_upstream(node: &Node<'_>) -> Option<Upstream> {
         ),
         ca: table.optional("ca", |node| node.path()),
         health: read_health(&table),
+        max_connections: table.optional("max_connections", |node| node.number(MAX_CONNECTIONS)),
+        queue: table.get("queue", 0, |node| node.number(0..=MAX_QUEUE)),
+        queue_timeout: table.get("queue_timeout", Upstream::DEFAULT_QUEUE_TIMEOUT, timeout),
     };
+    judge_queue(&table, &upstream);
     judge_ca(&table, &upstream);
     Some(resolve(upstream, node))
 }
@@ -80,6 +85,8 @@ impl Upstream {
     pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
     /// How many unused connections each worker keeps for each server, unless configured.
     pub const DEFAULT_IDLE_CONNECTIONS: usize = 32;
+    /// How long an exchange waits for a connection, unless configured.
+    pub const DEFAULT_QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 }
 
 fn timeout(node: Node<'_>) -> Option<Duration> {
@@ -138,6 +145,16 @@ impl Default for Health {
     }
 }
 
+fn judge_queue(table: &Table<'_>, upstream: &Upstream) {
+    if upstream.max_connections.is_some() || upstream.queue == 0 {
+        return;
+    }
+    if let Some(node) = table.value("queue") {
+        let help = "write max_connections too, or leave both out";
+        node.warn("nobody ever waits: there is no max_connections", help);
+    }
+}
+
 fn judge_ca(table: &Table<'_>, upstream: &Upstream) {
     let is_tls = |server: &ServerAddress| matches!(server, ServerAddress::Tls { .. });
     if upstream.ca.is_none() || upstream.servers.is_empty() || upstream.servers.iter().any(is_tls) {
@@ -193,6 +210,11 @@ fn read_server(node: &Node<'_>) -> Option<ServerAddress> {
     })
 }
 
+impl Choice for Balance {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("least", Self::Least), ("random2", Self::Random2)];
+}
+
 impl Written for ServerAddress {
     fn written(&self) -> String {
         let bracketed = |host: &str| {
@@ -211,6 +233,8 @@ const SERVER: &str = "a server such as \"http://127.0.0.1:8000\"";
 /// A tenant keeps its upstream as a number of 16 bits.
 const MAX_UPSTREAMS: usize = 65_536;
 const MAX_IDLE_CONNECTIONS: usize = 10_000;
+const MAX_CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
+const MAX_QUEUE: usize = 100_000;
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
 const HEALTH_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_hours(1);

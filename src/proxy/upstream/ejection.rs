@@ -56,12 +56,13 @@ impl Ejection {
         self.total.load(Relaxed)
     }
 
-    /// Lets one exchange go to a server whose time is over. None: somebody else was faster.
-    pub(super) fn choose(&self, seen: Seen, now: Moment) -> Option<Seen> {
+    /// Lets one exchange go to a server whose time is over; the others wait for it, but not longer than an exchange may
+    /// take. None: somebody else was faster.
+    pub(super) fn choose(&self, seen: Seen, now: Moment, longest: Duration) -> Option<Seen> {
         if !seen.is_due(now) {
             return Some(seen);
         }
-        let until = now.saturating_add(pause(self.failures()));
+        let until = now.saturating_add(pause(self.failures()).max(millis(longest)));
         let claimed = self.until.compare_exchange(seen.until, until, Relaxed, Relaxed);
         claimed.is_ok().then_some(Seen { until, is_probe: true })
     }
@@ -90,6 +91,13 @@ impl Ejection {
         self.failures.store(failures, Relaxed);
         self.total.fetch_add(1, Relaxed);
         Some(failures)
+    }
+
+    /// Notes that an exchange ends. Where it was to try the server out and has not told how that went, another may.
+    pub(super) fn ended(&self, seen: Seen) {
+        if seen.is_probe {
+            let _ = self.until.compare_exchange(seen.until, now(), Relaxed, Relaxed);
+        }
     }
 
     /// Forgets what was held against the server.
@@ -135,9 +143,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 mod tests {
     use super::*;
 
+    /// The longest that an exchange may take.
+    const PATIENCE: Duration = Duration::from_secs(5);
+
     /// Fails it at `now`, as an exchange that chose it then.
     fn fail(ejection: &Ejection, now: Moment) -> Option<u32> {
-        let seen = ejection.choose(ejection.look(), now).unwrap();
+        let seen = ejection.choose(ejection.look(), now, PATIENCE).unwrap();
         ejection.failed(seen, now)
     }
 
@@ -169,11 +180,11 @@ mod tests {
         let ejection = Ejection::default();
         fail(&ejection, 10);
         let seen = ejection.look();
-        let probe = ejection.choose(seen, 2000).unwrap();
-        assert_eq!(ejection.choose(seen, 2000), None, "another one was faster");
-        assert!(ejection.look().is_ejected(2001), "the others leave it alone");
+        let probe = ejection.choose(seen, 2000, PATIENCE).unwrap();
+        assert_eq!(ejection.choose(seen, 2000, PATIENCE), None, "another one was faster");
+        assert!(ejection.look().is_ejected(6999), "the others leave it alone");
         assert_eq!(ejection.failed(probe, 2002), Some(2));
-        let probe = ejection.choose(ejection.look(), 9000).unwrap();
+        let probe = ejection.choose(ejection.look(), 9000, PATIENCE).unwrap();
         assert!(ejection.succeeded(probe));
         assert!(ejection.look().is_fine());
         assert_eq!((ejection.failures(), ejection.total()), (0, 2));
@@ -183,8 +194,22 @@ mod tests {
     fn a_probe_that_never_ends_is_followed_by_another() {
         let ejection = Ejection::default();
         fail(&ejection, 10);
-        ejection.choose(ejection.look(), 2000).unwrap();
-        assert!(ejection.choose(ejection.look(), 3000).is_some_and(|seen| seen.is_probe));
+        ejection.choose(ejection.look(), 2000, PATIENCE).unwrap();
+        let next = ejection.choose(ejection.look(), 7000, PATIENCE);
+        assert!(next.is_some_and(|seen| seen.is_probe));
+    }
+
+    #[test]
+    fn a_probe_that_is_given_up_is_followed_by_another_at_once() {
+        let ejection = Ejection::default();
+        fail(&ejection, 1);
+        let probe = ejection.choose(ejection.look(), 2000, Duration::from_hours(1)).unwrap();
+        ejection.ended(probe);
+        assert!(!ejection.look().is_ejected(now()) && !ejection.look().is_fine());
+        let probe = ejection.choose(ejection.look(), u64::MAX / 2, PATIENCE).unwrap();
+        assert!(ejection.succeeded(probe));
+        ejection.ended(probe);
+        assert!(ejection.look().is_fine(), "it had told");
     }
 
     #[test]

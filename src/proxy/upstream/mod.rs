@@ -8,39 +8,43 @@
 mod connect;
 mod ejection;
 mod health;
+mod queue;
 mod server;
 mod state;
 mod stream;
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     io,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use http::{Request, Response};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, timeout, timeout_at};
+use smallvec::SmallVec;
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, timeout, timeout_at},
+};
 use tracing::debug;
 
 pub(crate) use connect::ConnectError;
 pub use health::check_health;
+use queue::Queue;
 pub(crate) use server::Lease;
 use server::{Choice, Idle, Link, Server};
+use state::Slot;
 pub use state::{Check, ServerState, Shared};
 use stream::{UpstreamIo, is_closing};
 
 use super::{
     body::{Fault, Progress, RequestBody},
-    forward, limits,
+    forward, limits, random,
 };
-use crate::config;
+use crate::config::{self, Balance};
 
 /// Why an application gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,12 @@ pub(crate) enum Error {
     /// No answer's head came in time.
     #[error("the application did not answer in time")]
     Late,
+    /// Every server has as many connections as it may, and as many exchanges wait for one.
+    #[error("every server of the application is busy, and too many requests wait already")]
+    QueueFull,
+    /// Every server had as many connections as it may for too long.
+    #[error("every server of the application was busy for queue_timeout")]
+    QueueLate,
 }
 
 /// An application, as one worker sees it.
@@ -69,6 +79,8 @@ pub(crate) struct Upstream {
     servers: Vec<Rc<Server>>,
     /// Where the next look for a server begins.
     turn: Cell<usize>,
+    /// Closes unused connections for those who wait at other workers.
+    shedding: OnceCell<AbortHandle>,
 }
 
 impl Upstream {
@@ -78,10 +90,12 @@ impl Upstream {
         let server = |state: &Arc<ServerState>| {
             let vitals = state.vitals();
             let before = before.iter().find(|server| Arc::ptr_eq(&server.vitals, vitals));
-            Server::new(vitals, shared.settings().idle_connections, before)
+            Server::new(vitals, shared.settings(), before)
         };
         let servers = shared.servers().iter().map(server).collect();
-        Self { shared, servers, turn: Cell::new(0) }
+        // Workers that begin at the same server would all prefer it.
+        let turn = Cell::new(usize::from_ne_bytes(random()));
+        Self { shared, servers, turn, shedding: OnceCell::new() }
     }
 
     fn settings(&self) -> &config::Upstream {
@@ -109,23 +123,29 @@ impl Upstream {
         fresh: bool,
     ) -> Result<(Response<Incoming>, Lease), Error> {
         let progress = Rc::clone(request.body().progress());
-        let choice = self.choose(&[]).ok_or(Error::Connect(ConnectError::Late))?;
-        let kept = if fresh { None } else { self.lease_idle(&choice, &progress).await };
-        let Some(lease) = kept else {
-            // Opening is rare, and what it needs must not make every exchange's future larger.
-            let lease = Box::pin(self.open(choice, &progress)).await.map_err(Error::Connect)?;
-            return self.send_on(lease, request).await.map_err(|failure| failure.error);
-        };
-        let copy = repeatable(&request);
+        let lease = self.lease(fresh, &progress).await?;
         let again = match self.send_on(lease, request).await {
             Ok(answer) => return Ok(answer),
-            Err(Failure { unsent: Some(request), .. }) => *request,
-            Err(Failure { error, stale: true, .. }) => copy.ok_or(error)?,
-            Err(Failure { error, .. }) => return Err(error),
+            Err(Failure { error, again }) => again.ok_or(error)?,
         };
         debug!(upstream = self.shared.name(), "a kept connection had closed: trying a fresh one");
-        let lease = Box::pin(self.open(choice, &progress)).await.map_err(Error::Connect)?;
-        self.send_on(lease, again).await.map_err(|failure| failure.error)
+        let lease = Box::pin(self.open(self.choose(&[], true), true, &progress)).await?;
+        self.send_on(lease, *again).await.map_err(|failure| failure.error)
+    }
+
+    /// A connection for one request: a kept one, unless it has to be `fresh`.
+    async fn lease(&self, fresh: bool, progress: &Rc<Progress>) -> Result<Lease, Error> {
+        // While anybody waits, nobody goes first.
+        let waits = self.limit() < usize::MAX && self.shared.queue().waiting() > 0;
+        let mut choice = if waits { None } else { self.choose(&[], fresh) };
+        if let Some(chosen) = choice.take_if(|_| !fresh) {
+            match self.lease_idle(chosen, progress).await {
+                Ok(lease) => return Ok(lease),
+                Err(chosen) => choice = Some(chosen),
+            }
+        }
+        // Opening is rare, and what it needs must not make every exchange's future larger.
+        Box::pin(self.open(choice, fresh, progress)).await
     }
 
     async fn send_on(
@@ -137,7 +157,8 @@ impl Upstream {
         let Some(link) = &mut lease.link else {
             return Err(Failure::of(Error::Late));
         };
-        let heard = Arc::clone(&link.heard);
+        let line = Arc::clone(&link.line);
+        let mut copy = if lease.kept { repeatable(&request) } else { None };
         let mut answer = std::pin::pin!(link.sender.try_send_request(request));
         let mut waiting_since = Instant::now();
         loop {
@@ -152,15 +173,19 @@ impl Upstream {
                     return Ok((response, lease));
                 }
                 Ok(Err(mut failed)) => {
-                    let unsent = failed.take_message().map(Box::new);
+                    let unsent = failed.take_message();
                     if let Some(fault) = progress.fault() {
                         return Err(Failure::of(Error::Body(fault)));
                     }
                     let error = failed.into_error();
-                    let stale = lease.kept && !heard.load(Relaxed) && is_closed(&error);
+                    let is_stale = lease.kept && !line.has_heard() && is_closed(&error);
+                    let again = match unsent {
+                        Some(request) if lease.kept => Some(Box::new(request)),
+                        Some(_) | None => copy.take().filter(|_| is_stale),
+                    };
                     let error = Error::Broken(error);
-                    if unsent.is_some() || stale {
-                        return Err(Failure { error, unsent, stale });
+                    if is_stale || again.is_some() {
+                        return Err(Failure { error, again });
                     }
                     return Err(Failure::of(lease.blame(self.shared.name(), error)));
                 }
@@ -173,58 +198,125 @@ impl Upstream {
         }
     }
 
-    /// A kept connection to `server` that is still open, if there is one: the newest.
-    async fn lease_idle(&self, choice: &Choice, progress: &Rc<Progress>) -> Option<Lease> {
-        loop {
-            let Idle { mut link, since } = choice.server.idle.borrow_mut().pop()?;
+    /// A kept connection to the chosen server that is still open, if there is one: the newest.
+    async fn lease_idle(&self, choice: Choice, progress: &Rc<Progress>) -> Result<Lease, Choice> {
+        while let Some(Idle { mut link, since }) = choice.server.take_idle() {
             let stale = since.elapsed() > self.settings().idle_timeout;
             if stale || link.sender.is_closed() {
                 continue;
             }
             if link.sender.is_ready() || link.sender.ready().await.is_ok() {
-                link.heard.store(false, Relaxed);
-                return Some(Lease::new(link, choice.clone(), progress, true));
+                link.line.listen();
+                return Ok(Lease::new(link, choice, progress, true));
+            }
+        }
+        Err(choice)
+    }
+
+    /// A new connection to the chosen server, or to whichever other takes it. Waits where there may be none; and then a
+    /// kept one may come first, unless it has to be `fresh`.
+    async fn open(
+        &self,
+        mut choice: Option<Choice>,
+        fresh: bool,
+        progress: &Rc<Progress>,
+    ) -> Result<Lease, Error> {
+        self.shed_for_others();
+        let mut tried = Vec::new();
+        loop {
+            let room = choice.and_then(|choice| self.room(choice));
+            let found = match room {
+                Some(room) => room,
+                None => match self.wait(&tried, fresh, progress).await? {
+                    Found::Kept(lease) => return Ok(lease),
+                    Found::Room(room) => room,
+                },
+            };
+            let Room { choice: chosen, slot } = found;
+            let connecting = self.connect(&chosen.server, slot);
+            let connected = timeout(self.settings().connect_timeout, connecting).await;
+            let error = match connected.unwrap_or(Err(ConnectError::Late)) {
+                Ok(link) => return Ok(Lease::new(link, chosen, progress, false)),
+                Err(error) => error,
+            };
+            chosen.failed(self.shared.name(), &error);
+            tried.push(Rc::clone(&chosen.server));
+            if tried.len() >= self.servers.len() {
+                return Err(Error::Connect(error));
+            }
+            choice = self.choose(&tried, fresh);
+        }
+    }
+
+    /// Waits for a place at one of the servers.
+    async fn wait(
+        &self,
+        tried: &[Rc<Server>],
+        fresh: bool,
+        progress: &Rc<Progress>,
+    ) -> Result<Found, Error> {
+        // Whoever waits for a connection that nobody uses does not wait for an exchange.
+        let bound = self.settings().queue.saturating_add(self.shared.spare());
+        let waiter = self.shared.queue().enter(bound).ok_or(Error::QueueFull)?;
+        let deadline = Instant::now() + self.settings().queue_timeout;
+        loop {
+            if waiter.may_look() {
+                if let Some(choice) = self.choose(tried, fresh) {
+                    let kept =
+                        if fresh { Err(choice) } else { self.lease_idle(choice, progress).await };
+                    match kept.map_err(|choice| self.room(choice)) {
+                        Ok(lease) => return Ok(Found::Kept(lease)),
+                        Err(Some(room)) => return Ok(Found::Room(room)),
+                        Err(None) => {}
+                    }
+                }
+                waiter.want();
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                waiter.give_up();
+                return Err(Error::QueueLate);
+            }
+            // Nobody calls when an ejection is over.
+            if timeout_at(deadline.min(now + LOOK_AGAIN), waiter.called()).await.is_err() {
+                waiter.want_again();
             }
         }
     }
 
-    /// A new connection to the chosen server, or to whichever other takes it.
-    async fn open(
-        &self,
-        mut choice: Choice,
-        progress: &Rc<Progress>,
-    ) -> Result<Lease, ConnectError> {
-        let mut tried = Vec::new();
-        loop {
-            let connected = timeout(self.settings().connect_timeout, self.connect(&choice.server));
-            let error = match connected.await.unwrap_or(Err(ConnectError::Late)) {
-                Ok(link) => return Ok(Lease::new(link, choice, progress, false)),
-                Err(error) => error,
-            };
-            choice.failed(self.shared.name(), &error);
-            tried.push(choice.server);
-            match self.choose(&tried) {
-                Some(next) => choice = next,
-                None => return Err(error),
-            }
-        }
+    fn room(&self, choice: Choice) -> Option<Room> {
+        let slot = choice.server.vitals.take_slot(self.limit())?;
+        Some(Room { choice, slot })
+    }
+
+    /// How many connections a server may have.
+    fn limit(&self) -> usize {
+        self.settings().max_connections.unwrap_or(usize::MAX)
     }
 
     /// The server with the fewest exchanges under way, beginning with the one whose turn it is; one that is ejected, or
-    /// down, only where all are.
-    fn choose(&self, tried: &[Rc<Server>]) -> Option<Choice> {
+    /// down, only where all are. None where those that could be chosen have no place left.
+    fn choose(&self, tried: &[Rc<Server>], fresh: bool) -> Option<Choice> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         let count = self.servers.len();
         let in_turn = (0..count).map(|offset| &self.servers[turn.wrapping_add(offset) % count]);
         let untried = in_turn.filter(|server| !tried.iter().any(|other| Rc::ptr_eq(server, other)));
         loop {
-            let server = untried.clone().min_by_key(|server| self.rank(server))?;
+            let ranked = untried.clone().map(|server| (self.rank(server, fresh), server));
+            let (rank, server) = match self.settings().balance {
+                Balance::Least => ranked.min_by_key(|(rank, _)| *rank)?,
+                Balance::Random2 => better_of_two(ranked, turn)?,
+            };
+            if rank.is_full {
+                return None;
+            }
             let seen = server.vitals.ejection.look();
             let chosen = if seen.is_fine() {
                 Some(seen)
             } else {
-                server.vitals.ejection.choose(seen, ejection::now())
+                let longest = self.settings().connect_timeout + self.settings().response_timeout;
+                server.vitals.ejection.choose(seen, ejection::now(), longest)
             };
             if let Some(seen) = chosen {
                 return Some(Choice { server: Rc::clone(server), seen });
@@ -232,19 +324,23 @@ impl Upstream {
         }
     }
 
-    /// Less is better.
-    fn rank(&self, server: &Server) -> (bool, bool, usize) {
-        let is_down = self.settings().health.is_some() && server.vitals.is_down();
+    fn rank(&self, server: &Server, fresh: bool) -> Rank {
         let seen = server.vitals.ejection.look();
-        let is_ejected = !seen.is_fine() && seen.is_ejected(ejection::now());
-        (is_down, is_ejected, server.busy.get())
+        let settings = self.settings();
+        Rank {
+            is_down: settings.health.is_some() && server.vitals.is_down(),
+            is_ejected: !seen.is_fine() && seen.is_ejected(ejection::now()),
+            is_full: settings.max_connections.is_some_and(|limit| {
+                !server.vitals.has_room(limit) && (fresh || server.idle.borrow().is_empty())
+            }),
+            busy: server.busy.get(),
+        }
     }
 
-    async fn connect(&self, server: &Server) -> Result<Link, ConnectError> {
-        let slot = server.vitals.take_slot();
+    async fn connect(&self, server: &Server, slot: Slot) -> Result<Link, ConnectError> {
         let stream = connect::connect(&server.vitals.address, self.shared.tls()).await?;
-        let heard = Arc::new(AtomicBool::new(false));
-        let io = UpstreamIo::new(stream, Arc::clone(&heard), slot);
+        let line = Arc::clone(slot.line());
+        let io = UpstreamIo::new(stream, slot);
         let mut builder = http1::Builder::new();
         builder.max_headers(limits::RESPONSE_FIELDS).max_buf_size(limits::RESPONSE_HEAD_BYTES);
         let handshake = builder.handshake(TokioIo::new(io)).await;
@@ -254,11 +350,24 @@ impl Upstream {
                 debug!(%error, "an upstream connection ended");
             }
         });
-        Ok(Link { sender, driver: driver.abort_handle(), heard, released: false })
+        Ok(Link { sender, driver: driver.abort_handle(), line, released: false })
+    }
+
+    /// From now on closes unused connections when somebody waits for a place: whatever this worker keeps, no other can
+    /// have.
+    fn shed_for_others(&self) {
+        if self.settings().max_connections.is_none() {
+            return;
+        }
+        self.shedding.get_or_init(|| {
+            let shedding = shed(Arc::clone(self.shared.queue()), self.servers.clone());
+            tokio::task::spawn_local(shedding).abort_handle()
+        });
     }
 
     /// Closes kept connections that nobody has used for `idle_timeout`.
     pub(crate) fn sweep(&self) {
+        self.shed_for_others();
         for server in &self.servers {
             let keep = |idle: &Idle| {
                 !idle.link.sender.is_closed()
@@ -269,28 +378,95 @@ impl Upstream {
     }
 }
 
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        if let Some(shedding) = self.shedding.get() {
+            shedding.abort();
+        }
+    }
+}
+
+async fn shed(queue: Arc<Queue>, servers: Vec<Rc<Server>>) {
+    let mut wanted = queue.wanted();
+    while wanted.changed().await.is_ok() {
+        servers.iter().for_each(|server| server.shed());
+    }
+}
+
+/// How good a server is for an exchange: less is better.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Rank {
+    is_down: bool,
+    is_ejected: bool,
+    /// Whether it may have no more connections, and keeps none.
+    is_full: bool,
+    busy: usize,
+}
+
+/// The better one of two of the best that chance picks; `turn` is another one each time.
+fn better_of_two<'s>(
+    ranked: impl Iterator<Item = (Rank, &'s Rc<Server>)> + Clone,
+    turn: usize,
+) -> Option<(Rank, &'s Rc<Server>)> {
+    let class = |rank: Rank| Rank { busy: 0, ..rank };
+    let best = ranked.clone().map(|(rank, _)| class(rank)).min()?;
+    // Ranks change meanwhile: another worker may have taken the last place.
+    let of_best: SmallVec<[_; 8]> =
+        ranked.clone().filter(|(rank, _)| class(*rank) <= best).collect();
+    let Some(others) = of_best.len().checked_sub(1) else {
+        return ranked.min_by_key(|(rank, _)| *rank);
+    };
+    let drawn = mix(turn);
+    let first = drawn % of_best.len();
+    let second = (first + 1 + (drawn / of_best.len()) % others.max(1)) % of_best.len();
+    [of_best[first], of_best[second]].into_iter().min_by_key(|(rank, _)| *rank)
+}
+
+/// Makes of numbers that follow one another some that seem to have nothing in common (SplitMix64).
+fn mix(number: usize) -> usize {
+    let mixed = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    usize::try_from(mixed >> 32).unwrap_or_default()
+}
+
+/// A place for a connection that is to be opened.
+struct Room {
+    choice: Choice,
+    slot: Slot,
+}
+
+/// What an exchange has waited for.
+enum Found {
+    Kept(Lease),
+    Room(Room),
+}
+
+/// How often whoever waits first looks without being called.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// A failed try.
 struct Failure {
     error: Error,
-    /// The request, where it provably never left.
-    unsent: Option<Box<Request<RequestBody>>>,
-    /// Whether a kept connection closed without a byte of an answer.
-    stale: bool,
+    /// The request, where it may be sent again: it provably never left, or a kept connection closed without a byte of an
+    /// answer, and nothing is done twice by it.
+    again: Option<Box<Request<RequestBody>>>,
 }
 
 impl Failure {
     fn of(error: Error) -> Self {
-        Self { error, unsent: None, stale: false }
+        Self { error, again: None }
     }
 }
 
 /// A copy of a request that may be sent twice: idempotent and without a body.
-fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+fn repeatable(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
     if !request.method().is_idempotent() {
         return None;
     }
     let body = request.body().none_like()?;
-    let mut copy = Request::new(body);
+    // In every exchange's future it would take room that hardly any needs.
+    let mut copy = Box::new(Request::new(body));
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());

@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -17,9 +17,9 @@ use super::{
     super::body::{Progress, RequestBody},
     Error,
     ejection::{self, Seen},
-    state::Vitals,
+    state::{Line, Vitals},
 };
-use crate::config::ServerAddress;
+use crate::config::{self, ServerAddress};
 
 /// One server of an application.
 pub(crate) struct Server {
@@ -27,14 +27,16 @@ pub(crate) struct Server {
     pub(super) vitals: Arc<Vitals>,
     pub(super) idle: RefCell<Vec<Idle>>,
     idle_limit: Cell<usize>,
+    /// Whether there is a limit to its connections, so that unused ones count.
+    is_limited: Cell<bool>,
     /// Exchanges under way.
     pub(super) busy: Cell<usize>,
     /// Requests sent by this worker, which alone writes it.
     requests: Arc<AtomicU64>,
 }
 
-/// A server that an exchange has chosen, and what was known of it then.
-#[derive(Clone)]
+/// A server that an exchange has chosen, and what was known of it then. An exchange that drops it without having told how
+/// the server did has tried nothing out.
 pub(super) struct Choice {
     pub(super) server: Rc<Server>,
     pub(super) seen: Seen,
@@ -49,8 +51,7 @@ pub(super) struct Idle {
 pub(super) struct Link {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) driver: AbortHandle,
-    /// Whether a byte has come since the link was leased.
-    pub(super) heard: Arc<AtomicBool>,
+    pub(super) line: Arc<Line>,
     /// Whether the driver goes on without the link.
     pub(super) released: bool,
 }
@@ -67,17 +68,20 @@ pub(crate) struct Lease {
 }
 
 impl Server {
-    /// A server of which at most `idle_limit` unused connections are kept. Of the one that this worker had `before`,
-    /// those that are kept stay, and those that are out come back; but not over TLS: which authority they were verified
-    /// with may be what has changed.
+    /// A server with these settings of its upstream. Of the one that this worker had `before`, the connections that are
+    /// kept stay, and those that are out come back; but not over TLS: which authority they were verified with may be
+    /// what has changed.
     pub(super) fn new(
         vitals: &Arc<Vitals>,
-        idle_limit: usize,
+        settings: &config::Upstream,
         before: Option<&Rc<Self>>,
     ) -> Rc<Self> {
+        let (idle_limit, is_limited) =
+            (settings.idle_connections, settings.max_connections.is_some());
         let over_tls = matches!(vitals.address, ServerAddress::Tls { .. });
         if let Some(before) = before.filter(|_| !over_tls) {
             before.idle_limit.set(idle_limit);
+            before.is_limited.set(is_limited);
             return Rc::clone(before);
         }
         let requests = before.map(|before| Arc::clone(&before.requests));
@@ -85,9 +89,41 @@ impl Server {
             vitals: Arc::clone(vitals),
             idle: RefCell::default(),
             idle_limit: Cell::new(idle_limit),
+            is_limited: Cell::new(is_limited),
             busy: Cell::new(0),
             requests: requests.unwrap_or_else(|| vitals.request_counter()),
         })
+    }
+
+    /// Takes the newest of the kept connections.
+    pub(super) fn take_idle(&self) -> Option<Idle> {
+        let idle = self.idle.borrow_mut().pop()?;
+        if self.is_limited.get() {
+            idle.link.line.becomes_busy();
+        }
+        Some(idle)
+    }
+
+    /// Keeps a connection, unless there are enough, or somebody who waits is better served by its end.
+    fn keep(&self, link: Link) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() >= self.idle_limit.get() {
+            return;
+        }
+        if self.is_limited.get() {
+            link.line.becomes_spare();
+            if self.vitals.queue.waiting() > 0 && !self.vitals.queue.offer() {
+                return;
+            }
+        }
+        idle.push(Idle { link, since: Instant::now() });
+    }
+
+    /// Closes the oldest of the kept connections for each exchange that waits, as long as there is one.
+    pub(super) fn shed(&self) {
+        while !self.idle.borrow().is_empty() && self.vitals.queue.serve() {
+            self.idle.borrow_mut().remove(0);
+        }
     }
 }
 
@@ -144,13 +180,10 @@ impl Lease {
     /// Keeps the connection for the next request. It is closed instead where the request's body was not read to its
     /// end: the application answered without it, and what is left of it would be read as the next request.
     pub(crate) fn give_back(mut self) {
-        let server = Rc::clone(&self.choice.server);
-        let mut idle = server.idle.borrow_mut();
-        if !self.progress.is_done() || idle.len() >= server.idle_limit.get() {
-            return;
-        }
-        if let Some(link) = self.link.take() {
-            idle.push(Idle { link, since: Instant::now() });
+        if self.progress.is_done()
+            && let Some(link) = self.link.take()
+        {
+            self.choice.server.keep(link);
         }
     }
 
@@ -169,10 +202,17 @@ impl Drop for Lease {
     }
 }
 
+impl Drop for Choice {
+    fn drop(&mut self) {
+        self.server.vitals.ejection.ended(self.seen);
+    }
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
         if !self.released {
             self.driver.abort();
+            self.line.becomes_spare();
         }
     }
 }

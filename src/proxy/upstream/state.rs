@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
-            AtomicU8, AtomicU64, AtomicUsize,
+            AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
         },
     },
@@ -17,7 +17,10 @@ use std::{
 
 use rustls::ClientConfig;
 
-use super::ejection::{self, Ejection};
+use super::{
+    ejection::{self, Ejection},
+    queue::Queue,
+};
 use crate::config::{self, ServerAddress};
 
 /// An application, as the whole process sees it.
@@ -26,12 +29,14 @@ pub struct Shared {
     settings: config::Upstream,
     tls: Option<Arc<ClientConfig>>,
     servers: Vec<Arc<ServerState>>,
+    queue: Arc<Queue>,
 }
 
 /// One server of an application, as the whole process sees it. Whatever it tells is true of one moment.
 #[derive(Debug)]
 pub struct ServerState {
     is_checked: bool,
+    max_connections: Option<usize>,
     vitals: Arc<Vitals>,
 }
 
@@ -45,6 +50,10 @@ pub(super) struct Vitals {
     checks: Mutex<Checks>,
     /// Open connections of all workers.
     connections: AtomicUsize,
+    /// How many of them are in use by nobody: kept, or being closed.
+    spare: AtomicUsize,
+    /// Who waits for a connection to this server, or to another one of the application.
+    pub(super) queue: Arc<Queue>,
     failures_total: AtomicU64,
     /// How many requests each worker has sent there.
     requests: Mutex<Vec<Arc<AtomicU64>>>,
@@ -73,9 +82,19 @@ pub struct Check {
     pub outcome: String,
 }
 
-/// A place among a server's open connections, until it is dropped.
+/// A place among a server's open connections, until it is dropped: by whoever has the connection's I/O.
 #[derive(Debug)]
-pub(super) struct Slot(Arc<Vitals>);
+pub(super) struct Slot(Arc<Line>);
+
+/// What those who share an open connection tell one another: its I/O, and who sends on it.
+#[derive(Debug)]
+pub(super) struct Line {
+    vitals: Arc<Vitals>,
+    /// Whether it is in use: [`BUSY`], [`SPARE`] or [`CLOSED`].
+    state: AtomicU8,
+    /// Whether a byte has come since somebody listens.
+    heard: AtomicBool,
+}
 
 impl Shared {
     /// One for each upstream. A server that was there `before`, under the same upstream and address, goes on with its
@@ -86,7 +105,7 @@ impl Shared {
     ) -> Vec<Arc<Self>> {
         let shared = |(settings, tls): (config::Upstream, _)| {
             let before = before.iter().find(|before| before.name() == settings.name);
-            Arc::new(Self::new(settings, tls, before.map(|before| &*before.servers)))
+            Arc::new(Self::new(settings, tls, before))
         };
         upstreams.into_iter().map(shared).collect()
     }
@@ -94,19 +113,21 @@ impl Shared {
     fn new(
         settings: config::Upstream,
         tls: Option<Arc<ClientConfig>>,
-        before: Option<&[Arc<ServerState>]>,
+        before: Option<&Arc<Self>>,
     ) -> Self {
-        let before = before.unwrap_or_default();
+        let queue = before.map_or_else(Arc::default, |before| Arc::clone(&before.queue));
+        let before = before.map_or(&[][..], |before| &before.servers);
         let mut left: Vec<_> = before.iter().map(|server| Arc::clone(&server.vitals)).collect();
-        let is_checked = settings.health.is_some();
+        let (is_checked, max_connections) = (settings.health.is_some(), settings.max_connections);
         let server = |address: &ServerAddress| {
             let kept = left.iter().position(|vitals| vitals.address == *address);
             let vitals = kept.map(|index| left.swap_remove(index));
-            let vitals = vitals.unwrap_or_else(|| Arc::new(Vitals::new(address.clone())));
-            Arc::new(ServerState { is_checked, vitals })
+            let vitals = vitals
+                .unwrap_or_else(|| Arc::new(Vitals::new(address.clone(), Arc::clone(&queue))));
+            Arc::new(ServerState { is_checked, max_connections, vitals })
         };
         let servers = settings.servers.iter().map(server).collect();
-        Self { settings, tls, servers }
+        Self { settings, tls, servers, queue }
     }
 
     /// The name in the file.
@@ -128,6 +149,35 @@ impl Shared {
     pub fn is_ready(&self) -> bool {
         self.settings.health.is_none()
             || self.servers.iter().any(|server| server.is_up() == Some(true))
+    }
+
+    /// Exchanges that wait for a connection now.
+    pub fn queued(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Exchanges that have had to wait for a connection.
+    pub fn queued_total(&self) -> u64 {
+        self.queue.entered_total()
+    }
+
+    /// Exchanges that found the queue full.
+    pub fn queue_refused_total(&self) -> u64 {
+        self.queue.refused_total()
+    }
+
+    /// Exchanges that waited for `queue_timeout` in vain.
+    pub fn queue_timeouts_total(&self) -> u64 {
+        self.queue.gave_up_total()
+    }
+
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    /// Open connections to all servers that nobody uses.
+    pub(super) fn spare(&self) -> usize {
+        self.servers.iter().map(|server| server.vitals.spare.load(SeqCst)).sum()
     }
 
     /// What verifies `https://` servers.
@@ -164,6 +214,11 @@ impl ServerState {
     /// Connections that are open, of all workers together.
     pub fn connections(&self) -> usize {
         self.vitals.connections.load(Relaxed)
+    }
+
+    /// How many there may be; none: any number.
+    pub fn max_connections(&self) -> Option<usize> {
+        self.max_connections
     }
 
     /// Requests that were sent there.
@@ -203,13 +258,15 @@ impl ServerState {
 }
 
 impl Vitals {
-    fn new(address: ServerAddress) -> Self {
+    fn new(address: ServerAddress, queue: Arc<Queue>) -> Self {
         Self {
             address,
             ejection: Ejection::default(),
             health: AtomicU8::new(UNKNOWN),
             checks: Mutex::default(),
             connections: AtomicUsize::new(0),
+            spare: AtomicUsize::new(0),
+            queue,
             failures_total: AtomicU64::new(0),
             requests: Mutex::default(),
         }
@@ -254,18 +311,72 @@ impl Vitals {
         counter
     }
 
-    /// A place for one more connection.
-    pub(super) fn take_slot(self: &Arc<Self>) -> Slot {
-        self.connections.fetch_add(1, SeqCst);
-        Slot(Arc::clone(self))
+    /// Whether there is room for one more connection.
+    pub(super) fn has_room(&self, limit: usize) -> bool {
+        self.connections.load(SeqCst) < limit
+    }
+
+    /// A place for one more connection; none where there are as many as there may be.
+    pub(super) fn take_slot(self: &Arc<Self>, limit: usize) -> Option<Slot> {
+        let one_more = |connections: usize| (connections < limit).then(|| connections + 1);
+        self.connections.fetch_update(SeqCst, SeqCst, one_more).ok()?;
+        let vitals = Arc::clone(self);
+        let (state, heard) = (AtomicU8::new(BUSY), AtomicBool::new(false));
+        Some(Slot(Arc::new(Line { vitals, state, heard })))
+    }
+}
+
+impl Slot {
+    pub(super) fn line(&self) -> &Arc<Line> {
+        &self.0
+    }
+}
+
+impl Line {
+    /// From now on listens for the first byte.
+    pub(super) fn listen(&self) {
+        self.heard.store(false, Relaxed);
+    }
+
+    /// A byte has come.
+    pub(super) fn hear(&self) {
+        self.heard.store(true, Relaxed);
+    }
+
+    /// Whether a byte has come.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard.load(Relaxed)
+    }
+
+    /// Somebody uses the connection.
+    pub(super) fn becomes_busy(&self) {
+        if self.state.compare_exchange(SPARE, BUSY, SeqCst, SeqCst).is_ok() {
+            self.vitals.spare.fetch_sub(1, SeqCst);
+        }
+    }
+
+    /// Nobody uses it any more.
+    pub(super) fn becomes_spare(&self) {
+        if self.state.compare_exchange(BUSY, SPARE, SeqCst, SeqCst).is_ok() {
+            self.vitals.spare.fetch_add(1, SeqCst);
+        }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, SeqCst);
+        let Line { vitals, state, .. } = &*self.0;
+        vitals.connections.fetch_sub(1, SeqCst);
+        if state.swap(CLOSED, SeqCst) == SPARE {
+            vitals.spare.fetch_sub(1, SeqCst);
+        }
+        vitals.queue.call();
     }
 }
+
+const BUSY: u8 = 0;
+const SPARE: u8 = 1;
+const CLOSED: u8 = 2;
 
 impl Check {
     /// The longest outcome.
@@ -286,7 +397,8 @@ mod tests {
     use super::*;
 
     fn vitals() -> Arc<Vitals> {
-        Arc::new(Vitals::new(ServerAddress::Unix("/run/app.sock".into())))
+        let address = ServerAddress::Unix("/run/app.sock".into());
+        Arc::new(Vitals::new(address, Arc::default()))
     }
 
     fn check(healthy: bool) -> Check {
@@ -304,6 +416,24 @@ mod tests {
         assert_eq!(good, [None, None, None, Some(true), None]);
         let checks = lock(&vitals.checks);
         assert_eq!((checks.total, checks.failed), (13, 7));
+    }
+
+    #[test]
+    fn connections_are_counted_until_they_are_closed() {
+        let vitals = vitals();
+        let counts = || (vitals.connections.load(SeqCst), vitals.spare.load(SeqCst));
+        let slots = [(); 2].map(|()| vitals.take_slot(2).unwrap());
+        assert!(vitals.take_slot(2).is_none() && !vitals.has_room(2));
+        let [first, second] = slots.each_ref().map(|slot| Arc::clone(slot.line()));
+        first.becomes_spare();
+        first.becomes_spare();
+        assert_eq!(counts(), (2, 1));
+        first.becomes_busy();
+        second.becomes_spare();
+        assert_eq!(counts(), (2, 1));
+        drop(slots);
+        first.becomes_spare();
+        assert_eq!(counts(), (0, 0), "a closed one is neither");
     }
 
     #[test]

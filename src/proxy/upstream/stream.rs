@@ -3,10 +3,6 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
     task::{Context, Poll, ready},
 };
 
@@ -27,10 +23,9 @@ pub(super) struct UpstreamIo {
     stream: Stream,
     /// Whether the other side takes nothing any more.
     deaf: bool,
-    /// Set when a byte comes.
-    heard: Arc<AtomicBool>,
-    /// Given up when the connection is closed, whoever has it then.
-    _slot: Option<Slot>,
+    /// Where it is noted that a byte came; given up when the connection is closed, whoever has it then. None where
+    /// nobody asks.
+    slot: Option<Slot>,
 }
 
 pub(super) enum Stream {
@@ -40,14 +35,14 @@ pub(super) enum Stream {
 }
 
 impl UpstreamIo {
-    /// Sets `heard` when a byte comes, and holds `slot` as long as it is open.
-    pub(super) fn new(stream: Stream, heard: Arc<AtomicBool>, slot: Slot) -> Self {
-        Self { stream, deaf: false, heard, _slot: Some(slot) }
+    /// One that holds `slot` as long as it is open.
+    pub(super) fn new(stream: Stream, slot: Slot) -> Self {
+        Self { stream, deaf: false, slot: Some(slot) }
     }
 
-    /// One that nobody listens to, and that takes no slot.
+    /// One that takes no slot.
     pub(super) fn alone(stream: Stream) -> Self {
-        Self { stream, deaf: false, heard: Arc::default(), _slot: None }
+        Self { stream, deaf: false, slot: None }
     }
 
     /// Makes of a write that failed because the other side has closed one of `bytes` that succeeded.
@@ -80,8 +75,10 @@ impl AsyncRead for UpstreamIo {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let poll = delegate!(self, io => Pin::new(io).poll_read(context, buffer));
-        if buffer.filled().len() > before {
-            self.heard.store(true, Relaxed);
+        if buffer.filled().len() > before
+            && let Some(slot) = &self.slot
+        {
+            slot.line().hear();
         }
         poll
     }

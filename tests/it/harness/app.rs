@@ -142,6 +142,12 @@ impl App {
         Self { address, received, connections, accepting }
     }
 
+    /// Kills it: when this returns, nobody listens any more, and all connections are closed.
+    pub(crate) async fn kill(mut self) {
+        self.accepting.abort();
+        assert!((&mut self.accepting).await.is_err_and(|ended| ended.is_cancelled()));
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
