@@ -17,8 +17,15 @@ use crate::{
 /// An exchange's record: open until the last byte of the answer is handed over, or the downstream is gone.
 pub(crate) struct Record {
     exchange: OpenExchange,
-    line: Option<Box<Line>>,
-    trace: Option<Box<Trace>>,
+    /// Most exchanges have none, and each has to have room for one: so it is small.
+    notes: Option<Box<Notes>>,
+}
+
+/// What somebody wants to hear of an exchange when it ends.
+#[derive(Default)]
+struct Notes {
+    line: Option<Line>,
+    trace: Option<Trace>,
 }
 
 /// An exchange that is followed, and where it goes when it ends.
@@ -56,22 +63,28 @@ impl Line {
 impl Record {
     /// Opens the record of an exchange; `line` where access lines are wanted.
     pub(crate) fn new(exchange: OpenExchange, line: Option<Line>) -> Self {
-        Self { exchange, line: line.map(Box::new), trace: None }
+        let notes = line.map(|line| Box::new(Notes { line: Some(line), trace: None }));
+        Self { exchange, notes }
     }
 
     /// Notes that the exchange is followed, and where its spans go.
     pub(crate) fn follow(&mut self, followed: Followed, tracing: &Tracing) {
-        self.trace = Some(Box::new(Trace { followed, tracing: tracing.clone() }));
+        let notes = self.notes.get_or_insert_default();
+        notes.trace = Some(Trace { followed, tracing: tracing.clone() });
     }
 
     /// The exchange as a trace has it, where it is followed.
     pub(crate) fn followed(&mut self) -> Option<&mut Followed> {
-        self.trace.as_mut().map(|trace| &mut trace.followed)
+        self.notes.as_mut()?.trace.as_mut().map(|trace| &mut trace.followed)
+    }
+
+    fn line(&mut self) -> Option<&mut Line> {
+        self.notes.as_mut()?.line.as_mut()
     }
 
     /// Notes whose request it is.
     pub(crate) fn set_tenant(&mut self, tenant: &Arc<str>) {
-        if let Some(line) = &mut self.line {
+        if let Some(line) = self.line() {
             line.tenant = Some(Arc::clone(tenant));
         }
         if let Some(followed) = self.followed() {
@@ -81,7 +94,7 @@ impl Record {
 
     /// Notes what was answered.
     pub(crate) fn set_status(&mut self, status: StatusCode) {
-        if let Some(line) = &mut self.line {
+        if let Some(line) = self.line() {
             line.status = status;
         }
         if let Some(followed) = self.followed() {
@@ -91,7 +104,7 @@ impl Record {
 
     /// Counts bytes of the answer's body.
     pub(crate) fn add_bytes(&mut self, bytes: usize) {
-        if let Some(line) = &mut self.line {
+        if let Some(line) = self.line() {
             line.bytes += bytes as u64;
         }
     }
@@ -109,11 +122,13 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if let Some(mut trace) = self.trace.take() {
+        let Some(notes) = self.notes.take() else { return };
+        let Notes { line, trace } = *notes;
+        if let Some(mut trace) = trace {
             trace.followed.finish(self.exchange.is_whole());
             trace.tracing.end(trace.followed);
         }
-        let Some(line) = &self.line else { return };
+        let Some(line) = line else { return };
         info!(
             target: "crumbgate::access",
             request_id = line.id.as_str(),

@@ -32,6 +32,7 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Progress {
     state: Cell<State>,
+    began: Instant,
     moved_at: Cell<Instant>,
     waiting: Cell<bool>,
 }
@@ -62,6 +63,11 @@ impl Progress {
         self.waiting.get()
     }
 
+    /// When the request began its way upstream.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// When the body last moved on: its last part, or its beginning.
     pub(crate) fn moved_at(&self) -> Instant {
         self.moved_at.get()
@@ -89,9 +95,11 @@ impl RequestBody {
     ) -> Self {
         let incoming = Some(incoming).filter(|incoming| !incoming.is_end_stream());
         let state = if incoming.is_some() { State::Open } else { State::Done };
+        let began = Instant::now();
         let progress = Progress {
             state: Cell::new(state),
-            moved_at: Cell::new(Instant::now()),
+            began,
+            moved_at: Cell::new(began),
             waiting: Cell::new(false),
         };
         Self {

@@ -160,10 +160,8 @@ impl Downstream {
         if let Some(followed) = record.as_mut().and_then(Record::followed) {
             followed.call(upstream.name(), request.headers_mut(), &worker.trace_ids);
         }
-        // When its body began its way: that moment was looked at already.
-        let sent = request.body().progress().moved_at().into_std();
         let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
-        worker.metrics.count_upstream_answer(sent.elapsed());
+        worker.metrics.count_upstream_answer(lease.elapsed());
         if let Some(followed) = record.as_mut().and_then(Record::followed) {
             followed.set_answered(lease.address(), response.status().as_u16());
         }

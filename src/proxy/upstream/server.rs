@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use hyper::client::conn::http1::SendRequest;
@@ -164,6 +165,11 @@ impl Lease {
     /// Notes that the server has answered.
     pub(super) fn praise(&self, upstream: &str) {
         self.choice.succeeded(upstream);
+    }
+
+    /// How long ago the request began its way.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.progress.began().elapsed()
     }
 
     /// Which server it is.
