@@ -15,7 +15,10 @@ use std::{
 use proptest::prelude::*;
 
 use crumbgate::{
-    config::{Config, Limits, Loaded, Place, Problem, Problems, ServerAddress, Source, known_keys},
+    config::{
+        AdminListener, Config, Limits, Loaded, Place, Problem, Problems, ServerAddress, Source,
+        known_keys,
+    },
     policy::{
         EvictScope, Mode,
         declaration::{Declaration, DeclaredCookie, Inject, Lifetime, RenewOn, SameSite},
@@ -248,6 +251,32 @@ fn a_tenant_has_the_defaults_unless_it_says_otherwise() {
     assert_eq!(**declaration, Declaration::flexopus());
     let is_shared = |tenant: &Tenant| Arc::ptr_eq(&tenant.policy.declaration, declaration);
     assert!(config.tenants.iter().all(is_shared), "one declaration for all");
+}
+
+#[test]
+fn the_gateway_is_administered_on_loopback_unless_the_file_says_otherwise() {
+    let admin = |keys: &str| {
+        let text = format!("{}[admin]\n{keys}", minimal());
+        read("etc/config.toml", &text, &[]).unwrap().config.admin
+    };
+    let default = admin("");
+    assert_eq!(default.listen, AdminListener::Tcp("127.0.0.1:9443".parse().unwrap()));
+    assert_eq!((default.token_file, default.certificate, default.tenant_series), (None, None, 0));
+    assert_eq!(admin("listen = 'off'").listen, AdminListener::Off);
+    let socket = AdminListener::Unix("/run/crumbgate.sock".into());
+    assert_eq!(admin("listen = 'unix:/run/crumbgate.sock'").listen, socket);
+    assert_eq!(admin("listen = 'unix:a.sock'").listen, AdminListener::Unix("etc/a.sock".into()));
+    let open = admin(
+        "listen = '0.0.0.0:9443'\ntoken_file = 'tokens'\nhosts = ['Admin.Example', '[0::1]']\n\
+         certificate = { chain = 'a.crt', key = 'a.key' }\ntenant_series = 9",
+    );
+    assert_eq!(open.token_file, Some("etc/tokens".into()));
+    assert_eq!(open.certificate.unwrap().key, Path::new("etc/a.key"));
+    assert_eq!(open.hosts, ["admin.example", "[::1]"]);
+    assert_eq!(open.tenant_series, 9);
+    let environment = [("CRUMBGATE_ADMIN__LISTEN", "off")];
+    let config = read("config.toml", &minimal(), &environment).unwrap().config;
+    assert_eq!(config.admin.listen, AdminListener::Off);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! | route | |
 //! |---|---|
 //! | `GET /healthz` · `/readyz` | whether it is alive; whether it takes traffic |
+//! | `GET /metrics` | what is measured (Prometheus) |
 //! | `GET /openapi.json` | all of this, for programs (OpenAPI 3.1) |
 //! | `GET /v1/tenants` | the tenants, page by page |
 //! | `GET` · `PUT` · `DELETE /v1/tenants/{host}` | one of them |

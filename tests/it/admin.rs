@@ -164,8 +164,8 @@ async fn two_operators_do_not_overwrite_one_another() {
         assert_eq!(put("4h", "if-match", "*").await.status, 200);
         // A weak tag fits nothing, and what is no tag is a slip.
         put("5h", "if-match", &format!("W/{now}")).await.problem(412);
-        put("5h", "if-match", "etag").await.problem(400);
-        put("5h", "if-none-match", &now).await.problem(400);
+        put("5h", "if-match", "etag").await.problem(412);
+        put("5h", "if-none-match", &now).await.problem(412);
         let stale = operator.request(Method::DELETE, GLOBEX).header("if-match", &looked_at);
         operator.send(stale, "").await.problem(412);
         let batch = |tag: &str| json!({"changes": [{"host": "globex.example", "set": null, "if_match": tag}]});
@@ -454,6 +454,9 @@ async fn the_api_and_the_command_line_say_the_same() {
         assert_eq!(declared["hash"], operator.get("/v1/status").await.json()["declaration"]);
         let upstreams = operator.get("/v1/upstreams").await.json();
         assert_eq!(upstreams["upstreams"][0]["name"], "app");
+        let metrics = operator.get("/metrics").await;
+        assert_eq!(metrics.field("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+        assert!(metrics.body.contains("\ncrumbgate_tenants 1\n"), "{}", metrics.body);
         let ledger = operator.get("/v1/audit/status").await.json();
         assert_eq!((&ledger["kept"], &ledger["failing"]), (&json!(true), &json!(false)));
     })

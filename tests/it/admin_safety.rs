@@ -272,6 +272,7 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
             "/v1/status",
             "/v1/config",
             "/v1/upstreams",
+            "/metrics",
         ] {
             assert_eq!(bob.get(path).await.status, 200, "{path}");
         }

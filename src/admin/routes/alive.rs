@@ -5,7 +5,7 @@ use http::{Method, StatusCode, Uri, header::CONTENT_TYPE};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, document};
+use super::{App, document, waiting};
 use crate::admin::problem::{Document, Problem};
 
 /// A sign of life.
@@ -46,6 +46,24 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<axum::Json<Alive>, 
         Ok(()) => Ok(axum::Json(Alive { status: "ok" })),
         Err(why) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())),
     }
+}
+
+/// What is measured, for Prometheus
+///
+/// In its text format 0.0.4. An auditor's token is enough.
+#[utoipa::path(
+    get, path = "/metrics",
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
+        (status = "default", body = Document, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let text = waiting(move || {
+        let tenant_series = app.control.config(|config| config.admin.tenant_series);
+        app.control.metrics_text(tenant_series)
+    });
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.await)
 }
 
 /// This document

@@ -46,6 +46,7 @@ fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(alive::healthz))
         .routes(routes!(alive::readyz))
+        .routes(routes!(alive::metrics))
         .routes(routes!(alive::openapi))
         .routes(routes!(tenants::list))
         .routes(routes!(tenants::show, tenants::set, tenants::remove))

@@ -294,8 +294,8 @@ pub(super) async fn show(
     params(
         ("host" = String, Path, description = "The host, or `*.` and a host", min_length = 1),
         DryRun,
-        ("If-Match" = Option<String>, Header, description = "Entity tags, or `*`", nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: there must be none yet", nullable = false, pattern = r"^\*$"),
+        ("If-Match" = Option<String>, Header, description = "Entity tags, or `*`", nullable = false),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: there must be none yet", nullable = false),
     ),
     request_body = TenantSchema,
     responses(
@@ -315,7 +315,7 @@ pub(super) async fn set(
     fields: HeaderMap,
     Json(keys): Json<Map<String, Value>>,
 ) -> Result<Response, Problem> {
-    let expected = expected(&fields)?;
+    let expected = expected(&fields);
     let set = Some(TenantKeys::new(keys));
     let changed =
         change_one(app, &caller, gateway::Change { host, set, expected }, dry_run).await?;
@@ -335,7 +335,7 @@ pub(super) async fn set(
     params(
         ("host" = String, Path, description = "The host, or `*.` and a host", min_length = 1),
         DryRun,
-        ("If-Match" = Option<String>, Header, description = "Entity tags, or `*`", nullable = false, pattern = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#),
+        ("If-Match" = Option<String>, Header, description = "Entity tags, or `*`", nullable = false),
     ),
     responses(
         (status = 200, body = Changed, description = "Removed, or with `dry_run` what would be"),
@@ -352,7 +352,7 @@ pub(super) async fn remove(
     Parameters(DryRun { dry_run }): Parameters<DryRun>,
     fields: HeaderMap,
 ) -> Result<axum::Json<Changed>, Problem> {
-    let expected = expected(&fields)?;
+    let expected = expected(&fields);
     let change = gateway::Change { host, set: None, expected };
     let changed = change_one(app, &caller, change, dry_run).await?;
     Ok(axum::Json(Changed::of(&changed)))
@@ -428,29 +428,27 @@ async fn change_one(
     changed.map_err(refused)?.pop().ok_or_else(|| absent(&host))
 }
 
-/// What the fields say of what must be there (RFC 9110, section 13.1).
-fn expected(fields: &HeaderMap) -> Result<Expected, Problem> {
-    let listed = |name: &HeaderName| -> Result<Option<Vec<String>>, Problem> {
+/// What the fields say of what must be there (RFC 9110, section 13.1). A condition that can't be read, or that is asked
+/// of a tenant otherwise than here, is one that nothing fulfils: whoever wrote it did not mean that anything goes.
+fn expected(fields: &HeaderMap) -> Expected {
+    let nothing = || Expected::Tags(Vec::new());
+    let listed = |name: &HeaderName| {
         let values = fields.get_all(name).iter().map(HeaderValue::to_str);
         let values: Result<Vec<_>, _> = values.collect();
-        let values = values.map_err(|_| wrong_tag(name))?;
-        if values.is_empty() {
-            Ok(None)
-        } else {
-            tags(&values.join(",")).ok_or_else(|| wrong_tag(name)).map(Some)
-        }
+        values.ok().and_then(|values| tags(&values.join(",")))
     };
     let is_any = |tags: &[String]| tags.len() == 1 && tags[0] == "*";
-    match (listed(&IF_MATCH)?, listed(&IF_NONE_MATCH)?) {
-        (None, None) => Ok(Expected::Any),
-        (Some(tags), None) if is_any(&tags) => Ok(Expected::Present),
-        (Some(tags), None) => Ok(Expected::Tags(tags)),
-        (None, Some(tags)) if is_any(&tags) => Ok(Expected::Absent),
-        (None, Some(_)) => Err(wrong_tag(&IF_NONE_MATCH)),
-        (Some(_), Some(_)) => {
-            let detail = "found If-Match and If-None-Match, expected one of the two";
-            Err(Problem::new(StatusCode::BAD_REQUEST, detail).key("If-Match"))
+    match (fields.contains_key(IF_MATCH), fields.contains_key(IF_NONE_MATCH)) {
+        (false, false) => Expected::Any,
+        (true, false) => match listed(&IF_MATCH) {
+            Some(tags) if is_any(&tags) => Expected::Present,
+            Some(tags) => Expected::Tags(tags),
+            None => nothing(),
+        },
+        (false, true) if listed(&IF_NONE_MATCH).is_some_and(|tags| is_any(&tags)) => {
+            Expected::Absent
         }
+        (false | true, true) => nothing(),
     }
 }
 
@@ -471,17 +469,6 @@ fn tags(list: &str) -> Option<Vec<String>> {
     tags.filter(|tags| !tags.is_empty())
 }
 
-fn wrong_tag(name: &HeaderName) -> Problem {
-    let (key, expected) = if *name == IF_MATCH {
-        ("If-Match", "entity tags in quotes, or *")
-    } else {
-        ("If-None-Match", "*")
-    };
-    let detail = format!("{key} has something else than {expected}");
-    let help = "the field ETag, and `etag` of a tenant, have what it must be";
-    Problem::new(StatusCode::BAD_REQUEST, detail).key(key).help(help)
-}
-
 fn etag(tag: &str) -> [(HeaderName, String); 1] {
     [(ETAG, format!("\"{tag}\""))]
 }
@@ -496,16 +483,17 @@ fn refused(error: ChangeTenantsError) -> Problem {
     let detail = error.to_string();
     match error {
         ChangeTenantsError::Absent { host } => absent(&host),
-        ChangeTenantsError::Draining => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),
+        ChangeTenantsError::Draining | ChangeTenantsError::State(_) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
         ChangeTenantsError::Invalid { problems, .. } => {
             let detail = format!("{detail}: {}", problems.first_message());
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with(&problems)
         }
         // Nothing is wrong with what was asked: it can't be kept, so it is not done.
-        ChangeTenantsError::State(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail),
         ChangeTenantsError::Stale { .. } => {
             let problem = Problem::new(StatusCode::PRECONDITION_FAILED, detail).key("If-Match");
-            problem.help("look at it again, and send the etag that it has now")
+            problem.help("look at it again, and send the etag that it has now, in quotes")
         }
         ChangeTenantsError::Twice { .. } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).key("changes")
