@@ -60,7 +60,7 @@ pub(in crate::cli) enum Command {
     },
     /// Set keys of a tenant, which is made where there is none
     ///
-    /// Its other keys stay as they are; `KEY=` takes one back to [defaults]. It holds for the next request, and
+    /// Its other keys stay as they are; `KEY=` takes one back to the defaults. It holds for the next request, and
     /// survives a restart. Where somebody else changes the tenant at the same moment, nothing is changed.
     Set {
         /// Its host, or *. and a host
