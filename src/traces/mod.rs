@@ -1,7 +1,7 @@
 //! Traces (OpenTelemetry): which exchanges are followed, under which ids, and how their spans reach a collector.
 //!
 //! A worker asks [`Tracing::begin`] of each request. What is followed has a [`Followed`] that notes what happens, and
-//! that leaves through a bounded queue when the exchange ends; no request ever waits for it. [`export`] takes the spans
+//! that leaves through a bounded queue when the exchange ends; no request ever waits for it. [`export()`] takes the spans
 //! out of the queue and posts them, as OTLP over HTTP.
 //!
 //! - `context.rs`: `traceparent`, as the W3C has it.
@@ -38,7 +38,7 @@ pub struct Tracing {
     spans: Arc<Spans>,
 }
 
-/// Exchanges that have ended and wait for [`export`]. It ends when every [`Tracing`] that feeds it is gone.
+/// Exchanges that have ended and wait for [`export()`]. It ends when every [`Tracing`] that feeds it is gone.
 #[derive(Debug)]
 pub struct Queue {
     ended: mpsc::Receiver<Followed>,

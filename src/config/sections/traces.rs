@@ -15,10 +15,11 @@ pub(super) fn read(root: &Table<'_>) -> Traces {
     let table = root.section("traces");
     let collector = table.optional("endpoint", read_collector);
     let sample = table.get("sample", Ratio::DEFAULT, |node| {
-        if collector.is_none() && table.value("endpoint").is_none() {
+        let ratio = node.as_fraction().and_then(Ratio::read);
+        let is_said = ratio != Some(Ratio::DEFAULT);
+        if is_said && collector.is_none() && table.value("endpoint").is_none() {
             node.warn("has no effect without an endpoint", "write traces.endpoint, too");
         }
-        let ratio = node.as_fraction().and_then(Ratio::read);
         ratio.or_else(|| node.refuse(RATIO, "write 0.01 for one exchange in a hundred"))
     });
     Traces { collector, sample }
