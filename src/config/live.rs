@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_live_tenant_is_said_as_of_the_file() {
         for (host, keys, expected) in [
-            ("a.example", r#"{"session": "2 parsecs"}"#, "tenants.\"a.example\".session: found"),
+            ("a.example", r#"{"session": "2 parsecs"}"#, "tenants.\"a.example\".session: \"2"),
             ("a.example", r#"{"sesion": "2h"}"#, "session"),
             ("a.example", r#"{"session": null}"#, "tenants.\"a.example\".session: found null"),
             ("a.example", r#"{"session": 18446744073709551615}"#, "found 18446744073709551615"),

@@ -159,10 +159,12 @@ async fn a_listener_and_an_upstream_can_be_added_and_what_stays_as_it_is_is_said
         let added = added.text().replacen(both, &https, 1);
         fs::write(site.path("config.toml"), added).unwrap();
         assert_eq!(hang_up(&mut program).await["message"], "reloaded");
-        let kept: Vec<_> = json_lines(&program.stderr())
-            .into_iter()
-            .filter_map(|line| Some(line.get("key")?.as_str()?.to_owned()))
-            .collect();
+        let kept = program.wait_for("what stays as it is", |program| {
+            let lines = json_lines(&program.stderr()).into_iter();
+            let keys = lines.filter_map(|line| Some(line.get("key")?.as_str()?.to_owned()));
+            Some(keys.collect::<Vec<_>>()).filter(|keys| keys.len() >= 2)
+        });
+        let kept = kept.await;
         assert_eq!(kept, ["server.http", "server.workers"]);
         for address in [first, port] {
             site.browser_to(address, Http::One).get("/").await;
