@@ -364,6 +364,33 @@ const COMMANDS: [&str; 12] = [
 ];
 
 #[tokio::test]
+async fn the_operators_book_has_each_command() {
+    in_time(async {
+        let book = include_str!("../../docs/OPERATIONS.md");
+        let table = book.split("### Each command").nth(1).unwrap().split("###").next().unwrap();
+        let pages = empty().run(&["man"]).await.stdout;
+        let titles =
+            pages.lines().filter_map(|line| line.strip_prefix(".TH crumbgate-")?.split(' ').next());
+        let mut commands = 0;
+        for title in titles {
+            // A command of several parts is one of its first part's row: `audit report`, `export`.
+            let (row, part) = ["audit", "tenants"]
+                .iter()
+                .find_map(|above| Some((*above, title.strip_prefix(above)?.strip_prefix('-')?)))
+                .unwrap_or((title, title));
+            let mut rows = table.lines().filter(|line| line.contains(&format!("crumbgate {row}")));
+            let is_named = |line: &str| {
+                line.contains(&format!("`{part}")) || line.contains(&format!(" {part}"))
+            };
+            assert!(rows.any(is_named), "{title} is in no row of docs/OPERATIONS.md");
+            commands += 1;
+        }
+        assert!(commands > 20, "{commands}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_manual_has_a_page_for_every_command_that_it_names() {
     in_time(async {
         let finished = empty().run(&["man"]).await;
