@@ -17,7 +17,7 @@ use crate::config::{Log, LogFormat};
 /// Writes log lines of `info` and above to standard error, in the format of `log`. `filter` (the text of `RUST_LOG`)
 /// asks for more or less, as in `debug` or `crumbgate::proxy=debug`; one that can't be read is an error.
 ///
-/// Of libraries only warnings are written, whatever `filter` says: below that they describe their peers (a whole
+/// Of libraries only errors are written, whatever `filter` says: below that they describe their peers (a whole
 /// ClientHello, say), and they don't know that nobody may be recognised in a line (A3).
 ///
 /// Lines wait in a bounded queue for a thread of their own: who reads them slowly, or not at all, stops no request and
@@ -83,5 +83,5 @@ pub(crate) fn is_colourful(stream: &impl IsTerminal) -> bool {
 
 fn is_fit_to_print(line: &Metadata<'_>) -> bool {
     let is_ours = line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
-    is_ours || *line.level() <= Level::WARN
+    is_ours || *line.level() <= Level::ERROR
 }

@@ -42,12 +42,13 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
             unclaimed.join(", ")
         );
     }
+    let is_successor = predecessor.is_some();
     if let Some(predecessor) = predecessor {
         predecessor.replace().context("this gateway serves, and the other one does, too")?;
         info!("took the place of the gateway that ran before; it drains");
     }
     let control = gateway.control();
-    if let Err(error) = control.offer_handover() {
+    if let Err(error) = control.offer_handover(is_successor) {
         warn!(%error, "this gateway can't hand over its sockets: --replace won't find it");
     }
     control.watch_files();

@@ -124,12 +124,16 @@ impl Control {
     pub const SUCCESSOR: &str = "a successor";
 
     /// From now on hands the listening sockets to a successor that asks, and has this gateway drain when that one serves.
+    /// A gateway that has taken the place of another (`is_successor`) does so in the other's stead.
     ///
     /// # Errors
     ///
     /// Where no socket can be had beside the state file, or another gateway has it.
-    pub fn offer_handover(&self) -> io::Result<()> {
+    pub fn offer_handover(&self, is_successor: bool) -> io::Result<()> {
         let path = path_of(&self.config(|config| config.evidence.path.clone()));
+        if !is_successor && UnixStream::connect(&path).is_ok() {
+            return Err(io::Error::other("another gateway with this state file offers its own"));
+        }
         let listener = listen(&path)?;
         let control = self.clone();
         let serve = move || {
@@ -154,7 +158,12 @@ impl Control {
         if peer.uid != geteuid() && !peer.uid.is_root() {
             return Err(io::Error::other("somebody else's process asked for the sockets"));
         }
-        if read_line(&mut stream)? != HELLO {
+        let hello = match read_line(&mut stream) {
+            // Somebody looked whether anybody is there.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            hello => hello?,
+        };
+        if hello != HELLO {
             refuse(&mut stream, "it speaks another version of this protocol")?;
             return Ok(false);
         }

@@ -596,7 +596,12 @@ impl Clerk {
         let path = self.settings.path.display().to_string();
         let words = with_causes(problem);
         if said_before.as_ref() != Some(&words) {
-            if self.settings.keeps_evidence {
+            if matches!(problem, StoreError::Locked) && self.settings.keeps_evidence {
+                warn!(
+                    path,
+                    "another gateway writes the ledger; entries wait in memory until it ends"
+                );
+            } else if self.settings.keeps_evidence {
                 error!(
                     path,
                     problem = words,

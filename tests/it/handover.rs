@@ -236,3 +236,22 @@ async fn a_changed_file_is_a_reload_where_the_configuration_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_second_gateway_with_the_same_state_file_does_not_stand_in_for_the_first() {
+    in_time(Box::pin(async {
+        let app = app().await;
+        let site = Site::of(&Setup::before(&app).sections(JSON));
+        let mut first = site.start();
+        let address = first.https().await;
+        first.browser(Http::One).await.get("/").await;
+        let mut second = site.start();
+        second.logged("this gateway can't hand over its sockets: --replace won't find it").await;
+        let mut new = replacing(&site);
+        new.logged(REPLACED).await;
+        assert_eq!(new.https().await, address, "it was the first one's place");
+        assert_eq!(first.exit().await.code, Some(0));
+        assert_eq!(second.browser(Http::One).await.get("/").await.status, 200);
+    }))
+    .await;
+}

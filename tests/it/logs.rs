@@ -344,7 +344,7 @@ both_versions!(a3_tp13_no_line_says_it_with_rust_log_trace_either, |http| {
     assert_eq!(lines.len(), finished.stderr.lines().count(), "each line is one object");
     let mut detailed = lines.iter().filter(|line| line["level"] == "DEBUG").peekable();
     assert!(detailed.peek().is_some(), "RUST_LOG shows more");
-    // What libraries say below a warning describes their peers, who are people.
+    // What libraries say below an error describes their peers, who are people.
     for line in detailed {
         assert!(line["target"].as_str().unwrap().starts_with("crumbgate"), "{line}");
     }
@@ -465,6 +465,27 @@ async fn a_rust_log_that_cannot_be_read_is_refused_with_what_it_should_be() {
         assert_eq!(finished.code, Some(1));
         let told = finished.stderr.lines().find(|line| line.starts_with("crumbgate: ")).unwrap();
         assert!(told.contains("RUST_LOG: expected a level or target=level"), "{told}");
+    })
+    .await;
+}
+
+/// Whoever connects by an address may send it as a server name, which is not allowed and harms nobody: thousands of such
+/// connections are no reason for thousands of lines.
+#[tokio::test]
+async fn an_address_in_the_place_of_a_server_name_is_no_line() {
+    crate::harness::in_time(async {
+        let app = App::answering(&[("/", &[])]).await;
+        let site = Site::of(&Setup::before(&app).sections("[log]\nformat = \"json\""));
+        let mut program = site.start();
+        let load = crate::harness::Load::start(program.https().await);
+        crate::harness::until("there were requests", || app.received().len() > 20).await;
+        load.stop().await.assert_clean();
+        program.signal(rustix::process::Signal::TERM);
+        let finished = program.exit().await;
+        let foreign = json_lines(&finished.stderr)
+            .into_iter()
+            .filter(|line| !line["target"].as_str().unwrap().starts_with("crumbgate"));
+        assert_eq!(foreign.collect::<Vec<_>>(), Vec::<Value>::new());
     })
     .await;
 }
