@@ -4,6 +4,7 @@ use std::{
     io,
     path::Path,
     process::ExitCode,
+    sync::mpsc::{self, SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -42,19 +43,35 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
             unclaimed.join(", ")
         );
     }
+    // What nobody has asked for is closed: a socket that is open, and that nobody accepts from, swallows connections.
+    drop(inherited);
     let is_successor = predecessor.is_some();
-    if let Some(predecessor) = predecessor {
-        predecessor.replace().context("this gateway serves, and the other one does, too")?;
-        info!("took the place of the gateway that ran before; it drains");
-    }
     let control = gateway.control();
+    // Before the predecessor may end: a service manager must not see its process go without knowing the next one.
+    service::ready();
+    if let Some(predecessor) = predecessor {
+        replace_it(predecessor, control)?;
+    }
     if let Err(error) = control.offer_handover(is_successor) {
         warn!(%error, "this gateway can't hand over its sockets: --replace won't find it");
     }
     control.watch_files();
     service::watch(control);
-    service::ready();
     serve_until_stopped(gateway, &administration, signals, &lines)
+}
+
+/// Has the predecessor drain. Where it has gone by itself meanwhile, nobody else serves, and this one goes on.
+fn replace_it(predecessor: Predecessor, control: &Control) -> Result<()> {
+    let Err(error) = predecessor.replace() else {
+        info!("took the place of the gateway that ran before; it drains");
+        return Ok(());
+    };
+    let state = control.config(|config| config.evidence.path.clone());
+    if let Ok(Some(_)) = Predecessor::ask(&state) {
+        return Err(error).context("this gateway serves, and the other one does, too");
+    }
+    warn!(%error, "the gateway that ran before has ended by itself; this one serves in its place");
+    Ok(())
 }
 
 /// The listening sockets that are open already: those of the gateway to be replaced, or a service manager's.
@@ -159,6 +176,8 @@ pub(super) struct Signals {
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// To the thread that reloads: while it waits for something, a stop must be heard.
+    reloads: Option<SyncSender<()>>,
     /// Whether a stop was heard: a successor asks for it once, and that is no second signal.
     has_stopped: bool,
 }
@@ -172,7 +191,28 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
         drop(guard);
-        Ok(Self { runtime, hangup, interrupt, terminate, has_stopped: false })
+        Ok(Self { runtime, hangup, interrupt, terminate, reloads: None, has_stopped: false })
+    }
+
+    /// Has the configuration read anew. Several wishes that wait are one.
+    fn reload(&mut self, control: &Control) {
+        let reloads = self.reloads.get_or_insert_with(|| {
+            let (wish, wishes) = mpsc::sync_channel(1);
+            let control = control.clone();
+            let reload = move || {
+                while wishes.recv().is_ok() {
+                    // How it went is logged, and kept for who asks.
+                    service::reloading(|| drop(control.reload("SIGHUP")));
+                }
+            };
+            let thread = thread::Builder::new().name("reload".to_owned()).spawn(reload);
+            if let Err(error) = thread {
+                warn!(%error, "no thread could be started to reload");
+            }
+            wish
+        });
+        // Full: the wish that waits is still to be fulfilled, and reads what is there then.
+        let _ = reloads.try_send(());
     }
 
     /// Waits for the signal to stop, or for a successor, and says which it was. Until then each SIGHUP is a reload.
@@ -192,8 +232,7 @@ impl Signals {
                     self.has_stopped = true;
                     return signal;
                 }
-                // How it went is logged, and kept for who asks.
-                None => service::reloading(|| drop(control.reload("SIGHUP"))),
+                None => self.reload(control),
             }
         }
     }

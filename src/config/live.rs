@@ -41,6 +41,18 @@ impl fmt::Display for TenantKeys {
 }
 
 impl Config {
+    /// The name of the tenant of this host, in the form in which requests are looked up.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the host.
+    pub fn tenant_name(&self, host: &str) -> Result<Arc<str>, Problems> {
+        // With an upstream that there is: whether there is a default one has nothing to do with the name.
+        let upstream = self.upstreams.first().map(|upstream| upstream.name.as_str().into());
+        let keys = upstream.map(|upstream| ("upstream".to_owned(), upstream));
+        self.tenant(host, &TenantKeys(keys.into_iter().collect())).map(|tenant| tenant.name)
+    }
+
     /// The tenant of this host that these keys make, with what `[defaults]` gives it.
     ///
     /// # Errors

@@ -46,6 +46,14 @@ impl Parts {
         Ok(Self { tls, expiries, upstreams })
     }
 
+    /// The same with the TLS of `before` where this has none, and a listener needs it still.
+    pub(super) fn or_tls_of(mut self, before: &Snapshot, is_needed: bool) -> Self {
+        if is_needed && self.tls.is_none() {
+            self.tls.clone_from(&before.tls);
+        }
+        self
+    }
+
     pub(super) fn into_snapshot(
         self,
         config: &Config,

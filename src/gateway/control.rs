@@ -6,9 +6,11 @@ use std::{
     os::fd::OwnedFd,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -52,6 +54,8 @@ pub(super) struct Inner {
     pub(super) tickets: Tickets,
     /// Held by whoever changes something, for as long as that takes: one after another.
     pub(super) changing: Mutex<()>,
+    /// Whether a successor is starting: then nothing changes that it has read already.
+    pub(super) is_handing_over: AtomicBool,
     current: RwLock<Arc<Current>>,
     pub(super) directory: Mutex<Directory>,
     /// The listening sockets, for a successor. Let go of when this gateway stops: a socket that is open, and that
@@ -98,6 +102,15 @@ pub(super) struct Current {
     pub(super) since_unix_s: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) listeners: Vec<Listener>,
+}
+
+/// Why nothing can be changed now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NoChange {
+    /// Another change takes long.
+    Busy,
+    /// It stops, or another gateway takes its place.
+    Draining,
 }
 
 /// How the last attempt to reload went. A start is none.
@@ -182,6 +195,7 @@ impl Control {
             started,
             tickets,
             changing: Mutex::default(),
+            is_handing_over: AtomicBool::new(false),
             current: RwLock::new(Arc::new(current)),
             directory: Mutex::new(directory),
             sockets: Mutex::default(),
@@ -197,6 +211,25 @@ impl Control {
         Ok((Self(Arc::new(inner)), snapshot))
     }
 
+    /// Begins a change: nobody else makes one until what is returned is dropped. Waits a while for others, but not for
+    /// ever: who hangs must not take everybody along.
+    pub(super) fn begin_change(&self) -> Result<MutexGuard<'_, ()>, NoChange> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if self.is_draining() || self.0.is_handing_over.load(Relaxed) {
+                return Err(NoChange::Draining);
+            }
+            match self.0.changing.try_lock() {
+                Ok(changing) => return Ok(changing),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(NoChange::Busy);
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
     /// Adds a worker that is to hear of reloads.
     pub(super) fn add_worker(&self, lane: Lane) {
         locked(&self.0.lanes).push(lane);
@@ -204,7 +237,10 @@ impl Control {
 
     /// Keeps listening sockets for a successor.
     pub(super) fn keep_sockets(&self, sockets: impl IntoIterator<Item = KeptSockets>) {
-        locked(&self.0.sockets).extend(sockets);
+        let mut kept = locked(&self.0.sockets);
+        if !self.is_draining() {
+            kept.extend(sockets);
+        }
     }
 
     /// Keeps a listening socket of another part of the program for a successor, under its key and as that has it.
@@ -230,7 +266,6 @@ impl Control {
 
     /// Has the workers accept nothing new, and finish what is open.
     pub(super) fn begin_drain(&self) {
-        locked(&self.0.sockets).clear();
         self.phase().send_if_modified(|phase| {
             let serves = *phase == Phase::Serve;
             if serves {
@@ -238,6 +273,8 @@ impl Control {
             }
             serves
         });
+        // Behind that, so that none is kept any more.
+        locked(&self.0.sockets).clear();
     }
 
     /// Has whoever runs this gateway stop it, as if a signal had come.
@@ -418,3 +455,9 @@ pub(super) fn first(listeners: &[Listener], key: ListenerKey) -> Option<SocketAd
 pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How long a change waits for another.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it waits before it looks again.
+const PAUSE: Duration = Duration::from_millis(1);

@@ -22,6 +22,7 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::Duration,
 };
@@ -167,8 +168,11 @@ impl Control {
             refuse(&mut stream, "it speaks another version of this protocol")?;
             return Ok(false);
         }
-        // Until the successor serves, nothing changes that it has read already.
+        // Until the successor serves, nothing changes that it has read already: who asks is told at once, and what is
+        // under way comes to its end.
+        self.0.is_handing_over.store(true, Relaxed);
         let _changing = locked(&self.0.changing);
+        let _handing_over = HandingOver(&self.0.is_handing_over);
         if self.is_draining() {
             refuse(&mut stream, "it is draining already")?;
             return Ok(false);
@@ -188,6 +192,15 @@ impl Control {
         self.ask_to_stop(Self::SUCCESSOR);
         stream.write_all(DRAINING)?;
         Ok(true)
+    }
+}
+
+/// Says, until it is dropped, that a successor is starting.
+struct HandingOver<'c>(&'c AtomicBool);
+
+impl Drop for HandingOver<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
     }
 }
 

@@ -11,13 +11,13 @@ use tracing::{info, warn};
 use super::{
     Inherited, StartError,
     assembly::{Parts, hash_text},
-    control::{Control, Current, LastReload, first, locked},
+    control::{Control, Current, LastReload, NoChange, locked},
     preflight::{preflight, with_causes},
-    sockets::{self, Listener, ListenerKey},
+    sockets::{self, KeptSockets, Listener, ListenerKey},
     tenants::Directory,
 };
 use crate::{
-    config::{Config, Effective, Loaded, Place, Problem, Problems, Server},
+    config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server},
     ledger,
     proxy::worker::{Adoption, Listeners},
     tenants::TenantTable,
@@ -48,8 +48,11 @@ pub struct Kept {
 /// Why the old configuration goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadRefused {
+    /// Another change takes long: of tenants, most likely, with a disk that hangs.
+    #[error("another change is under way: try again")]
+    Busy,
     /// It stops, or another one takes over.
-    #[error("the gateway is draining: ask the one that takes its place")]
+    #[error("another gateway takes the place of this one, or it stops: ask that one, or try again")]
     Draining,
     /// The new configuration can't be served with.
     #[error("the configuration can't be used; the old one goes on")]
@@ -68,10 +71,10 @@ impl Control {
     /// Everything that `crumbgate check` would say, and what only a running gateway can find: an address that is
     /// taken, a tenant that was set while it ran and does not fit.
     pub fn reload(&self, actor: &str) -> Result<Reloaded, ReloadRefused> {
-        let _changing = locked(&self.0.changing);
-        if self.is_draining() {
-            return Err(ReloadRefused::Draining);
-        }
+        let _changing = self.begin_change().map_err(|error| match error {
+            NoChange::Busy => ReloadRefused::Busy,
+            NoChange::Draining => ReloadRefused::Draining,
+        })?;
         let outcome = self.try_reload(actor);
         let at_unix_s = self.0.running.settings.clock.now().unix_s;
         let (is_refused, problems) = match &outcome {
@@ -116,7 +119,7 @@ impl Control {
         if problems.errors() > 0 {
             return Err(problems);
         }
-        let (opened, listeners) = match self.open_new(&before, &loaded.config.server) {
+        let (opened, listeners, to_keep) = match self.open_new(&before, &loaded.config.server) {
             Ok(opened) => opened,
             Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
         };
@@ -126,11 +129,19 @@ impl Control {
                 // The files have changed since they were checked.
                 Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
             };
-        let Loaded { config, effective, hash, .. } = loaded;
-        let kept = kept(&before.config, &config);
+        // Only now: a reload that is refused leaves nothing listening.
+        self.keep_sockets(to_keep);
+        let Loaded { mut config, effective, hash, .. } = loaded;
+        let kept = keep(&before, &mut config);
         let (table, directory) = tenants;
         let count = table.len();
-        let https = first(&listeners, ListenerKey::Https);
+        // One that the file no longer has goes on until the gateway is replaced, but nobody is sent there.
+        let is_asked_for =
+            |listener: &&Listener| config.server.https.contains(&listener.configured);
+        let https = listeners.iter().filter(|listener| listener.key == ListenerKey::Https);
+        let https = https.clone().find(is_asked_for).or(https.clone().next());
+        let https = https.map(|listener| listener.exact);
+        let parts = parts.or_tls_of(&before.snapshot, https.is_some());
         let tracing = if config.traces == before.config.traces {
             before.snapshot.tracing.clone()
         } else {
@@ -164,11 +175,12 @@ impl Control {
         let config = &loaded.config;
         let mut directory = Directory::of(&config.tenants);
         let table = TenantTable::new(config.tenants.clone(), config.default_tenant.clone());
-        let mut live = Vec::new();
+        let (mut live, mut hidden) = (Vec::new(), Vec::new());
         for (host, keys) in locked(&self.0.directory).live_tenants() {
             let place = Place::File(loaded.effective.path().to_owned());
             let key = format!("tenants.\"{host}\"");
             if directory.contains(host) {
+                hidden.push((Arc::clone(host), Arc::clone(keys)));
                 let message = "was set while the gateway ran, and is written in the file now: \
                                what the file says holds";
                 let help = format!(
@@ -196,6 +208,7 @@ impl Control {
             directory.insert(host, keys);
             table.insert(tenant);
         }
+        hidden.into_iter().for_each(|(host, keys)| directory.hide(host, keys));
         (table, directory)
     }
 
@@ -204,7 +217,7 @@ impl Control {
         &self,
         before: &Current,
         server: &Server,
-    ) -> Result<(Vec<Listeners>, Vec<Listener>), StartError> {
+    ) -> Result<(Vec<Listeners>, Vec<Listener>, Vec<KeptSockets>), StartError> {
         let workers = locked(&self.0.lanes).len();
         let mut listeners = before.listeners.clone();
         let mut kept = Vec::new();
@@ -217,9 +230,8 @@ impl Control {
         };
         let https = open(ListenerKey::Https, &server.https)?;
         let http = open(ListenerKey::Http, &server.http)?;
-        self.keep_sockets(kept);
         let pair = |(https, http): (Vec<TcpListener>, _)| Listeners { https, http };
-        Ok((https.into_iter().zip(http).map(pair).collect(), listeners))
+        Ok((https.into_iter().zip(http).map(pair).collect(), listeners, kept))
     }
 
     /// Has every worker go by the snapshot, and waits until each does.
@@ -266,41 +278,49 @@ fn added(before: &[Listener], key: ListenerKey, addresses: &[SocketAddr]) -> Vec
     added
 }
 
-/// What the new configuration asks for and a running gateway can't do.
-fn kept(before: &Config, after: &Config) -> Vec<Kept> {
+/// Puts back, in the new configuration, what a running gateway can't change, so that it says what holds; returns what was
+/// asked for in vain.
+fn keep(before: &Current, config: &mut Config) -> Vec<Kept> {
     let mut kept = Vec::new();
-    let mut keep = |key, is_same: bool, message: String| {
+    for (key, asked) in
+        [(ListenerKey::Https, &config.server.https), (ListenerKey::Http, &config.server.http)]
+    {
+        let listeners = before.listeners.iter().filter(|listener| listener.key == key);
+        let removed = listeners.filter(|listener| !asked.contains(&listener.configured));
+        let removed: Vec<_> = removed.map(|listener| listener.configured.to_string()).collect();
+        if !removed.is_empty() {
+            let message =
+                format!("{} is listened on until the gateway is replaced", removed.join(", "));
+            kept.push(Kept { key: key.as_str(), message });
+        }
+    }
+    let old = &before.config;
+    let mut put_back = |key, is_same: bool, message: String| {
         if !is_same {
             kept.push(Kept { key, message });
         }
     };
-    for (key, before, after) in [
-        ("server.https", &before.server.https, &after.server.https),
-        ("server.http", &before.server.http, &after.server.http),
-    ] {
-        let removed: Vec<_> = before
-            .iter()
-            .filter(|address| !after.contains(address))
-            .map(ToString::to_string)
-            .collect();
-        let message =
-            format!("{} is listened on until the gateway is replaced", removed.join(", "));
-        keep(key, removed.is_empty(), message);
+    let (was, is) = (old.server.workers, &mut config.server.workers);
+    put_back("server.workers", was == *is, format!("{was} workers go on, instead of {is}"));
+    *is = was;
+    let was = old.limits.superseded_values;
+    let is = config.limits.superseded_values;
+    if was != is {
+        Arc::make_mut(&mut config.limits).superseded_values = was;
     }
-    let (old, new) = (before.server.workers, after.server.workers);
-    keep("server.workers", old == new, format!("{old} workers go on, instead of {new}"));
-    let (old, new) = (&before.limits.superseded_values, &after.limits.superseded_values);
-    keep("limits.superseded_values", old == new, format!("{old} go on, instead of {new}"));
-    let is_same = before.log.format == after.log.format;
-    keep("log.format", is_same, "lines go on as they are".to_owned());
-    let (old, new) = (&before.evidence, &after.evidence);
-    let is_same = old.path == new.path;
-    keep("state.path", is_same, format!("{} is written on", old.path.display()));
-    keep("audit.ledger", old.ledger == new.ledger, format!("it stays {}", old.ledger));
-    let is_same = old.window == new.window;
-    keep("audit.window", is_same, format!("windows go on as {} s", old.window.as_secs()));
-    let is_same = old.retention == new.retention;
-    keep("audit.retention", is_same, format!("it stays {} s", old.retention.as_secs()));
+    put_back("limits.superseded_values", was == is, format!("{was} go on, instead of {is}"));
+    let is_same = old.log.format == config.log.format;
+    put_back("log.format", is_same, "lines go on as they are".to_owned());
+    config.log.format = old.log.format;
+    let (was, is) = (&old.evidence, &mut config.evidence);
+    let message = format!("{} is written on", was.path.display());
+    put_back("state.path", was.path == is.path, message);
+    put_back("audit.ledger", was.ledger == is.ledger, format!("it stays {}", was.ledger));
+    let message = format!("windows go on as {} s", was.window.as_secs());
+    put_back("audit.window", was.window == is.window, message);
+    let message = format!("it stays {} s", was.retention.as_secs());
+    put_back("audit.retention", was.retention == is.retention, message);
+    *is = Evidence { names: is.names.take(), ..was.clone() };
     kept
 }
 

@@ -9,7 +9,7 @@ use std::{
 use tracing::{error, warn};
 
 use super::{
-    control::{Control, Current, locked},
+    control::{Control, Current, NoChange, locked},
     preflight::with_causes,
 };
 use crate::{
@@ -76,7 +76,7 @@ pub enum ChangeTenantsError {
         host: String,
     },
     /// The gateway stops, or another one takes over.
-    #[error("the gateway is draining: ask the one that takes its place")]
+    #[error("another gateway takes the place of this one, or it stops: ask that one, or try again")]
     Draining,
     /// The keys, or the host, can't be used.
     #[error("the tenant {host} can't be set")]
@@ -118,6 +118,8 @@ pub enum ChangeTenantsError {
 pub(super) struct Directory {
     /// None: it is one of the file.
     by_host: BTreeMap<Arc<str>, Option<Arc<TenantKeys>>>,
+    /// Tenants that were set while the gateway ran, and that the file has, too: its holds as long as it has them.
+    hidden: BTreeMap<Arc<str>, Arc<TenantKeys>>,
     live: usize,
 }
 
@@ -125,7 +127,7 @@ impl Directory {
     /// The tenants of a file.
     pub(super) fn of(written: &[Tenant]) -> Self {
         let by_host = written.iter().map(|tenant| (Arc::clone(&tenant.name), None)).collect();
-        Self { by_host, live: 0 }
+        Self { by_host, hidden: BTreeMap::new(), live: 0 }
     }
 
     /// Adds the tenants that were set while a gateway ran before; returns those that are to be served. What can't be
@@ -144,14 +146,15 @@ impl Directory {
         };
         let mut served = Vec::new();
         for ledger::TenantRecord { host, keys } in stored {
-            if self.contains(&host) {
-                warn!(%host, "the file has a tenant that was set while running, too: the file's holds");
-                continue;
-            }
             let Some(keys) = TenantKeys::parse(&keys) else {
                 error!(%host, "a tenant that was set while running can't be read: it is not served");
                 continue;
             };
+            if self.contains(&host) {
+                warn!(%host, "the file has a tenant that was set while running, too: the file's holds");
+                self.hide(host, Arc::new(keys));
+                continue;
+            }
             match config.tenant(&host, &keys) {
                 Ok(tenant) => served.push(tenant),
                 Err(problems) => {
@@ -173,8 +176,15 @@ impl Directory {
     }
 
     /// Those.
+    /// Also those that the file hides.
     pub(super) fn live_tenants(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<TenantKeys>)> {
-        self.by_host.iter().filter_map(|(host, keys)| Some((host, keys.as_ref()?)))
+        let live = self.by_host.iter().filter_map(|(host, keys)| Some((host, keys.as_ref()?)));
+        live.chain(&self.hidden)
+    }
+
+    /// Keeps a tenant that the file has, too, until the file no longer has it.
+    pub(super) fn hide(&mut self, host: Arc<str>, keys: Arc<TenantKeys>) {
+        self.hidden.insert(host, keys);
     }
 
     pub(super) fn insert(&mut self, host: Arc<str>, keys: Arc<TenantKeys>) {
@@ -243,10 +253,10 @@ impl Control {
         actor: &str,
         dry_run: bool,
     ) -> Result<Vec<Changed>, ChangeTenantsError> {
-        let _changing = locked(&self.0.changing);
-        if self.is_draining() {
-            return Err(ChangeTenantsError::Draining);
-        }
+        let _changing = self.begin_change().map_err(|error| match error {
+            NoChange::Busy => ChangeTenantsError::State(ledger::ChangeError::Busy),
+            NoChange::Draining => ChangeTenantsError::Draining,
+        })?;
         let current = self.current();
         let mut hosts = HashSet::new();
         let mut checked = Vec::with_capacity(changes.len());
@@ -267,11 +277,15 @@ impl Control {
 
     fn check(&self, current: &Current, change: Change) -> Result<Checked, ChangeTenantsError> {
         let Change { host, set, expected } = change;
-        // What is removed needs a host that can be read, and no more.
-        let no_keys = TenantKeys::default();
-        let read = current.config.tenant(&host, set.as_ref().unwrap_or(&no_keys));
-        let tenant = read.map_err(|problems| ChangeTenantsError::Invalid { host, problems })?;
-        let host = Arc::clone(&tenant.name);
+        let config = &current.config;
+        let read = match &set {
+            Some(keys) => {
+                config.tenant(&host, keys).map(|tenant| (Arc::clone(&tenant.name), Some(tenant)))
+            }
+            None => config.tenant_name(&host).map(|host| (host, None)),
+        };
+        let (host, tenant) =
+            read.map_err(|problems| ChangeTenantsError::Invalid { host, problems })?;
         let before = self.view(current, &host);
         if before.as_ref().is_some_and(|before| before.keys.is_none()) {
             let place = current.effective.place_of_tenant(&host);
@@ -296,9 +310,9 @@ impl Control {
             return Err(ChangeTenantsError::Absent { host: host.to_string() });
         }
         let keys = set.map(Arc::new);
-        let after = keys
-            .as_ref()
-            .map(|keys| TenantView::new(current, Arc::new(tenant), Some(Arc::clone(keys))));
+        let after = keys.as_ref().zip(tenant).map(|(keys, tenant)| {
+            TenantView::new(current, Arc::new(tenant), Some(Arc::clone(keys)))
+        });
         Ok(Checked { changed: Changed { host, before, after }, keys })
     }
 

@@ -45,7 +45,7 @@ pub enum ChangeError {
     },
     /// The disk has taken the change and does not say what became of it. That shows when it can be read again.
     #[error(
-        "the disk does not say whether the change is stored: mend it, see what the tenants are, and change them again"
+        "the disk does not say whether the change is stored: mend it, and replace the gateway (`crumbgate run --replace`): that one serves what is stored"
     )]
     Unsettled,
 }

@@ -282,6 +282,8 @@ impl Clerk {
         self.try_again_now();
         for _ in 0..TRIES {
             self.is_open();
+            // What has happened before it is written before it: a start, a reload.
+            self.commit(Some(self.settings.clock.now().unix_s));
             let File::Open(store) = &mut self.file else { continue };
             let (at_unix_s, attempt) =
                 (self.settings.clock.now().unix_s, self.waiting.name_attempt(store.next_seq()));

@@ -37,8 +37,6 @@ use crate::{
 pub(crate) struct Downstream {
     pub(crate) worker: Rc<Worker>,
     pub(crate) peer: IpAddr,
-    /// Whether the peer is one of `server.trusted_proxies`.
-    pub(crate) trusted: bool,
     /// The server name of the TLS handshake, in lower case.
     pub(crate) server_name: Option<Box<str>>,
     pub(crate) activity: Arc<Activity>,
@@ -154,7 +152,8 @@ impl Downstream {
 
         let upstream = &view.upstreams[usize::from(tenant.upstream)];
         let (peer, version) = (self.peer, request.version());
-        let origin = Origin { peer, trusted: self.trusted, version, authority: &authority };
+        let trusted = view.trusts(peer);
+        let origin = Origin { peer, trusted, version, authority: &authority };
         let mut request =
             Self::prepare(request, view.limits(), &recorder, &origin, id, asked.is_some());
         if let Some(followed) = record.as_mut().and_then(Record::followed) {

@@ -70,7 +70,6 @@ impl Worker {
         let downstream = Rc::new(Downstream {
             worker: Rc::clone(&self),
             peer: canonical(peer.ip()),
-            trusted: self.trusts(peer.ip()),
             server_name,
             activity: Arc::clone(connection.activity()),
             permit: Rc::new(permit),
@@ -114,12 +113,6 @@ impl Worker {
             debug!(%error, "a plain connection ended");
         }
         drop(permit);
-    }
-
-    fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = canonical(peer);
-        let view = self.view();
-        view.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 }
 

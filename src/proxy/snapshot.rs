@@ -1,6 +1,6 @@
 //! The configuration as the data path sees it: read-only, and replaced as a whole at a reload.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
@@ -65,6 +65,11 @@ impl View {
             upstreams: snapshot.upstreams.iter().map(upstream).collect(),
             snapshot,
         }
+    }
+
+    /// Whether a peer is one of `server.trusted_proxies`.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
 
     pub(crate) fn limits(&self) -> &Arc<Limits> {

@@ -108,6 +108,25 @@ async fn a_successor_that_can_not_start_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_listener_that_the_successor_does_not_have_refuses_connections() {
+    in_time(Box::pin(async {
+        let app = app().await;
+        let setup = Setup::before(&app).sections(JSON);
+        let site = Site::of(&setup);
+        let mut old = site.start();
+        let plain = old.http().await;
+        let text = setup.text().replace("http = [\"127.0.0.1:0\"]", "http = []");
+        std::fs::write(site.path("config.toml"), text).unwrap();
+        let mut new = replacing(&site);
+        new.logged(REPLACED).await;
+        assert_eq!(old.exit().await.code, Some(0));
+        let refused = std::net::TcpStream::connect(plain).unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }))
+    .await;
+}
+
+#[tokio::test]
 async fn where_nobody_is_to_be_replaced_a_gateway_just_starts() {
     in_time(async {
         let app = app().await;

@@ -167,6 +167,49 @@ async fn live_tenants_follow_the_defaults_of_a_reload_and_refuse_one_that_they_d
 }
 
 #[tokio::test]
+async fn a_live_tenant_that_the_file_has_for_a_while_is_there_again_afterwards() {
+    in_time(Box::pin(async {
+        let app = app().await;
+        let setup =
+            |host: &str| Setup::before(&app).tenant(ACME, "").tenant(host, "session = \"5h\"");
+        let gateway = setup("other.example").start();
+        let control = gateway.inner().control().clone();
+        let file = control.config_file();
+        change(&control, &[set(HOST, r#"{"session": "2h"}"#)]).await.unwrap();
+        for (host, max_age) in [(HOST, "18000"), (HOST, "18000"), ("other.example", "7200")] {
+            std::fs::write(&file, setup(host).text()).unwrap();
+            let reloading = control.clone();
+            tokio::task::spawn_blocking(move || reloading.reload("alice")).await.unwrap().unwrap();
+            assert_eq!(session_of(&gateway, HOST, Http::One).await.as_deref(), Some(max_age));
+        }
+        change(&control, &[remove(HOST)]).await.unwrap();
+        assert_eq!(session_of(&gateway, HOST, Http::One).await, None);
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_live_tenant_can_be_removed_where_there_is_no_default_upstream() {
+    in_time(Box::pin(async {
+        let app = app().await;
+        let text = Setup::before(&app).tenant(ACME, "upstream = \"web\"").text();
+        let text = text.replace("[upstreams.app]", "[upstreams.web]");
+        let site = Site::with_config(&text.replace("upstream = \"app\"", ""));
+        let loaded = crumbgate::config::Config::load(&site.path("config.toml"), []).unwrap();
+        let gateway =
+            crumbgate::gateway::Gateway::start(loaded, crumbgate::clock::Clock::system()).unwrap();
+        let control = gateway.control().clone();
+        change(&control, &[set(HOST, r#"{"upstream": "web"}"#)]).await.unwrap();
+        let refused = change(&control, &[set("x.example", "{}")]).await.unwrap_err().to_string();
+        assert!(refused.contains("x.example"), "{refused}");
+        change(&control, &[remove(HOST)]).await.unwrap();
+        assert!(control.tenant(HOST).is_none());
+        tokio::task::spawn_blocking(move || gateway.drain()).await.unwrap();
+    }))
+    .await;
+}
+
+#[tokio::test]
 async fn what_was_set_survives_a_stop_and_a_kill_and_its_story_is_in_the_ledger() {
     in_time(Box::pin(async {
         let app = app().await;

@@ -473,14 +473,14 @@ async fn a_rust_log_that_cannot_be_read_is_refused_with_what_it_should_be() {
 /// connections are no reason for thousands of lines.
 #[tokio::test]
 async fn an_address_in_the_place_of_a_server_name_is_no_line() {
-    crate::harness::in_time(async {
+    in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let site = Site::of(&Setup::before(&app).sections("[log]\nformat = \"json\""));
         let mut program = site.start();
         let load = crate::harness::Load::start(program.https().await);
         crate::harness::until("there were requests", || app.received().len() > 20).await;
         load.stop().await.assert_clean();
-        program.signal(rustix::process::Signal::TERM);
+        program.signal(Signal::TERM);
         let finished = program.exit().await;
         let foreign = json_lines(&finished.stderr)
             .into_iter()

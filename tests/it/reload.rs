@@ -175,6 +175,38 @@ async fn a_listener_and_an_upstream_can_be_added_and_what_stays_as_it_is_is_said
 }
 
 #[tokio::test]
+async fn what_a_reload_can_not_change_is_said_each_time_and_what_holds_is_told() {
+    in_time(Box::pin(async {
+        let app = session_app().await;
+        let setup = |keys: &str, rest: &str| {
+            Setup::before(&app).server(keys).sections(rest).tenant(ACME, "").text()
+        };
+        let gateway = Setup::before(&app).server("workers = 2").tenant(ACME, "").start();
+        let control = gateway.inner().control().clone();
+        let file = control.config_file();
+        let reload = async |text: String| {
+            fs::write(&file, text).unwrap();
+            let control = control.clone();
+            let done = tokio::task::spawn_blocking(move || control.reload("alice")).await.unwrap();
+            done.unwrap().kept.iter().map(|kept| kept.key).collect::<Vec<_>>()
+        };
+        let other = "[state]\npath = \"elsewhere/other.db\"\n[audit]\nwindow = \"15m\"";
+        for _ in 0..2 {
+            let kept = reload(setup("workers = 4", other)).await;
+            assert_eq!(kept, ["server.workers", "state.path", "audit.window"]);
+            let path = control.config(|config| config.evidence.path.clone());
+            assert!(path.ends_with("state/crumbgate.db"), "the one that is written: {path:?}");
+        }
+        assert!(reload(setup("workers = 2", "")).await.is_empty());
+        // Without TLS listeners in the file, those that are there go on.
+        let text = setup("workers = 2", "").replace("https = [\"127.0.0.1:0\"]", "https = []");
+        assert_eq!(reload(text).await, ["server.https"]);
+        assert_eq!(gateway.browser(Http::One).get("/").await.status, 200);
+    }))
+    .await;
+}
+
+#[tokio::test]
 async fn a_new_certificate_is_shown_from_the_next_handshake_on_and_open_connections_go_on() {
     in_time(Box::pin(async {
         let app = session_app().await;

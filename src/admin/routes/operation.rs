@@ -207,15 +207,16 @@ pub(super) async fn reload(
             warnings: faults(&done.warnings),
             text: done.warnings.to_string(),
         })),
-        Err(refused @ ReloadRefused::Draining) => {
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, refused.to_string()))
-        }
         Err(refused) => {
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, refused.to_string());
-            match refused {
-                ReloadRefused::Problems(problems) => Err(problem.with(&problems)),
-                ReloadRefused::Draining => Err(problem),
-            }
+            let detail = refused.to_string();
+            Err(match refused {
+                ReloadRefused::Problems(problems) => {
+                    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with(&problems)
+                }
+                ReloadRefused::Busy | ReloadRefused::Draining => {
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+                }
+            })
         }
     }
 }
