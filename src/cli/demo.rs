@@ -63,7 +63,7 @@ servers = ["http://{application}"]
 upstream = "app"
 
 [admin]
-listen = "off"
+listen = "unix:admin.sock"
 
 [tenants."{acme}"]
 session = "2h"
@@ -100,6 +100,10 @@ What the application receives:
 What the ledger says of all that, as text and for a browser:
   crumbgate audit report --config {folder}/config.toml
   crumbgate audit report --config {folder}/config.toml --format html --output report.html
+
+What an operator changes while it runs, and how it does:
+  crumbgate tenants set new.localhost session=20m --config {folder}/config.toml
+  crumbgate status --config {folder}/config.toml
 
 Configuration: {folder}/config.toml. Stop with Ctrl-C.
 ",

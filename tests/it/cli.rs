@@ -599,6 +599,14 @@ async fn the_demo_prints_addresses_that_serve_and_lines_that_work() {
             );
         }
         assert!(received.contains("flexopus_session") && !received.contains("_fbp"), "{received}");
+        let ours = |line: &str| {
+            let line = line.trim().replacen("crumbgate", env!("CARGO_BIN_EXE_crumbgate"), 1);
+            said(&line)
+        };
+        let line = |words: &str| printed.lines().find(|line| line.contains(words)).unwrap();
+        let set = ours(line("crumbgate tenants set new.localhost"));
+        assert!(set.starts_with("new.localhost: set"), "{set}");
+        assert!(ours(line("crumbgate status")).contains("1 of them set while it runs"));
 
         program.signal(Signal::INT);
         assert_eq!(program.exit().await.code, Some(0));
