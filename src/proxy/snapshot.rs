@@ -37,7 +37,7 @@ pub(crate) struct Snapshot {
 pub(crate) struct View {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) tenants: TenantView,
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Vec<Rc<Upstream>>,
 }
 
 impl View {
@@ -52,7 +52,7 @@ impl View {
             let before = before.and_then(|before| {
                 before.upstreams.iter().find(|upstream| upstream.name() == shared.name())
             });
-            Upstream::new(Arc::clone(shared), before)
+            Upstream::new(Arc::clone(shared), before.map(|before| &**before))
         };
         let table = Arc::clone(&snapshot.tenants);
         Self {

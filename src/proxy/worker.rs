@@ -26,7 +26,6 @@ use super::{
     limits as bounds,
     request_id::RequestIds,
     snapshot::{Snapshot, View},
-    upstream::Upstream,
 };
 use crate::{
     audit::{Books, Journal, Page},
@@ -267,7 +266,7 @@ impl Worker {
             sleep(interval).await;
             let view = self.view();
             self.connections.sweep(view.limits());
-            view.upstreams.iter().for_each(Upstream::sweep);
+            view.upstreams.iter().for_each(|upstream| upstream.sweep());
             self.pulse.fetch_add(1, Relaxed);
         }
     }

@@ -76,6 +76,43 @@ both_versions!(who_came_first_goes_first, |http| {
     assert_eq!(held.app.connections(), 1, "the connection went from one to the next");
 });
 
+both_versions!(who_waits_goes_by_the_limit_that_a_reload_has_raised, |http| {
+    let held = holding().await;
+    let gateway = limited(&held.app, 1, 10).start();
+    let mut answers = vec![held.begin(&Arc::new(gateway.browser(http)), "/", "long").await];
+    for place in 1..=3 {
+        answers.push(line_up(&gateway, http, &format!("/{place}"), place).await);
+    }
+    gateway.reload(&limited(&held.app, 10, 10), "test").await;
+    for answer in answers.drain(1..) {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!(gateway.browser(http).get("/").await.status, 200, "nobody is before it");
+    assert!(!answers[0].is_finished());
+    held.let_go("long");
+    assert_eq!(answers.remove(0).await.unwrap().status, 200);
+});
+
+/// They stand before everybody who comes after the reload: if they went on waiting for the old server, so would all.
+#[tokio::test]
+async fn who_waits_goes_to_a_server_that_a_reload_has_added() {
+    let (held, other) = (holding().await, holding().await);
+    let gateway = limited(&held.app, 1, 10).server("workers = 2").start();
+    let first = held.begin(&Arc::new(gateway.browser(Http::Two)), "/", "long").await;
+    let mut waiting = Vec::new();
+    for place in 1..=6 {
+        waiting.push(line_up(&gateway, Http::Two, "/waited", place).await);
+    }
+    gateway.reload(&limited(&other.app, 1, 10).server("workers = 2"), "test").await;
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().status, 200);
+    }
+    assert_eq!(gateway.browser(Http::Two).get("/").await.status, 200);
+    assert_eq!((held.app.received().len(), other.app.received().len()), (1, 7));
+    held.let_go("long");
+    assert_eq!(first.await.unwrap().status, 200);
+}
+
 both_versions!(who_finds_the_line_full_is_refused_at_once, |http| {
     for queue in [0, 2] {
         let held = holding().await;

@@ -14,9 +14,9 @@ mod state;
 mod stream;
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     io,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::Duration,
 };
@@ -81,11 +81,16 @@ pub(crate) struct Upstream {
     turn: Cell<usize>,
     /// Closes unused connections for those who wait at other workers.
     shedding: OnceCell<AbortHandle>,
+    /// Which one this worker goes by now. All that have followed one another, from reload to reload, share it.
+    newest: Rc<RefCell<Weak<Self>>>,
 }
 
 impl Upstream {
-    /// One worker's part of `shared`. Connections of the same servers that it kept `before`, a reload ago, it keeps.
-    pub(crate) fn new(shared: Arc<Shared>, before: Option<&Self>) -> Self {
+    /// One worker's part of `shared`, which it goes by from now on. Connections of the same servers that it kept
+    /// `before`, a reload ago, it keeps; and exchanges that wait since then go by it, too: they stand in the same line as
+    /// those that are still to come.
+    pub(crate) fn new(shared: Arc<Shared>, before: Option<&Self>) -> Rc<Self> {
+        let newest = before.map(|before| Rc::clone(&before.newest)).unwrap_or_default();
         let before = before.map_or(&[][..], |before| &before.servers);
         let server = |state: &Arc<ServerState>| {
             let vitals = state.vitals();
@@ -95,7 +100,15 @@ impl Upstream {
         let servers = shared.servers().iter().map(server).collect();
         // Workers that begin at the same server would all prefer it.
         let turn = Cell::new(usize::from_ne_bytes(random()));
-        Self { shared, servers, turn, shedding: OnceCell::new() }
+        let upstream = Rc::new(Self { shared, servers, turn, shedding: OnceCell::new(), newest });
+        *upstream.newest.borrow_mut() = Rc::downgrade(&upstream);
+        upstream.shared.queue().call();
+        upstream
+    }
+
+    /// What a reload has put in its place, if that is still there: the application may have left the configuration.
+    fn newest(&self) -> Option<Rc<Self>> {
+        self.newest.borrow().upgrade()
     }
 
     fn settings(&self) -> &config::Upstream {
@@ -217,14 +230,14 @@ impl Upstream {
     /// kept one may come first, unless it has to be `fresh`.
     async fn open(
         &self,
-        mut choice: Option<Choice>,
+        choice: Option<Choice>,
         fresh: bool,
         progress: &Rc<Progress>,
     ) -> Result<Lease, Error> {
         self.shed_for_others();
         let mut tried = Vec::new();
+        let mut room = choice.and_then(|choice| self.room(choice));
         loop {
-            let room = choice.and_then(|choice| self.room(choice));
             let found = match room {
                 Some(room) => room,
                 None => match self.wait(&tried, fresh, progress).await? {
@@ -232,23 +245,25 @@ impl Upstream {
                     Found::Room(room) => room,
                 },
             };
-            let Room { choice: chosen, slot } = found;
-            let connecting = self.connect(&chosen.server, slot);
-            let connected = timeout(self.settings().connect_timeout, connecting).await;
+            let Room { choice: chosen, slot, shared } = found;
+            let connecting = connect_to(&chosen.server, &shared, slot);
+            let connected = timeout(shared.settings().connect_timeout, connecting).await;
             let error = match connected.unwrap_or(Err(ConnectError::Late)) {
                 Ok(link) => return Ok(Lease::new(link, chosen, progress, false)),
                 Err(error) => error,
             };
             chosen.failed(self.shared.name(), &error);
             tried.push(Rc::clone(&chosen.server));
-            if tried.len() >= self.servers.len() {
+            let newest = self.newest();
+            let now = newest.as_deref().unwrap_or(self);
+            if now.servers.iter().all(|server| is_among(&tried, server)) {
                 return Err(Error::Connect(error));
             }
-            choice = self.choose(&tried, fresh);
+            room = now.choose(&tried, fresh).and_then(|choice| now.room(choice));
         }
     }
 
-    /// Waits for a place at one of the servers.
+    /// Waits for a place at one of the servers that there are when it looks.
     async fn wait(
         &self,
         tried: &[Rc<Server>],
@@ -261,10 +276,12 @@ impl Upstream {
         let deadline = Instant::now() + self.settings().queue_timeout;
         loop {
             if waiter.may_look() {
-                if let Some(choice) = self.choose(tried, fresh) {
+                let newest = self.newest();
+                let now = newest.as_deref().unwrap_or(self);
+                if let Some(choice) = now.choose(tried, fresh) {
                     let kept =
-                        if fresh { Err(choice) } else { self.lease_idle(choice, progress).await };
-                    match kept.map_err(|choice| self.room(choice)) {
+                        if fresh { Err(choice) } else { now.lease_idle(choice, progress).await };
+                    match kept.map_err(|choice| now.room(choice)) {
                         Ok(lease) => return Ok(Found::Kept(lease)),
                         Err(Some(room)) => return Ok(Found::Room(room)),
                         Err(None) => {}
@@ -286,7 +303,7 @@ impl Upstream {
 
     fn room(&self, choice: Choice) -> Option<Room> {
         let slot = choice.server.vitals.take_slot(self.limit())?;
-        Some(Room { choice, slot })
+        Some(Room { choice, slot, shared: Arc::clone(&self.shared) })
     }
 
     /// How many connections a server may have.
@@ -301,7 +318,7 @@ impl Upstream {
         self.turn.set(turn.wrapping_add(1));
         let count = self.servers.len();
         let in_turn = (0..count).map(|offset| &self.servers[turn.wrapping_add(offset) % count]);
-        let untried = in_turn.filter(|server| !tried.iter().any(|other| Rc::ptr_eq(server, other)));
+        let untried = in_turn.filter(|server| !is_among(tried, server));
         loop {
             let ranked = untried.clone().map(|server| (self.rank(server, fresh), server));
             let (rank, server) = match self.settings().balance {
@@ -337,22 +354,6 @@ impl Upstream {
         }
     }
 
-    async fn connect(&self, server: &Server, slot: Slot) -> Result<Link, ConnectError> {
-        let stream = connect::connect(&server.vitals.address, self.shared.tls()).await?;
-        let line = Arc::clone(slot.line());
-        let io = UpstreamIo::new(stream, slot);
-        let mut builder = http1::Builder::new();
-        builder.max_headers(limits::RESPONSE_FIELDS).max_buf_size(limits::RESPONSE_HEAD_BYTES);
-        let handshake = builder.handshake(TokioIo::new(io)).await;
-        let (sender, connection) = handshake.map_err(ConnectError::Http)?;
-        let driver = tokio::task::spawn_local(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                debug!(%error, "an upstream connection ended");
-            }
-        });
-        Ok(Link { sender, driver: driver.abort_handle(), line, released: false })
-    }
-
     /// From now on closes unused connections when somebody waits for a place: whatever this worker keeps, no other can
     /// have.
     fn shed_for_others(&self) {
@@ -384,6 +385,22 @@ impl Drop for Upstream {
             shedding.abort();
         }
     }
+}
+
+async fn connect_to(server: &Server, shared: &Shared, slot: Slot) -> Result<Link, ConnectError> {
+    let stream = connect::connect(&server.vitals.address, shared.tls()).await?;
+    let line = Arc::clone(slot.line());
+    let io = UpstreamIo::new(stream, slot);
+    let mut builder = http1::Builder::new();
+    builder.max_headers(limits::RESPONSE_FIELDS).max_buf_size(limits::RESPONSE_HEAD_BYTES);
+    let handshake = builder.handshake(TokioIo::new(io)).await;
+    let (sender, connection) = handshake.map_err(ConnectError::Http)?;
+    let driver = tokio::task::spawn_local(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            debug!(%error, "an upstream connection ended");
+        }
+    });
+    Ok(Link { sender, driver: driver.abort_handle(), line, released: false })
 }
 
 async fn shed(queue: Arc<Queue>, servers: Vec<Rc<Server>>) {
@@ -430,10 +447,16 @@ fn mix(number: usize) -> usize {
     usize::try_from(mixed >> 32).unwrap_or_default()
 }
 
+fn is_among(servers: &[Rc<Server>], server: &Rc<Server>) -> bool {
+    servers.iter().any(|other| Rc::ptr_eq(server, other))
+}
+
 /// A place for a connection that is to be opened.
 struct Room {
     choice: Choice,
     slot: Slot,
+    /// What the connection is opened by.
+    shared: Arc<Shared>,
 }
 
 /// What an exchange has waited for.
