@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
@@ -313,7 +314,7 @@ pub enum Balance {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Health {
     /// What is asked for; 2xx and 3xx are healthy.
-    pub path: String,
+    pub path: PathAndQuery,
     /// The `Host` that is asked; none: the server's own authority.
     pub host: Option<String>,
     /// From one check of a server to the next.
@@ -441,7 +442,7 @@ pub struct Collector {
     /// The port.
     pub port: u16,
     /// The path that spans are posted to.
-    pub path: String,
+    pub path: PathAndQuery,
 }
 
 /// A part of a whole, in millionths: from 0 to 1,000,000.

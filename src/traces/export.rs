@@ -37,6 +37,8 @@ enum Error {
     Malformed,
     #[error("it answered {0}")]
     Refused(StatusCode),
+    #[error("its host or path is none that a request can have")]
+    Unsayable(#[from] http::Error),
 }
 
 /// Posts what comes out of the queue, until all that feeds it is gone, or it is `stopped`, and the last of it is posted.
@@ -98,13 +100,12 @@ async fn post(collector: &Collector, message: Bytes) -> Result<u64, Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let authority =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let request = Request::post(path)
+    let request = Request::post(path.as_str())
         .header(header::HOST, authority)
         .header(header::USER_AGENT, concat!("crumbgate/", env!("CARGO_PKG_VERSION")))
         .header(header::CONTENT_TYPE, PROTOBUF)
         .header(header::CONNECTION, "close")
-        .body(Full::new(message))
-        .expect("a path and a host of the configuration are right");
+        .body(Full::new(message))?;
     let answered = async move {
         let answer = sender.send_request(request).await?;
         let status = answer.status();

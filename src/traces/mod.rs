@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_into_the_queue_is_lost_and_counted() {
-        let collector = Collector { host: "127.0.0.1".to_owned(), port: 9, path: "/".to_owned() };
+        let path = http::uri::PathAndQuery::from_static("/");
+        let collector = Collector { host: "127.0.0.1".to_owned(), port: 9, path };
         let spans = Arc::new(Spans::default());
         let (tracing, queue) = Tracing::to(collector, Ratio::ONE, Arc::clone(&spans));
         let (fields, ids, clock) = (HeaderMap::new(), Ids::new(7), Clock::system());

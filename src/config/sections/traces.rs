@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use http::uri::PathAndQuery;
+
 use crate::{
     config::{
         Bracketed, Collector, Ratio, Traces,
@@ -37,18 +39,25 @@ fn read_collector(node: Node<'_>) -> Option<Collector> {
     };
     let at = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(at);
-    let is_plain = |b: u8| b.is_ascii_graphic() && !b"?#".contains(&b);
     let authority = split_authority(authority).filter(|(_, port)| *port != Some(0));
-    let Some((host, port)) = authority.filter(|_| path.bytes().all(is_plain)) else {
+    let Some((host, port)) = authority.filter(|_| !path.contains(['?', '#'])) else {
         return node.refuse(COLLECTOR, HELP);
     };
     let path = path.trim_end_matches('/');
     let path = path.strip_suffix(SIGNAL).unwrap_or(path);
-    Some(Collector {
-        host: host.trim_matches(['[', ']']).to_owned(),
-        port: port.unwrap_or(DEFAULT_PORT),
-        path: format!("{path}{SIGNAL}"),
-    })
+    let Some(path) = request_target(&format!("{path}{SIGNAL}")) else {
+        return node.error("found a path that no request can have", PATH_HELP);
+    };
+    let host = host.trim_matches(['[', ']']).to_owned();
+    Some(Collector { host, port: port.unwrap_or(DEFAULT_PORT), path })
+}
+
+/// What a request can ask for: a path, perhaps with a query.
+pub(super) fn request_target(text: &str) -> Option<PathAndQuery> {
+    // The type itself would cut a fragment off, and let through what is no ASCII.
+    let is_plain = |b: u8| b.is_ascii_graphic() && b != b'#';
+    let is_plain = text.starts_with('/') && text.bytes().all(is_plain);
+    is_plain.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for Collector {
@@ -102,6 +111,8 @@ const SIGNAL: &str = "/v1/traces";
 const RATIO: &str = "a number from 0 to 1, with six digits after the point at the most";
 const COLLECTOR: &str = "a collector such as \"http://127.0.0.1:4318\"";
 const HELP: &str = "write http://, a host and a port";
+pub(super) const PATH_HELP: &str =
+    "write each of its bytes that is not a plain one as % and two digits: %3C for <";
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,9 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use http::uri::PathAndQuery;
+
+use super::traces::{PATH_HELP, request_target};
 use crate::{
     config::{
         Balance, Health, ServerAddress, Upstream,
@@ -43,7 +46,14 @@ fn read_upstream(node: &Node<'_>) -> Option<Upstream> {
         if elements.is_empty() {
             return node.error("found none, expected one at least", help);
         }
-        Some(elements.iter().filter_map(read_server).collect::<Vec<_>>())
+        let mut servers = Vec::new();
+        for element in &elements {
+            if let Some(server) = read_server(element) {
+                judge_twice(element, &server, &servers);
+                servers.push(server);
+            }
+        }
+        Some(servers)
     });
     let upstream = Upstream {
         name: node.name().to_owned(),
@@ -119,10 +129,18 @@ fn read_health(table: &Table<'_>) -> Option<Health> {
     })
 }
 
-fn read_path(node: Node<'_>) -> Option<String> {
+fn read_path(node: Node<'_>) -> Option<PathAndQuery> {
     let text = node.text()?;
-    let is_path = text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-    is_path.then(|| text.to_owned()).or_else(|| node.refuse("a path", "write \"/up\""))
+    if !text.starts_with('/') || text.contains('#') {
+        return node.refuse("a path", "write \"/up\"");
+    }
+    request_target(text).or_else(|| node.refuse("a path that a request can have", PATH_HELP))
+}
+
+impl Written for PathAndQuery {
+    fn written(&self) -> String {
+        quoted(self.as_str())
+    }
 }
 
 fn read_host(node: Node<'_>) -> Option<String> {
@@ -135,13 +153,22 @@ fn read_host(node: Node<'_>) -> Option<String> {
 impl Default for Health {
     fn default() -> Self {
         Self {
-            path: "/up".to_owned(),
+            path: PathAndQuery::from_static("/up"),
             host: None,
             interval: Duration::from_secs(5),
             timeout: Duration::from_secs(2),
             fall: 3,
             rise: 2,
         }
+    }
+}
+
+/// The gateway tells servers apart by their addresses: in its metrics, too.
+fn judge_twice(node: &Node<'_>, server: &ServerAddress, before: &[ServerAddress]) {
+    let same = |other: &ServerAddress| resolved(other, node) == resolved(server, node);
+    if before.iter().any(same) {
+        let message = format!("is the same server as an earlier one, {}", server.written());
+        let _: Option<()> = node.error(message, "list each server once");
     }
 }
 
@@ -169,11 +196,16 @@ fn judge_ca(table: &Table<'_>, upstream: &Upstream) {
 fn resolve(mut upstream: Upstream, node: &Node<'_>) -> Upstream {
     upstream.ca = upstream.ca.map(|path| node.reader.resolve(path));
     for server in &mut upstream.servers {
-        if let ServerAddress::Unix(path) = server {
-            *path = node.reader.resolve(&path);
-        }
+        *server = resolved(server, node);
     }
     upstream
+}
+
+fn resolved(server: &ServerAddress, node: &Node<'_>) -> ServerAddress {
+    match server {
+        ServerAddress::Unix(path) => ServerAddress::Unix(node.reader.resolve(path)),
+        ServerAddress::Plain { .. } | ServerAddress::Tls { .. } => server.clone(),
+    }
 }
 
 fn read_server(node: &Node<'_>) -> Option<ServerAddress> {

@@ -98,7 +98,7 @@ async fn ask(
     address: &ServerAddress,
     health: &Health,
 ) -> Result<StatusCode, CheckError> {
-    let request = Request::get(&health.path)
+    let request = Request::get(health.path.as_str())
         .header(header::HOST, host(address, health))
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT, "*/*")
