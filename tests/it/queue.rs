@@ -219,6 +219,54 @@ async fn a_connection_that_one_worker_keeps_is_given_up_for_another() {
     .await;
 }
 
+/// What one worker has kept since before there was a limit gives way to the other one's request, too; and what it has in
+/// use does not count as unused because it was kept once.
+#[tokio::test]
+async fn a_limit_that_comes_and_goes_with_a_reload_knows_which_connections_are_unused() {
+    in_time(async {
+        let held = holding().await;
+        let unlimited = || Setup::before(&held.app).server("workers = 2");
+        let limited = || limited(&held.app, 1, 0).server("workers = 2");
+        let gateway = limited().start();
+        let [first, other] = on_both_workers(&held.app, &gateway, Http::One).await;
+        // A connection that was opened and kept while there was no limit.
+        gateway.reload(&unlimited().upstream("idle_connections = 0"), "test").await;
+        assert_eq!(other.get("/").await.status, 200);
+        until("none is open", || shared(&gateway).servers()[0].connections() == 0).await;
+        gateway.reload(&unlimited(), "test").await;
+        assert_eq!(other.get("/").await.status, 200);
+        gateway.reload(&limited(), "test").await;
+        assert_eq!(first.get("/").await.status, 200, "the kept one gives way");
+        assert_eq!(other.get("/").await.status, 200);
+        // And one that was kept under a limit, and is used without one.
+        gateway.reload(&unlimited(), "test").await;
+        let other = Arc::new(other);
+        let answered = held.begin(&other, "/", "long").await;
+        gateway.reload(&limited(), "test").await;
+        assert_eq!(first.get("/").await.status, 503, "the only place is in use");
+        let shared = shared(&gateway);
+        assert_eq!((shared.queue_refused_total(), shared.queue_timeouts_total()), (1, 0));
+        held.let_go("long");
+        assert_eq!(answered.await.unwrap().status, 200);
+        assert_eq!(first.get("/").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_used_again_after_a_reload() {
+    let app = App::answering(&[("/", &[])]).await;
+    let gateway = Setup::before(&app).start();
+    let browser = gateway.browser(Http::Two);
+    for idle in [8, 9, 10] {
+        assert_eq!(browser.get("/").await.status, 200);
+        let setup = Setup::before(&app).upstream(&format!("idle_connections = {idle}"));
+        gateway.reload(&setup, "test").await;
+    }
+    assert_eq!(browser.get("/").await.status, 200);
+    assert_eq!((app.received().len(), app.connections()), (4, 1));
+}
+
 #[tokio::test]
 async fn a_worker_under_load_starves_no_other() {
     in_time(async {

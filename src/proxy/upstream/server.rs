@@ -70,8 +70,8 @@ pub(crate) struct Lease {
 
 impl Server {
     /// A server with these settings of its upstream. Of the one that this worker had `before`, the connections that are
-    /// kept stay, and those that are out come back; but not over TLS: which authority they were verified with may be
-    /// what has changed.
+    /// kept stay, and those that are out come back; but not over TLS, where they are closed: which authority they were
+    /// verified with may be what has changed.
     pub(super) fn new(
         vitals: &Arc<Vitals>,
         settings: &config::Upstream,
@@ -80,10 +80,15 @@ impl Server {
         let (idle_limit, is_limited) =
             (settings.idle_connections, settings.max_connections.is_some());
         let over_tls = matches!(vitals.address, ServerAddress::Tls { .. });
-        if let Some(before) = before.filter(|_| !over_tls) {
-            before.idle_limit.set(idle_limit);
-            before.is_limited.set(is_limited);
-            return Rc::clone(before);
+        if let Some(before) = before {
+            if !over_tls {
+                before.idle_limit.set(idle_limit);
+                before.count_unused(is_limited);
+                return Rc::clone(before);
+            }
+            // Those who go on with the old settings keep no place that others could have.
+            before.idle_limit.set(0);
+            before.idle.take();
         }
         let requests = before.map(|before| Arc::clone(&before.requests));
         Rc::new(Self {
@@ -94,6 +99,20 @@ impl Server {
             busy: Cell::new(0),
             requests: requests.unwrap_or_else(|| vitals.request_counter()),
         })
+    }
+
+    /// Counts unused connections from now on, or no longer: also those that were kept until now.
+    fn count_unused(&self, is_limited: bool) {
+        if self.is_limited.replace(is_limited) == is_limited {
+            return;
+        }
+        for Idle { link, .. } in &*self.idle.borrow() {
+            if is_limited {
+                link.line.becomes_spare();
+            } else {
+                link.line.becomes_busy();
+            }
+        }
     }
 
     /// Takes the newest of the kept connections.
