@@ -294,3 +294,26 @@ async fn a_server_that_is_up_again_is_no_longer_held_responsible() {
     assert_eq!((server(&gateway, 0).is_ejected(), server(&gateway, 0).failures()), (false, 0));
     assert_eq!(browser.get("/").await.text(), "back");
 }
+
+/// It is well again, and one check that finds it so is not enough: that it is down is known from before.
+#[tokio::test]
+async fn a_server_that_is_down_is_down_right_after_a_reload() {
+    in_time(async {
+        let patients = [Patient::new(true).await, Patient::new(false).await];
+        let setup = |body: &str| {
+            before(&patients, "interval = \"1h\", timeout = \"1h\", rise = 2")
+                .upstream(&format!("body_timeout = {body:?}"))
+        };
+        let gateway = setup("5m").start();
+        until_it_is(&gateway, 0, true).await;
+        until_it_is(&gateway, 1, false).await;
+        patients[1].becomes(true);
+        gateway.reload(&setup("6m"), "test").await;
+        assert_eq!([0, 1].map(|index| server(&gateway, index).is_up()), [Some(true), Some(false)]);
+        for _ in 0..10 {
+            assert_eq!(gateway.browser(Http::Two).get("/").await.status, 200);
+        }
+        assert_eq!(patients.each_ref().map(Patient::requests), [10, 0]);
+    })
+    .await;
+}
