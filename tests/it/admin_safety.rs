@@ -317,7 +317,7 @@ async fn a_reload_takes_new_tokens_and_forgets_the_old() {
         write_tokens(&site, "carol operator short\n");
         let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
         assert_eq!(problem["key"], "admin.token_file");
-        assert!(problem["text"].as_str().unwrap().contains("tokens:1: the token of carol has 5"));
+        assert!(problem["text"].as_str().unwrap().contains("tokens:1: the third word has 5"));
         assert_eq!(alice.get("/v1/status").await.status, 200);
 
         write_tokens(&site, "carol operator carol-0123456789abcdef0123456789\n");
@@ -349,7 +349,11 @@ async fn tokens_that_can_not_be_used_are_told_before_anything_listens() {
         write_tokens(&site, &format!("alice operator {OPERATOR}\nbob auditor {AUDITOR} more"));
         told("tokens:2: found 4 words, expected three").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\nalice auditor {AUDITOR}"));
-        told("tokens:2: the name alice is on line 1 already").await;
+        told("tokens:2: the name is on line 1 already").await;
+        write_tokens(&site, &format!("alice operator {OPERATOR}\n\nbob auditor {OPERATOR}"));
+        told("tokens:3: the token is on line 1 already").await;
+        write_tokens(&site, &format!("{OPERATOR} operator alice"));
+        told("tokens:1: the third word has 5 characters").await;
         write_tokens(&site, "# nobody yet\n");
         told("found no token").await;
         fs::remove_file(site.path("tokens")).unwrap();
