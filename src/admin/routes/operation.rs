@@ -363,6 +363,14 @@ struct Upstream {
     servers: Vec<Server>,
 }
 
+    /// Exchanges that wait for a connection now.
+    queued: usize,
+    /// Exchanges that have had to wait.
+    queued_total: u64,
+    /// Exchanges that found the queue full.
+    queue_refused_total: u64,
+    /// Exchanges that waited in vain.
+    queue_timeouts_total: u64,
 /// One server of an application.
 #[derive(Debug, Serialize, ToSchema)]
 struct Server {
@@ -378,6 +386,8 @@ struct Server {
     requests_total: u64,
     failures_total: u64,
     ejections_total: u64,
+    /// How many there may be; null: any number.
+    max_connections: Option<usize>,
     checks_total: u64,
     checks_failed_total: u64,
     last_check: Option<Check>,
@@ -415,6 +425,10 @@ impl Upstream {
             servers: shared.servers().iter().map(|server| Server::of(server)).collect(),
         }
     }
+            queued: shared.queued(),
+            queued_total: shared.queued_total(),
+            queue_refused_total: shared.queue_refused_total(),
+            queue_timeouts_total: shared.queue_timeouts_total(),
 }
 
 impl Server {
@@ -428,6 +442,7 @@ impl Server {
             requests_total: server.requests_total(),
             failures_total: server.failures_total(),
             ejections_total: server.ejections_total(),
+            max_connections: server.max_connections(),
             checks_total: server.checks_total(),
             checks_failed_total: server.checks_failed_total(),
             last_check: server.last_check().map(|check| Check {
