@@ -138,6 +138,14 @@ impl Guard {
 
     fn caller(&self, head: &Parts, door: Door) -> Result<Caller, Problem> {
         let Some(tokens) = &self.tokens else {
+            if let Door::Tcp { local, .. } = door
+                && !local.ip().to_canonical().is_loopback()
+            {
+                let detail = "found no tokens, expected some where others can connect";
+                let help = "name an admin.token_file, or listen on loopback or a Unix socket";
+                let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+                return Err(problem.key("admin.token_file").help(help));
+            }
             let name = match door {
                 Door::Unix { uid: Some(uid) } => format!("uid {uid}"),
                 Door::Tcp { .. } | Door::Unix { uid: None } => "local".to_owned(),
@@ -244,4 +252,29 @@ fn check_media_type(head: &Parts) -> Result<(), Problem> {
     let detail = format!("found a body of {written:?}, expected application/json");
     let help = "send JSON with the field Content-Type: application/json";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).key("Content-Type").help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn without_tokens_nobody_from_elsewhere_is_an_operator() {
+        let guard = Guard { hosts: Vec::new(), tokens: None };
+        let admit = |local: &str, is_tls| {
+            let local: SocketAddr = local.parse().unwrap();
+            let request = Request::get("/v1/status").header(HOST, local.to_string());
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            guard.admit(&head, Door::Tcp { local, is_tls }).map(|caller| caller.role).ok()
+        };
+        for local in ["127.0.0.1:9443", "127.1.2.3:9443", "[::1]:9443", "[::ffff:127.0.0.1]:9443"] {
+            assert_eq!(admit(local, false), Some(Role::Operator), "{local}");
+        }
+        for local in ["192.0.2.1:9443", "[2001:db8::1]:9443", "[::ffff:192.0.2.1]:9443"] {
+            assert_eq!(admit(local, false), None, "{local}");
+            assert_eq!(admit(local, true), None, "{local}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener},
     os::{
         fd::OwnedFd,
         unix::{
@@ -37,6 +37,16 @@ pub enum ListenError {
         /// Why not.
         source: io::Error,
     },
+    /// The gateway itself is in the way.
+    #[error(
+        "admin.listen: {address} can't be listened on beside {now}, where this gateway is administered: choose another port, or restart it"
+    )]
+    OwnPort {
+        /// The address.
+        address: SocketAddr,
+        /// Where it listens now.
+        now: SocketAddr,
+    },
     /// Something else is in the place of the socket.
     #[error("admin.listen: {} is no socket: remove it, or choose another path", path.display())]
     NoSocket {
@@ -68,6 +78,25 @@ fn hint(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => ": ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "",
     }
+}
+
+impl ListenError {
+    /// The same, known that this gateway listens at `now`: the program that is in the way may be itself.
+    pub(super) fn beside(self, now: Option<SocketAddr>) -> Self {
+        match (self, now) {
+            (Self::Address { address, source }, Some(now))
+                if source.kind() == io::ErrorKind::AddrInUse && overlap(address, now) =>
+            {
+                Self::OwnPort { address, now }
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let ips = [one.ip().to_canonical(), other.ip().to_canonical()];
+    one.port() == other.port() && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
 }
 
 impl Listener {
@@ -104,6 +133,14 @@ impl Listener {
                 Err(error) => error.to_string(),
             },
             Socket::Unix(_, file) => format!("unix:{}", file.path.display()),
+        }
+    }
+
+    /// Where it listens, if that is over TCP.
+    pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            Socket::Unix(..) => None,
         }
     }
 

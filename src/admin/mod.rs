@@ -19,6 +19,7 @@
 
 mod guard;
 mod listener;
+mod patience;
 mod problem;
 mod routes;
 mod serve;
@@ -26,6 +27,7 @@ pub mod tokens;
 
 use std::{
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -77,19 +79,39 @@ struct Shared {
     control: Control,
     clock: Clock,
     router: Router,
-    entrance: Mutex<Arc<Entrance>>,
     listening: Mutex<Listening>,
 }
 
-/// Whom a connection is to please; replaced as a whole at a reload.
+/// Whom a connection is to please.
 struct Entrance {
     guard: Guard,
     tls: Option<Arc<ServerConfig>>,
 }
 
+/// The entrance of one listener; replaced as a whole by a reload that leaves the listener where it is. One that moves it
+/// opens another gate: what came in by the old one is judged as it was.
+struct Gate(Mutex<Arc<Entrance>>);
+
+impl Gate {
+    fn new(entrance: Entrance) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Arc::new(entrance))))
+    }
+
+    fn entrance(&self) -> Arc<Entrance> {
+        Arc::clone(&locked(&self.0))
+    }
+
+    fn replace(&self, entrance: Entrance) {
+        *locked(&self.0) = Arc::new(entrance);
+    }
+}
+
 /// Where the API listens now, and what ends that.
 struct Listening {
     listen: AdminListener,
+    /// As the system has it.
+    address: Option<SocketAddr>,
+    gate: Arc<Gate>,
     stop: watch::Sender<bool>,
     /// None: it listens nowhere.
     served: Option<JoinHandle<()>>,
@@ -128,17 +150,23 @@ pub fn start(
     clock: &Clock,
 ) -> Result<Administration, StartError> {
     let admin = control.config(|config| config.admin.clone());
-    let entrance = Entrance::read(&admin, clock)?;
+    let gate = Gate::new(Entrance::read(&admin, clock)?);
     let (stop, _) = watch::channel(false);
+    let nowhere = Listening {
+        listen: admin.listen.clone(),
+        address: None,
+        gate: Arc::clone(&gate),
+        stop,
+        served: None,
+    };
     let shared = Arc::new(Shared {
         control: control.clone(),
         clock: clock.clone(),
         router: routes::router(control, clock),
-        entrance: Mutex::new(Arc::new(entrance)),
-        listening: Mutex::new(Listening { listen: admin.listen.clone(), stop, served: None }),
+        listening: Mutex::new(nowhere),
     });
     if let Some(listener) = listener {
-        shared.listen(listener, &admin.listen).map_err(StartError::System)?;
+        shared.listen(listener, &admin.listen, gate).map_err(StartError::System)?;
     }
     // The gateway has the check, the check has what serves, and that has a handle of the gateway: one must be weak.
     let held = Arc::clone(&shared);
@@ -164,11 +192,15 @@ fn check_reload(shared: &Weak<Shared>, loaded: &Loaded) -> Result<Adopt, Problem
     let moves = shared.listening().listen != admin.listen;
     let listener =
         if moves { Listener::bind(&admin.listen, &mut Inherited::default()) } else { Ok(None) };
-    let listener = listener.map_err(|error| refuse("admin.listen", &error))?;
+    let listener = listener.map_err(|error| {
+        let now = shared.listening().address;
+        refuse("admin.listen", &error.beside(now))
+    })?;
     Ok(Box::new(move || {
-        *locked(&shared.entrance) = Arc::new(entrance);
         if moves {
-            shared.move_to(listener, &admin.listen);
+            shared.move_to(listener, &admin.listen, Gate::new(entrance));
+        } else {
+            shared.listening().gate.replace(entrance);
         }
     }))
 }
@@ -224,39 +256,47 @@ impl Shared {
         self.router.clone()
     }
 
-    fn entrance(&self) -> Arc<Entrance> {
-        Arc::clone(&locked(&self.entrance))
-    }
-
     fn listening(&self) -> MutexGuard<'_, Listening> {
         locked(&self.listening)
     }
 
-    /// Serves at this listener, too.
-    fn listen(self: &Arc<Self>, listener: Listener, listen: &AdminListener) -> io::Result<()> {
-        let address = listener.address();
+    /// Serves at this listener, too. Where it fails, nothing has changed.
+    fn listen(
+        self: &Arc<Self>,
+        listener: Listener,
+        listen: &AdminListener,
+        gate: Arc<Gate>,
+    ) -> io::Result<()> {
+        let (address, told) = (listener.tcp_address(), listener.address());
         let copy = listener.copy()?;
         let runtime = self.control.runtime().clone();
         let _on_runtime = runtime.enter();
         let watched = Watched::new(listener)?;
         let (stop, stopped) = watch::channel(false);
-        info!(address, "listening for administration");
-        let served = Some(runtime.spawn(serve::serve(watched, Arc::clone(self), stopped)));
+        info!(address = told, "listening for administration");
+        let served = serve::serve(watched, Arc::clone(self), Arc::clone(&gate), stopped);
+        let served = Some(runtime.spawn(served));
         self.control.forget_sockets(listener::KEY);
         self.control.keep_socket(listener::KEY, listen.to_string(), copy);
-        *self.listening() = Listening { listen: listen.clone(), stop, served };
+        *self.listening() = Listening { listen: listen.clone(), address, gate, stop, served };
         Ok(())
     }
 
     /// Serves there from now on, and no longer where it did; what is open there is finished.
-    fn move_to(self: &Arc<Self>, listener: Option<Listener>, listen: &AdminListener) {
+    fn move_to(
+        self: &Arc<Self>,
+        listener: Option<Listener>,
+        listen: &AdminListener,
+        gate: Arc<Gate>,
+    ) {
         let old = self.listening().stop.clone();
         let moved = match listener {
-            Some(listener) => self.listen(listener, listen),
+            Some(listener) => self.listen(listener, listen, gate),
             None => {
                 self.control.forget_sockets(listener::KEY);
                 let mut listening = self.listening();
                 listening.listen = listen.clone();
+                listening.address = None;
                 listening.served = None;
                 Ok(())
             }

@@ -1,7 +1,10 @@
 //! What is answered where something can't be done: a problem document (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -129,6 +132,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), body).into_response();
         let kind = HeaderValue::from_static(MEDIA_TYPE);
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
 }

@@ -28,9 +28,10 @@ use tower_service::Service;
 use tracing::{debug, error, warn};
 
 use super::{
-    Shared,
+    Gate, Shared,
     guard::Door,
     listener::{Accepted, Watched},
+    patience::Patient,
     problem::Problem,
 };
 
@@ -38,12 +39,14 @@ use super::{
 pub(super) async fn serve(
     listener: Watched,
     shared: Arc<Shared>,
+    gate: Arc<Gate>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        // Those that wait for a place wait in the system's queue, until the head timeout of others gives way.
+        // Those that wait for a place wait in the system's queue, until others have had theirs for too long: each that
+        // has a place must send its head, and take its answer, or is cut.
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -51,9 +54,10 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok(accepted) => {
-                let (shared, stopped) = (Arc::clone(&shared), stopped.clone());
+                let (shared, gate, stopped) =
+                    (Arc::clone(&shared), Arc::clone(&gate), stopped.clone());
                 connections.spawn(async move {
-                    connect(accepted, shared, stopped).await;
+                    connect(accepted, shared, gate, stopped).await;
                     drop(permit);
                 });
             }
@@ -71,21 +75,27 @@ pub(super) async fn serve(
 /// After a failed accept: it would fail again at once.
 const PAUSE: Duration = Duration::from_millis(50);
 
-async fn connect(accepted: Accepted, shared: Arc<Shared>, stopped: watch::Receiver<bool>) {
-    let acceptor = shared.entrance().tls.clone().filter(|_| matches!(accepted, Accepted::Tcp(_)));
+async fn connect(
+    accepted: Accepted,
+    shared: Arc<Shared>,
+    gate: Arc<Gate>,
+    stopped: watch::Receiver<bool>,
+) {
+    let acceptor = gate.entrance().tls.clone().filter(|_| matches!(accepted, Accepted::Tcp(_)));
     let Ok(door) = accepted.door(acceptor.is_some()) else { return };
     let served = match (accepted, acceptor) {
         (Accepted::Tcp(stream), Some(acceptor)) => {
             // Whoever speaks no TLS is gone.
-            let Ok(Ok(stream)) =
-                timeout(HEAD_TIMEOUT, TlsAcceptor::from(acceptor).accept(stream)).await
-            else {
-                return;
-            };
-            answer_all(stream, door, shared, stopped).await
+            let accepted = TlsAcceptor::from(acceptor).accept(Patient::new(stream, WRITE_TIMEOUT));
+            let Ok(Ok(stream)) = timeout(HEAD_TIMEOUT, accepted).await else { return };
+            answer_all(stream, door, shared, gate, stopped).await
         }
-        (Accepted::Tcp(stream), None) => answer_all(stream, door, shared, stopped).await,
-        (Accepted::Unix(stream), _) => answer_all(stream, door, shared, stopped).await,
+        (Accepted::Tcp(stream), None) => {
+            answer_all(Patient::new(stream, WRITE_TIMEOUT), door, shared, gate, stopped).await
+        }
+        (Accepted::Unix(stream), _) => {
+            answer_all(Patient::new(stream, WRITE_TIMEOUT), door, shared, gate, stopped).await
+        }
     };
     if let Err(error) = served {
         debug!(%error, "a connection to the admin listener ended early");
@@ -96,11 +106,12 @@ async fn answer_all(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     door: Door,
     shared: Arc<Shared>,
+    gate: Arc<Gate>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(), hyper::Error> {
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(secured(answer(request, door, &shared).await)) }
+        let (shared, gate) = (Arc::clone(&shared), Arc::clone(&gate));
+        async move { Ok::<_, Infallible>(secured(answer(request, door, &shared, &gate).await)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -122,9 +133,14 @@ async fn answer_all(
 }
 
 /// Answers one request; never fails, and never takes longer than [`REQUEST_TIMEOUT`].
-async fn answer(request: Request<Incoming>, door: Door, shared: &Arc<Shared>) -> Response {
+async fn answer(
+    request: Request<Incoming>,
+    door: Door,
+    shared: &Arc<Shared>,
+    gate: &Gate,
+) -> Response {
     let (mut head, body) = request.into_parts();
-    let caller = match shared.entrance().guard.admit(&head, door) {
+    let caller = match gate.entrance().guard.admit(&head, door) {
         Ok(caller) => caller,
         Err(problem) => return refused(problem),
     };
@@ -207,6 +223,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const MAX_CONNECTIONS: usize = 128;
 /// For a TLS handshake, for a request's head, and between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a client that takes nothing of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 const MAX_FIELDS: usize = 64;

@@ -75,7 +75,7 @@ pub enum TokensError {
     },
 }
 
-/// What is wrong with a line. Says nothing of what stands in the token's place.
+/// What is wrong with a line. Repeats nothing of it: a token may stand in any place.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
     /// It has too few words, or too many.
@@ -88,39 +88,31 @@ pub enum Fault {
     #[error("the name is no name: write it of lower-case letters, digits, \".\", \"_\" and \"-\"")]
     Name,
     /// Another line has the same name.
-    #[error("the name {name} is on line {first} already: give each token a name of its own")]
+    #[error("the name is on line {first} already: give each token a name of its own")]
     Twice {
-        /// The name.
-        name: String,
+        /// Where it stands first.
+        first: usize,
+    },
+    /// Another line has the same token.
+    #[error("the token is on line {first} already: give each name a token of its own; {MAKE_ONE}")]
+    SameToken {
         /// Where it stands first.
         first: usize,
     },
     /// The second word is no role.
-    #[error(
-        "the second word of {name} is no role: write operator, or auditor for who changes nothing"
-    )]
-    Role {
-        /// Whose line it is.
-        name: String,
-    },
+    #[error("the second word is no role: write operator, or auditor for who changes nothing")]
+    Role,
     /// The token is too short.
     #[error(
-        "the token of {name} has {characters} characters, expected {LEAST_CHARACTERS} at least: {MAKE_ONE}"
+        "the third word has {characters} characters, a token {LEAST_CHARACTERS} at least: write a name, a role and a token; {MAKE_ONE}"
     )]
     Short {
-        /// Whose line it is.
-        name: String,
         /// How many it has.
         characters: usize,
     },
     /// The token can't stand in an `Authorization` field (RFC 6750, section 2.1).
-    #[error(
-        "the token of {name} has other characters than letters, digits and -._~+/=: {MAKE_ONE}"
-    )]
-    Characters {
-        /// Whose line it is.
-        name: String,
-    },
+    #[error("the token has other characters than letters, digits and -._~+/=: {MAKE_ONE}")]
+    Characters,
 }
 
 impl Tokens {
@@ -139,9 +131,13 @@ impl Tokens {
             let refuse = |fault| TokensError::Line { file: file.to_owned(), line, fault };
             let Written { name, role, token } = Written::read(written).map_err(refuse)?;
             if let Some((first, _)) = holders.iter().find(|(_, other)| other.name == name) {
-                return Err(refuse(Fault::Twice { name: name.to_owned(), first: *first }));
+                return Err(refuse(Fault::Twice { first: *first }));
             }
             let digest = digest(&SHA256, token.as_bytes());
+            let is_same = |other: &Holder| other.digest.as_ref() == digest.as_ref();
+            if let Some((first, _)) = holders.iter().find(|(_, other)| is_same(other)) {
+                return Err(refuse(Fault::SameToken { first: *first }));
+            }
             holders.push((line, Holder { name: name.to_owned(), role, digest }));
         }
         if holders.is_empty() {
@@ -224,18 +220,17 @@ impl<'l> Written<'l> {
         {
             return Err(Fault::Name);
         }
-        let owned = || name.to_owned();
         let role = match role {
             "auditor" => Role::Auditor,
             "operator" => Role::Operator,
-            _ => return Err(Fault::Role { name: owned() }),
+            _ => return Err(Fault::Role),
         };
         let characters = token.chars().count();
         if characters < LEAST_CHARACTERS {
-            return Err(Fault::Short { name: owned(), characters });
+            return Err(Fault::Short { characters });
         }
         if !is_bearer_token(token) {
-            return Err(Fault::Characters { name: owned() });
+            return Err(Fault::Characters);
         }
         Ok(Self { name, role, token })
     }
@@ -284,18 +279,20 @@ mod tests {
             (format!("alice {secret}"), "found 2 words, expected three"),
             (format!("alice operator {secret} more"), "found 4 words, expected three"),
             (format!("Alice operator {secret}"), "the name is no name"),
-            (format!("first operator {secret}"), "the name first is on line 1 already"),
-            (format!("{secret} operator alice"), "has 5 characters, expected 24 at least"),
-            (format!("alice {secret} operator"), "the second word of alice is no role"),
-            (format!("alice operator {secret}ü"), "the token of alice has other characters"),
-            (format!("alice operator ={secret}"), "the token of alice has other characters"),
+            (format!("first operator {secret}"), "the name is on line 1 already"),
+            (format!("{secret} operator alice"), "has 5 characters, a token 24 at least"),
+            (format!("{secret} alice operator"), "the second word is no role"),
+            (format!("operator {secret} alice"), "the second word is no role"),
+            (format!("bob operator {ALICE}"), "the token is on line 1 already"),
+            (format!("alice {secret} operator"), "the second word is no role"),
+            (format!("alice operator {secret}ü"), "the token has other characters"),
+            (format!("alice operator ={secret}"), "the token has other characters"),
         ] {
             let text = format!("first auditor {ALICE}\n{line}\n");
             let error = parse(&text).unwrap_err().to_string();
             assert!(error.starts_with("tokens:2: "), "{error}");
             assert!(error.contains(told), "{error}");
-            // A word in the name's place is a name, whatever was meant.
-            assert!(!error.contains(secret) || line.starts_with(secret), "{error}");
+            assert!(!error.contains(secret) && !error.contains(ALICE), "{error}");
         }
         assert!(matches!(parse("# nobody\n"), Err(TokensError::Nobody { .. })));
     }

@@ -132,8 +132,8 @@ pub enum NotReady {
     /// It stops.
     #[error("it is draining")]
     Draining,
-    /// Health checks are configured, and none has found a healthy server yet.
-    #[error("no health check has found a healthy server of an upstream yet")]
+    /// The health checks of an upstream have found no healthy server yet.
+    #[error("the health checks of an upstream have found no healthy server yet")]
     NoUpstream,
 }
 
@@ -375,9 +375,7 @@ impl Control {
         }
         let current = self.current();
         let upstreams = &current.snapshot.upstreams;
-        let mut checked = upstreams.iter().filter(|upstream| upstream.settings().health.is_some());
-        let mut servers = checked.clone().flat_map(|upstream| upstream.servers());
-        if checked.next().is_some() && !servers.any(|server| server.is_up() == Some(true)) {
+        if !upstreams.iter().all(|upstream| upstream.is_ready()) {
             return Err(NotReady::NoUpstream);
         }
         self.0.was_ready.store(true, Relaxed);

@@ -64,6 +64,9 @@ fn upstream(shared: &Shared) -> UpstreamReading {
     UpstreamReading {
         name: shared.name().to_owned(),
         queued: shared.queued() as u64,
+        queued_total: shared.queued_total(),
+        queue_refused: shared.queue_refused_total(),
+        queue_timeouts: shared.queue_timeouts_total(),
         servers: shared.servers().iter().map(|state| server(state)).collect(),
     }
 }

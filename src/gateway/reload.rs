@@ -119,7 +119,7 @@ impl Control {
         if problems.errors() > 0 {
             return Err(problems);
         }
-        let (opened, listeners, to_keep) = match self.open_new(&before, &loaded.config.server) {
+        let opened = match self.open_new(&before, &loaded.config.server) {
             Ok(opened) => opened,
             Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
         };
@@ -130,6 +130,7 @@ impl Control {
                 Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
             };
         // Only now: a reload that is refused leaves nothing listening.
+        let Opened { sockets, listeners, kept: to_keep } = opened;
         self.keep_sockets(to_keep);
         let Loaded { mut config, effective, hash, .. } = loaded;
         let kept = keep(&before, &mut config);
@@ -154,7 +155,7 @@ impl Control {
             let declaration = ledger::declaration::record(&config.declaration, clock.now().unix_s);
             desk.configure(config_hash.clone(), declaration, actor);
         }
-        self.adopt(&snapshot, opened);
+        self.adopt(&snapshot, sockets);
         *locked(&self.0.directory) = directory;
         let since_unix_s = clock.now().unix_s;
         self.replace_current(Current {
@@ -212,12 +213,8 @@ impl Control {
         (table, directory)
     }
 
-    /// Opens the listeners that are new. Returns each worker's sockets, and all listeners that there will be.
-    fn open_new(
-        &self,
-        before: &Current,
-        server: &Server,
-    ) -> Result<(Vec<Listeners>, Vec<Listener>, Vec<KeptSockets>), StartError> {
+    /// Opens the listeners that are new.
+    fn open_new(&self, before: &Current, server: &Server) -> Result<Opened, StartError> {
         let workers = locked(&self.0.lanes).len();
         let mut listeners = before.listeners.clone();
         let mut kept = Vec::new();
@@ -231,7 +228,7 @@ impl Control {
         let https = open(ListenerKey::Https, &server.https)?;
         let http = open(ListenerKey::Http, &server.http)?;
         let pair = |(https, http): (Vec<TcpListener>, _)| Listeners { https, http };
-        Ok((https.into_iter().zip(http).map(pair).collect(), listeners, kept))
+        Ok(Opened { sockets: https.into_iter().zip(http).map(pair).collect(), listeners, kept })
     }
 
     /// Has every worker go by the snapshot, and waits until each does.
@@ -259,6 +256,16 @@ impl Control {
             }
         }
     }
+}
+
+/// Listeners that are new.
+struct Opened {
+    /// Each worker's sockets.
+    sockets: Vec<Listeners>,
+    /// All listeners that there will be.
+    listeners: Vec<Listener>,
+    /// The sockets once more, for a successor.
+    kept: Vec<KeptSockets>,
 }
 
 /// The addresses that no listener of this kind has. Each listener counts once: port 0 can be asked for twice.

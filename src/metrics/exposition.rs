@@ -250,11 +250,24 @@ fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
     tell("crumbgate_upstream_server_failed_checks_total", Counter, help, &|server| {
         Some(server.failed_checks)
     });
+    let mut tell = |name, kind, help, value: &dyn Fn(&UpstreamReading) -> u64| {
+        let mut family = text.family(name, kind, help);
+        for upstream in upstreams {
+            family.sample(&[("upstream", &upstream.name)], value(upstream));
+        }
+    };
     let help = "Exchanges that wait for a connection to the application.";
-    let mut family = text.family("crumbgate_upstream_queue_length", Gauge, help);
-    for upstream in upstreams {
-        family.sample(&[("upstream", &upstream.name)], upstream.queued);
-    }
+    tell("crumbgate_upstream_queue_length", Gauge, help, &|upstream| upstream.queued);
+    let help = "Exchanges that have had to wait for a connection to the application.";
+    tell("crumbgate_upstream_queued_total", Counter, help, &|upstream| upstream.queued_total);
+    let help = "Exchanges that found the queue for a connection full.";
+    tell("crumbgate_upstream_queue_refused_total", Counter, help, &|upstream| {
+        upstream.queue_refused
+    });
+    let help = "Exchanges that waited for a connection in vain.";
+    tell("crumbgate_upstream_queue_timeouts_total", Counter, help, &|upstream| {
+        upstream.queue_timeouts
+    });
 }
 
 fn tell_process(text: &mut Text, process: &ProcessReading) {

@@ -62,6 +62,12 @@ pub struct UpstreamReading {
     pub name: String,
     /// Exchanges that wait for a connection now.
     pub queued: u64,
+    /// Exchanges that have had to wait for one.
+    pub queued_total: u64,
+    /// Exchanges that found the queue full.
+    pub queue_refused: u64,
+    /// Exchanges that waited in vain.
+    pub queue_timeouts: u64,
     /// Its servers.
     pub servers: Vec<ServerReading>,
 }

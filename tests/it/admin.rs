@@ -1,11 +1,14 @@
 //! The API: what it answers, as its document says, and what it does.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, io::Write, process::Command, sync::Arc};
 
 use http::Method;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{ACME, Operator, Program, Reply, Setup, Site, in_time};
+use crate::harness::{
+    ACME, Holding, Http, Operator, Program, Reply, Setup, Site, in_time, ok, spawn,
+};
 
 const GLOBEX: &str = "/v1/tenants/globex.example";
 
@@ -505,6 +508,140 @@ async fn the_document_lists_what_is_served() {
                 .collect();
             assert_eq!(served, documented, "{path}");
         }
+    })
+    .await;
+}
+
+/// Asks until the answer has this status.
+async fn until_it_answers(operator: &Operator, path: &str, status: u16) -> Reply {
+    loop {
+        let reply = operator.get(path).await;
+        if reply.status == status {
+            return reply;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_batch_may_have_sixteen_megabytes_and_no_more() {
+    in_time(async {
+        let site = site();
+        let (_program, operator) = started(&site).await;
+        let batch = json!({"changes": [{"host": "globex.example", "set": {}}]}).to_string();
+        let post = async |bytes: usize| {
+            let request = operator.request(Method::POST, "/v1/tenants/batch");
+            let request = request.header("content-type", "application/json");
+            operator.send(request, &format!("{batch:bytes$}")).await
+        };
+        const MOST: usize = 16 * 1024 * 1024;
+        for bytes in [3 * 1024 * 1024, MOST] {
+            let changed = post(bytes).await;
+            assert_eq!(changed.status, 200, "{bytes}: {}", changed.body);
+        }
+        assert_eq!(operator.get(GLOBEX).await.status, 200);
+        let problem = post(MOST + 1).await.problem(413);
+        assert_eq!(problem["help"], "send several batches");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn work_that_nobody_waits_for_any_more_is_bounded_and_signs_of_life_go_on() {
+    in_time(async {
+        const TOKEN: &str = "operator-0123456789abcdef0123456789";
+        let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
+        let site = Site::of(&setup.admin("token_file = \"tokens\""));
+        let (tokens, line) = (site.path("tokens"), format!("alice operator {TOKEN}\n"));
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::write(&tokens, &line).unwrap();
+        fs::set_permissions(&tokens, private).unwrap();
+        let (_program, operator) = started(&site).await;
+        let alice = operator.with_token(TOKEN);
+        // A reload that reads them waits until somebody writes there.
+        fs::rename(&tokens, site.path("kept")).unwrap();
+        let made = Command::new("mkfifo").args(["-m", "600"]).arg(&tokens).status().unwrap();
+        assert!(made.success());
+        let reloads: Vec<_> = (0..8)
+            .map(|_| {
+                let alice = alice.clone();
+                spawn(async move { alice.post("/v1/reload", &json!({})).await })
+            })
+            .collect();
+        let refused = until_it_answers(&alice, "/v1/tenants", 503).await;
+        for reload in reloads {
+            reload.abort();
+        }
+        assert_eq!(refused.field("retry-after"), "1");
+        assert_eq!(refused.problem(503)["help"], "ask again in a moment");
+        for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
+            assert_eq!(alice.get(path).await.status, 200, "{path}");
+        }
+        let mut writer = fs::OpenOptions::new().write(true).open(&tokens).unwrap();
+        fs::rename(site.path("kept"), &tokens).unwrap();
+        writer.write_all(line.as_bytes()).unwrap();
+        drop(writer);
+        until_it_answers(&alice, "/v1/tenants", 200).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_drains_is_alive_and_asks_for_no_traffic() {
+    in_time(async {
+        let held = Holding::replying(|_| ok(&[], "hello")).await;
+        let site = Site::of(&Setup::before(&held.app).admin(""));
+        let (mut program, operator) = started(&site).await;
+        let browser = Arc::new(site.browser_to(program.https().await, Http::One));
+        let answered = held.begin(&browser, "/", "a").await;
+        assert_eq!(operator.get("/readyz").await.status, 200);
+        program.signal(Signal::TERM);
+        let problem = until_it_answers(&operator, "/readyz", 503).await.problem(503);
+        assert_eq!(problem["detail"], "it is draining");
+        assert_eq!(operator.get("/healthz").await.status, 200);
+        held.let_go("a");
+        assert_eq!(answered.await.unwrap().status, 200);
+        assert_eq!(program.exit().await.code, Some(0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_server_is_told() {
+    in_time(async {
+        let held = Holding::replying(|_| ok(&[], "hello")).await;
+        let limits = "max_connections = 1\nqueue = 10";
+        let site = Site::of(&Setup::before(&held.app).upstream(limits).admin(""));
+        let (mut program, operator) = started(&site).await;
+        let https = program.https().await;
+        let browser = Arc::new(site.browser_to(https, Http::One));
+        let answered = held.begin(&browser, "/", "a").await;
+        let second = site.browser_to(https, Http::One);
+        let waiting = spawn(async move { second.get("/").await });
+        let upstream = loop {
+            let upstream = operator.get("/v1/upstreams").await.json()["upstreams"][0].clone();
+            if upstream["queued"] == 1 {
+                break upstream;
+            }
+        };
+        assert_eq!(upstream["queued_total"], 1);
+        assert_eq!(
+            (&upstream["queue_refused_total"], &upstream["queue_timeouts_total"]),
+            (&json!(0), &json!(0))
+        );
+        assert_eq!(upstream["servers"][0]["max_connections"], 1);
+        let metrics = operator.get("/metrics").await.body;
+        for line in [
+            "crumbgate_upstream_queue_length{upstream=\"app\"} 1\n",
+            "crumbgate_upstream_queued_total{upstream=\"app\"} 1\n",
+            "crumbgate_upstream_queue_refused_total{upstream=\"app\"} 0\n",
+            "crumbgate_upstream_queue_timeouts_total{upstream=\"app\"} 0\n",
+        ] {
+            assert!(metrics.contains(line), "{line} in {metrics}");
+        }
+        held.let_go("a");
+        assert_eq!(answered.await.unwrap().status, 200);
+        assert_eq!(waiting.await.unwrap().status, 200);
     })
     .await;
 }

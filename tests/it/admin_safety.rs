@@ -11,8 +11,12 @@ use std::{
 use http::Method;
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+};
 
-use crate::harness::{ACME, Http, Operator, Program, Setup, Site, in_time};
+use crate::harness::{ACME, Http, Operator, Program, Raw, Setup, Site, in_time};
 
 const OPERATOR: &str = "operator-0123456789abcdef0123456789";
 const AUDITOR: &str = "auditor-0123456789abcdef0123456789";
@@ -317,7 +321,7 @@ async fn a_reload_takes_new_tokens_and_forgets_the_old() {
         write_tokens(&site, "carol operator short\n");
         let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
         assert_eq!(problem["key"], "admin.token_file");
-        assert!(problem["text"].as_str().unwrap().contains("tokens:1: the token of carol has 5"));
+        assert!(problem["text"].as_str().unwrap().contains("tokens:1: the third word has 5"));
         assert_eq!(alice.get("/v1/status").await.status, 200);
 
         write_tokens(&site, "carol operator carol-0123456789abcdef0123456789\n");
@@ -349,7 +353,11 @@ async fn tokens_that_can_not_be_used_are_told_before_anything_listens() {
         write_tokens(&site, &format!("alice operator {OPERATOR}\nbob auditor {AUDITOR} more"));
         told("tokens:2: found 4 words, expected three").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\nalice auditor {AUDITOR}"));
-        told("tokens:2: the name alice is on line 1 already").await;
+        told("tokens:2: the name is on line 1 already").await;
+        write_tokens(&site, &format!("alice operator {OPERATOR}\n\nbob auditor {OPERATOR}"));
+        told("tokens:3: the token is on line 1 already").await;
+        write_tokens(&site, &format!("{OPERATOR} operator alice"));
+        told("tokens:1: the third word has 5 characters").await;
         write_tokens(&site, "# nobody yet\n");
         told("found no token").await;
         fs::remove_file(site.path("tokens")).unwrap();
@@ -497,6 +505,94 @@ async fn what_is_too_large_or_too_slow_ends_without_the_others() {
         assert_eq!(operator.get("/healthz").await.status, 200);
         drop(silent);
         assert_eq!(operator.get("/healthz").await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asks_a_lot_and_reads_nothing_does_not_keep_the_others_out() {
+    in_time(async {
+        let site = Site::of(&setup().admin(""));
+        let mut program = site.start();
+        let operator = program.operator().await;
+        let address = program.admin().await;
+        let answer = operator.get("/openapi.json").await.body.len();
+        let asked = format!("GET /openapi.json HTTP/1.1\r\nhost: {address}\r\n\r\n").repeat(ASKED);
+        let mut deaf = Vec::new();
+        for _ in 0..128 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+            stream.write_all(asked.as_bytes()).await.unwrap();
+            deaf.push(stream);
+        }
+        for stream in &deaf {
+            stream.readable().await.unwrap();
+        }
+        // Every place is taken, by clients that have nothing to wait for.
+        assert_eq!(operator.get("/healthz").await.status, 200);
+        let mut read = Vec::new();
+        // They were cut, whether the system says so or not.
+        let _ = deaf[0].read_to_end(&mut read).await;
+        assert!(read.len() < ASKED * answer, "{} bytes", read.len());
+    })
+    .await;
+}
+
+/// More than the buffers between two programs have room for.
+const ASKED: usize = 200;
+
+#[tokio::test]
+async fn who_came_in_by_a_listener_with_tokens_needs_one_also_when_the_next_has_none() {
+    in_time(async {
+        let (listen, tokens) = ("listen = \"0.0.0.0:0\"", "token_file = \"tokens\"");
+        let certificate = "certificate = { chain = \"dev.crt\", key = \"dev.key\" }";
+        let site = Site::of(&setup().admin(listen).admin(tokens).admin(certificate));
+        write_tokens(&site, &format!("alice operator {OPERATOR}"));
+        let mut program = site.start();
+        let address = program.admin().await.replace("0.0.0.0", "127.0.0.1");
+        let tls = program.client_config(Http::One);
+        let mut stranger = Raw::connect(address.parse().unwrap(), "127.0.0.1", tls.clone()).await;
+        stranger.send(format!("GET /v1/status HTTP/1.1\r\nhost: {address}\r\n")).await;
+
+        let text = fs::read_to_string(site.path("config.toml")).unwrap();
+        let text = text.replace(listen, "listen = \"unix:crumbgate.sock\"");
+        let text = text.replace(tokens, "").replace(certificate, "");
+        fs::write(site.path("config.toml"), text).unwrap();
+        let alice = Operator::at(&address).over_tls(tls).with_token(OPERATOR);
+        assert_eq!(alice.post("/v1/reload", &json!({})).await.status, 200);
+        let socket = format!("unix:{}", site.path("crumbgate.sock").display());
+        assert_eq!(Operator::at(&socket).get("/v1/status").await.status, 200);
+
+        stranger.send("\r\n").await;
+        let head = stranger.read_head().await;
+        assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_listener_that_is_widened_on_its_own_port_is_told_what_is_in_the_way() {
+    in_time(async {
+        let site = with_tokens();
+        let mut program = site.start();
+        let alice = program.operator().await.with_token(OPERATOR);
+        let address = program.admin().await;
+        let port = address.rsplit(':').next().unwrap();
+        let text = fs::read_to_string(site.path("config.toml")).unwrap();
+        let wide = format!(
+            "listen = \"0.0.0.0:{port}\"\ncertificate = {{ chain = \"dev.crt\", key = \"dev.key\" }}\n\n"
+        );
+        let widened = text.replace("listen = \"127.0.0.1:0\"\n\n", &wide);
+        assert_ne!(widened, text);
+        fs::write(site.path("config.toml"), widened).unwrap();
+        let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
+        assert_eq!(problem["key"], "admin.listen");
+        let told = format!(
+            "0.0.0.0:{port} can't be listened on beside {address}, where this gateway is administered"
+        );
+        assert!(problem["text"].as_str().unwrap().contains(&told), "{problem}");
+        assert_eq!(alice.get("/v1/status").await.status, 200);
     })
     .await;
 }

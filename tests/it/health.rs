@@ -317,3 +317,33 @@ async fn a_server_that_is_down_is_down_right_after_a_reload() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn traffic_is_asked_for_once_each_upstream_has_a_healthy_server() {
+    in_time(async {
+        let [one, other] = [Patient::new(true).await, Patient::new(false).await];
+        let health = "health = { interval = \"100ms\", rise = 1 }";
+        let second =
+            format!("[upstreams.other]\nservers = [\"http://{}\"]\n{health}", other.app.address());
+        let setup = Setup::before_servers(&[format!("http://{}", one.app.address())]);
+        let site = Site::of(&setup.upstream(health).admin("").sections(&second));
+        let mut program = site.start();
+        let operator = program.operator().await;
+        until("both were asked", || one.checks() > 2 && other.checks() > 2).await;
+        let problem = operator.get("/readyz").await.problem(503);
+        let told = "the health checks of an upstream have found no healthy server yet";
+        assert_eq!(problem["detail"], told);
+        assert_eq!(operator.get("/v1/status").await.json()["not_ready"], told);
+        other.becomes(true);
+        while operator.get("/readyz").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // What upstreams do later is not the gateway's to hide: it would be left without traffic for all tenants.
+        other.becomes(false);
+        while operator.get("/v1/upstreams").await.json()["upstreams"][1]["ready"] == true {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(operator.get("/readyz").await.status, 200);
+    })
+    .await;
+}

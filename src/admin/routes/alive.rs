@@ -31,7 +31,8 @@ pub(super) async fn healthz() -> axum::Json<Alive> {
 
 /// Whether traffic should be sent here
 ///
-/// 503 while the gateway drains, and until the servers of each upstream with health checks have one that is healthy.
+/// 503 while the gateway drains, and at first until each upstream with health checks has a healthy server; what they do
+/// later changes nothing.
 /// Needs no token.
 #[utoipa::path(
     get, path = "/readyz", security(()),

@@ -8,7 +8,7 @@ use http::{StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, Parameters, waiting};
+use super::{App, Parameters};
 use crate::{
     admin::problem::{Document, Problem},
     config::Evidence,
@@ -73,11 +73,12 @@ pub(super) async fn report(
         Tongue::En => Language::En,
     };
     let evidence = app.control.config(|config| config.evidence.clone());
-    let json = waiting(move || {
+    let control = app.control.clone();
+    let json = app.work(move || {
         let report = build(&evidence, &selection, now_unix_s, language)?;
         let knows = |tenant: &str| {
             report.known_tenants.iter().any(|known| **known == *tenant)
-                || app.control.tenant(tenant).is_some()
+                || control.tenant(tenant).is_some()
         };
         if let Some(tenant) = selection.tenant.filter(|tenant| !knows(tenant)) {
             let detail =
@@ -86,7 +87,7 @@ pub(super) async fn report(
         }
         report.json(language).map_err(unreadable)
     });
-    Ok(([(CONTENT_TYPE, "application/json")], json.await?).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], json.await??).into_response())
 }
 
 impl Asked {

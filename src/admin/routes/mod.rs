@@ -7,15 +7,22 @@ mod audit;
 mod operation;
 mod tenants;
 
-use std::{panic::resume_unwind, sync::OnceLock};
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::PathRejection},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request,
+        rejection::PathRejection,
+    },
 };
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -33,13 +40,45 @@ use crate::{clock::Clock, gateway::Control};
 pub(super) struct App {
     control: Control,
     clock: Clock,
+    work: Arc<Semaphore>,
 }
+
+impl App {
+    /// Does what may take long on a thread that may wait: at most [`MAX_WORK`] of it at once, whether anybody still
+    /// waits for it or not. What must always answer does without.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Ok(permit) = Arc::clone(&self.work).try_acquire_owned() else {
+            let detail =
+                format!("found {MAX_WORK} requests that are being worked on, no more can be");
+            let help = "ask again in a moment";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).help(help));
+        };
+        let done = waiting(move || {
+            let done = work();
+            drop(permit);
+            done
+        });
+        Ok(done.await)
+    }
+}
+
+/// Half of the threads that may wait: the rest is for signs of life, metrics and status.
+const MAX_WORK: usize = 8;
 
 /// Every route.
 pub(super) fn router(control: &Control, clock: &Clock) -> Router {
-    let app = App { control: control.clone(), clock: clock.clone() };
+    let app = App {
+        control: control.clone(),
+        clock: clock.clone(),
+        work: Arc::new(Semaphore::new(MAX_WORK)),
+    };
     let (router, _) = documented().split_for_parts();
-    router.fallback(alive::nothing).method_not_allowed_fallback(alive::wrong_method).with_state(app)
+    let router = router.fallback(alive::nothing).method_not_allowed_fallback(alive::wrong_method);
+    // Whoever has read the body has bounded it.
+    router.layer(DefaultBodyLimit::disable()).with_state(app)
 }
 
 fn documented() -> OpenApiRouter<App> {
@@ -149,22 +188,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let body = body.map_err(|rejection| {
             Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()).key("the body")
         })?;
-        let mut reader = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let key = error.path().to_string();
-            let cause = error.into_inner();
-            let status = match cause.classify() {
-                serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            let key = if key == "." { "the body".to_owned() } else { key };
-            Problem::new(status, cause.to_string()).key(key)
-        })?;
-        let rest = reader.end().map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, error.to_string()).key("the body")
-        });
-        rest.map(|()| Self(value))
+        read(&body).map(Self)
     }
+}
+
+/// What a body says, as JSON. A large one takes its time.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let key = error.path().to_string();
+        let cause = error.into_inner();
+        let status = match cause.classify() {
+            serde_json::error::Category::Data => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        let key = if key == "." { "the body".to_owned() } else { key };
+        Problem::new(status, cause.to_string()).key(key)
+    })?;
+    let rest = reader
+        .end()
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()).key("the body"));
+    rest.map(|()| value)
 }
 
 #[cfg(test)]

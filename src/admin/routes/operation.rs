@@ -94,14 +94,15 @@ pub(super) async fn explain(
     Json(cookies): Json<Cookies>,
 ) -> Result<Response, Problem> {
     let question = cookies.question()?;
-    let json = waiting(move || {
+    let asked = app.clone();
+    let json = asked.work(move || {
         let limits = app.control.config(|config| config.limits.clone());
         let explainer = Explainer::serving(app.control.table(), limits, app.clock.now());
         let explanations = question.answer(&explainer).map_err(|error| unclear(&error))?;
         let file = app.control.status().config_file;
         Ok(explain::json::render(Some(&file), &explanations))
     });
-    Ok(([(CONTENT_TYPE, "application/json")], json.await?).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], json.await??).into_response())
 }
 
 impl Cookies {
@@ -195,7 +196,8 @@ pub(super) async fn reload(
     caller: axum::Extension<Caller>,
 ) -> Result<axum::Json<Reloaded>, Problem> {
     let actor = caller.name.clone();
-    match waiting(move || app.control.reload(&actor)).await {
+    let control = app.control.clone();
+    match app.work(move || control.reload(&actor)).await? {
         Ok(done) => Ok(axum::Json(Reloaded {
             config_hash: done.config_hash,
             tenants: done.tenants,
@@ -339,13 +341,14 @@ pub(super) struct Values {
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn config(State(app): State<App>) -> axum::Json<Values> {
-    let values = waiting(move || {
-        let status = app.control.status();
-        let toml = app.control.effective();
+pub(super) async fn config(State(app): State<App>) -> Result<axum::Json<Values>, Problem> {
+    let control = app.control.clone();
+    let values = app.work(move || {
+        let status = control.status();
+        let toml = control.effective();
         Values { file: status.config_file, hash: status.config_hash, toml }
     });
-    axum::Json(values.await)
+    Ok(axum::Json(values.await?))
 }
 
 /// The upstreams that rule now.
@@ -360,6 +363,14 @@ struct Upstream {
     name: String,
     /// Whether a server is there for requests, as far as active checks tell; always where there are none.
     ready: bool,
+    /// Exchanges that wait for a connection now.
+    queued: usize,
+    /// Exchanges that have had to wait.
+    queued_total: u64,
+    /// Exchanges that found the queue full.
+    queue_refused_total: u64,
+    /// Exchanges that waited in vain.
+    queue_timeouts_total: u64,
     servers: Vec<Server>,
 }
 
@@ -375,6 +386,8 @@ struct Server {
     failures: u32,
     /// Connections that are open.
     connections: usize,
+    /// How many there may be; null: any number.
+    max_connections: Option<usize>,
     requests_total: u64,
     failures_total: u64,
     ejections_total: u64,
@@ -412,6 +425,10 @@ impl Upstream {
         Self {
             name: shared.name().to_owned(),
             ready: shared.is_ready(),
+            queued: shared.queued(),
+            queued_total: shared.queued_total(),
+            queue_refused_total: shared.queue_refused_total(),
+            queue_timeouts_total: shared.queue_timeouts_total(),
             servers: shared.servers().iter().map(|server| Server::of(server)).collect(),
         }
     }
@@ -425,6 +442,7 @@ impl Server {
             ejected: server.is_ejected(),
             failures: server.failures(),
             connections: server.connections(),
+            max_connections: server.max_connections(),
             requests_total: server.requests_total(),
             failures_total: server.failures_total(),
             ejections_total: server.ejections_total(),

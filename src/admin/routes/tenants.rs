@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    body::Bytes,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -20,7 +21,7 @@ use utoipa::{
     },
 };
 
-use super::{App, Host, Json, Parameters, waiting};
+use super::{App, Host, Json, Parameters, read};
 use crate::{
     admin::{
         guard::Caller,
@@ -240,17 +241,18 @@ pub(super) async fn list(
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail).key(key));
         }
     }
-    let listed = waiting(move || {
+    let control = app.control.clone();
+    let listed = app.work(move || {
         let prefix = page.prefix.unwrap_or_default().to_ascii_lowercase();
         let after = page.after.map(|after| after.to_ascii_lowercase());
         // One more than asked for: whether there is a next page.
-        let mut views = app.control.tenants(&prefix, after.as_deref(), limit.saturating_add(1));
+        let mut views = control.tenants(&prefix, after.as_deref(), limit.saturating_add(1));
         let has_next = views.len() > limit;
         views.truncate(limit);
         let next = views.last().filter(|_| has_next).map(|view| view.tenant.name.to_string());
         Tenants { tenants: views.iter().map(Tenant::of).collect(), next }
     });
-    Ok(axum::Json(listed.await))
+    Ok(axum::Json(listed.await?))
 }
 
 const DEFAULT_LIMIT: usize = 100;
@@ -274,15 +276,16 @@ pub(super) async fn show(
     Host(host): Host,
     Parameters(Nothing {}): Parameters<Nothing>,
 ) -> Result<Response, Problem> {
-    let shown = waiting(move || {
-        let view = app.control.tenant(&host).ok_or_else(|| absent(&host))?;
+    let control = app.control.clone();
+    let shown = app.work(move || {
+        let view = control.tenant(&host).ok_or_else(|| absent(&host))?;
         let mut tenant = Tenant::of(&view);
         if view.keys.is_none() {
-            tenant.place = app.control.place_of_tenant(&view.tenant.name);
+            tenant.place = control.place_of_tenant(&view.tenant.name);
         }
         Ok((etag(&view.tag), axum::Json(tenant)).into_response())
     });
-    shown.await
+    shown.await?
 }
 
 /// Set a tenant
@@ -376,8 +379,27 @@ pub(super) async fn change(
     State(app): State<App>,
     caller: axum::Extension<Caller>,
     Parameters(DryRun { dry_run }): Parameters<DryRun>,
-    Json(batch): Json<Batch>,
-) -> Result<axum::Json<AllChanged>, Problem> {
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let actor = caller.name.clone();
+    let control = app.control.clone();
+    // All of it, also reading and writing JSON: it may be of megabytes.
+    let changed = app.work(move || {
+        let changes = changes(&body)?;
+        drop(body);
+        let changed = control.change_tenants(changes, &actor, dry_run).map_err(refused)?;
+        let shown = AllChanged {
+            changed: changed.len(),
+            dry_run,
+            changes: changed.iter().take(SHOWN_CHANGES).map(Changed::of).collect(),
+        };
+        Ok(axum::Json(shown).into_response())
+    });
+    changed.await?
+}
+
+fn changes(body: &[u8]) -> Result<Vec<gateway::Change>, Problem> {
+    let batch: Batch = read(body)?;
     if batch.changes.len() > MAX_CHANGES {
         let found = batch.changes.len();
         let detail = format!("found {found} changes, expected no more than {MAX_CHANGES}");
@@ -385,17 +407,7 @@ pub(super) async fn change(
         return Err(problem.help("send several batches"));
     }
     let changes = batch.changes.into_iter().enumerate().map(|(index, change)| change.read(index));
-    let changes = changes.collect::<Result<_, _>>()?;
-    let actor = caller.name.clone();
-    let changed = waiting(move || {
-        let changed = app.control.change_tenants(changes, &actor, dry_run)?;
-        Ok::<_, ChangeTenantsError>(AllChanged {
-            changed: changed.len(),
-            dry_run,
-            changes: changed.iter().take(SHOWN_CHANGES).map(Changed::of).collect(),
-        })
-    });
-    Ok(axum::Json(changed.await.map_err(refused)?))
+    changes.collect()
 }
 
 impl Change {
@@ -424,7 +436,8 @@ async fn change_one(
 ) -> Result<gateway::Changed, Problem> {
     let actor = caller.name.clone();
     let host = change.host.clone();
-    let changed = waiting(move || app.control.change_tenants(vec![change], &actor, dry_run)).await;
+    let control = app.control.clone();
+    let changed = app.work(move || control.change_tenants(vec![change], &actor, dry_run)).await?;
     changed.map_err(refused)?.pop().ok_or_else(|| absent(&host))
 }
 

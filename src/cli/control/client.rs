@@ -78,7 +78,7 @@ impl Client {
             let files = config::Tls { certificates: vec![files], min_version: TlsVersion::V1_2 };
             tls::pinned_client_config(&files).map(Arc::new)
         });
-        let token = match find_token(api, admin.as_ref())? {
+        let token = match find_token(api, admin.as_ref(), is_safe(&listen, tls.is_some()))? {
             Some(token) => {
                 let mut field = HeaderValue::try_from(format!("Bearer {token}"))
                     .map_err(|_| anyhow!("the token can't stand in a field of HTTP"))?;
@@ -230,13 +230,25 @@ fn nobody(listen: &AdminListener) -> String {
     format!("no gateway answers at {listen}; is it running, and with this configuration?")
 }
 
-/// The token that was named, or else the first operator's of the gateway's own file, where it can be read.
-fn find_token(api: &Api, admin: Option<&Admin>) -> Result<Option<String>> {
+/// Whether a token that nobody has named may go there: whoever is on the way could read it in clear.
+fn is_safe(listen: &AdminListener, is_tls: bool) -> bool {
+    match listen {
+        AdminListener::Off | AdminListener::Unix(_) => true,
+        AdminListener::Tcp(address) => {
+            let ip = address.ip().to_canonical();
+            // What is asked there is asked on loopback.
+            is_tls || ip.is_loopback() || ip.is_unspecified()
+        }
+    }
+}
+
+/// The token that was named, or else the first operator's of the gateway's own file, where it can be read and sent.
+fn find_token(api: &Api, admin: Option<&Admin>, is_safe: bool) -> Result<Option<String>> {
     let variable = std::env::var_os("CRUMBGATE_TOKEN_FILE").map(PathBuf::from);
     if let Some(file) = api.token_file.clone().or(variable) {
         return read_token(&file).map(Some);
     }
-    let file = admin.and_then(|admin| admin.token_file.as_deref());
+    let file = admin.and_then(|admin| admin.token_file.as_deref()).filter(|_| is_safe);
     // Who may not read it has a token of their own to name; the gateway will say that it needs one.
     Ok(file.and_then(|file| tokens::first_operator(file).ok()).flatten())
 }
@@ -255,3 +267,26 @@ fn read_token(file: &Path) -> Result<String> {
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// Somewhat more than the gateway's own.
 const PATIENCE: Duration = Duration::from_secs(130);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateways_own_token_leaves_the_machine_over_tls_alone() {
+        for (address, in_clear) in [
+            ("127.0.0.1:9443", true),
+            ("[::1]:9443", true),
+            ("[::ffff:127.0.0.1]:9443", true),
+            ("0.0.0.0:9443", true),
+            ("unix:crumbgate.sock", true),
+            ("192.0.2.1:9443", false),
+            ("[2001:db8::1]:9443", false),
+            ("[::ffff:192.0.2.1]:9443", false),
+        ] {
+            let listen = read_address(address).unwrap();
+            assert_eq!(is_safe(&listen, false), in_clear, "{address}");
+            assert!(is_safe(&listen, true), "{address}");
+        }
+    }
+}
