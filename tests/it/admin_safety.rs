@@ -581,9 +581,9 @@ async fn a_listener_that_is_widened_on_its_own_port_is_told_what_is_in_the_way()
         let port = address.rsplit(':').next().unwrap();
         let text = fs::read_to_string(site.path("config.toml")).unwrap();
         let wide = format!(
-            "listen = \"0.0.0.0:{port}\"\ncertificate = {{ chain = \"dev.crt\", key = \"dev.key\" }}\n\n"
+            "listen = \"0.0.0.0:{port}\"\ncertificate = {{ chain = \"dev.crt\", key = \"dev.key\" }}\n"
         );
-        let widened = text.replace("listen = \"127.0.0.1:0\"\n\n", &wide);
+        let widened = text.replace("listen = \"127.0.0.1:0\"\n", &wide);
         assert_ne!(widened, text);
         fs::write(site.path("config.toml"), widened).unwrap();
         let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
