@@ -41,7 +41,7 @@ fn site() -> (Site, Scribe) {
         }
         if segment == 3 {
             scribe.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
-            scribe.change(TENANTS[1], SECRET_ACTOR, r#"{"before":{"session":"17m"},"after":null}"#);
+            scribe.change(TENANTS[1], SECRET_ACTOR, r#"{"before":{"session":"7654321s"},"after":null}"#);
             scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
         }
         if segment == 1 {
@@ -200,7 +200,7 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
                 QUIET,
                 "rival",
                 "tiny",
-                "17m",
+                "7654321s",
                 SECRET_ROUTE,
                 SECRET_NAME,
                 &count,
@@ -215,7 +215,7 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         export(&site, &["--output", "all.zip"]).await;
         let all = member(&site.path("all.zip"), "entries.ndjson");
         assert!(salts.iter().all(|salt| all.contains(salt)) && all.contains(SECRET_ROUTE));
-        assert!(all.contains(SECRET_ACTOR) && all.contains("17m") && all.contains(QUIET));
+        assert!(all.contains(SECRET_ACTOR) && all.contains("7654321s") && all.contains(QUIET));
 
         export(&site, &["--tenant", QUIET, "--output", "quiet.zip"]).await;
         assert_eq!(verify(&site, "quiet.zip").await["verifies"], json!(true));
