@@ -41,7 +41,11 @@ fn site() -> (Site, Scribe) {
         }
         if segment == 3 {
             scribe.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
-            scribe.change(TENANTS[1], SECRET_ACTOR, r#"{"before":{"session":"7654321s"},"after":null}"#);
+            scribe.change(
+                TENANTS[1],
+                SECRET_ACTOR,
+                r#"{"before":{"session":"7654321s"},"after":null}"#,
+            );
             scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
         }
         if segment == 1 {
