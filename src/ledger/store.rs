@@ -188,7 +188,10 @@ impl Store {
             next_seq: found.next_seq,
             key_files,
             keyring: None,
-            prints: [Print::new(path.to_owned()), Print::new(beside(path, "-wal"))],
+            prints: [
+                Print::new(path.to_owned(), None),
+                Print::new(beside(path, "-wal"), Some(LOG_BEGINS_WITH)),
+            ],
             _lock: lock,
         };
         Ok((store, found))
@@ -417,11 +420,15 @@ struct Print {
     path: PathBuf,
     inode: Option<u64>,
     length: u64,
+    /// What a file begins with that is not empty.
+    begins_with: Option<[u8; 3]>,
 }
 
 impl Print {
-    fn new(path: PathBuf) -> Self {
-        Self { path, inode: None, length: 0 }
+    /// A file whose beginning is not known is not opened: closing the ledger's own again would give up the locks that
+    /// SQLite has on it.
+    fn new(path: PathBuf, begins_with: Option<[u8; 3]>) -> Self {
+        Self { path, inode: None, length: 0, begins_with }
     }
 
     fn check(&mut self) -> Result<(), StoreError> {
@@ -438,11 +445,23 @@ impl Print {
         if metadata.len() < self.length {
             return Err(StoreError::Shrunk);
         }
+        // One that was cut between a look at it and a write is as long as before, and empty where it was cut.
+        if let Some(expected) = self.begins_with.filter(|_| metadata.len() > 0) {
+            let mut begin = [0; 3];
+            let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut begin));
+            read.map_err(StoreError::Io)?;
+            if begin != expected {
+                return Err(StoreError::Shrunk);
+            }
+        }
         self.inode = Some(metadata.ino());
         self.length = metadata.len();
         Ok(())
     }
 }
+
+/// What a write-ahead log of SQLite begins with: the last byte of the four tells the order of bytes in its checksums.
+const LOG_BEGINS_WITH: [u8; 3] = [0x37, 0x7f, 0x06];
 
 /// Notes what a version of the declaration says, where that is not noted yet.
 fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite::Result<()> {

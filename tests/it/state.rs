@@ -285,13 +285,19 @@ async fn a_full_disk_refuses_a_change_and_nothing_is_changed() {
 #[tokio::test]
 async fn when_a_damaged_file_is_put_aside_the_new_one_has_the_tenants() {
     let folder = TempDir::new().unwrap();
-    for keeps_evidence in [true, false] {
-        let path = folder.path().join(format!("{keeps_evidence}/crumbgate.db"));
+    // Cut off, or cut and written on behind the gap.
+    for (keeps_evidence, is_gap) in [(true, false), (false, false), (true, true), (false, true)] {
+        let path = folder.path().join(format!("{keeps_evidence}-{is_gap}/crumbgate.db"));
         let (keeper, _sender) = keep(Settings { keeps_evidence, ..settings(&path) });
         let desk = keeper.desk();
         desk.change_tenants(vec![set("a.example", HOUR), set("b.example", HOUR)], "ada").unwrap();
         let log = format!("{}-wal", path.display());
-        fs::File::options().write(true).open(log).unwrap().set_len(0).unwrap();
+        let log = fs::File::options().write(true).open(log).unwrap();
+        let length = log.metadata().unwrap().len();
+        log.set_len(0).unwrap();
+        if is_gap {
+            log.set_len(length).unwrap();
+        }
         desk.change_tenants(vec![change("b.example", Some(HOUR), Some(WATCHED))], "bob").unwrap();
         let expected = pairs(&[("a.example", HOUR), ("b.example", WATCHED)]);
         assert_eq!(stored(&path), expected);
