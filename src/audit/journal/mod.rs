@@ -5,9 +5,11 @@
 //! between verdicts of two declarations.
 
 use std::{
+    borrow::Borrow,
     cell::RefCell,
     collections::{HashMap, HashSet, VecDeque},
     fmt,
+    hash::{Hash, Hasher},
     rc::Rc,
     sync::{
         Arc,
@@ -74,7 +76,7 @@ struct Draft {
     /// The accounts that had traffic since the last page.
     touched: Vec<usize>,
     /// Every text that `rows` point to, once.
-    texts: HashSet<Arc<str>, RandomState>,
+    texts: HashSet<Text, RandomState>,
     /// How many of them are routes.
     routes: usize,
     /// The accounts that have names in this window.
@@ -98,10 +100,10 @@ struct AccountState {
     names: Names,
 }
 
-type Names = HashSet<Arc<str>, RandomState>;
+type Names = HashSet<Text, RandomState>;
 
 /// What tells rows apart. Texts are told apart by their addresses: `texts` holds each once, and the row holds on to it.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 struct Key {
     account: usize,
     name: usize,
@@ -111,6 +113,32 @@ struct Key {
     action: Action,
     mode: Mode,
     lifetime: Option<AskedLifetime>,
+}
+
+/// Of what most rows differ in: the rest is left to the comparison.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.name ^ self.account.rotate_left(32));
+        state.write_usize(self.route);
+        state.write_u32(self.granted_s.unwrap_or_default());
+        self.action.hash(state);
+    }
+}
+
+/// A text that is held once, and found by its bytes.
+#[derive(Clone, Eq, PartialEq)]
+struct Text(Arc<str>);
+
+impl Borrow<[u8]> for Text {
+    fn borrow(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Hash for Text {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_bytes().hash(state);
+    }
 }
 
 struct Row {
@@ -187,10 +215,10 @@ impl Account {
         draft.touch(self.number, &self.declaration, unix_s);
         let is_foreign = has_foreign_name(verdict.action);
         let name = if is_foreign {
-            name_template(verdict.name, name)
+            name_template(verdict.name, name).as_bytes()
         } else {
             // A declared name is a token of the operator's, or there is none.
-            str::from_utf8(verdict.name).unwrap_or_default()
+            verdict.name
         };
         let name = Name { text: name, is_foreign };
         draft.count(self.number, verdict, name, mode, route, unix_s);
@@ -214,7 +242,7 @@ impl fmt::Debug for Account {
 /// The name of a cookie, as it may be kept.
 #[derive(Clone, Copy)]
 struct Name<'n> {
-    text: &'n str,
+    text: &'n [u8],
     /// Whether it comes from outside: then there are only so many (A4).
     is_foreign: bool,
 }
@@ -254,15 +282,15 @@ impl Draft {
     }
 
     fn route(&mut self, template: &str) -> Arc<str> {
-        if let Some(known) = self.texts.get(template) {
-            return Arc::clone(known);
+        if let Some(known) = self.texts.get(template.as_bytes()) {
+            return Arc::clone(&known.0);
         }
         if self.routes >= MAX_ROUTES {
             return Arc::clone(&self.other);
         }
         self.routes += 1;
         let route: Arc<str> = template.into();
-        self.texts.insert(Arc::clone(&route));
+        self.texts.insert(Text(Arc::clone(&route)));
         route
     }
 
@@ -336,7 +364,7 @@ impl Draft {
         let known = self.texts.get(name.text);
         let mut key = Key {
             account,
-            name: known.map_or(0, address),
+            name: known.map_or(0, |known| address(&known.0)),
             route: address(route),
             granted_s: verdict.granted_s,
             direction: verdict.direction,
@@ -404,7 +432,7 @@ impl Draft {
         if name.text.is_empty() {
             return None;
         }
-        let known = self.texts.get(name.text).cloned();
+        let known = self.texts.get(name.text).map(|known| Arc::clone(&known.0));
         let names = self.accounts.get_mut(account).map(|state| &mut state.names);
         let names = names.filter(|names| name.is_foreign && !names.contains(name.text));
         let is_full =
@@ -412,14 +440,14 @@ impl Draft {
         if names.as_ref().is_some_and(is_full) {
             return Some(Arc::clone(&self.other));
         }
-        let text = known.unwrap_or_else(|| name.text.into());
+        let text = known.unwrap_or_else(|| String::from_utf8_lossy(name.text).into());
         if let Some(names) = names {
             if names.is_empty() {
                 self.named.push(account);
             }
-            names.insert(Arc::clone(&text));
+            names.insert(Text(Arc::clone(&text)));
         }
-        self.texts.insert(Arc::clone(&text));
+        self.texts.insert(Text(Arc::clone(&text)));
         Some(text)
     }
 
