@@ -52,8 +52,13 @@ impl Clock {
     }
 
     /// Reads both clocks. A calendar before 1970 reads as 1970.
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everybody else asks")]
     pub fn now(&self) -> Now {
+        self.at(Instant::now())
+    }
+
+    /// The same for whoever has just read the clock that never jumps, and needs not read it again.
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everybody else asks")]
+    pub fn at(&self, moment: Instant) -> Now {
         match self {
             Self::Fixed { unix_s, started_unix_s } => {
                 let unix_s = unix_s.load(Ordering::Relaxed);
@@ -65,7 +70,8 @@ impl Clock {
                 unix_s: SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .map_or(0, |since| since.as_secs()),
-                uptime_s: u32::try_from(started.elapsed().as_secs()).unwrap_or(u32::MAX),
+                uptime_s: u32::try_from(moment.saturating_duration_since(*started).as_secs())
+                    .unwrap_or(u32::MAX),
             },
         }
     }

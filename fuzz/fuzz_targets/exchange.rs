@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::{hash::RandomState, sync::Arc};
+use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use crumbgate::policy::{
@@ -88,7 +88,7 @@ impl Exchange<'_> {
         };
         let mut verdicts = Vec::new();
         let mut record = |v: Verdict<'_>| verdicts.push((v.direction, v.name.to_vec(), v.action));
-        let superseded = Superseded::new(8, RandomState::new());
+        let superseded = Superseded::new(8, 7);
         let resources =
             Resources { tenant: "acme", superseded: &superseded, random: &mut || [0; 32] };
         let fields = self.cookie.iter().copied();

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::{hash::RandomState, sync::Arc};
+use std::sync::Arc;
 
 use crumbgate::policy::{
     EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
@@ -43,7 +43,7 @@ fn judge(policy: &Policy, field: &[u8]) -> Option<Vec<u8>> {
         uptime_s: 0,
         may_be_shared: false,
     };
-    let superseded = Superseded::new(8, RandomState::new());
+    let superseded = Superseded::new(8, 7);
     let resources = Resources { tenant: "acme", superseded: &superseded, random: &mut || [0; 32] };
     let (_, judged) = policy.judge_request(request, [], &mut |_| ());
     let mut actions = Vec::new();

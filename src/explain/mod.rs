@@ -13,7 +13,7 @@ mod rule;
 pub mod text;
 pub mod transcript;
 
-use std::{hash::RandomState, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     clock::Now,
@@ -146,7 +146,7 @@ impl Explainer {
 
     /// For the tenants of a gateway, as they are at the moment of each question.
     pub fn serving(tenants: Arc<TenantTable>, limits: Arc<Limits>, now: Now) -> Self {
-        let memory = || Superseded::new(MEMORY, RandomState::new());
+        let memory = || Superseded::new(MEMORY, 7);
         Self { tenants, limits, now, enforcing: memory(), reporting: memory() }
     }
 

@@ -54,6 +54,7 @@ use crate::{
     metrics::Metrics,
     policy::superseded::Superseded,
     proxy::{
+        self,
         tls::CertificateError,
         upstream::Shared,
         worker::{Drained, Listeners, Orders, Phase, Settings, Worker},
@@ -138,7 +139,7 @@ impl Gateway {
         let settings = Arc::new(Settings {
             superseded: Arc::new(Superseded::new(
                 loaded.config.limits.superseded_values,
-                std::hash::RandomState::new(),
+                u64::from_ne_bytes(proxy::random()),
             )),
             books: Arc::new(Books::default()),
             metrics: Arc::new(Metrics::default()),

@@ -11,16 +11,19 @@ pub enum ConnectionState {
     Handshake,
     /// It waits for a request.
     Idle,
+    /// It has waited for a while, and has given back the memory that only requests need.
+    Resting,
     /// It was upgraded over HTTP/1.1, and carries a WebSocket.
     Tunnel,
 }
 
 impl ConnectionState {
-    pub(super) const ALL: [(Self, &'static str); 5] = [
+    pub(super) const ALL: [(Self, &'static str); 6] = [
         (Self::Active, "active"),
         (Self::Draining, "draining"),
         (Self::Handshake, "handshake"),
         (Self::Idle, "idle"),
+        (Self::Resting, "resting"),
         (Self::Tunnel, "tunnel"),
     ];
 }

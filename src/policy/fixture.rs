@@ -1,6 +1,6 @@
 //! One exchange in a few words, for the tests of the policy.
 
-use std::{hash::RandomState, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy, RequestFacts,
@@ -58,7 +58,7 @@ impl Exchange {
         };
         Self {
             policy,
-            superseded: Arc::new(Superseded::new(64, RandomState::new())),
+            superseded: Arc::new(Superseded::new(64, 7)),
             host: "acme.flexopus.example",
             may_be_shared: false,
             uptime_s: 0,

@@ -10,16 +10,18 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
+
+use foldhash::quality::FixedState;
 
 /// For how long a value stays superseded, in seconds (N4).
 pub const KEPT_S: u32 = 300;
 
 /// A bounded memory of superseded values: keyed hashes, each for five minutes. Shared by all workers without a lock.
 pub struct Superseded {
-    keys: RandomState,
+    keys: FixedState,
     /// A power of two of them.
     buckets: Box<[Bucket]>,
 }
@@ -47,10 +49,12 @@ pub(super) struct Key<'a> {
 }
 
 impl Superseded {
-    /// A memory for at least `capacity` values (134 million at most, 8 bytes each), hashed with `keys`.
+    /// A memory for at least `capacity` values (134 million at most, 8 bytes each), hashed with this seed as
+    /// the key.
     ///
     /// Values spread by chance, so a bucket may be full, and forget, before the whole is.
-    pub fn new(capacity: usize, keys: RandomState) -> Self {
+    pub fn new(capacity: usize, seed: u64) -> Self {
+        let keys = FixedState::with_seed(seed);
         let wanted = capacity.div_ceil(SLOTS).clamp(1, MAX_BUCKETS);
         let buckets = (0..wanted.next_power_of_two()).map(|_| Bucket::default()).collect();
         Self { keys, buckets }
@@ -139,7 +143,7 @@ mod tests {
 
     #[test]
     fn n4_values_are_kept_for_five_minutes() {
-        let memory = Superseded::new(100, RandomState::new());
+        let memory = Superseded::new(100, 7);
         assert!(!memory.holds(key("a"), 0));
         memory.remember(key("a"), 10);
         assert!(memory.holds(key("a"), 10) && memory.holds(key("a"), 309));
@@ -154,7 +158,7 @@ mod tests {
 
     #[test]
     fn n4_a_value_belongs_to_its_tenant_and_its_cookie() {
-        let memory = Superseded::new(100, RandomState::new());
+        let memory = Superseded::new(100, 7);
         memory.remember(key("a"), 0);
         assert!(!memory.holds(Key { tenant: "b.example", ..key("a") }, 0));
         assert!(!memory.holds(Key { name: b"XSRF-TOKEN", ..key("a") }, 0));
@@ -165,7 +169,7 @@ mod tests {
 
     #[test]
     fn n4_a_full_bucket_forgets_its_oldest() {
-        let memory = Superseded::new(1, RandomState::new());
+        let memory = Superseded::new(1, 7);
         assert_eq!(memory.capacity(), 8);
         let values: Vec<String> = (0..9).map(|n| format!("value {n}")).collect();
         for (uptime_s, value) in (0..).zip(&values) {
@@ -184,21 +188,21 @@ mod tests {
     #[test]
     fn n4_the_memory_has_the_size_that_was_asked_for() {
         for (capacity, held) in [(0, 8), (8, 8), (9, 16), (65_536, 65_536)] {
-            assert_eq!(Superseded::new(capacity, RandomState::new()).capacity(), held);
+            assert_eq!(Superseded::new(capacity, 7).capacity(), held);
         }
         assert_eq!(size_of::<Bucket>(), 64);
     }
 
     #[test]
     fn n4_the_clock_may_reach_its_end() {
-        let memory = Superseded::new(8, RandomState::new());
+        let memory = Superseded::new(8, 7);
         memory.remember(key("a"), u32::MAX - 1);
         assert!(memory.holds(key("a"), u32::MAX - 1));
     }
 
     #[test]
     fn n4_all_workers_share_it() {
-        let memory = Superseded::new(1024, RandomState::new());
+        let memory = Superseded::new(1024, 7);
         let value = |worker: usize, n: usize| format!("{worker} {n}");
         std::thread::scope(|scope| {
             for worker in 0..4 {

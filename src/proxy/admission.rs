@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
+use http::{HeaderValue, Method, Request, Version, header};
 
 use super::rejection::Rejection;
 use crate::{
@@ -168,12 +168,6 @@ pub(crate) fn head_bytes<B>(request: &Request<B>) -> usize {
     line + fields
         .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
         .sum::<usize>()
-}
-
-/// Fields of a request's head. The crumbs that HTTP/2 makes of one `Cookie` field are one.
-pub(crate) fn head_fields(fields: &HeaderMap) -> usize {
-    let crumbs = fields.get_all(header::COOKIE).iter().count();
-    fields.len() - crumbs.saturating_sub(1)
 }
 
 #[cfg(test)]

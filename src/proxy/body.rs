@@ -14,7 +14,10 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{access::Record, admission::Recorder, delivery::Delivery, limits, upstream::Lease};
+use super::{
+    access::Record, admission::Recorder, delivery::Delivery, forward, head::Marks, limits,
+    upstream::Lease,
+};
 use crate::policy::{self, Mode};
 
 /// Why a body ends before its end.
@@ -28,11 +31,17 @@ pub(crate) enum Fault {
     Late,
 }
 
-/// How far a request's body has come: shared by the body and the exchange that it belongs to.
-#[derive(Debug)]
+/// How far a request has come: known to its body, and to the exchange that it belongs to.
+#[derive(Clone, Debug)]
 pub(crate) struct Progress {
-    state: Cell<State>,
     began: Instant,
+    /// None where it has no body.
+    body: Option<Rc<BodyProgress>>,
+}
+
+#[derive(Debug)]
+struct BodyProgress {
+    state: Cell<State>,
     moved_at: Cell<Instant>,
     waiting: Cell<bool>,
 }
@@ -47,12 +56,12 @@ enum State {
 impl Progress {
     /// Whether all of the body was handed over.
     pub(crate) fn is_done(&self) -> bool {
-        self.state.get() == State::Done
+        self.body.as_ref().is_none_or(|body| body.state.get() == State::Done)
     }
 
     /// What ended the body early.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        match self.state.get() {
+        match self.body.as_ref()?.state.get() {
             State::Failed(fault) => Some(fault),
             State::Done | State::Open => None,
         }
@@ -60,7 +69,7 @@ impl Progress {
 
     /// Whether the downstream owes the next part.
     pub(crate) fn waits_for_downstream(&self) -> bool {
-        self.waiting.get()
+        self.body.as_ref().is_some_and(|body| body.waiting.get())
     }
 
     /// When the request began its way upstream.
@@ -70,14 +79,20 @@ impl Progress {
 
     /// When the body last moved on: its last part, or its beginning.
     pub(crate) fn moved_at(&self) -> Instant {
-        self.moved_at.get()
+        self.body.as_ref().map_or(self.began, |body| body.moved_at.get())
     }
 }
 
-/// A request's body on its way upstream.
+/// A request's body on its way upstream. Most requests have none, and all are moved about: so it is small.
 pub(crate) struct RequestBody {
-    incoming: Option<Incoming>,
-    progress: Rc<Progress>,
+    /// What is still to come.
+    sending: Option<Box<Sending>>,
+    began: Instant,
+}
+
+struct Sending {
+    incoming: Incoming,
+    progress: Rc<BodyProgress>,
     /// Bytes that may still come.
     left: Option<u64>,
     limit: u64,
@@ -91,44 +106,41 @@ impl RequestBody {
         incoming: Incoming,
         limit: Option<u64>,
         timeout: Duration,
-        recorder: Recorder,
+        recorder: &Recorder,
     ) -> Self {
-        let incoming = Some(incoming).filter(|incoming| !incoming.is_end_stream());
-        let state = if incoming.is_some() { State::Open } else { State::Done };
+        if incoming.is_end_stream() {
+            return Self::none();
+        }
         let began = Instant::now();
-        let progress = Progress {
-            state: Cell::new(state),
-            began,
+        let progress = Rc::new(BodyProgress {
+            state: Cell::new(State::Open),
             moved_at: Cell::new(began),
             waiting: Cell::new(false),
-        };
-        Self {
+        });
+        let sending = Sending {
             incoming,
-            progress: Rc::new(progress),
+            progress,
             left: limit,
             limit: limit.unwrap_or(u64::MAX),
             patience: Patience::new(timeout),
-            recorder,
-        }
+            recorder: recorder.clone(),
+        };
+        Self { sending: Some(Box::new(sending)), began }
     }
 
-    /// No body at all, in place of this one: for the second try of a request that has none.
-    pub(crate) fn none_like(&self) -> Option<Self> {
-        self.incoming.is_none().then(|| Self {
-            incoming: None,
-            progress: Rc::clone(&self.progress),
-            left: None,
-            limit: u64::MAX,
-            patience: Patience::new(self.patience.timeout),
-            recorder: self.recorder.clone(),
-        })
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self { sending: None, began: Instant::now() }
     }
 
     /// How far it has come.
-    pub(crate) fn progress(&self) -> &Rc<Progress> {
-        &self.progress
+    pub(crate) fn progress(&self) -> Progress {
+        let body = self.sending.as_ref().map(|sending| Rc::clone(&sending.progress));
+        Progress { began: self.began, body }
     }
+}
 
+impl Sending {
     fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         self.progress.state.set(State::Failed(fault));
         Poll::Ready(Some(Err(fault)))
@@ -144,43 +156,43 @@ impl HttpBody for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = &mut *self;
-        let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
+        let Some(sending) = &mut this.sending else { return Poll::Ready(None) };
         let frame = loop {
-            match Pin::new(&mut *incoming).poll_frame(context) {
+            match Pin::new(&mut sending.incoming).poll_frame(context) {
                 // An empty part is no progress, and nothing to send.
                 Poll::Ready(Some(Ok(frame)))
                     if frame.data_ref().is_some_and(Bytes::is_empty)
-                        && !incoming.is_end_stream() => {}
+                        && !sending.incoming.is_end_stream() => {}
                 Poll::Ready(frame) => break frame,
                 Poll::Pending => {
-                    this.progress.waiting.set(true);
-                    ready!(this.patience.poll_exhausted(context));
-                    return this.fail(Fault::Late);
+                    sending.progress.waiting.set(true);
+                    ready!(sending.patience.poll_exhausted(context));
+                    return sending.fail(Fault::Late);
                 }
             }
         };
-        this.patience.renew();
-        this.progress.waiting.set(false);
-        this.progress.moved_at.set(Instant::now());
+        sending.patience.renew();
+        sending.progress.waiting.set(false);
+        sending.progress.moved_at.set(Instant::now());
         match frame {
             None => {
-                this.incoming = None;
-                this.progress.state.set(State::Done);
+                sending.progress.state.set(State::Done);
+                this.sending = None;
                 Poll::Ready(None)
             }
-            Some(Err(_)) => this.fail(Fault::Broken),
+            Some(Err(_)) => sending.fail(Fault::Broken),
             Some(Ok(mut frame)) => {
-                if let (Some(left), Some(part)) = (&mut this.left, frame.data_ref()) {
+                if let (Some(left), Some(part)) = (&mut sending.left, frame.data_ref()) {
                     match left.checked_sub(part.len() as u64) {
                         Some(rest) => *left = rest,
-                        None => return this.fail(Fault::TooLarge(this.limit)),
+                        None => return sending.fail(Fault::TooLarge(sending.limit)),
                     }
                 }
                 if let Some(trailers) = frame.trailers_mut() {
-                    clean_trailers(trailers, &this.recorder);
+                    clean_trailers(trailers, &sending.recorder);
                 }
-                if frame.is_trailers() || incoming.is_end_stream() {
-                    this.progress.state.set(State::Done);
+                if frame.is_trailers() || sending.incoming.is_end_stream() {
+                    sending.progress.state.set(State::Done);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -188,11 +200,12 @@ impl HttpBody for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.sending.as_ref().is_none_or(|sending| sending.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        let none = || SizeHint::with_exact(0);
+        self.sending.as_ref().map_or_else(none, |sending| sending.incoming.size_hint())
     }
 }
 
@@ -209,7 +222,7 @@ enum Source {
     /// Of an answer that the gateway gives itself.
     Own(Option<Bytes>),
     /// Of the application.
-    Upstream(Box<Streamed>),
+    Upstream(Streamed),
 }
 
 struct Streamed {
@@ -257,7 +270,7 @@ impl Body {
             patience,
             recorder,
         };
-        Self { source: Source::Upstream(Box::new(streamed)), delivery, record: None }
+        Self { source: Source::Upstream(streamed), delivery, record: None }
     }
 
     /// The same body, with the record that its end closes.
@@ -418,12 +431,13 @@ fn clean_trailers(trailers: &mut HeaderMap, recorder: &Recorder) {
     for field in trailers.get_all(header::SET_COOKIE) {
         policy::judge_misplaced_set_cookie(field.as_bytes(), unix_s, &mut record);
     }
-    super::forward::remove_hop_by_hop(trailers);
+    let marks = Marks::of(trailers);
+    forward::remove_hop_by_hop(trailers, marks);
     if recorder.tenant().policy.mode == Mode::Enforce {
         for name in [header::COOKIE, header::SET_COOKIE] {
             trailers.remove(name);
         }
-        super::forward::remove_obsolete_cookies(trailers);
+        forward::remove_obsolete_cookies(trailers, marks);
     }
 }
 

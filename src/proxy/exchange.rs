@@ -1,6 +1,6 @@
 //! One request's journey, as a straight line: admit → judge request → forward → judge response → record → answer.
 
-use std::{convert::Infallible, net::IpAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, convert::Infallible, rc::Rc, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{
@@ -16,11 +16,13 @@ use super::{
     admission::{self, Recorder},
     body::{Body, RequestBody},
     connection::{Activity, Kind},
-    forward::{self, Origin},
+    forward::{self, Forwarded, Origin},
+    head::Marks,
     rejection::{Rejection, Representation},
     request_id::{REQUEST_ID, RequestId},
     snapshot::View,
     upgrade::{self, Asked},
+    upstream::Answer,
     worker::{Permit, Worker},
 };
 use crate::{
@@ -36,7 +38,7 @@ use crate::{
 /// A connection's downstream: who it is, and what its exchanges draw on.
 pub(crate) struct Downstream {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) peer: IpAddr,
+    pub(crate) origin: Origin,
     /// The server name of the TLS handshake, in lower case.
     pub(crate) server_name: Option<Box<str>>,
     pub(crate) activity: Arc<Activity>,
@@ -66,7 +68,7 @@ impl Downstream {
         if let (Some(tracing), Some(record)) = (&view.snapshot.tracing, &mut record) {
             self.follow(tracing, &request, &id, came, record);
         }
-        let answer = self.try_exchange(request, &view, &id, &mut record).await;
+        let answer = self.try_exchange(request, &view, &id, came, &mut record).await;
         let response = answer.unwrap_or_else(|rejection| {
             worker.metrics.count_rejection(rejection.reason());
             if let Some(followed) = record.as_mut().and_then(Record::followed) {
@@ -111,15 +113,17 @@ impl Downstream {
         mut request: Request<Incoming>,
         view: &View,
         id: &RequestId,
+        came: Instant,
         record: &mut Option<Record>,
     ) -> Result<Response<Body>, Rejection> {
         let worker = &*self.worker;
         if self.permit.refused || self.activity.resets_exceed(view.limits().h2_resets) {
             return Err(Rejection::Overloaded);
         }
-        let asked = Asked::by(&mut request)?;
+        let marks = Marks::of(request.headers());
+        let asked = Asked::by(&mut request, marks)?;
         admission::check_method(request.method())?;
-        if !forward::is_clearly_framed(request.headers()) {
+        if !forward::is_clearly_framed(request.headers(), marks) {
             return Err(Rejection::Framing);
         }
         let authority = admission::authority(&request)?;
@@ -128,7 +132,7 @@ impl Downstream {
         if let Some(record) = record {
             record.set_tenant(&entry.tenant.name);
         }
-        let came_unix_s = worker.clock.now().unix_s;
+        let came_unix_s = worker.clock.at(came).unix_s;
         let recorder = Recorder::begin(entry, request.uri().path(), came_unix_s);
 
         // What the response is judged by stays here while the request travels on: clones share their bytes.
@@ -147,39 +151,46 @@ impl Downstream {
             cookies.iter().map(HeaderValue::as_bytes),
             &mut recorder.record_at(came_unix_s),
         );
-        self.check_head(&request, view.limits(), &recorder, &judged)?;
+        self.check_head(&request, &cookies, view.limits(), &recorder, &judged)?;
         replace_cookie(request.headers_mut(), field);
 
         let upstream = &view.upstreams[usize::from(tenant.upstream)];
-        let (peer, version) = (self.peer, request.version());
-        let trusted = view.trusts(peer);
-        let origin = Origin { peer, trusted, version, authority: &authority };
+        let trusted = view.trusts(self.origin.peer());
+        let version = request.version();
+        let forwarded = Forwarded { marks, trusted, version, authority: &authority };
         let mut request =
-            Self::prepare(request, view.limits(), &recorder, &origin, id, asked.is_some());
+            self.prepare(request, view.limits(), &recorder, &forwarded, id, asked.is_some());
         if let Some(followed) = record.as_mut().and_then(Record::followed) {
             followed.call(upstream.name(), request.headers_mut(), &worker.trace_ids);
         }
-        let (mut response, lease) = upstream.send(request, asked.is_some()).await?;
-        worker.metrics.count_upstream_answer(lease.elapsed());
+        let answer = upstream.send(request, asked.is_some()).await?;
+        let Answer { mut response, marks, lease } = answer;
+        let answered = Instant::now();
+        worker.metrics.count_upstream_answer(lease.elapsed_at(answered));
         if let Some(followed) = record.as_mut().and_then(Record::followed) {
             followed.set_answered(lease.address(), response.status().as_u16());
         }
-        let now = worker.clock.now();
+        let now = worker.clock.at(answered);
         let fields = response.headers();
+        let date = fields.get(header::DATE);
+        let (is_dated, date) = (date.is_some(), date.and_then(|date| worker.dates.read(date)));
         let response_facts = ResponseFacts {
             status: response.status().as_u16(),
-            date_unix_s: date(fields).unwrap_or(now.unix_s),
+            date_unix_s: date.unwrap_or(now.unix_s),
             uptime_s: now.uptime_s,
-            may_be_shared: policy::may_be_shared(field_bytes(fields, &header::CACHE_CONTROL)),
+            may_be_shared: marks.any(Marks::CACHE_CONTROL)
+                && policy::may_be_shared(field_bytes(fields, &header::CACHE_CONTROL)),
         };
         let resources = Resources {
             tenant: &tenant.name,
             superseded: &worker.superseded,
             random: &mut super::random::<32>,
         };
+        let has_set_cookies = marks.any(Marks::SET_COOKIE);
+        let came = has_set_cookies.then(|| field_bytes(fields, &header::SET_COOKIE));
         let set_cookies = judged.judge_response(
             response_facts,
-            field_bytes(fields, &header::SET_COOKIE),
+            came.into_iter().flatten(),
             resources,
             &mut recorder.record_at(now.unix_s),
         );
@@ -197,14 +208,18 @@ impl Downstream {
             (Some(_) | None, _) => None,
         };
         let fields = response.headers_mut();
-        forward::remove_hop_by_hop(fields);
+        forward::remove_hop_by_hop(fields, marks);
         if tenant.policy.mode == Mode::Enforce {
-            forward::remove_obsolete_cookies(fields);
+            forward::remove_obsolete_cookies(fields, marks);
         }
-        // An address of another protocol would lead past the gateway.
-        fields.remove(header::ALT_SVC);
-        replace_set_cookie(fields, set_cookies);
-        fields.entry(header::DATE).or_insert_with(|| http_date(response_facts.date_unix_s));
+        if marks.any(Marks::ALT_SVC) {
+            // An address of another protocol would lead past the gateway.
+            fields.remove(header::ALT_SVC);
+        }
+        replace_set_cookie(fields, has_set_cookies, set_cookies);
+        if !is_dated {
+            fields.insert(header::DATE, http_date(response_facts.date_unix_s));
+        }
         fields.insert(REQUEST_ID, id.value());
         let Some((asked, upstream_io)) = tunnel else {
             let timeout = upstream.body_timeout();
@@ -221,6 +236,7 @@ impl Downstream {
     fn check_head(
         &self,
         request: &Request<Incoming>,
+        cookies: &[HeaderValue],
         limits: &Limits,
         recorder: &Recorder,
         judged: &JudgedRequest<'_>,
@@ -233,11 +249,13 @@ impl Downstream {
         if got > limit {
             return Err(Rejection::HeadTooLarge { got, limit, evictions: evictions() });
         }
-        let (got, limit) = (admission::head_fields(request.headers()), limits.head_fields);
+        // The crumbs that HTTP/2 makes of one `Cookie` field are one.
+        let fields = request.headers().len() - cookies.len().saturating_sub(1);
+        let (got, limit) = (fields, limits.head_fields);
         if got > limit {
             return Err(Rejection::TooManyFields { got, limit, evictions: evictions() });
         }
-        let got = policy::cookie_bytes(field_bytes(request.headers(), &header::COOKIE));
+        let got = policy::cookie_bytes(cookies.iter().map(HeaderValue::as_bytes));
         let limit = limits.cookie_bytes;
         if got > limit && recorder.tenant().policy.mode == Mode::Enforce {
             return Err(Rejection::CookieTooLarge { got, limit, evictions: evictions() });
@@ -253,28 +271,30 @@ impl Downstream {
 
     /// Makes of a judged request what goes upstream: origin-form, one hop's fields left behind, forwarding fields set.
     fn prepare(
+        &self,
         request: Request<Incoming>,
         limits: &Limits,
         recorder: &Recorder,
-        origin: &Origin<'_>,
+        forwarded: &Forwarded<'_>,
         id: &RequestId,
         websocket: bool,
     ) -> Request<RequestBody> {
         let mode = recorder.tenant().policy.mode;
-        let mut request = request.map(|body| {
-            RequestBody::new(body, limits.body_bytes, limits.body_timeout, recorder.clone())
-        });
+        let mut request = request
+            .map(|body| RequestBody::new(body, limits.body_bytes, limits.body_timeout, recorder));
         let unknown_length = request.body().size_hint().exact().is_none();
         *request.version_mut() = Version::HTTP_11;
         *request.uri_mut() = upgrade::origin_form(request.uri());
         request.extensions_mut().clear();
-        let fields = request.headers_mut();
-        let trailers = forward::accepts_trailers(fields);
-        forward::remove_hop_by_hop(fields);
-        // The gateway itself says 100 Continue when the application takes the first byte.
-        fields.remove(header::EXPECT);
+        let (fields, marks) = (request.headers_mut(), forwarded.marks);
+        let trailers = forward::accepts_trailers(fields, marks);
+        forward::remove_hop_by_hop(fields, marks);
+        if marks.any(Marks::EXPECT) {
+            // The gateway itself says 100 Continue when the application takes the first byte.
+            fields.remove(header::EXPECT);
+        }
         if mode == Mode::Enforce {
-            forward::remove_obsolete_cookies(fields);
+            forward::remove_obsolete_cookies(fields, marks);
         }
         if unknown_length {
             // Unless told so, hyper takes for granted that a GET has no body, and leaves it out.
@@ -287,8 +307,10 @@ impl Downstream {
         if websocket {
             Asked::ask(fields);
         }
-        forward::set_forwarding_fields(fields, origin);
-        fields.insert(header::HOST, origin.authority.clone());
+        self.origin.set_forwarding_fields(fields, forwarded);
+        if fields.get(header::HOST) != Some(forwarded.authority) {
+            fields.insert(header::HOST, forwarded.authority.clone());
+        }
         fields.insert(REQUEST_ID, id.value());
         request
     }
@@ -349,12 +371,14 @@ fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {
     }
 }
 
-/// Puts in place what goes downstream, in its order.
-fn replace_set_cookie(fields: &mut HeaderMap, outgoing: SetCookieFields) {
+/// Puts in place what goes downstream, in its order, of fields that have some already or have none.
+fn replace_set_cookie(fields: &mut HeaderMap, has_some: bool, outgoing: SetCookieFields) {
     let SetCookieFields::Replaced(outgoing) = outgoing else { return };
-    let came: SmallVec<[HeaderValue; 8]> =
-        fields.get_all(header::SET_COOKIE).iter().cloned().collect();
-    fields.remove(header::SET_COOKIE);
+    let mut came = SmallVec::<[HeaderValue; 8]>::new();
+    if has_some {
+        came.extend(fields.get_all(header::SET_COOKIE).iter().cloned());
+        fields.remove(header::SET_COOKIE);
+    }
     for field in outgoing {
         let value = match field {
             OutgoingSetCookie::Built(bytes) => sensitive(bytes),
@@ -377,10 +401,24 @@ fn field_bytes<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<It
     fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
 }
 
-/// The response's own date, in seconds since the Unix epoch (S2).
-fn date(fields: &HeaderMap) -> Option<u64> {
-    let date = policy::date::parse_cookie_date(fields.get(header::DATE)?.as_bytes())?;
-    u64::try_from(date).ok()
+/// Reads the dates of responses. One second's are all alike, and are read once.
+#[derive(Debug, Default)]
+pub(crate) struct Dates(Cell<([u8; 29], Option<u64>)>);
+
+impl Dates {
+    /// A response's own date, in seconds since the Unix epoch (S2).
+    fn read(&self, date: &HeaderValue) -> Option<u64> {
+        let (known, unix_s) = self.0.get();
+        if date.as_bytes() == known {
+            return unix_s;
+        }
+        let unix_s = policy::date::parse_cookie_date(date.as_bytes());
+        let unix_s = unix_s.and_then(|unix_s| u64::try_from(unix_s).ok());
+        if let Ok(text) = date.as_bytes().try_into() {
+            self.0.set((text, unix_s));
+        }
+        unix_s
+    }
 }
 
 fn http_date(unix_s: u64) -> HeaderValue {

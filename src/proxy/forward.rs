@@ -1,29 +1,41 @@
 //! What a message leaves behind and what it gets on its way: hop-by-hop fields (RFC 9110, section 7.6.1) and
 //! forwarding fields.
 
-use std::net::IpAddr;
+use std::{cell::RefCell, net::IpAddr, rc::Rc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use smallvec::SmallVec;
 
-/// Removes the fields that are meant for one hop only, and those that `Connection` names. Cookies and what frames the
+use super::head::Marks;
+
+/// Removes the fields that are meant for one hop only, and those that `Connection` names; `marks` are those of `fields`,
+/// here and below. Cookies and what frames the
 /// message can't be named away: a `Connection: cookie` neither hides a cookie from the policy nor unhides one.
-pub(crate) fn remove_hop_by_hop(fields: &mut HeaderMap) {
-    if fields.contains_key(header::CONNECTION) {
+pub(crate) fn remove_hop_by_hop(fields: &mut HeaderMap, marks: Marks) {
+    if marks.any(Marks::CONNECTION) {
         for name in named_by_connection(fields) {
             fields.remove(name);
         }
+        fields.remove(header::CONNECTION);
     }
-    for name in &HOP_BY_HOP {
-        fields.remove(name);
+    if marks.any(Marks::HOP_BY_HOP) {
+        for name in &HOP_BY_HOP {
+            fields.remove(name);
+        }
     }
 }
 
-fn named_by_connection(fields: &HeaderMap) -> Vec<HeaderName> {
+fn named_by_connection(fields: &HeaderMap) -> SmallVec<[HeaderName; 1]> {
+    let is_word = |token: &&str| WORDS.iter().any(|word| token.eq_ignore_ascii_case(word));
     tokens(fields, &header::CONNECTION)
+        .filter(|token| !is_word(token))
         .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
         .filter(|name| !NEVER_NAMED.contains(name))
         .collect()
 }
+
+/// What `Connection` says most often: no field of another message, or one that goes anyway.
+const WORDS: [&str; 4] = ["close", "keep-alive", "te", "upgrade"];
 
 /// The comma-separated parts of all fields of one name.
 pub(crate) fn tokens<'f>(
@@ -37,36 +49,42 @@ pub(crate) fn tokens<'f>(
 /// Whether these fields leave no doubt about where the message's body ends (RFC 9112, section 6.3). Next to
 /// `Transfer-Encoding` hyper ignores a `Content-Length`, but may hand it on; and a body in any coding but `chunked`
 /// would lose the name of its coding here.
-pub(crate) fn is_clearly_framed(fields: &HeaderMap) -> bool {
+pub(crate) fn is_clearly_framed(fields: &HeaderMap, marks: Marks) -> bool {
+    if !marks.any(Marks::TRANSFER_ENCODING) {
+        return true;
+    }
     let mut codings = fields.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
-        (None, _) => true,
         (Some(coding), None) => {
             coding.as_bytes().eq_ignore_ascii_case(b"chunked")
                 && !fields.contains_key(header::CONTENT_LENGTH)
         }
-        (Some(_), Some(_)) => false,
+        _ => false,
     }
 }
 
 /// Whether the sender of these fields takes trailers (RFC 9110, section 10.1.4).
-pub(crate) fn accepts_trailers(fields: &HeaderMap) -> bool {
+pub(crate) fn accepts_trailers(fields: &HeaderMap, marks: Marks) -> bool {
+    if !marks.any(Marks::TE) {
+        return false;
+    }
     tokens(fields, &header::TE)
         .map(|coding| coding.split(';').next().unwrap_or_default().trim())
         .any(|coding| coding.eq_ignore_ascii_case("trailers"))
 }
 
 /// Removes the cookie fields of RFC 2965, which nobody may send any more (R7, S6).
-pub(crate) fn remove_obsolete_cookies(fields: &mut HeaderMap) {
-    fields.remove(COOKIE2);
-    fields.remove(SET_COOKIE2);
+pub(crate) fn remove_obsolete_cookies(fields: &mut HeaderMap, marks: Marks) {
+    if marks.any(Marks::OBSOLETE_COOKIE) {
+        fields.remove(COOKIE2);
+        fields.remove(SET_COOKIE2);
+    }
 }
 
 const COOKIE2: HeaderName = HeaderName::from_static("cookie2");
 const SET_COOKIE2: HeaderName = HeaderName::from_static("set-cookie2");
 
-const HOP_BY_HOP: [HeaderName; 10] = [
-    header::CONNECTION,
+const HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
     header::PROXY_AUTHENTICATE,
@@ -90,47 +108,112 @@ const NEVER_NAMED: [HeaderName; 9] = [
     SET_COOKIE2,
 ];
 
-/// What the gateway knows of a request's origin.
-pub(crate) struct Origin<'a> {
+/// What a downstream is to the applications behind the gateway.
+pub(crate) struct Origin {
     /// Who connected.
-    pub(crate) peer: IpAddr,
-    /// Whether the peer is one of `server.trusted_proxies`.
+    peer: IpAddr,
+    /// What its last request said of where it came from: the next one says the same.
+    known: RefCell<Option<Rc<Known>>>,
+}
+
+/// What the gateway says of where a request came from.
+struct Known {
+    /// What the request asked for, a copy: the original is a part of a whole head.
+    authority: HeaderValue,
+    address: HeaderValue,
+    /// One element of `Forwarded` (RFC 7239, section 4).
+    element: HeaderValue,
+    port: HeaderValue,
+}
+
+/// A request on its way upstream, as far as its forwarding fields depend on it.
+pub(crate) struct Forwarded<'a> {
+    /// What its fields were when it came.
+    pub(crate) marks: Marks,
+    /// Whether who sent it is one of `server.trusted_proxies`.
     pub(crate) trusted: bool,
-    /// The version of HTTP that the request came by.
+    /// The version of HTTP that it came by.
     pub(crate) version: Version,
-    /// The request's authority, as sent.
+    /// Its authority, as sent.
     pub(crate) authority: &'a HeaderValue,
 }
 
-/// Sets the forwarding fields: from what the gateway knows, after what a trusted proxy said. What anyone else sent is
-/// replaced or removed, and with it the fields that applications take for the same.
-pub(crate) fn set_forwarding_fields(fields: &mut HeaderMap, origin: &Origin<'_>) {
-    for name in &NEVER_BELIEVED {
-        fields.remove(name);
+impl Origin {
+    /// That of a connection from `peer`.
+    pub(crate) fn new(peer: IpAddr) -> Self {
+        Self { peer, known: RefCell::default() }
     }
-    remove_disguised(fields);
-    let address = origin.peer.to_string();
-    let chain = join_list(fields, &FORWARDED_FOR, origin.trusted, &address);
-    let element = forwarded_element(origin);
-    let forwarded = join_list(fields, &header::FORWARDED, origin.trusted, &element);
-    set(fields, FORWARDED_FOR, chain);
-    set(fields, header::FORWARDED, forwarded);
-    let known = [
-        (FORWARDED_PROTO, HeaderValue::from_static("https")),
-        (FORWARDED_HOST, origin.authority.clone()),
-        (FORWARDED_PORT, HeaderValue::from(port(origin))),
-    ];
-    for (name, value) in known {
-        if !(origin.trusted && fields.contains_key(&name)) {
-            fields.insert(name, value);
+
+    /// Who connected.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Sets the forwarding fields: from what the gateway knows, after what a trusted proxy said. What anyone else sent is
+    /// replaced or removed, and with it the fields that applications take for the same.
+    pub(crate) fn set_forwarding_fields(&self, fields: &mut HeaderMap, request: &Forwarded<'_>) {
+        let claims = request.marks.any(Marks::FORWARDING);
+        let believed = claims && request.trusted;
+        if claims {
+            for name in &NEVER_BELIEVED {
+                fields.remove(name);
+            }
+            remove_disguised(fields);
+        }
+        let known = self.known(request.authority);
+        let [chain, forwarded] =
+            [(&FORWARDED_FOR, &known.address), (&header::FORWARDED, &known.element)].map(
+                |(name, last)| if believed { continued(fields, name, last) } else { last.clone() },
+            );
+        fields.insert(FORWARDED_FOR, chain);
+        fields.insert(header::FORWARDED, forwarded);
+        for (name, value) in [
+            (FORWARDED_PROTO, HeaderValue::from_static("https")),
+            (FORWARDED_HOST, request.authority.clone()),
+            (FORWARDED_PORT, known.port.clone()),
+        ] {
+            if !(believed && fields.contains_key(&name)) {
+                fields.insert(name, value);
+            }
+        }
+        if claims && !request.trusted {
+            for name in &BELIEVED_FROM_TRUSTED {
+                fields.remove(name);
+            }
+        }
+        fields.append(header::VIA, HeaderValue::from_static(via(request.version)));
+    }
+
+    fn known(&self, authority: &HeaderValue) -> Rc<Known> {
+        let known = &mut *self.known.borrow_mut();
+        match known {
+            Some(known) if known.authority == authority => Rc::clone(known),
+            _ => Rc::clone(known.insert(Rc::new(Known::of(self.peer, authority)))),
         }
     }
-    if !origin.trusted {
-        for name in &BELIEVED_FROM_TRUSTED {
-            fields.remove(name);
+}
+
+impl Known {
+    fn of(peer: IpAddr, authority: &HeaderValue) -> Self {
+        let text = authority.to_str().unwrap_or_default();
+        let node = match peer {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("\"[{address}]\""),
+        };
+        // An authority is a host and a port: nothing in it needs an escape within quotes.
+        let element = format!("for={node};host=\"{text}\";proto=https");
+        Self {
+            authority: copied(authority.as_bytes()),
+            address: copied(peer.to_string().as_bytes()),
+            element: copied(element.as_bytes()),
+            port: HeaderValue::from(port(text)),
         }
     }
-    fields.append(header::VIA, HeaderValue::from_static(via(origin.version)));
+}
+
+/// A value of its own. Bytes that no field can have make an empty one.
+fn copied(bytes: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// This hop, with the version that was received (RFC 9110, section 7.6.3).
@@ -156,37 +239,18 @@ fn remove_disguised(fields: &mut HeaderMap) {
 }
 
 /// A list field with `last` after what a trusted proxy wrote, as one value.
-fn join_list(fields: &HeaderMap, name: &HeaderName, trusted: bool, last: &str) -> Vec<u8> {
+fn continued(fields: &HeaderMap, name: &HeaderName, last: &HeaderValue) -> HeaderValue {
     let mut list = Vec::new();
-    let believed = trusted.then(|| fields.get_all(name)).into_iter().flatten();
-    for value in believed.filter(|value| !value.is_empty()) {
+    for value in fields.get_all(name).iter().filter(|value| !value.is_empty()) {
         list.extend_from_slice(value.as_bytes());
         list.extend_from_slice(b", ");
     }
     list.extend_from_slice(last.as_bytes());
-    list
-}
-
-fn set(fields: &mut HeaderMap, name: HeaderName, value: Vec<u8>) {
-    if let Ok(value) = HeaderValue::try_from(value) {
-        fields.insert(name, value);
-    }
-}
-
-/// One element of `Forwarded` (RFC 7239, section 4).
-fn forwarded_element(origin: &Origin<'_>) -> String {
-    let node = match origin.peer {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
-    };
-    // An authority is a host and a port: nothing in it needs an escape within quotes.
-    let host = origin.authority.to_str().unwrap_or_default();
-    format!("for={node};host=\"{host}\";proto=https")
+    HeaderValue::try_from(list).unwrap_or_else(|_| last.clone())
 }
 
 /// The port that the downstream asked for.
-fn port(origin: &Origin<'_>) -> u16 {
-    let authority = origin.authority.to_str().unwrap_or_default();
+fn port(authority: &str) -> u16 {
     let after_host = authority.rsplit(']').next().unwrap_or_default();
     let written = after_host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     // Without a port, `https` means 443, whatever port the listener has behind a load balancer.
@@ -226,10 +290,11 @@ mod tests {
     fn forwarded(lines: &[(&'static str, &'static str)], trusted: bool) -> HeaderMap {
         let mut fields = fields(lines);
         let authority = HeaderValue::from_static("acme.example:8443");
-        let peer = "2001:db8::7".parse().unwrap();
+        let origin = Origin::new("2001:db8::7".parse().unwrap());
+        let marks = Marks::of(&fields);
         let version = Version::HTTP_11;
-        let origin = Origin { peer, trusted, version, authority: &authority };
-        set_forwarding_fields(&mut fields, &origin);
+        let request = Forwarded { marks, trusted, version, authority: &authority };
+        origin.set_forwarding_fields(&mut fields, &request);
         fields
     }
 
@@ -245,7 +310,8 @@ mod tests {
             ("keep-alive", "timeout=5"),
             ("te", "trailers"),
         ]);
-        remove_hop_by_hop(&mut fields);
+        let marks = Marks::of(&fields);
+        remove_hop_by_hop(&mut fields, marks);
         let mut left: Vec<_> = fields.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "cookie", "set-cookie"]);
@@ -276,6 +342,25 @@ mod tests {
         );
         for name in ["x-forwarded-prefix", "x_forwarded_for", "x-real-ip", "proxy"] {
             assert!(!fields.contains_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn tp10_what_is_known_of_one_authority_is_not_said_of_another() {
+        let origin = Origin::new("192.0.2.7".parse().unwrap());
+        for (authority, port) in
+            [("a.example", "443"), ("b.example:8443", "8443"), ("a.example", "443")]
+        {
+            let authority = HeaderValue::from_static(authority);
+            let (version, marks) = (Version::HTTP_2, Marks::default());
+            let request = Forwarded { marks, trusted: false, version, authority: &authority };
+            let mut fields = HeaderMap::new();
+            origin.set_forwarding_fields(&mut fields, &request);
+            assert_eq!(fields["x-forwarded-host"], authority);
+            assert_eq!(fields["x-forwarded-port"], port);
+            let element =
+                format!("for=192.0.2.7;host=\"{}\";proto=https", authority.to_str().unwrap());
+            assert_eq!(fields["forwarded"], element);
         }
     }
 

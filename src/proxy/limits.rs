@@ -4,8 +4,8 @@
 /// wrong, and can evict the junk that made it so large (R8). Above it, HTTP itself answers 431 and closes.
 pub(crate) const READ_HEAD_FACTOR: usize = 2;
 
-/// Fields of an application's answer: a page may set 150 cookies.
-pub(crate) const RESPONSE_FIELDS: usize = 512;
+/// Fields of an application's answer: a page may set 150 cookies. Room for all of them is made for each answer.
+pub(crate) const RESPONSE_FIELDS: usize = 256;
 
 /// Bytes of an application's answer's head, and of what is read ahead of its body.
 pub(crate) const RESPONSE_HEAD_BYTES: usize = 256 * 1024;

@@ -6,7 +6,8 @@
 //! - `tls/`: certificates by server name.
 //! - `exchange.rs`: one request's journey, as a straight line.
 //! - `admission.rs`: authority, tenant, limits (T1, T2, R8).
-//! - `upstream/`: the connection pool, balancing, timeouts; `forward.rs`: hop-by-hop and forwarding fields.
+//! - `upstream/`: the connection pool, balancing, timeouts; `head.rs`: what a head holds; `forward.rs`: hop-by-hop and
+//!   forwarding fields.
 //! - `body.rs`: bodies on their way; `delivery.rs`: whether they arrive; `upgrade.rs`: WebSockets.
 //! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
 //! - `access.rs`, `request_id.rs`: what is noted of an exchange.
@@ -18,6 +19,7 @@ mod connection;
 mod delivery;
 mod exchange;
 mod forward;
+mod head;
 mod limits;
 mod redirect;
 mod rejection;
@@ -34,7 +36,7 @@ pub(crate) mod worker;
 /// # Panics
 ///
 /// If the system has no randomness to give: nothing that follows could be safe.
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the system's random generator works");
     bytes

@@ -1,7 +1,8 @@
 //! `X-Request-Id`: made for each request, or passed on where the downstream sent a sane one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The field's name.
@@ -11,16 +12,18 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(HeaderValue);
 
-/// Makes ids: 64 random bits of the worker, then a count.
+/// Makes ids: 64 random bits of the worker, then a count. They are made [`AT_ONCE`], as parts of one piece of memory, which
+/// lives as long as one of them does.
 pub(crate) struct RequestIds {
     worker: u64,
     next: Cell<u64>,
+    made: RefCell<Bytes>,
 }
 
 impl RequestIds {
     /// Ids that begin with `worker`'s bits.
     pub(crate) fn new(worker: u64) -> Self {
-        Self { worker, next: Cell::new(0) }
+        Self { worker, next: Cell::new(0), made: RefCell::default() }
     }
 
     /// The id that the request has, or a new one.
@@ -32,12 +35,26 @@ impl RequestIds {
     }
 
     fn make(&self) -> RequestId {
-        let count = self.next.get();
-        self.next.set(count.wrapping_add(1));
-        let mut text = [0; 32];
-        write_hex(self.worker, &mut text[..16]);
-        write_hex(count, &mut text[16..]);
-        RequestId(HeaderValue::from_bytes(&text).expect("hexadecimal digits are a field's value"))
+        let made = &mut *self.made.borrow_mut();
+        if made.is_empty() {
+            *made = self.make_several();
+        }
+        let id = HeaderValue::from_maybe_shared(made.split_to(ID_BYTES));
+        RequestId(id.expect("hexadecimal digits are a field's value"))
+    }
+
+    fn make_several(&self) -> Bytes {
+        let first = self.next.get();
+        self.next.set(first.wrapping_add(AT_ONCE));
+        let mut texts = Vec::new();
+        for number in 0..AT_ONCE {
+            let mut text = [0; ID_BYTES];
+            let (worker, count) = text.split_at_mut(ID_BYTES / 2);
+            write_hex(self.worker, worker);
+            write_hex(first.wrapping_add(number), count);
+            texts.extend_from_slice(&text);
+        }
+        texts.into()
     }
 }
 
@@ -63,6 +80,11 @@ fn write_hex(number: u64, digits: &mut [u8]) {
         *digit = b"0123456789abcdef"[(number >> (4 * place) & 0xf) as usize];
     }
 }
+
+/// How many ids are made at once.
+const AT_ONCE: u64 = 64;
+
+const ID_BYTES: usize = 32;
 
 /// Longer ids from outside are replaced.
 const MAX_BYTES: usize = 128;

@@ -3,9 +3,10 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -23,6 +24,7 @@ use super::{
     connection::{Cause, Kind, Order, Registered, Watched},
     delivery,
     exchange::Downstream,
+    forward::Origin,
     limits as bounds, redirect,
     worker::{AFTER_CUT, Permit, Worker},
 };
@@ -69,12 +71,12 @@ impl Worker {
         let server_name = session.server_name().map(|name| name.to_ascii_lowercase().into());
         let downstream = Rc::new(Downstream {
             worker: Rc::clone(&self),
-            peer: canonical(peer.ip()),
+            origin: Origin::new(canonical(peer.ip())),
             server_name,
             activity: Arc::clone(connection.activity()),
             permit: Rc::new(permit),
         });
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(connection.activity())));
+        let io = TokioIo::new(Watched::new(Box::new(stream), Arc::clone(connection.activity())));
         if http2 {
             connection.becomes(Kind::Http2);
             if downstream.permit.refused {
@@ -140,21 +142,46 @@ fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-type DownstreamIo = TokioIo<Watched<tokio_rustls::server::TlsStream<TcpStream>>>;
+/// Boxed: it is handed about, and waits where nothing else is kept of a connection that rests.
+type DownstreamIo = TokioIo<Watched<Box<tokio_rustls::server::TlsStream<TcpStream>>>>;
 
-async fn serve_http1(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
+/// Serves a connection, and between its exchanges, where those are far apart, keeps nothing of it but its TLS session.
+async fn serve_http1(mut io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
+    while let Some(resting) = Box::pin(serve_awake(io, &downstream, connection)).await {
+        io = resting;
+        if !rest(&mut io, connection).await {
+            return;
+        }
+    }
+}
+
+/// Serves until the connection has ended, or shall rest: then its I/O is what is left of it.
+async fn serve_awake(
+    io: DownstreamIo,
+    downstream: &Rc<Downstream>,
+    connection: &Registered,
+) -> Option<DownstreamIo> {
     let limits = Arc::clone(downstream.worker.view().limits());
-    let service = service_fn(move |request| Rc::clone(&downstream).exchange(request));
+    let service = service_fn(|request| Rc::clone(downstream).exchange(request));
     let mut serving = http1(&limits).serve_connection(io, service).with_upgrades();
     let ended = obey(connection, |context, order| {
-        if order == Order::Drain {
-            std::pin::Pin::new(&mut serving).graceful_shutdown();
+        match order {
+            Order::Rest if connection.may_rest() => return Poll::Ready(None),
+            Order::Rest => connection.wake(),
+            Order::Drain => Pin::new(&mut serving).graceful_shutdown(),
+            Order::Cut(_) | Order::Serve => {}
         }
-        std::pin::Pin::new(&mut serving).poll(context)
+        Pin::new(&mut serving).poll(context).map(Some)
     });
     match ended.await {
-        Ended::Itself(Ok(())) => {}
-        Ended::Itself(Err(error)) => debug!(%error, "a connection ended"),
+        Ended::Itself(None) => {
+            let parts = serving.into_parts()?;
+            // Bytes that were read are the beginning of an exchange, and then it may not rest.
+            debug_assert!(parts.read_buf.is_empty(), "it rests in the middle of a head");
+            return parts.read_buf.is_empty().then_some(parts.io);
+        }
+        Ended::Itself(Some(Ok(()))) => {}
+        Ended::Itself(Some(Err(error))) => debug!(%error, "a connection ended"),
         Ended::Cut(Cause::Head) => {
             // No answer is under way, so this one can't land in the middle of another.
             if let Some(parts) = serving.into_parts() {
@@ -163,6 +190,34 @@ async fn serve_http1(io: DownstreamIo, downstream: Rc<Downstream>, connection: &
         }
         Ended::Cut(cause) => debug!(?cause, "a connection was cut"),
     }
+    None
+}
+
+/// Waits for the next exchange, and says whether there is one; if not, the connection is closed.
+async fn rest(io: &mut DownstreamIo, connection: &Registered) -> bool {
+    let waited = obey(connection, |context, order| match order {
+        Order::Drain => Poll::Ready(Ok(false)),
+        Order::Cut(_) | Order::Rest | Order::Serve => io.inner_mut().poll_readable(context),
+    });
+    let has_come = match waited.await {
+        Ended::Itself(Ok(has_come)) => has_come,
+        Ended::Itself(Err(error)) => {
+            debug!(%error, "a connection ended");
+            return false;
+        }
+        Ended::Cut(cause) => {
+            debug!(?cause, "a connection was cut");
+            return false;
+        }
+    };
+    if has_come {
+        connection.wake();
+    } else {
+        let closing =
+            |context: &mut Context<'_>, _| Pin::new(io.inner_mut()).poll_shutdown(context);
+        obey(connection, closing).await;
+    }
+    has_come
 }
 
 async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
@@ -219,7 +274,7 @@ enum Ended<T> {
 /// Polls a connection until it ends, and lets it know once of each order that changes.
 async fn obey<T>(
     connection: &Registered,
-    mut poll: impl FnMut(&mut std::task::Context<'_>, Order) -> std::task::Poll<T>,
+    mut poll: impl FnMut(&mut Context<'_>, Order) -> Poll<T>,
 ) -> Ended<T> {
     let mut known = Order::Serve;
     std::future::poll_fn(|context| {
@@ -227,8 +282,8 @@ async fn obey<T>(
         let news = if order == known { Order::Serve } else { order };
         known = order;
         match news {
-            Order::Cut(cause) => std::task::Poll::Ready(Ended::Cut(cause)),
-            Order::Drain | Order::Serve => poll(context, news).map(Ended::Itself),
+            Order::Cut(cause) => Poll::Ready(Ended::Cut(cause)),
+            Order::Drain | Order::Rest | Order::Serve => poll(context, news).map(Ended::Itself),
         }
     })
     .await

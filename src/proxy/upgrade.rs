@@ -23,6 +23,7 @@ use super::{
     body::Body,
     connection::{Order, Registered},
     forward::tokens,
+    head::Marks,
     rejection::Rejection,
 };
 
@@ -36,7 +37,10 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// What `request` asks for, if it is a WebSocket. An extended `CONNECT` becomes the `GET` that HTTP/1.1 has for it.
-    pub(crate) fn by(request: &mut Request<Incoming>) -> Result<Option<Self>, Rejection> {
+    pub(crate) fn by(
+        request: &mut Request<Incoming>,
+        marks: Marks,
+    ) -> Result<Option<Self>, Rejection> {
         let protocol = request.extensions().get::<Protocol>();
         if protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case(WEBSOCKET)) {
             let key = make_key();
@@ -44,6 +48,9 @@ impl Asked {
             *request.method_mut() = Method::GET;
             request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, key);
             return Ok(Some(Self { downstream: hyper::upgrade::on(request), owed: Some(owed) }));
+        }
+        if !marks.any(Marks::UPGRADE) {
+            return Ok(None);
         }
         let fields = request.headers();
         let asked = request.version() == Version::HTTP_11
@@ -106,7 +113,9 @@ impl Asked {
             let order = registered.as_ref().map(|registered| registered.poll_order(context));
             match order {
                 Some(Order::Cut(_)) => Poll::Ready(()),
-                Some(Order::Drain | Order::Serve) | None => carry.as_mut().poll(context),
+                Some(Order::Drain | Order::Rest | Order::Serve) | None => {
+                    carry.as_mut().poll(context)
+                }
             }
         })
         .await;

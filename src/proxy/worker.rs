@@ -23,6 +23,7 @@ use tracing::warn;
 
 use super::{
     connection::Connections,
+    exchange::Dates,
     limits as bounds,
     request_id::RequestIds,
     snapshot::{Snapshot, View},
@@ -55,6 +56,7 @@ pub(crate) struct Worker {
     pub(crate) connections: Rc<Connections>,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) request_ids: RequestIds,
+    pub(crate) dates: Dates,
     pub(crate) trace_ids: Ids,
     view: RefCell<Rc<View>>,
     /// The tasks that accept connections.
@@ -159,6 +161,7 @@ impl Worker {
             metrics,
             superseded: Arc::clone(&settings.superseded),
             request_ids: RequestIds::new(u64::from_ne_bytes(super::random())),
+            dates: Dates::default(),
             trace_ids: Ids::new(u64::from_ne_bytes(super::random())),
             settings,
             accepting: RefCell::default(),

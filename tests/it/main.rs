@@ -37,6 +37,7 @@ mod renewal;
 mod report;
 mod requests;
 mod responses;
+mod resting;
 mod schemathesis;
 mod selftest;
 mod smuggling;

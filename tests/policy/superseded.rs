@@ -1,9 +1,6 @@
 //! N4: a renewal never brings a dead cookie back, whatever the order in which exchanges begin and end.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::RandomState,
-};
+use std::collections::{HashMap, HashSet};
 
 use crumbgate::policy::{
     OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts, SetCookieFields,
@@ -41,7 +38,7 @@ struct Gateway {
 
 impl Gateway {
     fn new() -> Self {
-        Self { policy: flexopus(), superseded: Superseded::new(4096, RandomState::new()) }
+        Self { policy: flexopus(), superseded: Superseded::new(4096, 7) }
     }
 
     /// What the answer to an API call sets the session to: a value, the empty one for a deletion, or nothing.

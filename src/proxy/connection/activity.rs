@@ -66,6 +66,14 @@ impl Activity {
         self.open_exchanges.load(Relaxed) == 0
     }
 
+    /// Whether every exchange is over, with all that was sent either way, and no other one has begun.
+    pub(super) fn is_between_exchanges(&self) -> bool {
+        self.is_idle()
+            && self.used.load(Relaxed)
+            && !self.may_be_sending()
+            && self.stalled_since.load(Relaxed) == NEVER
+    }
+
     /// Whether more than `limit` exchanges were given up within a minute.
     pub(crate) fn resets_exceed(&self, limit: u32) -> bool {
         self.resets.load(Relaxed) > limit

@@ -73,6 +73,8 @@ pub(crate) enum Order {
     Cut(Cause),
     /// Finish open exchanges, accept no new ones.
     Drain,
+    /// Give back the memory that only exchanges need: for a while there was none.
+    Rest,
     /// Go on.
     Serve,
 }
@@ -200,6 +202,18 @@ impl Registered {
         self.connection.command(Order::Drain, self.connections.time.now());
     }
 
+    /// Whether the connection, told to rest, still can: nothing has come since.
+    pub(crate) fn may_rest(&self) -> bool {
+        self.connection.activity.is_between_exchanges()
+    }
+
+    /// Ends a rest.
+    pub(crate) fn wake(&self) {
+        if self.connection.order.get() == Order::Rest {
+            self.connection.order.set(Order::Serve);
+        }
+    }
+
     /// The order in force; the task of `context` is woken when it changes.
     pub(crate) fn poll_order(&self, context: &Context<'_>) -> Order {
         self.connection.waker.borrow_mut().clone_from(context.waker());
@@ -224,10 +238,9 @@ impl Connection {
             (Kind::Handshake, _) => ConnectionState::Handshake,
             (Kind::Tunnel, _) => ConnectionState::Tunnel,
             (Kind::Http1 | Kind::Http2, Order::Cut(_) | Order::Drain) => ConnectionState::Draining,
-            (Kind::Http1 | Kind::Http2, Order::Serve) if self.activity.is_idle() => {
-                ConnectionState::Idle
-            }
-            (Kind::Http1 | Kind::Http2, Order::Serve) => ConnectionState::Active,
+            (Kind::Http1 | Kind::Http2, _) if !self.activity.is_idle() => ConnectionState::Active,
+            (Kind::Http1 | Kind::Http2, Order::Rest) => ConnectionState::Resting,
+            (Kind::Http1 | Kind::Http2, Order::Serve) => ConnectionState::Idle,
         }
     }
 
@@ -245,11 +258,12 @@ impl Connection {
             Kind::Http1 | Kind::Http2 => match self.order.get() {
                 Order::Cut(_) => None,
                 Order::Drain => self.cause_to_cut(now, limits).map(Order::Cut),
-                Order::Serve => {
+                order @ (Order::Rest | Order::Serve) => {
                     let cut = self.cause_to_cut(now, limits).map(Order::Cut);
-                    cut.or_else(|| {
-                        self.is_to_drain(now, limits, draining_since).then_some(Order::Drain)
-                    })
+                    let drain = || self.is_to_drain(now, limits, draining_since);
+                    let rest = || order == Order::Serve && self.is_to_rest(now);
+                    cut.or_else(|| drain().then_some(Order::Drain))
+                        .or_else(|| rest().then_some(Order::Rest))
                 }
             },
         }
@@ -298,6 +312,15 @@ impl Connection {
             || activity.resets_exceed(limits.h2_resets)
     }
 
+    /// Whether nothing has happened on it for a while. Over HTTP/2 a connection keeps what it has learned of its peer.
+    fn is_to_rest(&self, now: Millis) -> bool {
+        let activity = &*self.activity;
+        let idle_for = now.saturating_sub(activity.idle_since.load(Relaxed));
+        self.kind.get() == Kind::Http1
+            && idle_for >= millis(AWAKE)
+            && activity.is_between_exchanges()
+    }
+
     /// Gives an order; returns whether it is news.
     fn command(&self, order: Order, now: Millis) -> bool {
         if self.order.get() == order || matches!(self.order.get(), Order::Cut(_)) {
@@ -316,6 +339,10 @@ impl Connection {
 /// never answers the closing PING would stay for ever. The same time is granted to the handshake and the first request
 /// of a connection that was accepted just before the drain.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
+
+/// How long an HTTP/1.1 connection stays awake without an exchange. Those who send one request after another come sooner;
+/// for the others a microsecond more is nothing.
+const AWAKE: Duration = Duration::from_secs(2);
 
 /// How long an HTTP/1.1 connection may be idle in a drain: whoever sends a request after the other does so sooner.
 const LINGER: Duration = Duration::from_millis(250);
@@ -380,7 +407,8 @@ mod tests {
             let exchange = connection.activity().begin_exchange(false);
             assert_eq!(connection.at(60 * MINUTE), None);
             drop(exchange);
-            assert_eq!(connection.at(61 * MINUTE), None);
+            let rests = (kind == Kind::Http1).then_some(Order::Rest);
+            assert_eq!(connection.at(61 * MINUTE), rests);
             assert_eq!(connection.at(62 * MINUTE), Some(Order::Drain));
         }
         assert_eq!(connection(Kind::Handshake).at(60 * MINUTE), None);

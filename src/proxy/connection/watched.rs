@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
 
@@ -45,6 +45,14 @@ impl<T: AsyncRead + Unpin> Watched<T> {
             }
         }
         Poll::Ready(())
+    }
+}
+
+impl<T: AsyncBufRead + Unpin> Watched<T> {
+    /// Ready when something has come that can be read (true), or the other side has closed.
+    pub(crate) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let bytes = ready!(Pin::new(&mut self.io).poll_fill_buf(context))?;
+        Poll::Ready(Ok(!bytes.is_empty()))
     }
 }
 

@@ -5,6 +5,7 @@
 //! together (`state.rs`): one that failed one of them (`ejection.rs`), or active checks (`health.rs`), is left alone by
 //! all.
 
+mod again;
 mod connect;
 mod ejection;
 mod health;
@@ -22,6 +23,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use smallvec::SmallVec;
@@ -42,7 +44,9 @@ use stream::{UpstreamIo, is_closing};
 
 use super::{
     body::{Fault, Progress, RequestBody},
-    forward, limits, random,
+    forward,
+    head::Marks,
+    limits, random,
 };
 use crate::config::{self, Balance};
 
@@ -71,6 +75,15 @@ pub(crate) enum Error {
     /// Every server had as many connections as it may for too long.
     #[error("every server of the application was busy for queue_timeout")]
     QueueLate,
+}
+
+/// The head of an application's answer.
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    /// What its fields are.
+    pub(crate) marks: Marks,
+    /// The connection that the body comes by.
+    pub(crate) lease: Lease,
 }
 
 /// An application, as one worker sees it.
@@ -134,8 +147,8 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
         fresh: bool,
-    ) -> Result<(Response<Incoming>, Lease), Error> {
-        let progress = Rc::clone(request.body().progress());
+    ) -> Result<Answer, Error> {
+        let progress = request.body().progress();
         let lease = self.lease(fresh, &progress).await?;
         let again = match self.send_on(lease, request).await {
             Ok(answer) => return Ok(answer),
@@ -147,12 +160,12 @@ impl Upstream {
     }
 
     /// A connection for one request: a kept one, unless it has to be `fresh`.
-    async fn lease(&self, fresh: bool, progress: &Rc<Progress>) -> Result<Lease, Error> {
+    async fn lease(&self, fresh: bool, progress: &Progress) -> Result<Lease, Error> {
         // While anybody waits, nobody goes first.
         let waits = self.limit() < usize::MAX && self.shared.queue().waiting() > 0;
         let mut choice = if waits { None } else { self.choose(&[], fresh) };
         if let Some(chosen) = choice.take_if(|_| !fresh) {
-            match self.lease_idle(chosen, progress).await {
+            match self.lease_idle(chosen, progress, progress.began()).await {
                 Ok(lease) => return Ok(lease),
                 Err(chosen) => choice = Some(chosen),
             }
@@ -165,25 +178,29 @@ impl Upstream {
         &self,
         mut lease: Lease,
         request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Lease), Failure> {
-        let progress = Rc::clone(&lease.progress);
+    ) -> Result<Answer, Failure> {
+        let progress = lease.progress.clone();
         let Some(link) = &mut lease.link else {
             return Err(Failure::of(Error::Late));
         };
         let line = Arc::clone(&link.line);
-        let mut copy = if lease.kept { repeatable(&request) } else { None };
+        let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
+        if lease.kept && is_repeatable {
+            line.remember();
+        }
         let mut answer = std::pin::pin!(link.sender.try_send_request(request));
-        let mut waiting_since = Instant::now();
+        let mut waiting_since = lease.since;
         loop {
             waiting_since = waiting_since.max(progress.moved_at());
             let deadline = waiting_since + self.settings().response_timeout;
             match timeout_at(deadline, &mut answer).await {
-                Ok(Ok(response)) if !forward::is_clearly_framed(response.headers()) => {
-                    return Err(Failure::of(lease.blame(self.shared.name(), Error::Framing)));
-                }
                 Ok(Ok(response)) => {
+                    let marks = Marks::of(response.headers());
+                    if !forward::is_clearly_framed(response.headers(), marks) {
+                        return Err(Failure::of(lease.blame(self.shared.name(), Error::Framing)));
+                    }
                     lease.praise(self.shared.name());
-                    return Ok((response, lease));
+                    return Ok(Answer { response, marks, lease });
                 }
                 Ok(Err(mut failed)) => {
                     let unsent = failed.take_message();
@@ -194,7 +211,11 @@ impl Upstream {
                     let is_stale = lease.kept && !line.has_heard() && is_closed(&error);
                     let again = match unsent {
                         Some(request) if lease.kept => Some(Box::new(request)),
-                        Some(_) | None => copy.take().filter(|_| is_stale),
+                        Some(_) | None if is_stale && is_repeatable => {
+                            let body = RequestBody::none();
+                            again::read_back(&line.take_sent(), body).map(Box::new)
+                        }
+                        Some(_) | None => None,
                     };
                     let error = Error::Broken(error);
                     if is_stale || again.is_some() {
@@ -212,15 +233,20 @@ impl Upstream {
     }
 
     /// A kept connection to the chosen server that is still open, if there is one: the newest.
-    async fn lease_idle(&self, choice: Choice, progress: &Rc<Progress>) -> Result<Lease, Choice> {
+    async fn lease_idle(
+        &self,
+        choice: Choice,
+        progress: &Progress,
+        now: Instant,
+    ) -> Result<Lease, Choice> {
         while let Some(Idle { mut link, since }) = choice.server.take_idle() {
-            let stale = since.elapsed() > self.settings().idle_timeout;
+            let stale = now.saturating_duration_since(since) > self.settings().idle_timeout;
             if stale || link.sender.is_closed() {
                 continue;
             }
             if link.sender.is_ready() || link.sender.ready().await.is_ok() {
                 link.line.listen();
-                return Ok(Lease::new(link, choice, progress, true));
+                return Ok(Lease::new(link, choice, progress, true, now));
             }
         }
         Err(choice)
@@ -232,7 +258,7 @@ impl Upstream {
         &self,
         choice: Option<Choice>,
         fresh: bool,
-        progress: &Rc<Progress>,
+        progress: &Progress,
     ) -> Result<Lease, Error> {
         self.shed_for_others();
         let mut tried = Vec::new();
@@ -249,7 +275,9 @@ impl Upstream {
             let connecting = connect_to(&chosen.server, &shared, slot);
             let connected = timeout(shared.settings().connect_timeout, connecting).await;
             let error = match connected.unwrap_or(Err(ConnectError::Late)) {
-                Ok(link) => return Ok(Lease::new(link, chosen, progress, false)),
+                Ok(link) => {
+                    return Ok(Lease::new(link, chosen, progress, false, Instant::now()));
+                }
                 Err(error) => error,
             };
             chosen.failed(self.shared.name(), &error);
@@ -268,7 +296,7 @@ impl Upstream {
         &self,
         tried: &[Rc<Server>],
         fresh: bool,
-        progress: &Rc<Progress>,
+        progress: &Progress,
     ) -> Result<Found, Error> {
         // Whoever waits for a connection that nobody uses does not wait for an exchange.
         let bound = self.settings().queue.saturating_add(self.shared.spare());
@@ -279,8 +307,11 @@ impl Upstream {
                 let newest = self.newest();
                 let now = newest.as_deref().unwrap_or(self);
                 if let Some(choice) = now.choose(tried, fresh) {
-                    let kept =
-                        if fresh { Err(choice) } else { now.lease_idle(choice, progress).await };
+                    let kept = if fresh {
+                        Err(choice)
+                    } else {
+                        now.lease_idle(choice, progress, Instant::now()).await
+                    };
                     match kept.map_err(|choice| now.room(choice)) {
                         Ok(lease) => return Ok(Found::Kept(lease)),
                         Err(Some(room)) => return Ok(Found::Room(room)),
@@ -480,20 +511,6 @@ impl Failure {
     fn of(error: Error) -> Self {
         Self { error, again: None }
     }
-}
-
-/// A copy of a request that may be sent twice: idempotent and without a body.
-fn repeatable(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
-    if !request.method().is_idempotent() {
-        return None;
-    }
-    let body = request.body().none_like()?;
-    // In every exchange's future it would take room that hardly any needs.
-    let mut copy = Box::new(Request::new(body));
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
 }
 
 /// Whether a connection closed instead of answering.

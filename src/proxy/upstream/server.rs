@@ -63,9 +63,11 @@ pub(crate) struct Lease {
     /// Gone only while the lease is being given back.
     pub(super) link: Option<Link>,
     choice: Choice,
-    pub(super) progress: Rc<Progress>,
+    pub(super) progress: Progress,
     /// Whether the connection had served another exchange before.
     pub(super) kept: bool,
+    /// Since when it is out.
+    pub(super) since: Instant,
 }
 
 impl Server {
@@ -175,10 +177,16 @@ impl Choice {
 }
 
 impl Lease {
-    pub(super) fn new(link: Link, choice: Choice, progress: &Rc<Progress>, kept: bool) -> Self {
+    pub(super) fn new(
+        link: Link,
+        choice: Choice,
+        progress: &Progress,
+        kept: bool,
+        since: Instant,
+    ) -> Self {
         choice.count_request();
         choice.server.busy.set(choice.server.busy.get() + 1);
-        Self { link: Some(link), choice, progress: Rc::clone(progress), kept }
+        Self { link: Some(link), choice, progress: progress.clone(), kept, since }
     }
 
     /// Notes that the server has answered.
@@ -186,9 +194,9 @@ impl Lease {
         self.choice.succeeded(upstream);
     }
 
-    /// How long ago the request began its way.
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.progress.began().elapsed()
+    /// How long before this moment the request began its way.
+    pub(crate) fn elapsed_at(&self, moment: std::time::Instant) -> Duration {
+        moment.saturating_duration_since(self.progress.began().into_std())
     }
 
     /// Which server it is.

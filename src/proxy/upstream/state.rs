@@ -5,6 +5,7 @@
 //! answer after one, a connection. What each request counts, each worker counts for itself.
 
 use std::{
+    io, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
@@ -94,6 +95,10 @@ pub(super) struct Line {
     state: AtomicU8,
     /// Whether a byte has come since somebody listens.
     heard: AtomicBool,
+    /// Whether what is sent is to be remembered.
+    remembers: AtomicBool,
+    /// What was sent since then.
+    sent: Mutex<Vec<u8>>,
 }
 
 impl Shared {
@@ -321,8 +326,13 @@ impl Vitals {
         let one_more = |connections: usize| (connections < limit).then(|| connections + 1);
         self.connections.fetch_update(SeqCst, SeqCst, one_more).ok()?;
         let vitals = Arc::clone(self);
-        let (state, heard) = (AtomicU8::new(BUSY), AtomicBool::new(false));
-        Some(Slot(Arc::new(Line { vitals, state, heard })))
+        Some(Slot(Arc::new(Line {
+            vitals,
+            state: AtomicU8::new(BUSY),
+            heard: AtomicBool::new(false),
+            remembers: AtomicBool::new(false),
+            sent: Mutex::default(),
+        })))
     }
 }
 
@@ -341,6 +351,36 @@ impl Line {
     /// A byte has come.
     pub(super) fn hear(&self) {
         self.heard.store(true, Relaxed);
+        self.remembers.store(false, Relaxed);
+    }
+
+    /// From now on remembers what is sent, until the first byte comes.
+    pub(super) fn remember(&self) {
+        let mut sent = lock(&self.sent);
+        sent.clear();
+        sent.shrink_to(REMEMBERED_BYTES);
+        self.remembers.store(true, Relaxed);
+    }
+
+    /// The first `bytes` of these pieces were sent.
+    pub(super) fn note_sent(&self, pieces: &[io::IoSlice<'_>], mut bytes: usize) {
+        if self.remembers.load(Relaxed) {
+            let mut sent = lock(&self.sent);
+            for piece in pieces {
+                let of_it = piece.len().min(bytes);
+                sent.extend_from_slice(&piece[..of_it]);
+                bytes -= of_it;
+            }
+        }
+    }
+
+    /// What was sent since it was to be remembered; nothing where that is no longer so.
+    pub(super) fn take_sent(&self) -> Vec<u8> {
+        if self.remembers.swap(false, Relaxed) {
+            mem::take(&mut lock(&self.sent))
+        } else {
+            Vec::new()
+        }
     }
 
     /// Whether a byte has come.
@@ -373,6 +413,9 @@ impl Drop for Slot {
         vitals.queue.call();
     }
 }
+
+/// So much memory each connection keeps for what is sent on it: the heads of most requests fit.
+const REMEMBERED_BYTES: usize = 2 * 1024;
 
 const BUSY: u8 = 0;
 const SPARE: u8 = 1;

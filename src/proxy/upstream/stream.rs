@@ -45,6 +45,14 @@ impl UpstreamIo {
         Self { stream, deaf: false, slot: None }
     }
 
+    /// Remembers what of these pieces counts as written: whoever sends it again needs what was thrown away, too.
+    fn noted(&self, written: io::Result<usize>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        if let (Ok(bytes), Some(slot)) = (&written, &self.slot) {
+            slot.line().note_sent(pieces, *bytes);
+        }
+        written
+    }
+
     /// Makes of a write that failed because the other side has closed one of `bytes` that succeeded.
     fn tolerate(&mut self, written: io::Result<usize>, bytes: usize) -> io::Result<usize> {
         match written {
@@ -90,11 +98,13 @@ impl AsyncWrite for UpstreamIo {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.deaf {
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        let written = ready!(delegate!(self, io => Pin::new(io).poll_write(context, bytes)));
-        Poll::Ready(self.tolerate(written, bytes.len()))
+        let written = if self.deaf {
+            Ok(bytes.len())
+        } else {
+            let written = ready!(delegate!(self, io => Pin::new(io).poll_write(context, bytes)));
+            self.tolerate(written, bytes.len())
+        };
+        Poll::Ready(self.noted(written, &[io::IoSlice::new(bytes)]))
     }
 
     fn poll_write_vectored(
@@ -102,13 +112,15 @@ impl AsyncWrite for UpstreamIo {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let bytes = || slices.iter().map(|slice| slice.len()).sum();
-        if self.deaf {
-            return Poll::Ready(Ok(bytes()));
-        }
-        let written =
-            ready!(delegate!(self, io => Pin::new(io).poll_write_vectored(context, slices)));
-        Poll::Ready(self.tolerate(written, bytes()))
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        let written = if self.deaf {
+            Ok(bytes)
+        } else {
+            let written =
+                ready!(delegate!(self, io => Pin::new(io).poll_write_vectored(context, slices)));
+            self.tolerate(written, bytes)
+        };
+        Poll::Ready(self.noted(written, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
