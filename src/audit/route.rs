@@ -1,5 +1,8 @@
 //! Route templates (A2): what a path says of the application, without what it says of a person.
 
+use std::{collections::HashSet, sync::LazyLock};
+
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 /// The template of a path: segments that are words of many applications stay, every other one becomes `{id}`, and what
@@ -25,7 +28,7 @@ impl RouteBuffer {
                 self.0.extend_from_slice("…".as_bytes());
                 break;
             }
-            let is_word = segment.len() <= MAX_WORD_BYTES && WORDS.binary_search(&segment).is_ok();
+            let is_word = segment.len() <= MAX_WORD_BYTES && known().contains(segment);
             self.0.extend_from_slice(if is_word { segment } else { "{id}" }.as_bytes());
         }
         if self.0.is_empty() {
@@ -33,6 +36,13 @@ impl RouteBuffer {
         }
         str::from_utf8(&self.0).unwrap_or_default()
     }
+}
+
+/// The words, to be found by their hash.
+fn known() -> &'static HashSet<&'static str, FixedState> {
+    static KNOWN: LazyLock<HashSet<&'static str, FixedState>> =
+        LazyLock::new(|| WORDS.into_iter().collect());
+    &KNOWN
 }
 
 const MAX_WORD_BYTES: usize = 15;

@@ -27,9 +27,7 @@ pub struct Superseded {
 }
 
 /// Slots in one cache line.
-#[derive(Default)]
-#[repr(align(64))]
-struct Bucket([Slot; SLOTS]);
+type Bucket = [Slot; SLOTS];
 
 /// The upper half of a value's hash, and below it the second of uptime at which it is forgotten. Zero is empty: it was
 /// forgotten when the gateway started.
@@ -56,7 +54,8 @@ impl Superseded {
     pub fn new(capacity: usize, seed: u64) -> Self {
         let keys = FixedState::with_seed(seed);
         let wanted = capacity.div_ceil(SLOTS).clamp(1, MAX_BUCKETS);
-        let buckets = (0..wanted.next_power_of_two()).map(|_| Bucket::default()).collect();
+        // Zeroed by the system when it is first touched: a gateway without logins has no memory for it.
+        let buckets = bytemuck::allocation::zeroed_slice_box(wanted.next_power_of_two());
         Self { keys, buckets }
     }
 
@@ -111,7 +110,7 @@ impl Superseded {
         // The lower half chooses the bucket, so the two halves say different things.
         let mask = self.buckets.len().wrapping_sub(1);
         let index = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & mask;
-        let bucket = self.buckets.get(index).map_or(&[][..], |bucket| &bucket.0);
+        let bucket = self.buckets.get(index).map_or(&[][..], |bucket| &bucket[..]);
         (bucket, hash & TAG)
     }
 }

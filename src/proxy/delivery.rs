@@ -4,7 +4,7 @@
 //! Each stream has a task of its own, in which its answer's body says when it has handed a part over. A task that
 //! still waits with that part after `limits.body_timeout` is dropped, which resets its stream and no other.
 
-use std::{cell::Cell, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{cell::Cell, rc::Rc, task::Poll, time::Duration};
 
 use super::body::Patience;
 
@@ -40,11 +40,13 @@ impl Delivery {
 }
 
 /// Carries a stream's task to its end, or drops it when the downstream takes nothing for `timeout`.
-pub(crate) async fn deliver(task: impl Future, timeout: Duration) {
+///
+/// The task is large, and is boxed at once: handed to a runtime as it is, it would be moved ten times.
+pub(crate) fn deliver(task: impl Future, timeout: Duration) -> impl Future<Output = ()> {
     let delivery = Rc::new(Delivery::default());
-    let mut task = pin!(DELIVERY.scope(Rc::clone(&delivery), task));
+    let mut task = Box::pin(DELIVERY.scope(Rc::clone(&delivery), task));
     let mut patience = Patience::new(timeout);
-    std::future::poll_fn(|context| {
+    std::future::poll_fn(move |context| {
         let before = delivery.parts.get();
         if task.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
@@ -54,5 +56,4 @@ pub(crate) async fn deliver(task: impl Future, timeout: Duration) {
         }
         if delivery.waiting.get() { patience.poll_exhausted(context) } else { Poll::Pending }
     })
-    .await;
 }

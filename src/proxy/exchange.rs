@@ -165,6 +165,9 @@ impl Downstream {
         }
         let answer = upstream.send(request, asked.is_some()).await?;
         let Answer { mut response, marks, lease } = answer;
+        if version != Version::HTTP_2 && lease.has_sent_all() {
+            self.activity.note_body_read();
+        }
         let answered = Instant::now();
         worker.metrics.count_upstream_answer(lease.elapsed_at(answered));
         if let Some(followed) = record.as_mut().and_then(Record::followed) {

@@ -1,7 +1,7 @@
 //! The data path: hyper, tokio, rustls. Thread-per-core: what a request touches belongs to one thread.
 //!
 //! - `worker.rs`: listen, accept, adopt a new configuration, drain; `snapshot.rs`: the configuration as workers see it.
-//! - `serving.rs`: one task for each connection.
+//! - `serving.rs`: one task for each connection; `socket.rs`: how its bytes leave.
 //! - `connection/`: what each connection is doing, and who must go.
 //! - `tls/`: certificates by server name.
 //! - `exchange.rs`: one request's journey, as a straight line.
@@ -26,6 +26,7 @@ mod rejection;
 mod request_id;
 mod serving;
 pub(crate) mod snapshot;
+mod socket;
 pub mod tls;
 mod upgrade;
 pub mod upstream;

@@ -26,6 +26,7 @@ use super::{
     exchange::Downstream,
     forward::Origin,
     limits as bounds, redirect,
+    socket::Socket,
     worker::{AFTER_CUT, Permit, Worker},
 };
 use crate::{
@@ -48,7 +49,7 @@ impl Worker {
             let Some(tls) = view.snapshot.tls.clone() else { return };
             (tls, view.limits().handshake_timeout)
         };
-        let mut accept = pin!(tls.accept(stream));
+        let mut accept = pin!(tls.accept(Socket::new(stream)));
         let handshake = obey(&connection, |context, _| accept.as_mut().poll(context));
         let stream = match timeout(handshake_timeout, handshake).await {
             Ok(Ended::Itself(Ok(stream))) => stream,
@@ -143,7 +144,7 @@ fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// Boxed: it is handed about, and waits where nothing else is kept of a connection that rests.
-type DownstreamIo = TokioIo<Watched<Box<tokio_rustls::server::TlsStream<TcpStream>>>>;
+type DownstreamIo = TokioIo<Watched<Box<tokio_rustls::server::TlsStream<Socket<TcpStream>>>>>;
 
 /// Serves a connection, and between its exchanges, where those are far apart, keeps nothing of it but its TLS session.
 async fn serve_http1(mut io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {

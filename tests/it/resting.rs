@@ -52,6 +52,20 @@ async fn a_connection_that_rests_serves_the_next_request_and_rests_again() {
 }
 
 #[tokio::test]
+async fn a_connection_rests_after_a_request_with_a_body() {
+    in_time(async {
+        let (_app, gateway) = gateway("").await;
+        let mut client = gateway.raw().await;
+        let post = "POST / HTTP/1.1\r\nhost: acme.example\r\ncontent-length: 3\r\n\r\nabc";
+        client.send(post).await;
+        client.read_until("hello").await;
+        rests(&gateway).await;
+        get(&mut client).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_head_that_begins_after_a_rest_has_its_time_limit() {
     in_time(async {
         let (_app, gateway) = gateway("head_timeout = \"200ms\"").await;

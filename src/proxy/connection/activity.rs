@@ -62,6 +62,11 @@ impl Activity {
         OpenExchange { activity: Arc::clone(self), outcome: Outcome::GivenUp }
     }
 
+    /// Nothing of the request's body is still on its way. For HTTP/1.1, where there is one request at a time.
+    pub(crate) fn note_body_read(&self) {
+        self.has_body.store(false, Relaxed);
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.open_exchanges.load(Relaxed) == 0
     }

@@ -6,7 +6,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::stream::Stream;
+use super::{super::socket::Socket, stream::Stream};
 use crate::config::ServerAddress;
 
 /// Why a connection could not be opened.
@@ -41,12 +41,14 @@ pub(super) async fn connect(
             let stream = connector.connect(name, stream).await?;
             Ok(Stream::Tls(Box::new(stream)))
         }
-        ServerAddress::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
+        ServerAddress::Unix(path) => {
+            Ok(Stream::Unix(Socket::new(UnixStream::connect(path).await?)))
+        }
     }
 }
 
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+async fn connect_tcp(host: &str, port: u16) -> io::Result<Socket<TcpStream>> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
-    Ok(stream)
+    Ok(Socket::new(stream))
 }

@@ -199,6 +199,11 @@ impl Lease {
         moment.saturating_duration_since(self.progress.began().into_std())
     }
 
+    /// Whether the request has gone upstream whole.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        self.progress.is_done()
+    }
+
     /// Which server it is.
     pub(crate) fn address(&self) -> &ServerAddress {
         &self.choice.server.vitals.address

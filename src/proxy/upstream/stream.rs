@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::state::Slot;
+use super::{super::socket::Socket, state::Slot};
 
 /// The I/O of an upstream connection.
 ///
@@ -29,9 +29,9 @@ pub(super) struct UpstreamIo {
 }
 
 pub(super) enum Stream {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    Unix(UnixStream),
+    Tcp(Socket<TcpStream>),
+    Tls(Box<TlsStream<Socket<TcpStream>>>),
+    Unix(Socket<UnixStream>),
 }
 
 impl UpstreamIo {
