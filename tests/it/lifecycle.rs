@@ -123,6 +123,20 @@ both_versions!(a_stop_lets_open_exchanges_finish_and_accepts_no_new_ones, |http|
 });
 
 #[tokio::test]
+async fn no_memory_is_taken_in_huge_pages() {
+    in_time(async {
+        let app = App::answering(&[]).await;
+        let site = Site::of(&Setup::before(&app));
+        let mut program = site.start();
+        program.https().await;
+        let pid = program.pid().as_raw_nonzero();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        assert!(status.lines().any(|line| line == "THP_enabled:\t0"), "{status}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stop_tells_http_2_to_go_away_and_finishes_its_open_streams() {
     in_time(async {
         let (app, gate) = holding_back().await;
