@@ -1,0 +1,1 @@
+//! Asserts by requests that each target does what is claimed of it.

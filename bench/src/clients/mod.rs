@@ -1,0 +1,1 @@
+//! The loads that wrk and h2load can't be.

@@ -1,0 +1,1 @@
+//! Instruction counts of the pure parts, as callgrind has them.

@@ -1,0 +1,1 @@
+//! wrk and h2load: run, and read.

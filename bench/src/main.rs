@@ -1,0 +1,3 @@
+//! `crumbgate-bench`: what `bench/run` and `bench/gate` call.
+
+fn main() {}

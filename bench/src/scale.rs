@@ -1,0 +1,1 @@
+//! How the gateway's costs grow with tenants, names, connections and workers.

@@ -1,0 +1,1 @@
+//! The applications behind the targets.
