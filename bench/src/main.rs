@@ -1,3 +1,40 @@
 //! `crumbgate-bench`: what `bench/run` and `bench/gate` call.
 
-fn main() {}
+use std::{path::PathBuf, time::Duration};
+
+use crumbgate_bench::{
+    certificate,
+    load::{Http1, Times},
+    targets::{Ground, Target},
+    traffic,
+    upstream::Nginx,
+};
+
+fn main() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let certificate = certificate::make(folder.path())?;
+    let crumbgate = std::env::var("CRUMBGATE_BINARY").map(PathBuf::from)?;
+    let application = Nginx::start(folder.path())?;
+    let ground = Ground::new(folder.path().to_owned(), crumbgate, certificate);
+    let times = Times { warm_up: Duration::from_millis(700), window: Duration::from_secs(3) };
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let mut all = Vec::new();
+    for name in &names {
+        let target = Target::named(name).ok_or_else(|| anyhow::anyhow!("no {name}"))?;
+        all.push((target, target.start(&ground, &application.tcp())?));
+    }
+    for _ in 0..3 {
+        for (target, running) in &all {
+            let load = Http1 { request: traffic::json(8), connections: 32 };
+            let s = load.run(running, &application, times)?;
+            println!(
+                "{target} {:.2} us (user {:.2}) {:.0}/s {} KiB",
+                s.cpu_us(),
+                s.user_us(),
+                s.rate(),
+                s.memory_kib
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,1 +1,138 @@
 //! wrk and h2load: run, and read.
+//!
+//! A figure is taken over a window in the middle of a run: no connection is opened in it, and nothing is cold. How many
+//! requests were completed meanwhile, the application knows.
+
+mod h2load;
+mod wrk;
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+pub use self::{h2load::Http2, wrk::Http1};
+use crate::{
+    process::{LOAD_CORE, Used, pinned},
+    targets::Running,
+    upstream::Nginx,
+};
+
+/// What a target needed in a window under load.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Requests that were completed.
+    pub requests: u64,
+    /// Connections that were opened to the application.
+    pub connections: u64,
+    /// How long the window was.
+    pub took: Duration,
+    /// What the target has used.
+    pub used: Used,
+    /// What it held in memory at the end.
+    pub memory_kib: u64,
+}
+
+impl Sample {
+    /// Microseconds on a core for each request.
+    pub fn cpu_us(&self) -> f64 {
+        per_request_us(self.used.cpu, self.requests)
+    }
+
+    /// The part of it outside the kernel.
+    pub fn user_us(&self) -> f64 {
+        per_request_us(self.used.user, self.requests)
+    }
+
+    /// Requests a second.
+    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+    pub fn rate(&self) -> f64 {
+        self.requests as f64 / self.took.as_secs_f64()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+fn per_request_us(time: Duration, requests: u64) -> f64 {
+    time.as_secs_f64() * 1e6 / requests as f64
+}
+
+/// How long a load runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Before the window.
+    pub warm_up: Duration,
+    /// The window.
+    pub window: Duration,
+}
+
+impl Times {
+    /// What the load has to be told: it goes on a little behind the window.
+    fn whole_s(&self) -> u64 {
+        (self.warm_up + self.window + Duration::from_millis(1300)).as_secs()
+    }
+}
+
+/// Puts a target under load by `command`, and looks at it in the window; then hands on what the command printed.
+fn sample(
+    mut command: Command,
+    target: &Running,
+    application: &Nginx,
+    times: Times,
+) -> Result<(Sample, String)> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().with_context(|| format!("can't start {command:?}"))?;
+    let child = Load(Some(child));
+    thread::sleep(times.warm_up);
+    let (begun, counted, used) = (Instant::now(), application.counts()?, target.process.used()?);
+    thread::sleep(times.window);
+    let (took, then) = (begun.elapsed(), application.counts()?);
+    let used = target.process.used()?.since(used);
+    let memory_kib = target.process.memory_kib()?;
+    let counted = then.since(counted)?;
+    let printed = child.finish()?;
+    let (requests, connections) = (counted.requests, counted.connections);
+    Ok((Sample { requests, connections, took, used, memory_kib }, printed))
+}
+
+/// A program that makes load; it does not outlive what reads it.
+struct Load(Option<Child>);
+
+impl Load {
+    fn finish(mut self) -> Result<String> {
+        let child = self.0.take().context("it is there until it is finished")?;
+        let output = child.wait_with_output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("it failed: {}\n{printed}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(printed)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn load_program(name: &str) -> Command {
+    pinned(&LOAD_CORE.to_string(), Path::new(name))
+}
+
+/// Fails where the load kept opening connections to the application: a target has to keep them.
+fn check_kept(sample: &Sample) -> Result<()> {
+    let (connections, requests) = (sample.connections, sample.requests);
+    ensure!(
+        connections * 100 <= requests,
+        "{connections} connections were opened to the application for {requests} requests"
+    );
+    Ok(())
+}

@@ -1,1 +1,157 @@
 //! What is measured: the gateway and its peers, with the configuration of each.
+//!
+//! A target is started before an application ([`Place`]) and then is a process with an address. What the peers are told is
+//! in `bench/peers`, as their own files.
+
+mod crumbgate;
+mod haproxy;
+mod nginx;
+
+use std::{
+    fmt, fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+pub use self::crumbgate::{Setup, Switch};
+use crate::{certificate::Certificate, process::Process, upstream::Place};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Target {
+    /// The gateway, with everything on, or with one thing switched.
+    Crumbgate(Switch),
+    /// HAProxy, which leaves cookies alone.
+    HaproxyPlain,
+    /// HAProxy, doing the policy with its own rules.
+    HaproxyPolicy,
+    /// nginx, doing the policy with its Lua module.
+    NginxLua,
+    /// nginx, doing the policy with its JavaScript module.
+    NginxNjs,
+    /// nginx, which leaves cookies alone.
+    NginxPlain,
+}
+
+impl Target {
+    /// The gateway and every peer.
+    pub const ALL: [Self; 6] = [
+        Self::Crumbgate(Switch::None),
+        Self::HaproxyPlain,
+        Self::NginxPlain,
+        Self::HaproxyPolicy,
+        Self::NginxLua,
+        Self::NginxNjs,
+    ];
+
+    /// Whether it does the policy.
+    pub fn does_policy(self) -> bool {
+        match self {
+            Self::Crumbgate(_) | Self::HaproxyPolicy | Self::NginxLua | Self::NginxNjs => true,
+            Self::HaproxyPlain | Self::NginxPlain => false,
+        }
+    }
+
+    /// Whether it is the gateway, however switched.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Crumbgate(_))
+    }
+
+    /// The target of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let switched = Switch::ALL.into_iter().map(Self::Crumbgate);
+        Self::ALL.into_iter().chain(switched).find(|target| target.to_string() == name)
+    }
+
+    /// Starts it with its files in a folder of its own below `run.folder`, and waits until it listens.
+    pub fn start(self, run: &Ground, application: &Place) -> Result<Running> {
+        let folder = run.folder.join(format!("{self}-{}", run.next_number()));
+        fs::create_dir(&folder)?;
+        let started = match self {
+            Self::Crumbgate(switch) => {
+                Setup { switch, ..Setup::default() }.start(run, &folder, application)
+            }
+            Self::HaproxyPlain | Self::HaproxyPolicy => {
+                haproxy::start(self == Self::HaproxyPolicy, run, &folder, application)
+            }
+            Self::NginxLua => nginx::start(nginx::LUA, run, &folder, application),
+            Self::NginxNjs => nginx::start(nginx::NJS, run, &folder, application),
+            Self::NginxPlain => nginx::start(nginx::PLAIN, run, &folder, application),
+        };
+        started.with_context(|| format!("{self} does not start"))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crumbgate(Switch::None) => f.write_str("crumbgate"),
+            Self::Crumbgate(switch) => write!(f, "crumbgate-{}", switch.name()),
+            Self::HaproxyPlain => f.write_str("haproxy-plain"),
+            Self::HaproxyPolicy => f.write_str("haproxy-policy"),
+            Self::NginxLua => f.write_str("nginx-lua"),
+            Self::NginxNjs => f.write_str("nginx-njs"),
+            Self::NginxPlain => f.write_str("nginx-plain"),
+        }
+    }
+}
+
+/// What all targets of a run share.
+#[derive(Debug)]
+pub struct Ground {
+    /// Where they have their files.
+    pub folder: PathBuf,
+    /// The gateway's program.
+    pub crumbgate: PathBuf,
+    /// What they show.
+    pub certificate: Certificate,
+    numbers: std::cell::Cell<u32>,
+}
+
+impl Ground {
+    /// Files go below `folder`, which is there.
+    pub fn new(folder: PathBuf, crumbgate: PathBuf, certificate: Certificate) -> Self {
+        Self { folder, crumbgate, certificate, numbers: std::cell::Cell::new(0) }
+    }
+
+    fn next_number(&self) -> u32 {
+        self.numbers.replace(self.numbers.get() + 1)
+    }
+}
+
+/// A target that serves.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens, with TLS.
+    pub address: SocketAddr,
+    /// Its processes.
+    pub process: Process,
+}
+
+/// How many connections a target may have from outside.
+pub const CONNECTIONS: u32 = 19_000;
+
+/// Replaces each `@NAME@` of a template.
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    values
+        .iter()
+        .fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
+}
+
+/// An address of which nobody listens at this moment, for programs that can't tell which one the system gave them.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Starts a peer that listens on `address`, and waits until it does.
+fn start_peer(
+    command: &mut std::process::Command,
+    folder: &Path,
+    address: SocketAddr,
+) -> Result<Running> {
+    let mut process = Process::start(command, &folder.join("log"))?;
+    process.wait_for("its listener", |_| TcpStream::connect(address).ok())?;
+    Ok(Running { address, process })
+}

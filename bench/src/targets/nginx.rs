@@ -1,0 +1,68 @@
+//! nginx: a master and one worker.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+
+use super::{CONNECTIONS, Ground, Running, fill, free_address, start_peer};
+use crate::{
+    process::{PROXY_CORE, pinned},
+    upstream::Place,
+};
+
+/// How it does the policy: what of its configuration follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// The modules that are loaded.
+    modules: &'static str,
+    /// What stands in `http`.
+    before: &'static str,
+    /// What stands in `location`.
+    rules: &'static str,
+    /// A script beside the configuration, and its name.
+    script: (&'static str, &'static str),
+}
+
+/// Leaves cookies alone.
+pub(super) const PLAIN: Rules = Rules { modules: "", before: "", rules: "", script: ("none", "") };
+
+/// Does the policy with Lua.
+pub(super) const LUA: Rules = PLAIN;
+
+/// Does the policy with JavaScript.
+pub(super) const NJS: Rules = PLAIN;
+
+/// Starts it with a configuration in this folder.
+pub(super) fn start(
+    rules: Rules,
+    run: &Ground,
+    folder: &Path,
+    application: &Place,
+) -> Result<Running> {
+    let address = free_address()?;
+    let server = match application {
+        Place::Tcp(address) => address.to_string(),
+        Place::Unix(path) => format!("unix:{}", path.display()),
+    };
+    fs::write(folder.join(rules.script.0), rules.script.1)?;
+    let written = fill(
+        include_str!("../../peers/nginx.conf"),
+        &[
+            ("MODULES", rules.modules),
+            ("BEFORE", rules.before),
+            ("RULES", rules.rules),
+            ("FOLDER", &folder.display().to_string()),
+            // Each request needs a second one, to the application.
+            ("SLOTS", &(CONNECTIONS + 2_000).to_string()),
+            ("ADDRESS", &address.to_string()),
+            ("CHAIN", &run.certificate.chain.display().to_string()),
+            ("KEY", &run.certificate.key.display().to_string()),
+            ("SERVER", &server),
+        ],
+    );
+    let config = folder.join("nginx.conf");
+    fs::write(&config, written)?;
+    let mut command = pinned(&PROXY_CORE.to_string(), Path::new("nginx"));
+    command.arg("-c").arg(&config).arg("-p").arg(folder);
+    start_peer(&mut command, folder, address)
+}

@@ -1,1 +1,0 @@
-//! The applications behind the targets.

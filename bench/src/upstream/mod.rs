@@ -1,0 +1,23 @@
+//! The applications behind the targets.
+//!
+//! [`Nginx`] serves the loads: it is fast, and no target of ours. [`Scripted`] serves the checks: it shows the bytes of
+//! each head that reached it.
+
+mod nginx;
+mod scripted;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+pub use self::{
+    nginx::{Counts, Nginx},
+    scripted::{Scripted, Seen},
+};
+
+/// Where an application listens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// A TCP port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
