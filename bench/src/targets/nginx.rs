@@ -27,10 +27,27 @@ pub(super) struct Rules {
 pub(super) const PLAIN: Rules = Rules { modules: "", before: "", rules: "", script: ("none", "") };
 
 /// Does the policy with Lua.
-pub(super) const LUA: Rules = PLAIN;
+pub(super) const LUA: Rules = Rules {
+    modules: "load_module modules/ndk_http_module.so;
+load_module modules/ngx_http_lua_module.so;",
+    before: "    lua_package_path \"@FOLDER@/?.lua;;\";
+    init_by_lua_block { policy = require \"policy\" }",
+    rules: "            set_by_lua_block $kept_cookies { return policy.request(ngx.var.http_cookie) }
+            proxy_set_header Cookie $kept_cookies;
+            header_filter_by_lua_block { policy.response() }",
+    script: ("policy.lua", include_str!("../../peers/nginx-lua.lua")),
+};
 
 /// Does the policy with JavaScript.
-pub(super) const NJS: Rules = PLAIN;
+pub(super) const NJS: Rules = Rules {
+    modules: "load_module modules/ngx_http_js_module.so;",
+    before: "    js_path @FOLDER@;
+    js_import policy from policy.js;
+    js_set $kept_cookies policy.request;",
+    rules: "            proxy_set_header Cookie $kept_cookies;
+            js_header_filter policy.response;",
+    script: ("policy.js", include_str!("../../peers/nginx-njs.js")),
+};
 
 /// Starts it with a configuration in this folder.
 pub(super) fn start(
