@@ -1,0 +1,112 @@
+//! As many requests as a target takes, each different if need be, over many more connections than are busy at once.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use futures_util::future;
+use rustls::client::Resumption;
+
+use super::{
+    Endpoint, Request,
+    crowd::{GRACE, Tally, open_all, within},
+    http1::{Buffer, exchange},
+    tls::{Connector, Stream},
+};
+
+/// What a target has done.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// How many requests were answered with a success.
+    pub requests: u64,
+    /// How many were not.
+    pub errors: u64,
+    /// What went wrong first.
+    pub first_error: Option<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// When a closed load ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// After that many requests.
+    Requests(u64),
+    /// After that time.
+    Time(Duration),
+}
+
+/// Open connections.
+pub struct Closed {
+    connector: Connector,
+    streams: RefCell<VecDeque<Stream>>,
+}
+
+impl Closed {
+    /// Opens that many connections, each of which has had an answer to the request.
+    pub async fn open(
+        endpoint: &Endpoint,
+        first: &Request,
+        connections: usize,
+    ) -> anyhow::Result<Self> {
+        let connector = Connector::new(endpoint, Resumption::disabled())?;
+        let request = first.to_bytes(connector.host());
+        let first = async |stream: &mut Stream, buffer: &mut Buffer| {
+            exchange(stream, &request, buffer).await
+        };
+        let streams = open_all(&connector, connections, first).await?.into();
+        Ok(Self { connector, streams: RefCell::new(streams) })
+    }
+
+    /// Keeps `in_flight` requests under way, each on the connection that has been free for longest. `write` appends the
+    /// next request to an empty vector.
+    pub async fn run(
+        &self,
+        in_flight: usize,
+        until: Until,
+        write: impl FnMut(&mut Vec<u8>),
+    ) -> anyhow::Result<Answers> {
+        let begin = Instant::now();
+        let (last, time) = match until {
+            Until::Requests(requests) => (requests, LONGEST),
+            Until::Time(time) => (u64::MAX, time),
+        };
+        let (write, begun, tally) = (RefCell::new(write), RefCell::new(0), Tally::default());
+        let next = |request: &mut Vec<u8>| {
+            let mut begun = begun.borrow_mut();
+            if *begun >= last || begin.elapsed() >= time {
+                return false;
+            }
+            *begun += 1;
+            request.clear();
+            write.borrow_mut()(request);
+            true
+        };
+        let all = future::join_all((0..in_flight).map(|_| self.repeat(&next, &tally)));
+        within(time + GRACE, all).await?;
+        let Tally { done, errors, first_error } = tally;
+        let (requests, errors) = (done.get(), errors.get());
+        let first_error = first_error.into_inner();
+        Ok(Answers { requests, errors, first_error, elapsed: begin.elapsed() })
+    }
+
+    async fn repeat(&self, next: &impl Fn(&mut Vec<u8>) -> bool, tally: &Tally) {
+        let (mut request, mut buffer) = (Vec::new(), Buffer::new());
+        while next(&mut request) {
+            let Some(mut stream) = self.streams.borrow_mut().pop_front() else { return };
+            if tally.note(exchange(&mut stream, &request, &mut buffer).await).is_none() {
+                buffer = Buffer::new();
+                match self.connector.connect().await {
+                    Ok(new) => stream = new,
+                    Err(_) => return,
+                }
+            }
+            self.streams.borrow_mut().push_back(stream);
+        }
+    }
+}
+
+/// How long a load may take that ends after some number of requests.
+const LONGEST: Duration = Duration::from_secs(600);
