@@ -9,6 +9,7 @@ pub mod clients;
 pub mod counts;
 pub mod load;
 pub mod picture;
+pub mod probe;
 pub mod process;
 pub mod report;
 pub mod scale;

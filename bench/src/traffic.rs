@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+use crate::clients::{self, paths};
+
 /// The domain whose hosts are the tenants.
 pub const DOMAIN: &str = "bench.example";
 
@@ -21,9 +23,6 @@ pub const PAGE_UNDECLARED: usize = 5;
 
 /// Bytes of the page.
 pub const PAGE_BYTES: usize = 8192;
-
-/// Bytes of a body of the loads that measure bytes.
-pub const LARGE_BYTES: usize = 1 << 20;
 
 /// What the application answers, under one path.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,14 +46,31 @@ pub struct Request {
     pub fields: Vec<(&'static str, String)>,
 }
 
+impl Request {
+    /// As the clients want it, for [`HOST`].
+    pub fn to_client(&self) -> clients::Request {
+        let fields = self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        clients::Request {
+            method: "GET".into(),
+            path: self.path.clone(),
+            headers: fields.collect(),
+        }
+    }
+}
+
 /// Small JSON of an API with so many undeclared cookies each way. The application sets the declared ones, too.
 pub fn json(undeclared: usize) -> Request {
     request(json_path(undeclared), "application/json", undeclared)
 }
 
 /// Small JSON of an API where the application sets no cookie at all: the gateway renews the session and its token.
+///
+/// It comes from another browser: what the application has replaced in one answer is not renewed in the next.
 pub fn renewal() -> Request {
-    request(RENEWAL_PATH.into(), "application/json", PAGE_UNDECLARED)
+    let mut renewal = without_cookies(json(0));
+    renewal.path = RENEWAL_PATH.into();
+    renewal.fields.push(("cookie", cookies_of_browser(2, PAGE_UNDECLARED)));
+    renewal
 }
 
 /// A page of 8 KiB: 8 `Set-Cookie` fields, of which 5 are undeclared, and as many undeclared cookies sent.
@@ -70,9 +86,15 @@ pub fn navigation() -> Request {
     request(PAGE_PATH.into(), accept, PAGE_UNDECLARED)
 }
 
-/// A request with no cookie, for the loads that measure something else.
-pub fn bare(path: &str) -> Request {
-    Request { path: path.into(), fields: vec![("accept", "*/*".into())] }
+/// A few bytes that are no API's, with cookies.
+pub fn tiny() -> Request {
+    request(paths::TINY.into(), "*/*", PAGE_UNDECLARED)
+}
+
+/// The same request without cookies.
+pub fn without_cookies(mut request: Request) -> Request {
+    request.fields.retain(|(name, _)| *name != "cookie");
+    request
 }
 
 /// All that the application answers.
@@ -98,15 +120,25 @@ pub fn answers() -> Vec<Answer> {
         set_cookies: set_cookies(PAGE_UNDECLARED),
         body: page_body(),
     });
+    answers.push(Answer {
+        path: paths::TINY.into(),
+        content_type: "text/plain",
+        set_cookies: Vec::new(),
+        body: "ok\n".into(),
+    });
     answers
 }
 
 /// The `Cookie` field with all declared cookies and so many undeclared ones, in a browser's order: by age.
 pub fn cookie_field(undeclared: usize) -> String {
+    cookies_of_browser(1, undeclared)
+}
+
+fn cookies_of_browser(browser: u64, undeclared: usize) -> String {
     let [token, session, visited] = DECLARED;
     let mut pairs = vec![
-        format!("{token}={}", sealed(1)),
-        format!("{session}={}", sealed(2)),
+        format!("{token}={}", sealed(browser * 10)),
+        format!("{session}={}", sealed(browser * 10 + 1)),
         format!("{visited}=1"),
     ];
     for (index, pair) in undeclared_pairs().into_iter().take(undeclared).enumerate() {
@@ -114,11 +146,6 @@ pub fn cookie_field(undeclared: usize) -> String {
         pairs.insert((index * 2).min(pairs.len()), pair);
     }
     pairs.join("; ")
-}
-
-/// The pairs of [`cookie_field`] that are declared.
-pub fn declared_pairs() -> Vec<String> {
-    cookie_field(0).split("; ").map(str::to_owned).collect()
 }
 
 const RENEWAL_PATH: &str = "/api/renewal";
@@ -217,7 +244,7 @@ mod tests {
         assert!((1000..1200).contains(&cookie_field(8).len()), "{}", cookie_field(8).len());
         for answer in answers() {
             let body = answer.body.len();
-            assert!(body == PAGE_BYTES || (150..180).contains(&body), "{body}");
+            assert!([3, PAGE_BYTES].contains(&body) || (150..180).contains(&body), "{body}");
         }
     }
 

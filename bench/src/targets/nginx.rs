@@ -28,11 +28,12 @@ pub(super) const PLAIN: Rules = Rules { modules: "", before: "", rules: "", scri
 
 /// Does the policy with Lua.
 pub(super) const LUA: Rules = Rules {
-    modules: "load_module modules/ndk_http_module.so;
-load_module modules/ngx_http_lua_module.so;",
+    modules: "load_module /usr/lib/nginx/modules/ndk_http_module.so;
+load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;",
     before: "    lua_package_path \"@FOLDER@/?.lua;;\";
     init_by_lua_block { policy = require \"policy\" }",
-    rules: "            set_by_lua_block $kept_cookies { return policy.request(ngx.var.http_cookie) }
+    rules:
+        "            set_by_lua_block $kept_cookies { return policy.request(ngx.var.http_cookie) }
             proxy_set_header Cookie $kept_cookies;
             header_filter_by_lua_block { policy.response() }",
     script: ("policy.lua", include_str!("../../peers/nginx-lua.lua")),
@@ -40,7 +41,7 @@ load_module modules/ngx_http_lua_module.so;",
 
 /// Does the policy with JavaScript.
 pub(super) const NJS: Rules = Rules {
-    modules: "load_module modules/ngx_http_js_module.so;",
+    modules: "load_module /usr/lib/nginx/modules/ngx_http_js_module.so;",
     before: "    js_path @FOLDER@;
     js_import policy from policy.js;
     js_set $kept_cookies policy.request;",
