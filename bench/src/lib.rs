@@ -3,6 +3,7 @@
 //! `bench/run` is the command; [`suite`] is what it does, from targets to figures. Every figure comes from a real proxy
 //! that runs as a process of its own, pinned to a core of its own, and from what the kernel says it has used.
 
+pub mod about;
 pub mod certificate;
 pub mod checks;
 pub mod clients;
@@ -12,6 +13,7 @@ pub mod picture;
 pub mod probe;
 pub mod process;
 pub mod report;
+pub mod results;
 pub mod scale;
 pub mod suite;
 pub mod syscalls;

@@ -1,55 +1,117 @@
 //! `crumbgate-bench`: what `bench/run` and `bench/gate` call.
 
-use std::{path::PathBuf, time::Duration};
-
-use crumbgate_bench::{
-    certificate, checks,
-    clients::Endpoint,
-    load::{Http1, Http2, Times},
-    targets::{Ground, Target},
-    traffic,
-    upstream::{Nginx, Scripted},
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
-fn main() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let certificate = certificate::make(folder.path())?;
-    let crumbgate = std::env::var("CRUMBGATE_BINARY").map(PathBuf::from)?;
-    let application = Nginx::start(folder.path())?;
-    let ground = Ground::new(folder.path().to_owned(), crumbgate, certificate);
-    let times = Times { warm_up: Duration::from_millis(700), window: Duration::from_secs(3) };
-    let names: Vec<String> = std::env::args().skip(1).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let scripted = runtime.block_on(Scripted::start(folder.path()))?;
-    let mut all = Vec::new();
-    for name in &names {
-        let target = Target::named(name).ok_or_else(|| anyhow::anyhow!("no {name}"))?;
-        let checked = target.start(&ground, &scripted.tcp())?;
-        let endpoint = Endpoint {
-            address: checked.address,
-            server_name: traffic::HOST.into(),
-            roots: vec![ground.certificate.root.clone()],
-        };
-        runtime.block_on(checks::check(target, &endpoint, &scripted))?;
-        println!("{target} does what is claimed of it");
-        all.push((target, target.start(&ground, &application.tcp())?));
-    }
-    for _ in 0..3 {
-        for (target, running) in &all {
-            let load = Http1 { request: traffic::json(8), connections: 32 };
-            let s = load.run(running, &application, times)?;
-            let load = Http2 { request: traffic::json(8), connections: 16, streams: 10 };
-            let t = load.run(running, &application, times)?;
-            println!(
-                "{target} {:.2} us (user {:.2}) {:.0}/s {} KiB; h2 {:.2} us {:.0}/s",
-                s.cpu_us(),
-                s.user_us(),
-                s.rate(),
-                s.memory_kib,
-                t.cpu_us(),
-                t.rate()
-            );
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use crumbgate_bench::{
+    certificate,
+    load::Times,
+    report,
+    suite::{self, Plan},
+    targets::{Ground, Target},
+    upstream,
+};
+
+/// Measures Crumbgate against HAProxy and nginx.
+#[derive(Debug, Parser)]
+#[command(max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check every target, measure, and print the report
+    Run(Wanted),
+    /// Serve large bodies and WebSockets, as an application does
+    Upstream {
+        /// The TCP address
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// A Unix socket, too
+        #[arg(long)]
+        unix: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Wanted {
+    /// How often each target has its turn under each load
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// How many seconds a turn is measured
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Only the loads whose names begin so: h1, h2-json, latency, …
+    #[arg(long, num_args = 1.., value_name = "NAME")]
+    only: Vec<String>,
+    /// Only these targets: crumbgate, haproxy-plain, …
+    #[arg(long, num_args = 1.., value_name = "NAME", value_parser = target)]
+    targets: Vec<Target>,
+    /// Two short rounds: to see that everything works
+    #[arg(long)]
+    quick: bool,
+    /// How many connections are idle at once
+    #[arg(long, default_value_t = 10_000)]
+    idle_connections: usize,
+    /// The gateway's program
+    #[arg(long, default_value = "target/release/crumbgate")]
+    crumbgate: PathBuf,
+    /// The folder for report.md and results.json
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+}
+
+impl Wanted {
+    fn plan(&self) -> Plan {
+        let quick = Times { warm_up: Duration::from_millis(300), window: Duration::from_secs(1) };
+        let window = Duration::from_secs_f64(self.seconds.clamp(0.2, 600.0));
+        let thorough = Times { warm_up: Duration::from_millis(700), window };
+        Plan {
+            rounds: if self.quick { 2 } else { self.rounds },
+            times: if self.quick { quick } else { thorough },
+            only: self.only.clone(),
+            targets: if self.targets.is_empty() {
+                Target::ALL.into()
+            } else {
+                self.targets.clone()
+            },
+            idle_connections: self.idle_connections,
         }
     }
-    Ok(())
+}
+
+fn target(name: &str) -> Result<Target> {
+    Target::named(name).with_context(|| {
+        let names = Target::ALL.map(|target| target.to_string());
+        format!("there are {}", names.join(", "))
+    })
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Run(wanted) => {
+            let folder = tempfile::tempdir()?;
+            let results = suite::run(&wanted.plan(), &ground(folder.path(), &wanted.crumbgate)?)?;
+            print!("{}", report::write(&results, &wanted.out)?);
+            Ok(())
+        }
+        Command::Upstream { listen, unix } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(upstream::serve(listen, unix))
+        }
+    }
+}
+
+/// Where everything of this run is, in a folder that ends with it.
+fn ground(folder: &Path, crumbgate: &Path) -> Result<Ground> {
+    let crumbgate = crumbgate.canonicalize();
+    let crumbgate = crumbgate.context("the gateway is not built: see bench/run")?;
+    Ok(Ground::new(folder.to_owned(), crumbgate, certificate::make(folder)?))
 }

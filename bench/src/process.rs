@@ -145,6 +145,32 @@ fn signal(id: u32, signal: Signal) {
     }
 }
 
+/// What a core has done since the machine started.
+#[derive(Clone, Copy, Debug)]
+pub struct Core {
+    /// Time that programs had it, and the kernel for them.
+    pub busy: Duration,
+    /// Time that the machine below gave to others.
+    pub stolen: Duration,
+}
+
+impl Core {
+    /// Looks at a core.
+    pub fn read(number: u32) -> Result<Self> {
+        let text = fs::read_to_string("/proc/stat").context("can't read /proc/stat")?;
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("cpu{number} ")));
+        let numbers = line.with_context(|| format!("there is no core {number}"))?;
+        let numbers: Vec<u64> =
+            numbers.split(' ').map(str::parse).collect::<Result<_, _>>().context("/proc/stat")?;
+        let [user, nice, system, _idle, _waiting, interrupts, soft, stolen, ..] = numbers[..]
+        else {
+            bail!("/proc/stat has too few numbers");
+        };
+        let busy = ticks(user + nice + system + interrupts + soft);
+        Ok(Self { busy, stolen: ticks(stolen) })
+    }
+}
+
 /// A process and all below it.
 fn tree(root: u32) -> Result<Vec<u32>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();

@@ -4,20 +4,25 @@
 //! requests were completed meanwhile, the application knows.
 
 mod h2load;
+mod watch;
 mod wrk;
 
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 
-pub use self::{h2load::Http2, wrk::Http1};
+pub use self::{
+    h2load::Http2,
+    watch::{Watch, Window},
+    wrk::Http1,
+};
 use crate::{
-    process::{LOAD_CORE, Used, pinned},
+    process::{LOAD_CORE, pinned},
     targets::Running,
     upstream::Nginx,
 };
@@ -29,35 +34,8 @@ pub struct Sample {
     pub requests: u64,
     /// Connections that were opened to the application.
     pub connections: u64,
-    /// How long the window was.
-    pub took: Duration,
-    /// What the target has used.
-    pub used: Used,
-    /// What it held in memory at the end.
-    pub memory_kib: u64,
-}
-
-impl Sample {
-    /// Microseconds on a core for each request.
-    pub fn cpu_us(&self) -> f64 {
-        per_request_us(self.used.cpu, self.requests)
-    }
-
-    /// The part of it outside the kernel.
-    pub fn user_us(&self) -> f64 {
-        per_request_us(self.used.user, self.requests)
-    }
-
-    /// Requests a second.
-    #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
-    pub fn rate(&self) -> f64 {
-        self.requests as f64 / self.took.as_secs_f64()
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
-fn per_request_us(time: Duration, requests: u64) -> f64 {
-    time.as_secs_f64() * 1e6 / requests as f64
+    /// What happened meanwhile.
+    pub window: Window,
 }
 
 /// How long a load runs.
@@ -85,17 +63,14 @@ fn sample(
 ) -> Result<(Sample, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().with_context(|| format!("can't start {command:?}"))?;
-    let child = Load(Some(child));
+    let load = Load(Some(child));
     thread::sleep(times.warm_up);
-    let (begun, counted, used) = (Instant::now(), application.counts()?, target.process.used()?);
+    let (counted, watch) = (application.counts()?, Watch::start(&target.process)?);
     thread::sleep(times.window);
-    let (took, then) = (begun.elapsed(), application.counts()?);
-    let used = target.process.used()?.since(used);
-    let memory_kib = target.process.memory_kib()?;
+    let (window, then) = (watch.stop()?, application.counts()?);
     let counted = then.since(counted)?;
-    let printed = child.finish()?;
-    let (requests, connections) = (counted.requests, counted.connections);
-    Ok((Sample { requests, connections, took, used, memory_kib }, printed))
+    let printed = load.finish()?;
+    Ok((Sample { requests: counted.requests, connections: counted.connections, window }, printed))
 }
 
 /// A program that makes load; it does not outlive what reads it.

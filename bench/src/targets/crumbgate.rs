@@ -4,9 +4,9 @@ use std::{env, fmt::Write as _, fs, net::SocketAddr, path::Path};
 
 use anyhow::Result;
 
-use super::{CONNECTIONS, Ground, Running, fill};
+use super::{CONNECTIONS, Ground, Running, fill, free_address};
 use crate::{
-    process::{PROXY_CORE, Process, pinned},
+    process::{PROXY_CORE, pinned},
     traffic::DOMAIN,
     upstream::Place,
 };
@@ -98,10 +98,11 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Starts it with its files in this folder, and waits until it listens.
-    pub fn start(&self, run: &Ground, folder: &Path, application: &Place) -> Result<Running> {
+    /// Starts it with its files in this folder. It may not listen yet.
+    pub fn launch(&self, run: &Ground, folder: &Path, application: &Place) -> Result<Running> {
+        let address = free_address()?;
         let config = folder.join("config.toml");
-        fs::write(&config, self.written(run, application))?;
+        fs::write(&config, self.written(run, address, application))?;
         let mut command = pinned(&self.cores, &run.crumbgate);
         command.current_dir(folder).args(["run", "--config"]).arg(&config);
         command.env("NO_COLOR", "1").env_remove("RUST_LOG");
@@ -111,12 +112,10 @@ impl Setup {
                 command.env_remove(name);
             }
         }
-        let mut process = Process::start(&mut command, &folder.join("log"))?;
-        let address = process.wait_for("its listener", listener)?;
-        Ok(Running { address, process })
+        Running::launch(&mut command, folder, address)
     }
 
-    fn written(&self, run: &Ground, application: &Place) -> String {
+    fn written(&self, run: &Ground, address: SocketAddr, application: &Place) -> String {
         let server = match application {
             Place::Tcp(address) => format!("http://{address}"),
             Place::Unix(path) => format!("unix:{}", path.display()),
@@ -127,6 +126,7 @@ impl Setup {
         let mut text = fill(
             include_str!("../../peers/crumbgate.toml"),
             &[
+                ("ADDRESS", &address.to_string()),
                 ("WORKERS", &self.workers.to_string()),
                 ("CHAIN", &run.certificate.chain.display().to_string()),
                 ("KEY", &run.certificate.key.display().to_string()),
@@ -160,9 +160,3 @@ name = \"visitedMapBuilder\"
 lifetime = \"3w\"
 http_only = false
 ";
-
-fn listener(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("listening for https address=")?;
-    let (address, _) = rest.split_once('\n')?;
-    address.split_whitespace().next()?.parse().ok()
-}

@@ -4,14 +4,21 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 
-use super::{CONNECTIONS, Ground, Running, fill, free_address, start_peer};
+use super::{CONNECTIONS, Ground, Running, fill, free_address};
 use crate::{
     process::{PROXY_CORE, pinned},
     upstream::Place,
 };
 
-pub(super) fn start(
-    policy: bool,
+/// Leaves cookies alone.
+pub(super) const PLAIN: &str = "";
+
+/// Does the policy with rules of its own.
+pub(super) const POLICY: &str = include_str!("../../peers/haproxy-policy.cfg");
+
+/// Starts it with its files in this folder. It may not listen yet.
+pub(super) fn launch(
+    rules: &str,
     run: &Ground,
     folder: &Path,
     application: &Place,
@@ -21,7 +28,6 @@ pub(super) fn start(
         Place::Tcp(address) => address.to_string(),
         Place::Unix(path) => format!("unix@{}", path.display()),
     };
-    let rules = if policy { include_str!("../../peers/haproxy-policy.cfg") } else { "" };
     let written = fill(
         include_str!("../../peers/haproxy.cfg"),
         &[
@@ -37,5 +43,5 @@ pub(super) fn start(
     fs::write(&config, written)?;
     let mut command = pinned(&PROXY_CORE.to_string(), Path::new("haproxy"));
     command.arg("-db").arg("-f").arg(&config);
-    start_peer(&mut command, folder, address)
+    Running::launch(&mut command, folder, address)
 }

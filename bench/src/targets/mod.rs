@@ -11,12 +11,15 @@ use std::{
     fmt, fs,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context, Result};
 
 pub use self::crumbgate::{Setup, Switch};
-use crate::{certificate::Certificate, process::Process, upstream::Place};
+use crate::{
+    certificate::Certificate, clients::Endpoint, process::Process, traffic::HOST, upstream::Place,
+};
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -65,22 +68,26 @@ impl Target {
         Self::ALL.into_iter().chain(switched).find(|target| target.to_string() == name)
     }
 
-    /// Starts it with its files in a folder of its own below `run.folder`, and waits until it listens.
+    /// Starts it with its files in a folder of its own, and waits until it listens.
     pub fn start(self, run: &Ground, application: &Place) -> Result<Running> {
-        let folder = run.folder.join(format!("{self}-{}", run.next_number()));
-        fs::create_dir(&folder)?;
-        let started = match self {
+        let mut running = self.launch(run, application)?;
+        running.wait().with_context(|| format!("{self} does not start"))?;
+        Ok(running)
+    }
+
+    /// Starts it with its files in a folder of its own. It may not listen yet.
+    pub fn launch(self, run: &Ground, application: &Place) -> Result<Running> {
+        let folder = run.new_folder(&self.to_string())?;
+        match self {
             Self::Crumbgate(switch) => {
-                Setup { switch, ..Setup::default() }.start(run, &folder, application)
+                Setup { switch, ..Setup::default() }.launch(run, &folder, application)
             }
-            Self::HaproxyPlain | Self::HaproxyPolicy => {
-                haproxy::start(self == Self::HaproxyPolicy, run, &folder, application)
-            }
-            Self::NginxLua => nginx::start(nginx::LUA, run, &folder, application),
-            Self::NginxNjs => nginx::start(nginx::NJS, run, &folder, application),
-            Self::NginxPlain => nginx::start(nginx::PLAIN, run, &folder, application),
-        };
-        started.with_context(|| format!("{self} does not start"))
+            Self::HaproxyPlain => haproxy::launch(haproxy::PLAIN, run, &folder, application),
+            Self::HaproxyPolicy => haproxy::launch(haproxy::POLICY, run, &folder, application),
+            Self::NginxLua => nginx::launch(nginx::LUA, run, &folder, application),
+            Self::NginxNjs => nginx::launch(nginx::NJS, run, &folder, application),
+            Self::NginxPlain => nginx::launch(nginx::PLAIN, run, &folder, application),
+        }
     }
 }
 
@@ -116,8 +123,12 @@ impl Ground {
         Self { folder, crumbgate, certificate, numbers: std::cell::Cell::new(0) }
     }
 
-    fn next_number(&self) -> u32 {
-        self.numbers.replace(self.numbers.get() + 1)
+    /// Makes a folder that nobody has yet.
+    pub fn new_folder(&self, name: &str) -> Result<PathBuf> {
+        let number = self.numbers.replace(self.numbers.get() + 1);
+        let folder = self.folder.join(format!("{name}-{number}"));
+        fs::create_dir(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+        Ok(folder)
     }
 }
 
@@ -130,7 +141,26 @@ pub struct Running {
     pub process: Process,
 }
 
-/// How many connections a target may have from outside.
+impl Running {
+    fn launch(command: &mut Command, folder: &Path, address: SocketAddr) -> Result<Self> {
+        Ok(Self { address, process: Process::start(command, &folder.join("log"))? })
+    }
+
+    /// Waits until it listens.
+    pub fn wait(&mut self) -> Result<()> {
+        let address = self.address;
+        self.process.wait_for("its listener", |_| TcpStream::connect(address).ok())?;
+        Ok(())
+    }
+
+    /// How clients reach it.
+    pub fn endpoint(&self, run: &Ground) -> Endpoint {
+        let roots = vec![run.certificate.root.clone()];
+        Endpoint { address: self.address, server_name: HOST.into(), roots }
+    }
+}
+
+/// How many connections a target may have from outside. Few systems allow more than 20,000 open files without ado.
 pub const CONNECTIONS: u32 = 19_000;
 
 /// Replaces each `@NAME@` of a template.
@@ -143,15 +173,4 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
 /// An address of which nobody listens at this moment, for programs that can't tell which one the system gave them.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
-/// Starts a peer that listens on `address`, and waits until it does.
-fn start_peer(
-    command: &mut std::process::Command,
-    folder: &Path,
-    address: SocketAddr,
-) -> Result<Running> {
-    let mut process = Process::start(command, &folder.join("log"))?;
-    process.wait_for("its listener", |_| TcpStream::connect(address).ok())?;
-    Ok(Running { address, process })
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 
-use super::{CONNECTIONS, Ground, Running, fill, free_address, start_peer};
+use super::{CONNECTIONS, Ground, Running, fill, free_address};
 use crate::{
     process::{PROXY_CORE, pinned},
     upstream::Place,
@@ -50,8 +50,8 @@ pub(super) const NJS: Rules = Rules {
     script: ("policy.js", include_str!("../../peers/nginx-njs.js")),
 };
 
-/// Starts it with a configuration in this folder.
-pub(super) fn start(
+/// Starts it with its files in this folder. It may not listen yet.
+pub(super) fn launch(
     rules: Rules,
     run: &Ground,
     folder: &Path,
@@ -82,5 +82,5 @@ pub(super) fn start(
     fs::write(&config, written)?;
     let mut command = pinned(&PROXY_CORE.to_string(), Path::new("nginx"));
     command.arg("-c").arg(&config).arg("-p").arg(folder);
-    start_peer(&mut command, folder, address)
+    Running::launch(&mut command, folder, address)
 }

@@ -1,15 +1,18 @@
 //! The applications behind the targets.
 //!
-//! [`Nginx`] serves the loads: it is fast, and no target of ours. [`Scripted`] serves the checks: it shows the bytes of
+//! [`Nginx`] serves the loads: it is fast, and no target of ours. [`Own`] serves what it can't: bodies that are sent, and
+//! WebSockets. [`Scripted`] serves the checks: it shows the bytes of
 //! each head that reached it.
 
 mod nginx;
+mod own;
 mod scripted;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use self::{
     nginx::{Counts, Nginx},
+    own::{Own, serve},
     scripted::{Scripted, Seen},
 };
 

@@ -1,0 +1,27 @@
+# What bench/run and bench/gate share; to be sourced in the repository's folder.
+# shellcheck shell=bash
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+
+# Installs what is missing and builds; sets `crumbgate` to the gateway's program.
+prepare() {
+    local packages lua=/usr/lib/nginx/modules/ngx_http_lua_module.so njs=/usr/lib/nginx/modules/ngx_http_js_module.so
+    mapfile -t packages < <(packages_without_program << 'END'
+haproxy  haproxy
+nginx    nginx-light
+wrk      wrk
+h2load   nghttp2-client
+taskset  util-linux
+valgrind valgrind
+END
+    )
+    [[ -e $lua ]] || packages+=(libnginx-mod-http-lua)
+    [[ -e $njs ]] || packages+=(libnginx-mod-http-js)
+    install_packages "${packages[@]}"
+    crumbgate=${CRUMBGATE_BINARY:-target/release/crumbgate}
+    if [[ -z ${CRUMBGATE_BINARY:-} ]]; then
+        quietly "Building the gateway" cargo build --release --locked
+    fi
+    quietly "Building what measures" cargo build --release --locked --manifest-path bench/Cargo.toml \
+        --target-dir target
+}
