@@ -8,7 +8,7 @@ prepare() {
     local packages lua=/usr/lib/nginx/modules/ngx_http_lua_module.so njs=/usr/lib/nginx/modules/ngx_http_js_module.so
     mapfile -t packages < <(packages_without_program << 'END'
 haproxy  haproxy
-nginx    nginx-light
+nginx    nginx
 wrk      wrk
 h2load   nghttp2-client
 taskset  util-linux

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod checks;
 pub mod clients;
 pub mod counts;
+pub mod gate;
 pub mod load;
 pub mod picture;
 pub mod probe;

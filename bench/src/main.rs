@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use crumbgate_bench::{
     certificate,
+    gate::{self, Baseline, Regression},
     load::Times,
     report,
     suite::{self, Plan},
@@ -27,6 +28,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what has become slower than bench/baseline.json tells
+    Gate {
+        /// Write what is measured to bench/baseline.json instead
+        #[arg(long)]
+        accept: bool,
+        /// The gateway's program
+        #[arg(long, default_value = "target/release/crumbgate")]
+        crumbgate: PathBuf,
+    },
     /// Check every target, measure, and print the report
     Run(Wanted),
     /// Serve large bodies and WebSockets, as an application does
@@ -96,6 +106,7 @@ fn target(name: &str) -> Result<Target> {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
+        Command::Gate { accept, crumbgate } => gate(accept, &crumbgate),
         Command::Run(wanted) => {
             let folder = tempfile::tempdir()?;
             let results = suite::run(&wanted.plan(), &ground(folder.path(), &wanted.crumbgate)?)?;
@@ -108,6 +119,25 @@ fn main() -> Result<()> {
         }
     }
 }
+
+fn gate(accept: bool, crumbgate: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ratios = gate::ratios(&ground(folder.path(), crumbgate)?)?;
+    let now = Baseline { ratios, ..Baseline::default() };
+    if accept {
+        return now.write(Path::new(BASELINE));
+    }
+    let before = Baseline::read(Path::new(BASELINE))?;
+    print!("{}", gate::table(&before, &now));
+    let slower = before.slower(&now);
+    for Regression { what, before, now } in &slower {
+        println!("slower: {what}: {now:.3}, and it was {before:.3}");
+    }
+    ensure!(slower.is_empty(), "{} have become slower; bench/gate --accept takes it", slower.len());
+    Ok(())
+}
+
+const BASELINE: &str = "bench/baseline.json";
 
 /// Where everything of this run is, in a folder that ends with it.
 fn ground(folder: &Path, crumbgate: &Path) -> Result<Ground> {

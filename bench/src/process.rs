@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    thread::{CpuSet, sched_setaffinity},
+};
 
 /// The core on which everything runs that is not measured: the load and the applications.
 pub const LOAD_CORE: u32 = 0;
@@ -25,6 +28,13 @@ pub fn pinned(cores: &str, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "taskset", "--cpu-list", cores]).arg(program);
     command
+}
+
+/// Pins this thread, and what it starts, to a core.
+pub fn pin_this_thread(core: u32) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(usize::try_from(core)?);
+    sched_setaffinity(None, &cores).with_context(|| format!("can't run on core {core}"))
 }
 
 /// A server that was started, with all its children. Dropping it ends them.

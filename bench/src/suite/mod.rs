@@ -25,6 +25,7 @@ use crate::{
     about::About,
     checks,
     load::{Times, Window},
+    process::{LOAD_CORE, pin_this_thread},
     results::{Failure, Results, What},
     targets::{Ground, Running, Target},
     upstream::{Nginx, Place, Scripted},
@@ -71,6 +72,7 @@ type Started = (Target, Running);
 pub fn run(plan: &Plan, ground: &Ground) -> Result<Results> {
     ensure!(!plan.targets.is_empty(), "there is nothing to measure");
     rlimit::increase_nofile_limit(u64::MAX)?;
+    pin_this_thread(LOAD_CORE)?;
     let mut run = Run {
         plan,
         ground,
