@@ -12,11 +12,12 @@ use crumbgate_bench::{
     certificate,
     gate::{self, Baseline, Regression},
     load::Times,
-    report,
+    report, scale,
     suite::{self, Plan},
     targets::{Ground, Target},
-    upstream,
+    upstream::{self, Nginx},
 };
+use tokio::runtime::{Builder, Runtime};
 
 /// Measures Crumbgate against HAProxy and nginx.
 #[derive(Debug, Parser)]
@@ -39,6 +40,8 @@ enum Command {
     },
     /// Check every target, measure, and print the report
     Run(Wanted),
+    /// Measure how the gateway's costs grow with tenants, names, connections and workers, and draw it
+    Scale(Growing),
     /// Serve large bodies and WebSockets, as an application does
     Upstream {
         /// The TCP address
@@ -78,6 +81,32 @@ struct Wanted {
     out: PathBuf,
 }
 
+#[derive(Args, Debug)]
+struct Growing {
+    /// How often each point is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// For how many seconds each time
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// The most tenants, names and connections that are tried
+    #[arg(long, default_value_t = 1_000_000)]
+    most: u64,
+    /// The gateway's program
+    #[arg(long, default_value = "target/release/crumbgate")]
+    crumbgate: PathBuf,
+    /// The folder for scale.md, scale.json and the pictures
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+}
+
+impl Growing {
+    fn plan(&self) -> scale::Plan {
+        let window = Duration::from_secs_f64(self.seconds.clamp(0.2, 600.0));
+        scale::Plan { rounds: self.rounds, window, most: self.most }
+    }
+}
+
 impl Wanted {
     fn plan(&self) -> Plan {
         let quick = Times { warm_up: Duration::from_millis(300), window: Duration::from_secs(1) };
@@ -113,10 +142,15 @@ fn main() -> Result<()> {
             print!("{}", report::write(&results, &wanted.out)?);
             Ok(())
         }
-        Command::Upstream { listen, unix } => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(upstream::serve(listen, unix))
+        Command::Scale(growing) => {
+            let folder = tempfile::tempdir()?;
+            let ground = ground(folder.path(), &growing.crumbgate)?;
+            let application = Nginx::start(&ground.new_folder("application")?)?;
+            let measured = scale::run(&ground, &application, growing.plan(), &growing.out);
+            print!("{}", runtime()?.block_on(measured)?);
+            Ok(())
         }
+        Command::Upstream { listen, unix } => runtime()?.block_on(upstream::serve(listen, unix)),
     }
 }
 
@@ -138,6 +172,10 @@ fn gate(accept: bool, crumbgate: &Path) -> Result<()> {
 }
 
 const BASELINE: &str = "bench/baseline.json";
+
+fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().context("no runtime")
+}
 
 /// Where everything of this run is, in a folder that ends with it.
 fn ground(folder: &Path, crumbgate: &Path) -> Result<Ground> {

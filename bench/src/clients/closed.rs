@@ -1,7 +1,7 @@
 //! As many requests as a target takes, each different if need be, over many more connections than are busy at once.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     time::{Duration, Instant},
 };
@@ -73,13 +73,12 @@ impl Closed {
             Until::Requests(requests) => (requests, LONGEST),
             Until::Time(time) => (u64::MAX, time),
         };
-        let (write, begun, tally) = (RefCell::new(write), RefCell::new(0), Tally::default());
+        let (write, begun, tally) = (RefCell::new(write), Cell::new(0), Tally::default());
         let next = |request: &mut Vec<u8>| {
-            let mut begun = begun.borrow_mut();
-            if *begun >= last || begin.elapsed() >= time {
+            if begun.get() >= last || begin.elapsed() >= time {
                 return false;
             }
-            *begun += 1;
+            begun.set(begun.get() + 1);
             request.clear();
             write.borrow_mut()(request);
             true

@@ -1,1 +1,0 @@
-//! How the gateway's costs grow with tenants, names, connections and workers.
