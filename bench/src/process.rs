@@ -82,7 +82,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Waits until `find` has found something in what it prints, for ten seconds at most.
+    /// Waits until `find` has found something in what it prints, for a minute at most.
     pub fn wait_for<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> Result<T> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
@@ -144,7 +144,8 @@ impl Drop for Process {
     }
 }
 
-const START_LIMIT: Duration = Duration::from_secs(10);
+/// A gateway with a million tenants takes some ten seconds.
+const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
 fn signal(id: u32, signal: Signal) {
