@@ -1,4 +1,5 @@
-//! What the metrics cost: recording one exchange, with the clock that it asks, and telling all of them.
+//! What the metrics cost: recording one exchange, with the clock that it asks, and telling all of them. Recording without
+//! the clock is a pure part: `benches/pure.rs`.
 
 use std::{hint::black_box, time::Instant};
 
@@ -18,13 +19,6 @@ fn record(criterion: &mut Criterion) {
             let (came, sent) = (Instant::now(), black_box(began));
             worker.count_upstream_answer(sent.elapsed());
             worker.count_answer(black_box(200), black_box(came).elapsed());
-        });
-    });
-    criterion.bench_function("the same without the clock", |bencher| {
-        let duration = std::time::Duration::from_micros(300);
-        bencher.iter(|| {
-            worker.count_upstream_answer(black_box(duration));
-            worker.count_answer(black_box(200), black_box(duration));
         });
     });
 }
