@@ -11,6 +11,7 @@ haproxy  haproxy
 nginx    nginx
 wrk      wrk
 h2load   nghttp2-client
+perf     linux-perf
 taskset  util-linux
 valgrind valgrind
 END
@@ -23,5 +24,5 @@ END
         quietly "Building the gateway" cargo build --release --locked
     fi
     quietly "Building what measures" cargo build --release --locked --manifest-path bench/Cargo.toml \
-        --target-dir target
+        --features gateway --target-dir target
 }

@@ -6,6 +6,8 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
+    fs,
     path::Path,
     process::{Command, Output},
     sync::Mutex,
@@ -13,6 +15,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+
+use crate::{
+    exact::{Exact, Version},
+    targets::Ground,
+    traffic,
+    upstream::Nginx,
+    valgrind,
+};
 
 /// How much more than the committed count is a regression, in parts of a hundred.
 pub const TOLERANCE_PERCENT: u64 = 2;
@@ -60,6 +70,29 @@ pub fn measure(binary: &Path) -> Result<BTreeMap<String, u64>> {
     })
 }
 
+/// Counts the instructions, outside the kernel, with which the whole gateway answers a request.
+pub fn of_gateway(ground: &Ground, application: &Nginx) -> Result<BTreeMap<String, u64>> {
+    let loads = [
+        ("HTTP/1.1, 2 renewed", traffic::renewal(), Version::One),
+        ("HTTP/2, page, 5 of 8 stripped each way", traffic::page(), Version::Two),
+    ];
+    let count = |(name, request, version): (&str, _, _)| {
+        let load = Exact { request, version, connections: 1, streams: 1 };
+        let run = |requests| {
+            let folder = ground.new_folder("callgrind")?;
+            let options = "--tool=callgrind --callgrind-out-file=/dev/null";
+            let printed =
+                valgrind::serve(ground, application, &folder, options, (&load, requests))?;
+            fs::remove_dir_all(&folder)?;
+            collected(&printed)
+                .with_context(|| format!("callgrind has counted nothing:\n{printed}"))
+        };
+        let (once, twice) = (run(REQUESTS)?, run(2 * REQUESTS)?);
+        Ok((name.to_owned(), per_one(once, twice, REQUESTS).with_context(|| name.to_owned())?))
+    };
+    loads.into_iter().map(count).collect()
+}
+
 /// The parts whose counts are others than those that were committed, by more than the tolerance, in either direction.
 pub fn compare(
     baseline: &BTreeMap<String, u64>,
@@ -73,12 +106,20 @@ pub fn compare(
     parts.map(difference).filter(Difference::is_notable).collect()
 }
 
+/// A table of counts.
+pub fn table(counts: &BTreeMap<String, u64>) -> String {
+    let mut text = "| part | instructions |\n|---|---:|\n".to_owned();
+    for (part, count) in counts {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "| {part} | {count} |");
+    }
+    text
+}
+
 impl Difference {
     fn is_notable(&self) -> bool {
         match (self.before, self.now) {
-            (Some(before), Some(now)) => {
-                before.abs_diff(now) * 100 > before * TOLERANCE_PERCENT
-            }
+            (Some(before), Some(now)) => before.abs_diff(now) * 100 > before * TOLERANCE_PERCENT,
             (None, _) | (_, None) => true,
         }
     }
@@ -87,11 +128,19 @@ impl Difference {
 /// How often a part's work is done: a multiple of the number of turns that a part takes.
 const TIMES: u64 = 500;
 
+/// How many requests the gateway answers.
+const REQUESTS: u64 = 500;
+
 fn count_one(binary: &Path, name: &str) -> Result<u64> {
     let once = instructions(binary, name, TIMES)?;
     let twice = instructions(binary, name, 2 * TIMES)?;
-    let more = twice.checked_sub(once).with_context(|| format!("{name}: more work took less"))?;
-    Ok((more + TIMES / 2) / TIMES)
+    per_one(once, twice, TIMES).with_context(|| name.to_owned())
+}
+
+/// What one of `times` is, rounded, where `twice` as many were counted, too.
+fn per_one(once: u64, twice: u64, times: u64) -> Result<u64> {
+    let more = twice.checked_sub(once).context("more work took less")?;
+    Ok((more + times / 2) / times)
 }
 
 /// All instructions of a process that does a part's work so many times.

@@ -2,7 +2,7 @@
 //!
 //! What one request needs is the difference between `2 × N` requests and `N`: connecting and shaking hands cancel out.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, fmt, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,6 +19,15 @@ pub enum Version {
     One,
     /// HTTP/2
     Two,
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::One => "HTTP/1.1",
+            Self::Two => "HTTP/2",
+        })
+    }
 }
 
 /// A load that ends with its last answer.

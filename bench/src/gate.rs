@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    counts::{self, Difference},
     load::Times,
     results::{Results, What},
     suite::{self, Plan},
@@ -17,7 +18,7 @@ use crate::{
 pub struct Baseline {
     /// For each load and peer, how many times the peer's CPU time a request costs.
     pub ratios: BTreeMap<String, BTreeMap<String, f64>>,
-    /// For each pure part, its instructions.
+    /// For each pure part, and for a request as a whole, the instructions.
     pub instructions: BTreeMap<String, u64>,
 }
 
@@ -47,9 +48,10 @@ impl Baseline {
         fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
     }
 
-    /// Ratios that have grown by more than a tenth. One that was not measured before wants a new baseline, and counts, too.
+    /// Ratios that have grown by more than a tenth, and instructions by more than a fiftieth. What was not measured before
+    /// wants a new baseline, and counts, too.
     pub fn slower(&self, now: &Self) -> Vec<Regression> {
-        let mut found = Vec::new();
+        let mut found = self.longer(now);
         for (load, peers) in &now.ratios {
             for (peer, &now) in peers {
                 let before = self.ratios.get(load).and_then(|peers| peers.get(peer));
@@ -60,6 +62,19 @@ impl Baseline {
             }
         }
         found
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "instructions of a part are far below 2^52")]
+    fn longer(&self, now: &Self) -> Vec<Regression> {
+        let differences = counts::compare(&self.instructions, &now.instructions);
+        let failures = differences.into_iter().filter(Difference::is_failure);
+        let number = |count: Option<u64>| count.unwrap_or(0) as f64;
+        let regression = |Difference { part, before, now }| Regression {
+            what: format!("instructions of {part}"),
+            before: number(before),
+            now: number(now),
+        };
+        failures.map(regression).collect()
     }
 }
 

@@ -4,10 +4,12 @@
 //! that runs as a process of its own, pinned to a core of its own, and from what the kernel says it has used.
 
 pub mod about;
+pub mod allocations;
 pub mod certificate;
 pub mod checks;
 pub mod clients;
 pub mod counts;
+pub mod exact;
 pub mod gate;
 pub mod load;
 pub mod picture;
@@ -21,3 +23,4 @@ pub mod syscalls;
 pub mod targets;
 pub mod traffic;
 pub mod upstream;
+mod valgrind;

@@ -1,6 +1,7 @@
 //! `crumbgate-bench`: what `bench/run` and `bench/gate` call.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -9,11 +10,12 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use crumbgate_bench::{
-    certificate,
+    allocations, certificate, counts,
     gate::{self, Baseline, Regression},
     load::Times,
     report, scale,
     suite::{self, Plan},
+    syscalls,
     targets::{Ground, Target},
     upstream::{self, Nginx},
 };
@@ -29,11 +31,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Count the allocations of a request
+    Allocations {
+        /// The gateway with an allocator that counts
+        #[arg(long, default_value = "target/release/allocations")]
+        gateway: PathBuf,
+        /// Also tell where they are made
+        #[arg(long)]
+        sites: bool,
+    },
+    /// Count the instructions of the pure parts, and of whole requests
+    Counts {
+        /// What does the pure parts' work
+        #[arg(long, default_value = "target/release/pure")]
+        pure: PathBuf,
+        /// The gateway's program
+        #[arg(long, default_value = "target/release/crumbgate")]
+        crumbgate: PathBuf,
+    },
     /// Say what has become slower than bench/baseline.json tells
     Gate {
         /// Write what is measured to bench/baseline.json instead
         #[arg(long)]
         accept: bool,
+        /// What does the pure parts' work
+        #[arg(long, default_value = "target/release/pure")]
+        pure: PathBuf,
         /// The gateway's program
         #[arg(long, default_value = "target/release/crumbgate")]
         crumbgate: PathBuf,
@@ -42,6 +65,12 @@ enum Command {
     Run(Wanted),
     /// Measure how the gateway's costs grow with tenants, names, connections and workers, and draw it
     Scale(Growing),
+    /// Count the system calls of a request
+    Syscalls {
+        /// The gateway's program
+        #[arg(long, default_value = "target/release/crumbgate")]
+        crumbgate: PathBuf,
+    },
     /// Serve large bodies and WebSockets, as an application does
     Upstream {
         /// The TCP address
@@ -122,7 +151,6 @@ impl Wanted {
                 self.targets.clone()
             },
             idle_connections: self.idle_connections,
-        }
     }
 }
 
@@ -135,7 +163,12 @@ fn target(name: &str) -> Result<Target> {
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Gate { accept, crumbgate } => gate(accept, &crumbgate),
+        Command::Allocations { gateway, sites } => count_allocations(&gateway, sites),
+        Command::Counts { pure, crumbgate } => {
+            print!("{}", counts::table(&count_instructions(&pure, &crumbgate)?));
+            Ok(())
+        }
+        Command::Gate { accept, pure, crumbgate } => gate(accept, &pure, &crumbgate),
         Command::Run(wanted) => {
             let folder = tempfile::tempdir()?;
             let results = suite::run(&wanted.plan(), &ground(folder.path(), &wanted.crumbgate)?)?;
@@ -150,14 +183,15 @@ fn main() -> Result<()> {
             print!("{}", runtime()?.block_on(measured)?);
             Ok(())
         }
+        Command::Syscalls { crumbgate } => count_system_calls(&crumbgate),
         Command::Upstream { listen, unix } => runtime()?.block_on(upstream::serve(listen, unix)),
     }
 }
 
-fn gate(accept: bool, crumbgate: &Path) -> Result<()> {
+fn gate(accept: bool, pure: &Path, crumbgate: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let ratios = gate::ratios(&ground(folder.path(), crumbgate)?)?;
-    let now = Baseline { ratios, ..Baseline::default() };
+    let now = Baseline { ratios, instructions: count_instructions(pure, crumbgate)? };
     if accept {
         return now.write(Path::new(BASELINE));
     }
@@ -168,6 +202,35 @@ fn gate(accept: bool, crumbgate: &Path) -> Result<()> {
         println!("slower: {what}: {now:.3}, and it was {before:.3}");
     }
     ensure!(slower.is_empty(), "{} have become slower; bench/gate --accept takes it", slower.len());
+    Ok(())
+}
+
+fn count_instructions(pure: &Path, crumbgate: &Path) -> Result<BTreeMap<String, u64>> {
+    let folder = tempfile::tempdir()?;
+    let application = Nginx::start(folder.path())?;
+    let mut counted = counts::measure(pure)?;
+    counted.extend(counts::of_gateway(&ground(folder.path(), crumbgate)?, &application)?);
+    Ok(counted)
+}
+
+fn count_allocations(gateway: &Path, sites: bool) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ground = ground(folder.path(), gateway)?;
+    let application = Nginx::start(folder.path())?;
+    print!("{}", allocations::table(&allocations::measure(&ground, &application)?));
+    for (what, load) in allocations::loads().into_iter().filter(|_| sites) {
+        let sites = allocations::sites::find(&ground, &application, &load)?;
+        print!("\n{what}\n\n{}", allocations::sites::list(&sites));
+    }
+    Ok(())
+}
+
+fn count_system_calls(crumbgate: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ground = ground(folder.path(), crumbgate)?;
+    let application = Nginx::start(folder.path())?;
+    let target = Target::Crumbgate(Switch::None).start(&ground, &application.tcp())?;
+    print!("{}", syscalls::table(&syscalls::measure(&target, folder.path())?));
     Ok(())
 }
 

@@ -41,23 +41,20 @@ pub fn table(all: &[Calls]) -> String {
     text
 }
 
+/// One request after the other; and many at once, where one call may serve several.
 fn loads() -> Vec<(String, Exact)> {
-    let load = |what: &str, request, version, connections, streams| {
-        let (name, streams_of) = match version {
-            Version::One => ("HTTP/1.1", String::new()),
-            Version::Two => ("HTTP/2", format!(" × {streams} streams")),
-        };
-        let load = Exact { request, version, connections, streams };
-        (format!("{name}, {connections} connections{streams_of}, {what}"), load)
+    let request = traffic::renewal();
+    let many = |version, connections, streams| Exact {
+        request: request.clone(),
+        version,
+        connections,
+        streams,
     };
-    let mut loads = Vec::new();
-    for (what, request) in allocations::kinds() {
-        loads.push(load(what, request.clone(), Version::One, 1, 1));
-        loads.push(load(what, request, Version::Two, 1, 1));
-    }
-    for (connections, version, streams) in [(32, Version::One, 1), (16, Version::Two, 10)] {
-        loads.push(load("2 renewed", traffic::renewal(), version, connections, streams));
-    }
+    let mut loads = allocations::loads();
+    loads.extend([
+        ("HTTP/1.1, 32 connections, 2 renewed".into(), many(Version::One, 32, 1)),
+        ("HTTP/2, 16 connections × 10 streams, 2 renewed".into(), many(Version::Two, 16, 10)),
+    ]);
     loads
 }
 

@@ -3,6 +3,8 @@
 //! One that grows what was allocated counts like one that is new. What the gateway does by the clock, such as writing its
 //! ledger, is in the figures, too: some hundredths.
 
+pub mod sites;
+
 use std::{fmt::Write as _, io::Read, os::unix::net::UnixStream, path::Path};
 
 use anyhow::{Context, Result};
@@ -10,7 +12,7 @@ use anyhow::{Context, Result};
 use crate::{
     exact::{Exact, Version},
     targets::{Ground, Running, Setup},
-    traffic,
+    traffic::{self, Request},
     upstream::Nginx,
 };
 
@@ -30,28 +32,39 @@ pub struct Allocations {
 
 /// Counts, for requests of each kind. The gateway of `ground` is the binary `allocations`.
 pub fn measure(ground: &Ground, application: &Nginx) -> Result<Vec<Allocations>> {
-    let folder = ground.folder.join("allocations");
-    std::fs::create_dir_all(&folder)?;
-    let target = Setup::default().start(ground, &folder, &application.tcp())?;
-    let mut found = Vec::new();
-    for (version, name) in [(Version::One, "HTTP/1.1"), (Version::Two, "HTTP/2")] {
-        for (what, request) in kinds() {
-            let load = Exact { request, version, connections: 1, streams: 1 };
-            let (count, bytes) = count(&load, &target, &folder)?;
-            found.push(Allocations { request: format!("{name}, {what}"), count, bytes });
-        }
-    }
-    Ok(found)
+    let folder = ground.new_folder("allocations")?;
+    let mut target = Setup::default().launch(ground, &folder, &application.tcp())?;
+    target.wait()?;
+    let of = |(request, load): (String, Exact)| {
+        let (count, bytes) = count(&load, &target, &folder)?;
+        Ok(Allocations { request, count, bytes })
+    };
+    loads().into_iter().map(of).collect()
 }
 
-/// The kinds of requests of which allocations and system calls are counted.
-pub(crate) fn kinds() -> [(&'static str, traffic::Request); 4] {
-    [
-        ("nothing to strip, rewrite or renew", traffic::untouched()),
+/// One request after the other, of each kind and by both versions of HTTP.
+pub fn loads() -> Vec<(String, Exact)> {
+    let requests = [
+        ("nothing to change", untouched()),
         ("2 renewed", traffic::renewal()),
         ("3 rewritten", traffic::json(0)),
         ("page, 5 of 8 stripped each way", traffic::page()),
-    ]
+    ];
+    let versions = [Version::One, Version::Two].into_iter();
+    let load = |version: Version| {
+        requests.clone().map(|(what, request)| {
+            let load = Exact { request, version, connections: 1, streams: 1 };
+            (format!("{version}, {what}"), load)
+        })
+    };
+    versions.flat_map(load).collect()
+}
+
+/// Declared cookies to a path that renews none, where the application sets none.
+fn untouched() -> Request {
+    let mut request = traffic::without_cookies(traffic::tiny());
+    request.fields.push(("cookie", traffic::cookie_field(0)));
+    request
 }
 
 /// A table of them.
