@@ -87,7 +87,7 @@ pub fn ratios(ground: &Ground) -> Result<BTreeMap<String, BTreeMap<String, f64>>
         targets: vec![OURS, Target::HaproxyPlain, Target::HaproxyPolicy],
         idle_connections: 0,
     };
-    let results = suite::run(&plan, ground)?;
+    let results = suite::run(&plan, ground, &|_| Ok(()))?;
     LOADS.into_iter().map(|load| Ok((load.to_owned(), compare(&results, load)?))).collect()
 }
 

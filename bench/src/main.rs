@@ -13,12 +13,15 @@ use crumbgate_bench::{
     allocations, certificate, counts,
     gate::{self, Baseline, Regression},
     load::Times,
-    report, scale,
+    report,
+    results::Results,
+    scale,
     suite::{self, Plan},
     syscalls,
     targets::{Ground, Target},
     upstream::{self, Nginx},
 };
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 /// Measures Crumbgate against HAProxy and nginx.
@@ -88,7 +91,7 @@ struct Wanted {
     #[arg(long, default_value_t = 5)]
     rounds: u32,
     /// How many seconds a turn is measured
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Only the loads whose names begin so: h1, h2-json, latency, …
     #[arg(long, num_args = 1.., value_name = "NAME")]
@@ -96,7 +99,7 @@ struct Wanted {
     /// Only these targets: crumbgate, haproxy-plain, …
     #[arg(long, num_args = 1.., value_name = "NAME", value_parser = target)]
     targets: Vec<Target>,
-    /// Two short rounds: to see that everything works
+    /// A single round, and a short one: to see that everything works
     #[arg(long)]
     quick: bool,
     /// How many connections are idle at once
@@ -140,9 +143,9 @@ impl Wanted {
     fn plan(&self) -> Plan {
         let quick = Times { warm_up: Duration::from_millis(300), window: Duration::from_secs(1) };
         let window = Duration::from_secs_f64(self.seconds.clamp(0.2, 600.0));
-        let thorough = Times { warm_up: Duration::from_millis(700), window };
+        let thorough = Times { warm_up: Duration::from_millis(600), window };
         Plan {
-            rounds: if self.quick { 2 } else { self.rounds },
+            rounds: if self.quick { 1 } else { self.rounds },
             times: if self.quick { quick } else { thorough },
             only: self.only.clone(),
             targets: if self.targets.is_empty() {
@@ -151,6 +154,7 @@ impl Wanted {
                 self.targets.clone()
             },
             idle_connections: self.idle_connections,
+        }
     }
 }
 
@@ -170,13 +174,15 @@ fn main() -> Result<()> {
         }
         Command::Gate { accept, pure, crumbgate } => gate(accept, &pure, &crumbgate),
         Command::Run(wanted) => {
-            let folder = tempfile::tempdir()?;
-            let results = suite::run(&wanted.plan(), &ground(folder.path(), &wanted.crumbgate)?)?;
-            print!("{}", report::write(&results, &wanted.out)?);
+            let folder = folder()?;
+            let ground = ground(folder.path(), &wanted.crumbgate)?;
+            let keep = |results: &Results| report::write(results, &wanted.out);
+            let results = suite::run(&wanted.plan(), &ground, &keep)?;
+            print!("{}", report::markdown(&results));
             Ok(())
         }
         Command::Scale(growing) => {
-            let folder = tempfile::tempdir()?;
+            let folder = folder()?;
             let ground = ground(folder.path(), &growing.crumbgate)?;
             let application = Nginx::start(&ground.new_folder("application")?)?;
             let measured = scale::run(&ground, &application, growing.plan(), &growing.out);
@@ -189,7 +195,7 @@ fn main() -> Result<()> {
 }
 
 fn gate(accept: bool, pure: &Path, crumbgate: &Path) -> Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = folder()?;
     let ratios = gate::ratios(&ground(folder.path(), crumbgate)?)?;
     let now = Baseline { ratios, instructions: count_instructions(pure, crumbgate)? };
     if accept {
@@ -238,6 +244,12 @@ const BASELINE: &str = "bench/baseline.json";
 
 fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("no runtime")
+}
+
+/// Where files are that nobody needs afterwards.
+fn folder() -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("crumbgate-bench-").tempdir();
+    folder.context("can't make a temporary folder")
 }
 
 /// Where everything of this run is, in a folder that ends with it.

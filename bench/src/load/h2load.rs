@@ -31,7 +31,7 @@ impl Http2 {
         command.arg(format!("https://{HOST}:{}{}", target.address.port(), self.request.path));
         let (sample, printed) = sample(command, target, application, times)?;
         check(&printed).with_context(|| format!("h2load says:\n{printed}"))?;
-        check_kept(&sample)?;
+        check_kept(&sample, self.connections * self.streams)?;
         Ok(sample)
     }
 }

@@ -29,7 +29,7 @@ impl Http1 {
         command.arg(format!("https://{}{}", target.address, self.request.path));
         let (sample, printed) = sample(command, target, application, times)?;
         check(&printed).with_context(|| format!("wrk says:\n{printed}"))?;
-        check_kept(&sample)?;
+        check_kept(&sample, self.connections)?;
         Ok(sample)
     }
 }

@@ -10,14 +10,12 @@ use anyhow::{Context, Result};
 pub use self::goals::{Against, Goal, goals};
 use crate::results::{Results, What};
 
-/// Writes `results.json`, with every round, and `report.md` into a folder; returns the latter.
-pub fn write(results: &Results, folder: &Path) -> Result<String> {
+/// Writes `results.json`, with every round, and `report.md` into a folder.
+pub fn write(results: &Results, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
-    let report = markdown(results);
-    fs::write(folder.join("report.md"), &report).context("can't write report.md")?;
+    fs::write(folder.join("report.md"), markdown(results)).context("can't write report.md")?;
     let json = serde_json::to_string_pretty(results)?;
-    fs::write(folder.join("results.json"), json + "\n").context("can't write results.json")?;
-    Ok(report)
+    fs::write(folder.join("results.json"), json + "\n").context("can't write results.json")
 }
 
 /// The report.

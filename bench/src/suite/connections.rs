@@ -51,15 +51,15 @@ impl Run<'_> {
                 run.note(name, *target, window, done.count);
                 Ok(())
             };
-            self.rounds(name, self.plan.rounds, &mut targets, |(target, _)| *target, turn);
+            self.rounds(name, self.plan.rounds, &mut targets, |(target, _)| *target, turn)?;
         }
         Ok(())
     }
 
     /// What a target holds more for each of many connections that do nothing. Each round has a target that is new.
-    pub(super) fn idle(&mut self) {
+    pub(super) fn idle(&mut self) -> Result<()> {
         if !self.plan.wants(IDLE) {
-            return;
+            return Ok(());
         }
         let count = self.plan.idle_connections;
         let turn = |run: &mut Self, target: &mut Target| {
@@ -80,13 +80,17 @@ impl Run<'_> {
             Ok(())
         };
         let rounds = self.plan.rounds.min(IDLE_ROUNDS);
-        self.rounds(IDLE, rounds, &mut self.plan.targets.clone(), |target| *target, turn);
+        // The policy does nothing to a connection.
+        let targets = self.plan.targets.iter().copied();
+        let mut targets: Vec<_> =
+            targets.filter(|target| target.is_ours() || !target.does_policy()).collect();
+        self.rounds(IDLE, rounds, &mut targets, |target| *target, turn)
     }
 
     /// The time from a target's start to its first answer.
-    pub(super) fn start_up(&mut self) {
+    pub(super) fn start_up(&mut self) -> Result<()> {
         if !self.plan.wants(START_UP) {
-            return;
+            return Ok(());
         }
         let turn = |run: &mut Self, target: &mut Target| {
             let mut running = target.launch(run.ground, &run.application.tcp())?;
@@ -110,7 +114,7 @@ impl Run<'_> {
             Ok(())
         };
         let rounds = self.plan.rounds;
-        self.rounds(START_UP, rounds, &mut self.plan.targets.clone(), |target| *target, turn);
+        self.rounds(START_UP, rounds, &mut self.plan.targets.clone(), |target| *target, turn)
     }
 }
 

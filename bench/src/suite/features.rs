@@ -27,7 +27,7 @@ impl Run<'_> {
         let mut targets = self.start(&targets, &self.application.tcp())?;
         for (name, load) in wanted {
             let load = Load::named(load).with_context(|| format!("there is no load {load}"))?;
-            self.load(load, name, &mut targets);
+            self.load(load, name, &mut targets)?;
         }
         Ok(())
     }

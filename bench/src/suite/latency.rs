@@ -48,7 +48,7 @@ impl Run<'_> {
             }
             Ok(())
         };
-        self.rounds(LATENCY, self.plan.rounds, &mut targets, |(target, _)| *target, turn);
+        self.rounds(LATENCY, self.plan.rounds, &mut targets, |(target, _)| *target, turn)?;
         Ok(())
     }
 

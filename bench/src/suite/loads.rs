@@ -115,20 +115,20 @@ impl Run<'_> {
             };
             let mut targets = self.start(&self.plan.targets, &application)?;
             for load in wanted {
-                self.load(load, load.name, &mut targets);
+                self.load(load, load.name, &mut targets)?;
             }
         }
         Ok(())
     }
 
     /// One load, for all targets, noted under `name`.
-    pub(super) fn load(&mut self, load: &Load, name: &str, targets: &mut [Started]) {
+    pub(super) fn load(&mut self, load: &Load, name: &str, targets: &mut [Started]) -> Result<()> {
         let turn = |run: &mut Self, (target, running): &mut Started| {
             running.process.still_runs()?;
             let sample = load.put_on(running, &run.application, run.plan.times)?;
             run.note(name, *target, sample.window, sample.requests);
             Ok(())
         };
-        self.rounds(name, self.plan.rounds, targets, |(target, _)| *target, turn);
+        self.rounds(name, self.plan.rounds, targets, |(target, _)| *target, turn)
     }
 }

@@ -63,13 +63,14 @@ pub(crate) struct Run<'a> {
     runtime: Runtime,
     application: Nginx,
     results: Results,
+    keep: &'a dyn Fn(&Results) -> Result<()>,
 }
 
 /// A target that serves, and what it is called.
 type Started = (Target, Running);
 
-/// Checks all targets, and measures what is wanted of them.
-pub fn run(plan: &Plan, ground: &Ground) -> Result<Results> {
+/// Checks all targets, and measures what is wanted of them. After each load, `keep` sees what there is.
+pub fn run(plan: &Plan, ground: &Ground, keep: &dyn Fn(&Results) -> Result<()>) -> Result<Results> {
     ensure!(!plan.targets.is_empty(), "there is nothing to measure");
     rlimit::increase_nofile_limit(u64::MAX)?;
     pin_this_thread(LOAD_CORE)?;
@@ -79,6 +80,7 @@ pub fn run(plan: &Plan, ground: &Ground) -> Result<Results> {
         runtime: Builder::new_current_thread().enable_all().build()?,
         application: Nginx::start(&ground.new_folder("application")?)?,
         results: Results::new(About::now(&ground.crumbgate)?),
+        keep,
     };
     run.check_all()?;
     run.loads()?;
@@ -86,8 +88,8 @@ pub fn run(plan: &Plan, ground: &Ground) -> Result<Results> {
     run.handshakes()?;
     run.streams()?;
     run.features()?;
-    run.idle();
-    run.start_up();
+    run.idle()?;
+    run.start_up()?;
     Ok(run.results)
 }
 
@@ -121,7 +123,7 @@ impl Run<'_> {
         targets: &mut [T],
         name: impl Fn(&T) -> Target,
         mut turn: impl FnMut(&mut Self, &mut T) -> Result<()>,
-    ) {
+    ) -> Result<()> {
         for round in 1..=rounds {
             say(&format!("{load}: round {round} of {rounds}"));
             for target in targets.iter_mut() {
@@ -137,6 +139,7 @@ impl Run<'_> {
                 }
             }
         }
+        (self.keep)(&self.results)
     }
 
     fn has_failed(&self, load: &str, target: Target) -> bool {

@@ -52,7 +52,7 @@ impl Run<'_> {
         let mut targets = self.start(&self.plan.targets, &application.tcp())?;
         for (name, _, stream) in wanted {
             let turn = |run: &mut Self, started: &mut Started| run.stream(name, stream, started);
-            self.rounds(name, self.plan.rounds, &mut targets, |(target, _)| *target, turn);
+            self.rounds(name, self.plan.rounds, &mut targets, |(target, _)| *target, turn)?;
         }
         Ok(())
     }
