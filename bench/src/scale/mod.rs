@@ -241,7 +241,24 @@ impl Growth {
                 );
             }
         }
-        table
+        table + &self.disturbance()
+    }
+
+    /// How much others had of the gateway's core: where it is much, the figures mean little.
+    fn disturbance(&self) -> String {
+        if self.name == WORKERS {
+            // There the gateway has no core for itself.
+            return String::new();
+        }
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let shares: Vec<f64> = points.flat_map(|point| &point.foreign).copied().collect();
+        Spread::of(&shares).map_or_else(String::new, |Spread { median, max, .. }| {
+            format!(
+                "\nOther programs had the gateway's core {:.1} % of the time (median; {:.1} % at most).\n",
+                median * 100.0,
+                max * 100.0
+            )
+        })
     }
 }
 
@@ -250,4 +267,33 @@ const WORKERS: &str = "workers";
 fn written(figures: &[f64], digits: usize) -> String {
     let Some(Spread { median, min, max }) = Spread::of(figures) else { return "–".to_owned() };
     format!("{median:.digits$} ({min:.digits$}–{max:.digits$})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_growth_is_written_with_its_picture_and_what_disturbed_it() {
+        let point = Measured {
+            at: 10,
+            cpu_us: vec![3.0, 1.0, 2.0],
+            foreign: vec![0.01],
+            ..Measured::default()
+        };
+        let growth = Growth {
+            name: "tenants",
+            title: "Tenants",
+            conditions: "one worker",
+            series: vec![Series { name: "one is asked", points: vec![point] }],
+        };
+        let text = growth.to_markdown();
+        for part in [
+            "![Tenants](scale-tenants.svg)",
+            "| 10 | one is asked | 2.00 (1.00–3.00) | – | – |",
+            "core 1.0 % of the time",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
 }
