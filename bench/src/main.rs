@@ -18,7 +18,7 @@ use crumbgate_bench::{
     scale,
     suite::{self, Plan},
     syscalls,
-    targets::{Ground, Target},
+    targets::{Ground, Switch, Target},
     upstream::{self, Nginx},
 };
 use tempfile::TempDir;
