@@ -1,7 +1,7 @@
 //! Judging: `Cookie` fields of 3, 6 and 50 pairs; `Set-Cookie` fields that are kept, rewritten, stripped; what is
 //! renewed and evicted.
 
-use std::{hash::RandomState, hint::black_box, sync::Arc};
+use std::{hint::black_box, sync::Arc};
 
 use crumbgate::policy::{
     EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,

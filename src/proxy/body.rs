@@ -218,6 +218,10 @@ pub(crate) struct Body {
     record: Option<Record>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every answer is of the application, and has no need of a box"
+)]
 enum Source {
     /// Of an answer that the gateway gives itself.
     Own(Option<Bytes>),
