@@ -1,4 +1,5 @@
-//! What a tenant costs: seconds to load a million of them, nanoseconds to find one, bytes to keep one.
+//! What a tenant costs: seconds to load a million of them, nanoseconds to find one, also while others are written, bytes
+//! to keep one.
 //!
 //! Prints Markdown. `cargo bench --bench tenants`; Linux only, since it reads its own size from `/proc`.
 
@@ -10,7 +11,11 @@ use std::{
     fs,
     hint::black_box,
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -37,12 +42,14 @@ fn main() {
     let tables = SIZES.map(|size| TenantTable::new(tenants(size), None));
     for (what, host) in HOSTS {
         for (how, spread) in [("any of them", usize::MAX), ("the busiest 100", 100)] {
-            let cost = |index: usize| {
-                let hosts = hosts(SIZES[index].min(spread), host);
-                format!("{:.0}", look_up(&tables[index], &hosts).as_secs_f64() * 1e9)
-            };
-            println!("| {what}, {how} | {} |", columns([0, 1, 2], cost));
+            print_look_ups(&format!("{what}, {how}"), &tables, host, spread);
         }
+    }
+    for (how, pause) in
+        [("a thousand times a second", WRITE_PAUSE), ("all the time", Duration::ZERO)]
+    {
+        let what = format!("exact host, any of them, while another thread writes {how}");
+        while_written(&tables, pause, || print_look_ups(&what, &tables, exact_host, usize::MAX));
     }
     let authorities: Vec<_> =
         hosts(1_000, exact_host).iter().map(|h| format!("{h}:8443")).collect();
@@ -52,6 +59,38 @@ fn main() {
     // In a process of its own, so that what was done here is no part of its memory.
     let load = Command::new(env::current_exe().unwrap()).arg(LOAD).status().unwrap();
     assert!(load.success());
+}
+
+/// Prints what a look-up takes in each of the tables.
+fn print_look_ups(what: &str, tables: &[TenantTable; 3], host: HostOf, spread: usize) {
+    let cost = |index: usize| {
+        let hosts = hosts(SIZES[index].min(spread), host);
+        format!("{:.0}", look_up(&tables[index], &hosts).as_secs_f64() * 1e9)
+    };
+    println!("| {what} | {} |", columns([0, 1, 2], cost));
+}
+
+/// Does the work while a thread replaces tenants of all tables, one in each, after every pause.
+fn while_written(tables: &[TenantTable; 3], pause: Duration, work: impl FnOnce()) {
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for turn in 0.. {
+                if is_done.load(Ordering::Relaxed) {
+                    return;
+                }
+                for (table, size) in tables.iter().zip(SIZES) {
+                    tenants_from(spread(turn, size), 1)
+                        .for_each(|tenant| drop(table.insert(tenant)));
+                }
+                if !pause.is_zero() {
+                    thread::sleep(pause);
+                }
+            }
+        });
+        work();
+        is_done.store(true, Ordering::Relaxed);
+    });
 }
 
 /// Loads a file of a million tenants, of which every third sets its session and every tenth is a wildcard.
@@ -104,8 +143,12 @@ fn bytes_of_a_tenant() -> usize {
 }
 
 fn tenants(count: usize) -> impl Iterator<Item = Tenant> {
+    tenants_from(0, count)
+}
+
+fn tenants_from(first: usize, count: usize) -> impl Iterator<Item = Tenant> {
     let declaration = Arc::new(Declaration::flexopus());
-    (0..count).map(move |index| {
+    (first..first + count).map(move |index| {
         let policy = Policy {
             declaration: Arc::clone(&declaration),
             session: SessionDuration::ONE_WEEK,
@@ -147,8 +190,13 @@ fn unknown_host(index: usize) -> String {
 
 /// Hosts of tenants picked all over a table of this size, in an order that no cache can guess.
 fn hosts(size: usize, host: HostOf) -> Vec<String> {
+    (0..LOOK_UPS).map(|n| host(spread(n, size))).collect()
+}
+
+/// The place of a number among so many.
+fn spread(n: usize, size: usize) -> usize {
     // A large odd factor, modulo a power of two, visits every number once; modulo the size it is spread well enough.
-    (0..LOOK_UPS).map(|n| host(n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % size)).collect()
+    n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % size
 }
 
 fn look_up(table: &TenantTable, hosts: &[String]) -> Duration {
@@ -182,6 +230,7 @@ fn status_kibibytes(field: &str) -> usize {
 /// The argument that asks for the load alone.
 const LOAD: &str = "--load-a-million";
 const MILLION: usize = 1_000_000;
-const SIZES: [usize; 3] = [10, 1_000, MILLION];
+const SIZES: [usize; 3] = [10, 10_000, MILLION];
+const WRITE_PAUSE: Duration = Duration::from_millis(1);
 const LOOK_UPS: usize = 200_000;
 const ROUNDS: usize = 7;
