@@ -5,7 +5,7 @@
 pub(crate) const READ_HEAD_FACTOR: usize = 2;
 
 /// Fields of an application's answer: a page may set 150 cookies. Room for all of them is made for each answer.
-pub(crate) const RESPONSE_FIELDS: usize = 256;
+pub(crate) const RESPONSE_FIELDS: usize = 512;
 
 /// Bytes of an application's answer's head, and of what is read ahead of its body.
 pub(crate) const RESPONSE_HEAD_BYTES: usize = 256 * 1024;

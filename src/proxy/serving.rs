@@ -18,6 +18,7 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::{
@@ -43,29 +44,9 @@ impl Worker {
         connection: Registered,
         permit: Permit,
     ) {
-        // Only for the handshake: a connection that lives long must not keep an old configuration.
-        let (tls, handshake_timeout) = {
-            let view = self.view();
-            let Some(tls) = view.snapshot.tls.clone() else { return };
-            (tls, view.limits().handshake_timeout)
-        };
-        let mut accept = pin!(tls.accept(Socket::new(stream)));
-        let handshake = obey(&connection, |context, _| accept.as_mut().poll(context));
-        let stream = match timeout(handshake_timeout, handshake).await {
-            Ok(Ended::Itself(Ok(stream))) => stream,
-            Ok(Ended::Itself(Err(error))) => {
-                self.metrics.count_handshake(failed(&error));
-                return debug!(%error, "a TLS handshake failed");
-            }
-            Ok(Ended::Cut(cause)) => {
-                self.metrics.count_handshake(Handshake::Cut);
-                return debug!(?cause, "a TLS handshake was cut");
-            }
-            Err(_) => {
-                self.metrics.count_handshake(Handshake::Late);
-                return debug!("a TLS handshake took too long");
-            }
-        };
+        // In a box of its own: what a handshake needs is not kept as long as the connection lives.
+        let shaken = Box::pin(self.shake_hands(stream, &connection)).await;
+        let Some(stream) = shaken else { return };
         let session = stream.get_ref().1;
         self.metrics.count_handshake(done(session));
         let http2 = session.alpn_protocol() == Some(b"h2");
@@ -77,17 +58,50 @@ impl Worker {
             activity: Arc::clone(connection.activity()),
             permit: Rc::new(permit),
         });
-        let io = TokioIo::new(Watched::new(Box::new(stream), Arc::clone(connection.activity())));
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(connection.activity())));
         if http2 {
             connection.becomes(Kind::Http2);
             if downstream.permit.refused {
                 connection.drain();
             }
-            serve_http2(io, downstream, &connection).await;
+            // Boxed, as what serves HTTP/1.1 is: else every connection had room for it.
+            Box::pin(serve_http2(io, downstream, &connection)).await;
         } else {
             connection.becomes(Kind::Http1);
             serve_http1(io, downstream, &connection).await;
         }
+    }
+
+    /// The TLS session that is made on this connection, if one is.
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        connection: &Registered,
+    ) -> Option<Box<TlsStream<Socket<TcpStream>>>> {
+        // Only for the handshake: a connection that lives long must not keep an old configuration.
+        let (tls, handshake_timeout) = {
+            let view = self.view();
+            let tls = view.snapshot.tls.clone()?;
+            (tls, view.limits().handshake_timeout)
+        };
+        let mut accept = pin!(tls.accept(Socket::new(stream)));
+        let handshake = obey(connection, |context, _| accept.as_mut().poll(context));
+        match timeout(handshake_timeout, handshake).await {
+            Ok(Ended::Itself(Ok(stream))) => return Some(Box::new(stream)),
+            Ok(Ended::Itself(Err(error))) => {
+                self.metrics.count_handshake(failed(&error));
+                debug!(%error, "a TLS handshake failed");
+            }
+            Ok(Ended::Cut(cause)) => {
+                self.metrics.count_handshake(Handshake::Cut);
+                debug!(?cause, "a TLS handshake was cut");
+            }
+            Err(_) => {
+                self.metrics.count_handshake(Handshake::Late);
+                debug!("a TLS handshake took too long");
+            }
+        }
+        None
     }
 
     /// Redirects to https.
@@ -144,7 +158,7 @@ fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// Boxed: it is handed about, and waits where nothing else is kept of a connection that rests.
-type DownstreamIo = TokioIo<Watched<Box<tokio_rustls::server::TlsStream<Socket<TcpStream>>>>>;
+type DownstreamIo = TokioIo<Watched<Box<TlsStream<Socket<TcpStream>>>>>;
 
 /// Serves a connection, and between its exchanges, where those are far apart, keeps nothing of it but its TLS session.
 async fn serve_http1(mut io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {

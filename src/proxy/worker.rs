@@ -330,7 +330,7 @@ impl Worker {
             let connection = worker.connections.register();
             match purpose {
                 Purpose::Serve => worker.serve_tls(stream, peer, connection, permit).await,
-                Purpose::Redirect => worker.serve_plain(stream, connection, permit).await,
+                Purpose::Redirect => Box::pin(worker.serve_plain(stream, connection, permit)).await,
             }
         });
     }
