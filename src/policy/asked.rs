@@ -1,10 +1,6 @@
 //! What the upstream asked a browser to do with a cookie, in steps too coarse to recognise anybody by (A2).
 
-use super::{
-    date::parse_cookie_date,
-    set_cookie::MAX_ATTRIBUTE_BYTES,
-    syntax::{parts, split_once, trim},
-};
+use super::terms::Terms;
 
 /// What one `Set-Cookie` field asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,32 +37,10 @@ pub enum AskedLifetime {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Attributes(u16);
 
-impl Asked {
-    /// Reads the attributes of a field, what stands behind its first `;` (RFC 6265bis, section 5.6: the last valid one
-    /// of each name counts, and `Max-Age` counts before `Expires`).
-    pub(super) fn read(attributes: &[u8], date_unix_s: u64) -> Self {
-        let (mut max_age, mut expires) = (None, None);
-        let mut found = Attributes::default();
-        for attribute in parts(attributes).filter(|attribute| !attribute.is_empty()) {
-            let (name, value) = split_once(attribute, b'=').unwrap_or((attribute, b""));
-            let (name, value) = (trim(name), trim(value));
-            let bit = Attributes::of(name, value);
-            found.0 |= bit;
-            if value.len() > MAX_ATTRIBUTE_BYTES {
-                continue;
-            }
-            if bit == Attributes::MAX_AGE {
-                max_age = max_age_s(value).or(max_age);
-            } else if bit == Attributes::EXPIRES {
-                expires = Some(value).filter(|value| !value.is_empty()).or(expires);
-            }
-        }
-        let until_expiry_s = || {
-            let expires_unix_s = parse_cookie_date(expires?)?;
-            Some(expires_unix_s.saturating_sub(i64::try_from(date_unix_s).unwrap_or(i64::MAX)))
-        };
-        let lifetime_s = max_age.or_else(until_expiry_s);
-        Self { lifetime: lifetime_s.map_or_else(Default::default, step), attributes: found }
+impl From<Terms> for Asked {
+    fn from(terms: Terms) -> Self {
+        let lifetime = terms.lifetime_s.map_or_else(Default::default, step);
+        Self { lifetime, attributes: terms.attributes }
     }
 }
 
@@ -85,21 +59,6 @@ fn step(seconds: i64) -> AskedLifetime {
     fits.map_or(AskedLifetime::Longer, |(_, step)| *step)
 }
 
-/// A `Max-Age`, as far as a number can hold it; none where it is no number (RFC 6265bis, section 5.6.2).
-fn max_age_s(value: &[u8]) -> Option<i64> {
-    let (is_negative, digits) = match value {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number = digits.iter().fold(0i64, |number, digit| {
-        number.saturating_mul(10).saturating_add(i64::from(digit.saturating_sub(b'0')))
-    });
-    Some(if is_negative { 0 } else { number })
-}
-
 impl AskedLifetime {
     /// Every step, shortest first.
     pub const ALL: [Self; 8] = [
@@ -115,9 +74,12 @@ impl AskedLifetime {
 }
 
 impl Attributes {
-    const EXPIRES: u16 = 1 << 2;
-    const MAX_AGE: u16 = 1 << 4;
-    const OTHER: u16 = 1 << 15;
+    pub(super) const EXPIRES: Self = Self(1 << 2);
+    pub(super) const MAX_AGE: Self = Self(1 << 4);
+    pub(super) const SAME_SITE_LAX: Self = Self(1 << 10);
+    pub(super) const SAME_SITE_NONE: Self = Self(1 << 11);
+    pub(super) const SAME_SITE_STRICT: Self = Self(1 << 12);
+    const OTHER: Self = Self(1 << 15);
 
     /// The words of the bits, lowest first.
     const WORDS: [&str; 16] = [
@@ -163,31 +125,40 @@ impl Attributes {
         (0..).zip(Self::WORDS).filter(is_set).map(|(_, word)| word)
     }
 
-    /// The bit of one attribute.
-    fn of(name: &[u8], value: &[u8]) -> u16 {
-        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-        let says = |word: &str| value.eq_ignore_ascii_case(word.as_bytes());
-        // By length and first letters, because this runs for each attribute of each answer.
+    /// Whether all of `other` is in it.
+    pub(super) fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The set of one attribute.
+    pub(super) fn of(name: &[u8], value: &[u8]) -> Self {
+        // The usual spellings are compared as they are: this runs for each attribute of each answer.
+        let is = |usual: &[&[u8]], word: &str| {
+            usual.contains(&name) || name.eq_ignore_ascii_case(word.as_bytes())
+        };
+        let says = |usual: &[&[u8]], word: &str| {
+            usual.contains(&value) || value.eq_ignore_ascii_case(word.as_bytes())
+        };
         match name.len() {
-            4 if is("Path") => 1 << 6,
-            6 if is("Secure") => 1,
-            6 if is("Domain") => 1 << 1,
-            7 if is("Expires") => Self::EXPIRES,
-            7 if is("Max-Age") => Self::MAX_AGE,
-            8 if is("HttpOnly") => 1 << 3,
-            8 if is("SameSite") => match () {
-                () if says("Lax") => 1 << 10,
-                () if says("None") => 1 << 11,
-                () if says("Strict") => 1 << 12,
-                () => 1 << 14,
+            4 if is(&[b"Path", b"path"], "path") => Self(1 << 6),
+            6 if is(&[b"Secure", b"secure"], "secure") => Self(1),
+            6 if is(&[b"Domain", b"domain"], "domain") => Self(1 << 1),
+            7 if is(&[b"Max-Age", b"max-age"], "max-age") => Self::MAX_AGE,
+            7 if is(&[b"Expires", b"expires"], "expires") => Self::EXPIRES,
+            8 if is(&[b"HttpOnly", b"httponly"], "httponly") => Self(1 << 3),
+            8 if is(&[b"SameSite", b"samesite"], "samesite") => match () {
+                () if says(&[b"Lax", b"lax"], "lax") => Self::SAME_SITE_LAX,
+                () if says(&[b"None", b"none"], "none") => Self::SAME_SITE_NONE,
+                () if says(&[b"Strict", b"strict"], "strict") => Self::SAME_SITE_STRICT,
+                () => Self(1 << 14),
             },
-            8 if is("Priority") => match () {
-                () if says("High") => 1 << 7,
-                () if says("Low") => 1 << 8,
-                () if says("Medium") => 1 << 9,
-                () => 1 << 13,
+            8 if is(&[], "priority") => match () {
+                () if says(&[], "high") => Self(1 << 7),
+                () if says(&[], "low") => Self(1 << 8),
+                () if says(&[], "medium") => Self(1 << 9),
+                () => Self(1 << 13),
             },
-            11 if is("Partitioned") => 1 << 5,
+            11 if is(&[], "partitioned") => Self(1 << 5),
             _ => Self::OTHER,
         }
     }
@@ -195,7 +166,7 @@ impl Attributes {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::terms::Terms, *};
 
     /// 2026-11-23 12:00:00 UTC
     const DATE_UNIX_S: u64 = 1_795_435_200;
@@ -223,7 +194,7 @@ mod tests {
             ("Max-Age=99999999999999999999", Longer),
             ("Expires=Fri, 31 Dec 2034 23:59:59 GMT; Max-Age=60", Hour),
         ] {
-            let asked = Asked::read(attributes.as_bytes(), DATE_UNIX_S);
+            let asked = Asked::from(Terms::read(attributes.as_bytes(), DATE_UNIX_S));
             assert_eq!(asked.lifetime, expected, "{attributes}");
         }
     }
@@ -231,7 +202,7 @@ mod tests {
     #[test]
     fn a2_attributes_are_told_by_name_and_by_value_only_from_a_closed_set() {
         let words = |attributes: &str| {
-            let asked = Asked::read(attributes.as_bytes(), DATE_UNIX_S);
+            let asked = Asked::from(Terms::read(attributes.as_bytes(), DATE_UNIX_S));
             asked.attributes.words().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(words(""), "");

@@ -8,10 +8,8 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    EvictScope, RequestFacts,
-    date::ImfFixdate,
-    set_cookie::{MAX_ATTRIBUTE_BYTES, fits},
-    syntax::has_host_prefix,
+    EvictScope, RequestFacts, date::ImfFixdate, set_cookie::fits, syntax::has_host_prefix,
+    terms::MAX_ATTRIBUTE_BYTES,
 };
 
 /// At most this many names are evicted by one response (E1).

@@ -15,6 +15,7 @@ mod renewal;
 mod set_cookie;
 pub mod superseded;
 mod syntax;
+mod terms;
 mod value;
 pub mod verdict;
 
@@ -193,7 +194,7 @@ impl JudgedRequest<'_> {
         let mut outgoing = Outgoing::default();
         let mut set = 0;
         for field in set_cookie_fields {
-            let received = Received::read(field);
+            let received = Received::read(field, response.date_unix_s);
             let judged = self.judge_set_cookie(&received, response, &resources, &mut set);
             let granted_s = judged.as_ref().ok().map(Built::granted_s);
             let action = match judged {
@@ -201,7 +202,7 @@ impl JudgedRequest<'_> {
                 Ok(built) => outgoing.rewrite(built.to_bytes()),
                 Err(reason) => outgoing.strip(reason),
             };
-            let asked = Some(Asked::read(received.attributes, response.date_unix_s));
+            let asked = Some(Asked::from(received.terms));
             let (direction, name) = (Direction::Response, received.name);
             record(Verdict { direction, name, action, asked, granted_s });
         }
@@ -410,10 +411,10 @@ pub fn judge_misplaced_set_cookie(
     date_unix_s: u64,
     record: &mut impl FnMut(Verdict<'_>),
 ) {
-    let received = Received::read(field);
+    let received = Received::read(field, date_unix_s);
     let action = Action::Strip(Reason::Misplaced);
     let verdict = Verdict::unasked(Direction::Response, received.name, action);
-    record(Verdict { asked: Some(Asked::read(received.attributes, date_unix_s)), ..verdict });
+    record(Verdict { asked: Some(Asked::from(received.terms)), ..verdict });
 }
 
 /// The same for a `Cookie` field in the trailers of a request, pair by pair (R7).

@@ -1,20 +1,18 @@
 //! Reads `Set-Cookie` as a browser reads it, and builds it anew from the declaration (rules S1 to S7).
 //!
-//! The reader is RFC 6265bis, section 5.6. Of the attributes it wants three only: `Max-Age` and `Expires`, to know a
-//! deletion, and `SameSite`, because a stricter one stays. The last valid one of each counts.
+//! The reader is RFC 6265bis, section 5.6. Of the attributes (`terms.rs`) it wants three only: `Max-Age` and `Expires`, to
+//! know a deletion, and `SameSite`, because a stricter one stays.
 
 use super::{
-    date::{ImfFixdate, parse_cookie_date},
+    date::ImfFixdate,
     declaration::{DeclaredCookie, SameSite},
-    syntax::{has_control_byte, parts, split_once, trim},
+    syntax::{has_control_byte, split_once, trim},
+    terms::Terms,
     verdict::Reason,
 };
 
 /// The most bytes of name and value together that a browser stores (RFC 6265bis, section 5.6).
 pub(super) const MAX_PAIR_BYTES: usize = 4096;
-
-/// Attributes with a longer value are ignored (RFC 6265bis, section 5.6).
-pub(super) const MAX_ATTRIBUTE_BYTES: usize = 1024;
 
 /// One field that the upstream sent, split but not yet judged.
 #[derive(Clone, Copy)]
@@ -23,15 +21,16 @@ pub(super) struct Received<'f> {
     /// Empty where the cookie has none.
     pub(super) name: &'f [u8],
     pub(super) value: &'f [u8],
-    pub(super) attributes: &'f [u8],
+    pub(super) terms: Terms,
 }
 
 impl<'f> Received<'f> {
-    /// Splits a field; never fails.
-    pub(super) fn read(field: &'f [u8]) -> Self {
+    /// Splits a field that comes at `date_unix_s`; never fails.
+    pub(super) fn read(field: &'f [u8], date_unix_s: u64) -> Self {
         let (pair, attributes) = split_once(field, b';').unwrap_or((field, b""));
         let (name, value) = split_once(pair, b'=').unwrap_or((b"", pair));
-        Self { field, name: trim(name), value: trim(value), attributes }
+        let terms = Terms::read(attributes, date_unix_s);
+        Self { field, name: trim(name), value: trim(value), terms }
     }
 
     /// Whether a browser would store it, its name apart (S6).
@@ -44,48 +43,11 @@ impl<'f> Received<'f> {
         }
         Ok(())
     }
-
-    /// Whether it deletes the cookie at `date_unix_s` (S4).
-    ///
-    /// An `Expires` of this very second is in the past: the cookie would not live for one. Most applications send a
-    /// `Max-Age` too, and then no date is read.
-    fn deletes(&self, date_unix_s: u64) -> bool {
-        self.last(b"max-age", max_age_deletes).unwrap_or_else(|| {
-            let expires_unix_s = self.last(b"expires", parse_cookie_date);
-            expires_unix_s.is_some_and(|s| u64::try_from(s).unwrap_or(0) <= date_unix_s)
-        })
-    }
-
-    /// The last attribute of this name that says what `read` understands.
-    fn last<T>(&self, name: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
-        let of_name = parts(self.attributes).filter_map(|attribute| {
-            let (other, value) = split_once(attribute, b'=').unwrap_or((attribute, b""));
-            trim(other).eq_ignore_ascii_case(name).then(|| trim(value))
-        });
-        of_name.filter(|value| value.len() <= MAX_ATTRIBUTE_BYTES).filter_map(read).last()
-    }
 }
 
 /// Whether a browser stores a cookie of this name and value.
 pub(super) fn fits(name: &[u8], value: &[u8]) -> bool {
     name.len().saturating_add(value.len()) <= MAX_PAIR_BYTES
-}
-
-/// Whether a `Max-Age` is zero or less; none where it is no number (RFC 6265bis, section 5.6.2).
-fn max_age_deletes(value: &[u8]) -> Option<bool> {
-    let (is_negative, digits) = match value {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| is_negative || digits.iter().all(|digit| *digit == b'0'))
-}
-
-/// Whether a `SameSite` is `Strict`; none where it is none of the three.
-fn is_strict(value: &[u8]) -> Option<bool> {
-    let is_loose = value.eq_ignore_ascii_case(b"lax") || value.eq_ignore_ascii_case(b"none");
-    let is_strict = value.eq_ignore_ascii_case(b"strict");
-    (is_loose || is_strict).then_some(is_strict)
 }
 
 /// A declared cookie as it leaves: the value, and the declaration's attributes (S2).
@@ -118,11 +80,11 @@ impl<'a> Built<'a> {
         date_unix_s: u64,
     ) -> Self {
         let mut built = Self::living(cookie, received.value, lifetime_s, date_unix_s);
-        if received.deletes(date_unix_s) {
+        if received.terms.deletes() {
             built.lifetime_s = None;
             built.expires = ImfFixdate::EPOCH;
         }
-        if received.last(b"samesite", is_strict) == Some(true) {
+        if received.terms.is_strict {
             built.same_site = SameSite::Strict;
         }
         built
