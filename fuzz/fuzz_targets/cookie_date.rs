@@ -1,4 +1,5 @@
-//! Any text as a cookie date: what is read can be written, and read again as the same.
+//! Any text as a cookie date: what is read can be written, and read again as the same; a space before it, with which it has
+//! no usual form, makes no difference.
 
 #![no_main]
 
@@ -6,6 +7,7 @@ use crumbgate::policy::date::{ImfFixdate, parse_cookie_date};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
+    assert_eq!(parse_cookie_date(text), parse_cookie_date(&[b" ", text].concat()));
     let Some(unix_s) = parse_cookie_date(text) else { return };
     assert!((-11_644_473_600..=253_402_300_799).contains(&unix_s));
     if let Ok(since_epoch) = u64::try_from(unix_s) {

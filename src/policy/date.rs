@@ -48,40 +48,80 @@ impl ImfFixdate {
 ///
 /// None where the text names no date; the years are 1601 to 9999.
 pub fn parse_cookie_date(text: &[u8]) -> Option<i64> {
-    let mut time = None;
-    let mut day = None;
-    let mut month = None;
-    let mut year = None;
-    for token in text.split(|byte| is_delimiter(*byte)) {
-        // A token is the first part that is still missing and that it fits.
-        if time.is_none()
-            && let Some(found) = read_time(token)
-        {
-            time = Some(found);
-        } else if day.is_none()
-            && let Some(found) = read_number(token, 1..=2)
-        {
-            day = Some(found);
-        } else if month.is_none()
-            && let Some(found) = read_month(token)
-        {
-            month = Some(found);
-        } else if year.is_none() {
-            year = read_number(token, 2..=4);
-        }
-    }
-    let (hour, minute, second) = time?;
-    let year = match year? {
-        year @ 70..=99 => year.checked_add(1900)?,
-        year @ 0..=69 => year.checked_add(2000)?,
+    let Named { time: (hour, minute, second), day, month, year } =
+        Named::in_usual_form(text).or_else(|| Named::in_any_form(text))?;
+    let year = match year {
+        70..=99 => year.checked_add(1900)?,
+        0..=69 => year.checked_add(2000)?,
         year => year,
     };
     if year < 1601 {
         return None;
     }
-    let day = u8::try_from(day?).ok()?;
-    let date = Date::from_calendar_date(i32::from(year), month?, day).ok()?;
+    let day = u8::try_from(day).ok()?;
+    let date = Date::from_calendar_date(i32::from(year), month, day).ok()?;
     Some(UtcDateTime::new(date, Time::from_hms(hour, minute, second).ok()?).unix_timestamp())
+}
+
+/// What a text names; whether there is such a date is another question.
+struct Named {
+    time: (u8, u8, u8),
+    day: u16,
+    month: Month,
+    year: u16,
+}
+
+impl Named {
+    /// Of `Sun, 06 Nov 1994 08:49:37 GMT`, with spaces or with dashes, and of nothing else. It says what `in_any_form` says,
+    /// and ten times as fast: almost every date has this form.
+    fn in_usual_form(text: &[u8]) -> Option<Self> {
+        #[rustfmt::skip]
+        let &[
+            w1, w2, w3, b',', b' ', d1, d2, b' ' | b'-', m1, m2, m3, b' ' | b'-', y1, y2, y3, y4, b' ',
+            h1, h2, b':', i1, i2, b':', s1, s2, b' ', b'G', b'M', b'T',
+        ] = text else { return None };
+        if !WEEKDAYS.contains(&[w1, w2, w3]) {
+            return None;
+        }
+        let number = |[tens, ones]: [u8; 2]| {
+            (tens.is_ascii_digit() && ones.is_ascii_digit())
+                .then(|| (tens & 0xf).wrapping_mul(10).wrapping_add(ones & 0xf))
+        };
+        let (century, year) = (number([y1, y2])?, number([y3, y4])?);
+        Some(Self {
+            time: (number([h1, h2])?, number([i1, i2])?, number([s1, s2])?),
+            day: number([d1, d2])?.into(),
+            month: read_month(&[m1, m2, m3])?,
+            year: u16::from(century).wrapping_mul(100).wrapping_add(year.into()),
+        })
+    }
+
+    /// Of any text, as a browser looks for it.
+    fn in_any_form(text: &[u8]) -> Option<Self> {
+        let mut time = None;
+        let mut day = None;
+        let mut month = None;
+        let mut year = None;
+        for token in text.split(|byte| is_delimiter(*byte)) {
+            // A token is the first part that is still missing and that it fits.
+            if time.is_none()
+                && let Some(found) = read_time(token)
+            {
+                time = Some(found);
+            } else if day.is_none()
+                && let Some(found) = read_number(token, 1..=2)
+            {
+                day = Some(found);
+            } else if month.is_none()
+                && let Some(found) = read_month(token)
+            {
+                month = Some(found);
+            } else if year.is_none() {
+                year = read_number(token, 2..=4);
+            }
+        }
+        Some(Self { time: time?, day: day?, month: month?, year: year? })
+    }
 }
 
 fn is_delimiter(byte: u8) -> bool {
@@ -155,6 +195,8 @@ fn month_text(month: Month) -> [u8; 3] {
         Month::December => *b"Dec",
     }
 }
+
+const WEEKDAYS: [[u8; 3]; 7] = [*b"Mon", *b"Tue", *b"Wed", *b"Thu", *b"Fri", *b"Sat", *b"Sun"];
 
 const ALL_MONTHS: [Month; 12] = [
     Month::January,

@@ -177,6 +177,21 @@ proptest! {
         }
     }
 
+    /// With a space before it a date has no usual form, and is read as any text is.
+    #[test]
+    fn s4_the_usual_form_of_a_date_means_what_it_means_elsewhere(
+        unix_s in 0..=LAST_UNIX_S,
+        changes in prop::collection::vec((0..29usize, "[ -~]|[0-9]|Mar|Sun|x"), 0..3),
+    ) {
+        let mut text = httpdate_text(unix_s).into_bytes();
+        for (at, change) in changes {
+            let end = (at + change.len()).min(text.len());
+            text.splice(at..end, change.bytes().take(end - at));
+        }
+        let elsewhere = [b" ", &text[..]].concat();
+        prop_assert_eq!(parse_cookie_date(&text), parse_cookie_date(&elsewhere), "{:?}", text);
+    }
+
     #[test]
     fn s4_no_bytes_are_a_date_out_of_range(text in prop::collection::vec(any::<u8>(), 0..48)) {
         let range = -11_644_473_600..=LAST_UNIX_S.cast_signed();
