@@ -81,8 +81,9 @@ impl Baseline {
 /// Measures how the gateway compares under the main loads.
 pub fn ratios(ground: &Ground) -> Result<BTreeMap<String, BTreeMap<String, f64>>> {
     let plan = Plan {
-        rounds: 5,
-        times: Times { warm_up: Duration::from_millis(500), window: Duration::from_secs(2) },
+        // Several short turns: what else a machine does comes and goes within seconds.
+        rounds: 7,
+        times: Times { warm_up: Duration::from_millis(300), window: Duration::from_millis(1300) },
         only: LOADS.map(str::to_owned).to_vec(),
         targets: vec![OURS, Target::HaproxyPlain, Target::HaproxyPolicy],
         idle_connections: 0,
