@@ -6,6 +6,7 @@ use crate::{
         self, CertificateReading, LedgerReading, Readings, ReloadReading, ServerReading,
         UpstreamReading,
     },
+    policy::verdict::Direction,
     process,
     proxy::upstream::{ServerState, Shared},
     telemetry,
@@ -27,6 +28,12 @@ impl Control {
             waiting: status.waiting(),
             is_failing: status.is_failing(),
             segments: status.segments(),
+            unbalanced: status.unbalanced(),
+            new_names_of_requests: status.new_names(Direction::Request),
+            new_names_of_responses: status.new_names(Direction::Response),
+            clock_jumps: status.clock_jumps(),
+            damages: status.damages(),
+            unclean_stops: status.unclean_stops(),
         });
         let certificates = current.snapshot.expiries.iter().map(|expiry| CertificateReading {
             file: expiry.file.display().to_string(),

@@ -26,7 +26,7 @@ use super::{
     line::rfc3339,
     seal::SealError,
     status::Status,
-    store::{self, CloseError, Found, NotStored, Ruling, Store, StoreError},
+    store::{self, CloseError, Closed, Found, NotStored, Ruling, Store, StoreError, Written},
     tenants::{self, Row, TenantChange, Tenants},
     waiting::Waiting,
 };
@@ -389,8 +389,9 @@ impl Clerk {
             declarations: &self.declarations,
         };
         match store.write(&mut self.waiting, ruling, alive_unix_s) {
-            Ok(entries) => {
+            Ok(Written { entries, new_names }) => {
                 self.status.written.fetch_add(entries, Relaxed);
+                new_names.into_values().for_each(|name| self.status.count_new_name(name));
                 self.status.waiting.store(0, Relaxed);
                 self.status.is_failing.store(false, Relaxed);
                 self.next_seq = store.next_seq();
@@ -421,10 +422,10 @@ impl Clerk {
     fn close_segment(&mut self, now_unix_s: u64) {
         let File::Open(store) = &mut self.file else { return };
         match store.close_segment(now_unix_s) {
-            Ok(segment) => {
-                self.status.segments.fetch_add(u64::from(segment.is_some()), Relaxed);
+            Ok(closed) => {
                 self.next_seq = store.next_seq();
                 self.waiting.restart();
+                closed.iter().for_each(|closed| self.count_segment(*closed));
             }
             Err(CloseError::Seal(error @ SealError::Missing { .. })) => {
                 self.shut(&StoreError::Damaged(error.to_string()));
@@ -436,6 +437,18 @@ impl Clerk {
                     "a segment of the ledger can't be signed; the next one will have its entries"
                 );
             }
+        }
+    }
+
+    fn count_segment(&self, Closed { number, imbalance }: Closed) {
+        self.status.segments.fetch_add(1, Relaxed);
+        self.status.unbalanced.fetch_add(imbalance, Relaxed);
+        if imbalance > 0 {
+            error!(
+                segment = number,
+                cookies = imbalance,
+                "a segment of the ledger does not add up: its entries are not the cookies that were seen"
+            );
         }
     }
 
@@ -580,6 +593,7 @@ impl Clerk {
     }
 
     fn note_by(&mut self, actor: &str, kind: EventKind, detail: &serde_json::Value) {
+        self.status.count_event(kind);
         let at_unix_s = self.settings.clock.now().unix_s;
         let (actor, detail) = (actor.to_owned(), detail.to_string());
         self.waiting.events.push(Event { at_unix_s, kind, tenant: None, actor, detail });

@@ -5,12 +5,14 @@
 //! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `desk`: what it is asked to do while it runs;
 //!   `store`, `writing`, [`schema`]: the file; `tenants`: those of them that were set while running; `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
-//!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments.
+//!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments; `balance`: whether one adds
+//!   up.
 //! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`export`]: a bundle for
 //!   others, and [`parse`]: its lines read back.
 //! - [`report`]: what it all adds up to, for people; [`period`]: of which time; [`language`]: in which language;
 //!   [`vendors`]: who usually sets a cookie.
 
+mod balance;
 pub mod checkpoint;
 pub mod codes;
 pub mod declaration;

@@ -17,8 +17,9 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
+    balance::imbalance,
     desk::Change,
-    entry::{DeclarationRecord, Event, EventKind, Segment},
+    entry::{DeclarationRecord, Event, EventKind},
     key::{KeyError, KeyFiles, Keyring},
     note::Verifier,
     read::{LAST, unsigned},
@@ -26,7 +27,7 @@ use super::{
     seal::{self, SealError},
     tenants::{self, Tenants},
     waiting::Waiting,
-    writing::{Writing, insert_event, signed},
+    writing::{NewNames, Writing, insert_event, signed},
 };
 
 /// A ledger that this process alone writes.
@@ -101,6 +102,22 @@ pub(super) struct Ruling<'r> {
     pub(super) declaration: &'r str,
     /// Every declaration that an entry may name.
     pub(super) declarations: &'r VecDeque<DeclarationRecord>,
+}
+
+/// What a transaction has written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// How many entries were new.
+    pub(super) entries: u64,
+    pub(super) new_names: NewNames,
+}
+
+/// A segment that was closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    pub(super) number: u64,
+    /// By how many cookies its entries do not add up.
+    pub(super) imbalance: u64,
 }
 
 /// What the file said when it was opened.
@@ -197,7 +214,7 @@ impl Store {
         Ok((store, found))
     }
 
-    /// Writes all that waits, in one transaction: all of it, or nothing. Returns how many entries were new.
+    /// Writes all that waits, in one transaction: all of it, or nothing.
     ///
     /// `alive_unix_s` is kept as the moment at which the gateway was last alive; none says that it stops properly.
     pub(super) fn write(
@@ -205,12 +222,12 @@ impl Store {
         waiting: &mut Waiting,
         ruling: Ruling<'_>,
         alive_unix_s: Option<u64>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Written, StoreError> {
         let first = self.next_seq;
         waiting.attempt = Some(waiting.name_attempt(first));
         self.prints.iter_mut().try_for_each(Print::check)?;
         match self.try_write(waiting, ruling, alive_unix_s) {
-            Ok(next) => {
+            Ok((next, new_names)) => {
                 for DeclarationRecord { hash, .. } in ruling.declarations {
                     if !self.declared.contains(hash) {
                         self.declared.insert(hash.clone());
@@ -219,7 +236,7 @@ impl Store {
                 self.next_seq = next;
                 waiting.attempt = None;
                 waiting.settle();
-                Ok(next.saturating_sub(first))
+                Ok(Written { entries: next.saturating_sub(first), new_names })
             }
             Err(error) => {
                 // What the transaction had numbered is not in the file.
@@ -234,7 +251,7 @@ impl Store {
         waiting: &mut Waiting,
         ruling: Ruling<'_>,
         alive_unix_s: Option<u64>,
-    ) -> rusqlite::Result<u64> {
+    ) -> rusqlite::Result<(u64, NewNames)> {
         let is_declared = |hash: &String| self.declared.contains(hash);
         let new = ruling.declarations.iter().filter(|declaration| !is_declared(&declaration.hash));
         let new: Vec<_> = new.collect();
@@ -261,9 +278,9 @@ impl Store {
         writing.fact(CONFIGURATION, Some(ruling.configuration))?;
         writing.fact(DECLARATION, Some(ruling.declaration))?;
         writing.fact(BATCH, waiting.attempt.as_deref())?;
-        let next_seq = writing.next_seq;
-        writing.transaction.commit()?;
-        Ok(next_seq)
+        let Writing { transaction, next_seq, new_names, .. } = writing;
+        transaction.commit()?;
+        Ok((next_seq, new_names))
     }
 
     /// Stores changes of tenants in one transaction, with an event each where events are kept. `attempt` names it.
@@ -327,7 +344,8 @@ impl Store {
         }
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
-        Ok(Writing { transaction, texts: &mut self.texts, next_seq: self.next_seq })
+        let (texts, next_seq) = (&mut self.texts, self.next_seq);
+        Ok(Writing { transaction, texts, next_seq, new_names: NewNames::default() })
     }
 
     /// The number of the next entry.
@@ -342,7 +360,7 @@ impl Store {
 
     /// Closes the segment of all that was written; none where nothing was. Also changes the key, where another one waits
     /// for that.
-    pub(super) fn close_segment(&mut self, now_unix_s: u64) -> Result<Option<Segment>, CloseError> {
+    pub(super) fn close_segment(&mut self, now_unix_s: u64) -> Result<Option<Closed>, CloseError> {
         let (connection, keyring) = self.keyring()?;
         let next = keyring.next().unwrap_or_else(|error| {
             let error = error.to_string();
@@ -351,8 +369,12 @@ impl Store {
         });
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let segment = seal::close(&transaction, keyring, next.as_ref(), now_unix_s)?;
+        let Some(segment) = segment else {
+            transaction.commit()?;
+            return Ok(None);
+        };
+        let imbalance = imbalance(&transaction, segment.first, segment.last)?;
         transaction.commit()?;
-        let Some(segment) = segment else { return Ok(None) };
         let adopted = next.map(|next| {
             info!(fingerprint = next.verifier().fingerprint(), "another key signs from now on");
             keyring.adopt(next)
@@ -362,7 +384,7 @@ impl Store {
         if let Some(Err(error)) = adopted {
             warn!(%error, "the new key's file can't be renamed; the next start does that");
         }
-        Ok(Some(segment))
+        Ok(Some(Closed { number: segment.number, imbalance }))
     }
 
     /// Removes the entries of segments that are older than that, and says so in an event. Returns the last of them.

@@ -12,13 +12,22 @@ use super::{
     tenants::{self, TenantChange},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
 };
+use crate::{
+    audit::OTHER,
+    policy::verdict::{Action, Direction, Reason},
+};
 
 /// A transaction that is being filled.
 pub(super) struct Writing<'s> {
     pub(super) transaction: Transaction<'s>,
     pub(super) texts: &'s mut HashMap<Arc<str>, i64, RandomState>,
     pub(super) next_seq: u64,
+    pub(super) new_names: NewNames,
 }
+
+/// Names of undeclared cookies that the file had never had, each with the direction in which it was met. One that the
+/// application sets, and that comes back at once, was met in a response.
+pub(super) type NewNames = HashMap<Arc<str>, Direction, RandomState>;
 
 impl Writing<'_> {
     pub(super) fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
@@ -73,7 +82,7 @@ impl Writing<'_> {
         let seq = self.take_seq();
         open.place.assigned = Some(seq);
         let (tenant, route) = (self.text(&key.tenant)?, self.text(&key.route)?);
-        let name = key.name.as_ref().map(|name| self.text(name)).transpose()?;
+        let name = key.name.as_ref().map(|name| self.name(name, key)).transpose()?;
         let declaration = self.text(&key.declaration)?;
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO verdicts (seq, window, window_s, tenant, mode, direction, action, name, lifetime, \
@@ -180,6 +189,27 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// The number of a cookie's name; an undeclared one is looked at whether it is new.
+    fn name(&mut self, name: &Arc<str>, key: &VerdictsKey) -> rusqlite::Result<i64> {
+        if let Some(direction) = met_undeclared(key).filter(|_| **name != *OTHER) {
+            if let Some(first) = self.new_names.get_mut(name) {
+                if direction == Direction::Response {
+                    *first = direction;
+                }
+            } else if !self.has_text(name)? {
+                self.new_names.insert(Arc::clone(name), direction);
+            }
+        }
+        self.text(name)
+    }
+
+    fn has_text(&self, text: &Arc<str>) -> rusqlite::Result<bool> {
+        if self.texts.contains_key(text) {
+            return Ok(true);
+        }
+        self.transaction.prepare_cached("SELECT 1 FROM texts WHERE text = ?1")?.exists([&**text])
+    }
+
     /// The number of a text, which it gets when it is first written.
     fn text(&mut self, text: &Arc<str>) -> rusqlite::Result<i64> {
         if let Some(id) = self.texts.get(text) {
@@ -197,6 +227,16 @@ impl Writing<'_> {
         let seq = self.next_seq;
         self.next_seq = seq.saturating_add(1);
         seq
+    }
+}
+
+/// In which direction an undeclared cookie was met; none where it is not about one.
+fn met_undeclared(key: &VerdictsKey) -> Option<Direction> {
+    match key.action {
+        Action::Strip(Reason::Undeclared) => Some(key.direction),
+        // It came with the request.
+        Action::Evict => Some(Direction::Request),
+        Action::Inject | Action::Keep | Action::Renew | Action::Rewrite | Action::Strip(_) => None,
     }
 }
 

@@ -210,6 +210,24 @@ fn tell_ledger(text: &mut Text, readings: &Readings) {
     text.family("crumbgate_audit_failing", Gauge, help).value(u8::from(ledger.is_failing));
     let help = "Segments of the ledger that were closed.";
     text.family("crumbgate_audit_segments_total", Counter, help).value(ledger.segments);
+    let help = "Cookies by which the entries of closed segments differ from those that were seen; anything but 0 is a fault.";
+    text.family("crumbgate_audit_unbalanced_total", Counter, help).value(ledger.unbalanced);
+    let help =
+        "Events of the ledger which say that something before them may be missing, by their kind.";
+    let mut family = text.family("crumbgate_audit_gaps_total", Counter, help);
+    let gaps = [
+        ("clock", ledger.clock_jumps),
+        ("damage", ledger.damages),
+        ("unclean_stop", ledger.unclean_stops),
+    ];
+    for (kind, count) in gaps {
+        family.sample(&[("kind", kind)], count);
+    }
+    let help =
+        "Names of undeclared cookies that the ledger had never had, by where they were first met.";
+    let mut family = text.family("crumbgate_audit_new_names_total", Counter, help);
+    family.sample(&[("direction", "request")], ledger.new_names_of_requests);
+    family.sample(&[("direction", "response")], ledger.new_names_of_responses);
 }
 
 fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {

@@ -53,6 +53,18 @@ pub struct LedgerReading {
     pub is_failing: bool,
     /// Segments that were closed since the start.
     pub segments: u64,
+    /// Cookies by which closed segments do not add up.
+    pub unbalanced: u64,
+    /// Names of undeclared cookies that the ledger had never had: first met in requests.
+    pub new_names_of_requests: u64,
+    /// The same, first met in responses.
+    pub new_names_of_responses: u64,
+    /// How often the clock has jumped.
+    pub clock_jumps: u64,
+    /// How often the file was found damaged, or gone.
+    pub damages: u64,
+    /// How often the gateway before was not stopped properly.
+    pub unclean_stops: u64,
 }
 
 /// How an application does.

@@ -215,8 +215,15 @@ fn every_limit_is_in_the_operators_table_with_its_default() {
     assert_eq!(*loaded.config.limits, Limits::DEFAULT);
 }
 
-/// Every metric that can be exposed, with the names of its labels.
-fn exposed() -> BTreeMap<String, BTreeSet<String>> {
+/// A metric as people read of it: its type, and the names of its labels.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Described {
+    kind: String,
+    labels: BTreeSet<String>,
+}
+
+/// All metrics that can be exposed.
+fn exposition() -> String {
     let server = ServerReading { is_up: Some(true), ..ServerReading::default() };
     let readings = Readings {
         tenant_series: 1,
@@ -226,10 +233,16 @@ fn exposed() -> BTreeMap<String, BTreeSet<String>> {
         process: Some(ProcessReading::default()),
         ..Readings::default()
     };
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in expose(&Metrics::default(), &Books::default(), &readings).lines() {
+    expose(&Metrics::default(), &Books::default(), &readings)
+}
+
+/// Every metric of an exposition.
+fn described(exposition: &str) -> BTreeMap<String, Described> {
+    let mut found: BTreeMap<String, Described> = BTreeMap::new();
+    for line in exposition.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {
-            found.entry(family.split(' ').next().unwrap().to_owned()).or_default();
+            let (name, kind) = family.split_once(' ').unwrap();
+            found.entry(name.to_owned()).or_default().kind = kind.to_owned();
         } else if !line.starts_with('#') {
             let (series, _) = line.rsplit_once(' ').unwrap();
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
@@ -240,58 +253,154 @@ fn exposed() -> BTreeMap<String, BTreeSet<String>> {
             let family = family.expect("a sample follows the line of its type");
             let labels = labels.split("=\"").map(|label| label.rsplit([',', '"']).next().unwrap());
             let labels = labels.map(str::to_owned).filter(|label| !["", "}"].contains(&&**label));
-            found.get_mut(family).unwrap().extend(labels);
+            found.get_mut(family).unwrap().labels.extend(labels);
         }
     }
     found
 }
 
+const METRICS: &str = "| metric | type | labels | what it tells | what to do |";
+
 #[test]
 fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is_exposed() {
     let text = read("docs/OPERATIONS.md");
-    let rows = table(&text, "| metric | labels | what it tells, what to do |");
-    let names = |cell: &str| code(cell).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let listed = rows.iter().flat_map(|row| {
-        assert!(!row[2].is_empty(), "what {} tells", row[0]);
-        names(row[0]).into_iter().map(|name| (name, names(row[1]).into_iter().collect()))
+    let rows = table(&text, METRICS);
+    let listed = rows.iter().map(|row| {
+        let [name, kind, labels, tells, to_do] = row[..] else { panic!("{row:?}") };
+        let [name] = code(name)[..] else { panic!("one metric in {row:?}") };
+        assert!(!tells.is_empty() && !to_do.is_empty(), "what {name} tells, and what to do");
+        let labels = code(labels).into_iter().map(str::to_owned).collect();
+        (name.to_owned(), Described { kind: kind.to_owned(), labels })
     });
-    let listed: BTreeMap<String, BTreeSet<String>> = listed.collect();
+    let listed: BTreeMap<_, _> = listed.collect();
     assert_eq!(listed.len(), rows.len(), "each once");
-    assert_eq!(listed, exposed());
+    assert_eq!(listed, described(&exposition()));
 }
 
-/// The texts of all `warn!` and `error!` lines of the gateway.
-fn told() -> BTreeSet<String> {
-    let mut told = BTreeSet::new();
-    for file in all_files(&root().join("src")) {
-        let text = fs::read_to_string(&file).unwrap();
-        for call in ["warn!(", "error!("] {
-            for (at, _) in text.match_indices(call) {
-                // Not `bail!`'s or thiserror's: theirs are told elsewhere.
-                if text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '[') {
-                    continue;
-                }
-                let rest = &text[at + call.len()..];
-                let message = rest.split('"').nth(1).expect("a line has a text");
-                told.insert(message.to_owned());
+#[test]
+fn every_value_of_a_label_that_is_a_word_is_explained() {
+    let text = read("docs/OPERATIONS.md");
+    let exposition = exposition();
+    let values_of = |metric: &str, label: &str| -> BTreeSet<String> {
+        let series = exposition.lines().filter(|line| line.starts_with(&format!("{metric}{{")));
+        let values = series.filter_map(|line| line.split_once(&format!("{label}=\"")));
+        values.map(|(_, rest)| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    for row in table(&text, METRICS) {
+        let [metric] = code(row[0])[..] else { panic!("{row:?}") };
+        for label in ["state", "cause", "outcome", "side", "kind", "action"] {
+            let told = code(row[3]);
+            // What a table says above needs no saying again.
+            if metric == "crumbgate_tenant_cookies_total" {
+                continue;
+            }
+            for value in values_of(metric, label) {
+                assert!(told.contains(&&*value), "{label}=\"{value}\" of {metric}");
             }
         }
     }
+    let rows = table(&text, "| reason | answer | what happened | what to do |");
+    let told: BTreeSet<_> = rows.iter().flat_map(|row| code(row[0])).map(str::to_owned).collect();
+    assert_eq!(told, values_of("crumbgate_rejections_total", "reason"));
+    assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())));
+}
+
+/// The texts of all `warn!` and `error!` lines of the gateway, with their levels. A text that goes on with a value ends
+/// before that.
+fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut told = BTreeMap::<_, BTreeSet<_>>::new();
+    for file in all_files(&root().join("src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(
+            String::new(),
+            |mut code, line| {
+                code += line;
+                code.push('\n');
+                code
+            },
+        );
+        assert!(!code.contains("event!("), "{}: a line by warn! or error!", file.display());
+        for level in ["warn", "error"] {
+            let call = format!("{level}!(");
+            for (at, _) in code.match_indices(&call) {
+                // Not of a longer name, such as `compile_error!`.
+                if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
+                    continue;
+                }
+                let message = message_of(&code[at + call.len()..]);
+                let message = message.unwrap_or_else(|| panic!("{}: a text", file.display()));
+                told.entry(message).or_default().insert(level);
+            }
+        }
+    }
+    assert!(told.len() > 40, "{told:?}");
     told
+}
+
+/// The text of a line that is logged, of the arguments of its macro: the literal that is no field's value and in no call.
+fn message_of(arguments: &str) -> Option<String> {
+    let (mut depth, mut begin, mut found) = (1, None, None);
+    let mut bytes = arguments.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match (byte, begin) {
+            (b'\\', Some(_)) => drop(bytes.next()),
+            (b'"', Some(from)) => {
+                let is_value = arguments[..from - 1].trim_end().ends_with('=');
+                if depth == 1 && !is_value {
+                    found = Some(&arguments[from..at]);
+                }
+                begin = None;
+            }
+            (_, Some(_)) => {}
+            (b'"', None) => begin = Some(at + 1),
+            (b'(' | b'[' | b'{', None) => depth += 1,
+            (b')' | b']' | b'}', None) => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    let found = found?;
+    // A literal may go on in the next line.
+    let joined = found.split("\\\n").map(str::trim_start).collect::<String>();
+    Some(joined.split(": {").next()?.to_owned())
+}
+
+#[test]
+fn the_text_of_a_logged_line_is_found_whatever_stands_before_it() {
+    for (arguments, message) in [
+        ("\"a text\");", "a text"),
+        ("%error, \"a text\"); warn!(\"another\");", "a text"),
+        ("reason = \"a word\", \"a text; with (signs)\");", "a text; with (signs)"),
+        ("path = format!(\"{x}\"), \"a text\")", "a text"),
+        ("key, \"a text: {}\", kept.message);", "a text"),
+        ("\"a \\\"quoted\\\" text \\\n      goes on\")", "a \\\"quoted\\\" text goes on"),
+    ] {
+        assert_eq!(message_of(arguments).as_deref(), Some(message), "{arguments}");
+    }
+    assert_eq!(message_of("reason = \"a word\")"), None);
 }
 
 #[test]
 fn every_warning_is_in_the_operators_table_and_every_one_there_is_given() {
     let text = read("docs/OPERATIONS.md");
-    let rows = table(&text, "| line | what it means");
-    let explained: Vec<_> = rows.iter().flat_map(|row| code(row[0])).collect();
+    let rows = table(&text, "| line | level | what it means, what to do |");
+    let mut explained = BTreeMap::<_, BTreeSet<_>>::new();
+    for row in &rows {
+        let [lines, level, means] = row[..] else { panic!("{row:?}") };
+        assert!(!means.is_empty(), "what {lines} means");
+        for line in code(lines) {
+            let is_new = explained.insert(line.to_owned(), BTreeSet::from([level])).is_none();
+            assert!(is_new, "{line} is there once");
+        }
+    }
     let told = told();
-    for line in &told {
-        let is_explained = explained.iter().any(|begin| line.starts_with(begin));
-        assert!(is_explained, "{line:?} is not in the table of docs/OPERATIONS.md");
-    }
-    for begin in explained {
-        let is_told = told.iter().any(|line| line.starts_with(begin));
-        assert!(is_told, "{begin:?} is in the table of docs/OPERATIONS.md, and nothing says it");
-    }
+    let in_one_alone: Vec<_> = told
+        .keys()
+        .filter(|line| !explained.contains_key(*line))
+        .chain(explained.keys().filter(|line| !told.contains_key(*line)))
+        .collect();
+    assert!(in_one_alone.is_empty(), "not in the source and in the table: {in_one_alone:#?}");
+    assert_eq!(explained, told, "the levels");
 }

@@ -16,6 +16,7 @@ mod ejection;
 mod eviction;
 mod evidence;
 mod evidence_faults;
+mod evidence_metrics;
 mod explain;
 mod export;
 mod forwarding;

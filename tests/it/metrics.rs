@@ -1,7 +1,6 @@
 //! What monitoring is told: the numbers are those of the traffic, and no client can make more of them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     io::Write,
     process::{Command, Stdio},
     sync::Arc,
@@ -17,42 +16,9 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_rustls::TlsConnector;
 
 use crate::harness::{
-    ACME, App, Holding, Http, Kept, Raw, Running, Setup, both_versions, in_time, ok, read_request,
-    until,
+    ACME, App, Exposed, Holding, Http, Kept, Raw, Running, Setup, both_versions, in_time, ok,
+    read_request, until,
 };
-
-/// The samples of an exposition, by name and labels as they are written.
-struct Exposed(BTreeMap<String, f64>);
-
-impl Exposed {
-    fn by(gateway: &Running) -> Self {
-        Self::of(&gateway.inner().control().metrics_text(0))
-    }
-
-    fn of(text: &str) -> Self {
-        let samples = text.lines().filter(|line| !line.starts_with('#'));
-        let sample = |line: &str| {
-            let (series, value) = line.rsplit_once(' ').unwrap();
-            (series.to_owned(), value.parse().unwrap())
-        };
-        Self(samples.map(sample).collect())
-    }
-
-    #[track_caller]
-    fn get(&self, series: &str) -> f64 {
-        *self.0.get(series).unwrap_or_else(|| panic!("{series} is not exposed"))
-    }
-
-    /// The sum of all series of this name.
-    fn sum(&self, name: &str) -> f64 {
-        let of = |series: &&String| series.split('{').next() == Some(name);
-        self.0.keys().filter(of).map(|series| self.0[series]).sum()
-    }
-
-    fn series(&self) -> BTreeSet<&str> {
-        self.0.keys().map(String::as_str).collect()
-    }
-}
 
 /// What promtool says of a text, and whether it is content.
 fn promtool(text: &str) -> (bool, String) {

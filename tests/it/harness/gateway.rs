@@ -208,6 +208,12 @@ impl Running {
         tokio::task::spawn_blocking(move || control.reload(actor).unwrap()).await.unwrap();
     }
 
+    /// Its ledger's file.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        let folder = self.folder.as_ref().expect("it is taken only when it is stopped");
+        folder.path().join("state/crumbgate.db")
+    }
+
     /// Sets the gateway's clock.
     pub(crate) fn set_unix_s(&self, unix_s: u64) {
         self.unix_s.store(unix_s, Ordering::SeqCst);

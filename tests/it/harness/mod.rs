@@ -12,6 +12,7 @@
 mod admin;
 mod app;
 mod browser;
+mod exposed;
 pub(crate) mod frames;
 mod gateway;
 mod holding;
@@ -25,6 +26,7 @@ mod streaming;
 pub(crate) use admin::{Operator, Reply};
 pub(crate) use app::{App, Received, ok, read_request};
 pub(crate) use browser::{Answer, Browser, Http};
+pub(crate) use exposed::Exposed;
 pub(crate) use gateway::{Running, Setup, client_config, tls_to};
 pub(crate) use holding::{Holding, on_each_worker, spawn};
 pub(crate) use kept::{Kept, Verdicts};
