@@ -31,6 +31,7 @@ mod limits;
 mod live_tenants;
 mod logs;
 mod metrics;
+mod monitoring;
 mod queue;
 mod redirect;
 mod reload;

@@ -20,6 +20,7 @@ mod kept;
 pub(crate) mod ledger;
 mod load;
 mod program;
+mod promql;
 mod raw;
 mod streaming;
 
@@ -32,6 +33,7 @@ pub(crate) use holding::{Holding, on_each_worker, spawn};
 pub(crate) use kept::{Kept, Verdicts};
 pub(crate) use load::Load;
 pub(crate) use program::{Finished, Program, Site, json_lines, without_variables};
+pub(crate) use promql::{Selector, Vocabulary, grouped_by};
 pub(crate) use raw::Raw;
 pub(crate) use streaming::{Feed, Streaming, count, head_of, next_part};
 
