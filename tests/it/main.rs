@@ -8,6 +8,7 @@
 mod admin;
 mod admin_safety;
 mod audit;
+mod backup;
 mod cli;
 mod control;
 mod corpus;
