@@ -14,6 +14,7 @@ use http::{
 };
 
 use super::{
+    dashboard,
     problem::Problem,
     tokens::{Role, Tokens},
 };
@@ -52,6 +53,8 @@ pub(super) struct Caller {
     pub(super) name: String,
     /// What they may do.
     pub(super) role: Role,
+    /// Whether nobody knows who it is, and a token would tell: what they are shown tells nothing.
+    pub(super) is_anybody: bool,
 }
 
 impl Guard {
@@ -59,7 +62,7 @@ impl Guard {
     pub(super) fn admit(&self, head: &Parts, door: Door) -> Result<Caller, Problem> {
         let host = self.own_host(head, door)?;
         self.check_origin(&head.headers, &host, door)?;
-        check_site(&head.headers)?;
+        check_site(head)?;
         let caller = self.caller(head, door)?;
         if caller.role == Role::Auditor && !reads_only(head) {
             let detail = format!(
@@ -150,10 +153,11 @@ impl Guard {
                 Door::Unix { uid: Some(uid) } => format!("uid {uid}"),
                 Door::Tcp { .. } | Door::Unix { uid: None } => "local".to_owned(),
             };
-            return Ok(Caller { name, role: Role::Operator });
+            return Ok(Caller { name, role: Role::Operator, is_anybody: false });
         };
         if is_for_everybody(head) {
-            return Ok(Caller { name: "anybody".to_owned(), role: Role::Auditor });
+            let name = "anybody".to_owned();
+            return Ok(Caller { name, role: Role::Auditor, is_anybody: true });
         }
         let written = one(&head.headers, &AUTHORIZATION).ok().flatten();
         let token = written.and_then(|written| {
@@ -161,7 +165,9 @@ impl Guard {
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
         });
         let detail = match token.map(|token| tokens.holder(token.as_bytes())) {
-            Some(Some((name, role))) => return Ok(Caller { name: name.to_owned(), role }),
+            Some(Some((name, role))) => {
+                return Ok(Caller { name: name.to_owned(), role, is_anybody: false });
+            }
             Some(None) => "this token is not in admin.token_file",
             None => "found no token, expected the field Authorization: Bearer TOKEN",
         };
@@ -207,16 +213,29 @@ fn foreign(field: &str) -> Problem {
 }
 
 /// What browsers say of where a request comes from (Fetch Metadata).
-fn check_site(fields: &HeaderMap) -> Result<(), Problem> {
-    match one(fields, &HeaderName::from_static("sec-fetch-site")) {
+fn check_site(head: &Parts) -> Result<(), Problem> {
+    match one(&head.headers, &HeaderName::from_static("sec-fetch-site")) {
         Ok(None | Some("none" | "same-origin")) => Ok(()),
+        Ok(Some(_)) if follows_link(head) => Ok(()),
         Ok(Some(_)) | Err(()) => Err(foreign("Sec-Fetch-Site")),
     }
 }
 
-/// Signs of life tell nothing, and those who ask for them have no token.
+/// Whether it opens the dashboard in a tab, as a link of some other page does: that page sees nothing of it.
+fn follows_link(head: &Parts) -> bool {
+    let says = |name, value| one(&head.headers, &HeaderName::from_static(name)) == Ok(Some(value));
+    is_safe(&head.method)
+        && head.uri.path() == "/"
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
+}
+
+/// Signs of life tell nothing, and those who ask for them have no token. A browser that opens the dashboard has none
+/// yet.
 fn is_for_everybody(head: &Parts) -> bool {
-    is_safe(&head.method) && ["/healthz", "/readyz"].contains(&head.uri.path())
+    let path = head.uri.path();
+    is_safe(&head.method)
+        && (["/healthz", "/readyz"].contains(&path) || dashboard::FOR_EVERYBODY.contains(&path))
 }
 
 fn is_safe(method: &Method) -> bool {

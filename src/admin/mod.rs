@@ -2,6 +2,7 @@
 //!
 //! | route | |
 //! |---|---|
+//! | `GET /` | the dashboard, with what it needs under `/dashboard/` |
 //! | `GET /healthz` · `/readyz` | whether it is alive; whether it takes traffic |
 //! | `GET /metrics` | what is measured (Prometheus) |
 //! | `GET /openapi.json` | all of this, for programs (OpenAPI 3.1) |
@@ -17,6 +18,7 @@
 //! A request passes the guard (`guard.rs`: whose host, which page, whose token) before a route sees it. What waits for
 //! the disk or for workers does so on a thread of its own, so that signs of life never wait for it.
 
+mod dashboard;
 mod guard;
 mod listener;
 mod patience;
@@ -121,6 +123,11 @@ struct Listening {
 pub struct Administration(Weak<Shared>);
 
 impl Administration {
+    /// Where the API listens now, if that is over TCP.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.upgrade()?.listening().address
+    }
+
     /// Leaves the API to a gateway that has taken over the listener: accepts nothing any more, and waits for what is
     /// open, though not for long.
     pub fn hand_over(&self) {

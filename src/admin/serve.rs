@@ -204,7 +204,8 @@ async fn read(head: &Parts, body: Incoming) -> Result<Bytes, Problem> {
 /// Nothing of this is for pages of others, or to be kept.
 fn secured(mut response: Response) -> Response {
     for (name, value) in SECURITY_FIELDS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // A page has a policy of its own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

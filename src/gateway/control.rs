@@ -150,6 +150,8 @@ pub struct Status {
     pub config_file: String,
     /// The configuration's hash: SHA-256 of the file, and with a `+` that of the variables.
     pub config_hash: String,
+    /// Since when that configuration holds, in seconds since the Unix epoch.
+    pub config_since_unix_s: u64,
     /// The declaration's hash.
     pub declaration: String,
     /// Where it listens.
@@ -397,6 +399,7 @@ impl Control {
             uptime_s: now.uptime_s,
             config_file: current.effective.path().display().to_string(),
             config_hash: hash_text(&current.hash),
+            config_since_unix_s: current.since_unix_s,
             declaration: current.snapshot.declaration.to_string(),
             listeners: current.listeners.clone(),
             workers: locked(&self.0.lanes).len(),

@@ -3,7 +3,7 @@
 use super::control::{Control, locked};
 use crate::{
     metrics::{
-        self, CertificateReading, LedgerReading, Readings, ReloadReading, ServerReading,
+        self, CertificateReading, LedgerReading, Readings, ReloadReading, Sample, ServerReading,
         UpstreamReading,
     },
     policy::verdict::Direction,
@@ -18,6 +18,22 @@ impl Control {
     pub fn metrics_text(&self, tenant_series: usize) -> String {
         let settings = &self.0.running.settings;
         metrics::expose(&settings.metrics, &settings.books, &self.readings(tenant_series))
+    }
+
+    /// What was counted so far. Looks at every tenant that had traffic, as [`metrics_text`](Self::metrics_text) does.
+    pub fn sample(&self) -> Sample {
+        let settings = &self.0.running.settings;
+        settings.metrics.sample(&settings.books)
+    }
+
+    /// The certificates that are shown to browsers, in the order of the configuration.
+    pub fn certificates(&self) -> Vec<CertificateReading> {
+        let current = self.current();
+        let readings = current.snapshot.expiries.iter().map(|expiry| CertificateReading {
+            file: expiry.file.display().to_string(),
+            not_after_unix_s: expiry.not_after_unix_s,
+        });
+        readings.collect()
     }
 
     fn readings(&self, tenant_series: usize) -> Readings {
@@ -35,10 +51,6 @@ impl Control {
             damages: status.damages(),
             unclean_stops: status.unclean_stops(),
         });
-        let certificates = current.snapshot.expiries.iter().map(|expiry| CertificateReading {
-            file: expiry.file.display().to_string(),
-            not_after_unix_s: expiry.not_after_unix_s,
-        });
         Readings {
             tenants: current.snapshot.tenants.len() as u64,
             tenant_series,
@@ -49,7 +61,7 @@ impl Control {
             is_draining: self.is_draining(),
             ledger,
             upstreams: current.snapshot.upstreams.iter().map(|shared| upstream(shared)).collect(),
-            certificates: certificates.collect(),
+            certificates: self.certificates(),
             lost_log_lines: telemetry::lost_lines() as u64,
             process: process::read(),
         }

@@ -9,6 +9,7 @@ use std::{
 use tracing::{error, warn};
 
 use super::{
+    assembly::hash_text,
     control::{Control, Current, NoChange, locked},
     preflight::with_causes,
 };
@@ -235,6 +236,43 @@ impl Control {
         hosts.iter().filter_map(|host| self.view(&current, host)).collect()
     }
 
+    /// Tenants whose host has this text in it, in the order of hosts: `limit` of them at most, and how many there are in
+    /// all. Looks at every host.
+    pub fn find_tenants(&self, text: &str, limit: usize) -> (Vec<TenantView>, usize) {
+        let current = self.current();
+        let finder = memchr::memmem::Finder::new(text);
+        let (mut found, mut count) = (Vec::new(), 0);
+        let mut after = None;
+        // Some at a time: whoever changes a tenant meanwhile must not wait for all of them.
+        loop {
+            let directory = locked(&self.0.directory);
+            let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let hosts = directory.by_host.range::<str, _>((from, Bound::Unbounded));
+            let mut last = None;
+            for (host, _) in hosts.take(AT_A_TIME) {
+                if finder.find(host.as_bytes()).is_some() {
+                    count += 1;
+                    if found.len() < limit {
+                        found.push(Arc::clone(host));
+                    }
+                }
+                last = Some(Arc::clone(host));
+            }
+            drop(directory);
+            let Some(last) = last else { break };
+            after = Some(last);
+        }
+        (found.iter().filter_map(|host| self.view(&current, host)).collect(), count)
+    }
+
+    /// Another text with every change of a tenant, and with each configuration: who shows tenants looks again when it
+    /// has changed.
+    pub fn tenants_version(&self) -> String {
+        let current = self.current();
+        let generation = current.snapshot.tenants.generation();
+        format!("{}.{}.{generation}", hash_text(&current.hash), current.since_unix_s)
+    }
+
     /// Where a tenant of the file is written: `file:line:column`. Reads the whole text of the configuration.
     pub fn place_of_tenant(&self, host: &str) -> Option<String> {
         self.current().effective.place_of_tenant(host).map(|place| place.to_string())
@@ -354,6 +392,9 @@ impl Control {
         Some(TenantView::new(current, tenant, keys))
     }
 }
+
+/// How many tenants are looked at while the directory is locked.
+const AT_A_TIME: usize = 4096;
 
 impl TenantView {
     fn new(current: &Current, tenant: Arc<Tenant>, keys: Option<Arc<TenantKeys>>) -> Self {

@@ -9,7 +9,7 @@
 //!   up.
 //! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`export`]: a bundle for
 //!   others, and [`parse`]: its lines read back.
-//! - [`report`]: what it all adds up to, for people; [`period`]: of which time; [`language`]: in which language;
+//! - [`report`]: what it all adds up to, for people; [`overview`]: the same in short, for who looks again and again; [`period`]: of which time; [`language`]: in which language;
 //!   [`vendors`]: who usually sets a cookie.
 
 mod balance;
@@ -26,6 +26,7 @@ pub mod line;
 pub mod merkle;
 pub mod note;
 pub mod outline;
+pub mod overview;
 pub mod parse;
 pub mod period;
 pub mod read;

@@ -110,6 +110,15 @@ impl Reader {
         last.map_err(|error| self.failed(error))
     }
 
+    /// The number of the last closed segment, and the latest second that an entry of it speaks of; none where none is
+    /// closed.
+    pub fn last_closed(&self) -> Result<Option<(u64, u64)>, ReadError> {
+        let sql = "SELECT number, newest FROM segments ORDER BY number DESC LIMIT 1";
+        let read = |row: &Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
+        let last = self.connection.query_row(sql, [], read).optional();
+        last.map_err(|error| self.failed(error))
+    }
+
     /// Every closed segment, in order.
     pub fn segments(&self) -> Result<Vec<Segment>, ReadError> {
         self.collect(

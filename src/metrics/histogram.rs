@@ -14,7 +14,7 @@ pub(super) struct Histogram {
 
 /// A reading of histograms.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Durations {
+pub struct Durations {
     buckets: [u64; BUCKETS],
     pub(super) sum_ns: u64,
 }
@@ -44,8 +44,42 @@ impl Durations {
         BOUNDS_NS.into_iter().zip(sums)
     }
 
-    pub(super) fn count(&self) -> u64 {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+
+    /// How long they were on the average; none where there are none.
+    pub fn mean(&self) -> Option<Duration> {
+        self.sum_ns.checked_div(self.count()).map(Duration::from_nanos)
+    }
+
+    /// Those that an earlier reading had not.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        for (bucket, before) in since.buckets.iter_mut().zip(&earlier.buckets) {
+            *bucket = bucket.saturating_sub(*before);
+        }
+        since.sum_ns = since.sum_ns.wrapping_sub(earlier.sum_ns);
+        since
+    }
+
+    /// How long so many of a thousand took at most, as far as buckets tell: within one, they are taken to be spread
+    /// evenly, and what is longer than all bounds is told as the last of them. None where there are none.
+    pub fn quantile(&self, per_mille: u32) -> Option<Duration> {
+        let count = u128::from(self.count());
+        let rank = (count * u128::from(per_mille)).div_ceil(1_000).max(1);
+        let (mut below, mut from_ns) = (0_u128, 0);
+        for (bound_ns, in_bucket) in BOUNDS_NS.into_iter().zip(self.buckets) {
+            let in_bucket = u128::from(in_bucket);
+            if below + in_bucket >= rank {
+                let part = u128::from(bound_ns - from_ns) * (rank - below) / in_bucket.max(1);
+                return Some(Duration::from_nanos(from_ns + u64::try_from(part).unwrap_or(0)));
+            }
+            below += in_bucket;
+            from_ns = bound_ns;
+        }
+        (count > 0).then_some(Duration::from_nanos(from_ns))
     }
 }
 
@@ -95,5 +129,27 @@ mod tests {
         assert_eq!(counts[..3], [(50_000, 0), (100_000, 1), (150_000, 2)]);
         assert_eq!(counts.last(), Some(&(60_000_000_000, 2)));
         assert_eq!((durations.count(), durations.sum_ns), (3, 61_000_200_001));
+    }
+    #[test]
+    fn a_quantile_is_within_the_bucket_that_holds_it() {
+        let histogram = Histogram::default();
+        let read = || {
+            let mut durations = Durations::default();
+            durations.add(&histogram);
+            durations
+        };
+        assert_eq!(read().quantile(500), None);
+        (0..90).for_each(|_| histogram.observe(Duration::from_micros(60)));
+        let before = read();
+        (0..10).for_each(|_| histogram.observe(Duration::from_millis(7)));
+        let all = read();
+        assert_eq!(all.quantile(900), Some(Duration::from_micros(100)));
+        assert_eq!(all.quantile(950), Some(Duration::from_micros(7_500)));
+        assert_eq!(all.quantile(1_000), Some(Duration::from_millis(10)));
+        let since = all.since(&before);
+        assert_eq!((since.count(), since.sum_ns), (10, 70_000_000));
+        assert_eq!(since.quantile(1), Some(Duration::from_micros(5_500)));
+        histogram.observe(Duration::from_secs(600));
+        assert_eq!(read().quantile(1_000), Some(Duration::from_secs(60)));
     }
 }

@@ -9,6 +9,7 @@
 mod exposition;
 mod histogram;
 mod readings;
+mod sample;
 mod text;
 mod words;
 mod worker;
@@ -19,10 +20,12 @@ use std::sync::{
 };
 
 pub use exposition::expose;
+pub use histogram::Durations;
 pub use readings::{
     CertificateReading, LedgerReading, ProcessReading, Readings, ReloadReading, ServerReading,
     UpstreamReading,
 };
+pub use sample::Sample;
 pub use words::{
     ConnectionState, CutCause, Handshake, RejectionReason, Side, SpanLoss, TlsVersion,
 };

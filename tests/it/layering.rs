@@ -41,7 +41,13 @@ const ROWS: [(&str, &[&str]); 19] = [
             "traces",
         ],
     ),
-    ("admin", &["clock", "config", "explain", "gateway", "ledger", "policy", "proxy", "tenants"]),
+    (
+        "admin",
+        &[
+            "clock", "config", "explain", "gateway", "ledger", "metrics", "policy", "proxy",
+            "tenants",
+        ],
+    ),
     (
         "cli",
         &[

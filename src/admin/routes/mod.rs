@@ -1,4 +1,4 @@
-//! The routes, and the document that is made of them: what is not in it is not served.
+//! The routes, and the document that is made of them: what is not in it is not served, but for the dashboard.
 
 #![expect(unused_qualifications, reason = "the macros that document the routes write whole paths")]
 
@@ -16,7 +16,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{
-        DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request,
+        DefaultBodyLimit, FromRef, FromRequest, FromRequestParts, Path, Query, Request,
         rejection::PathRejection,
     },
 };
@@ -32,7 +32,7 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::problem::Problem;
+use super::{dashboard::{self, Dashboard}, problem::Problem};
 use crate::{clock::Clock, gateway::Control};
 
 /// What the routes ask.
@@ -41,6 +41,13 @@ pub(super) struct App {
     control: Control,
     clock: Clock,
     work: Arc<Semaphore>,
+    dashboard: Dashboard,
+}
+
+impl FromRef<App> for Dashboard {
+    fn from_ref(app: &App) -> Self {
+        app.dashboard.clone()
+    }
 }
 
 impl App {
@@ -74,8 +81,10 @@ pub(super) fn router(control: &Control, clock: &Clock) -> Router {
         control: control.clone(),
         clock: clock.clone(),
         work: Arc::new(Semaphore::new(MAX_WORK)),
+        dashboard: Dashboard::start(control, clock),
     };
     let (router, _) = documented().split_for_parts();
+    let router = router.merge(dashboard::routes());
     let router = router.fallback(alive::nothing).method_not_allowed_fallback(alive::wrong_method);
     // Whoever has read the body has bounded it.
     router.layer(DefaultBodyLimit::disable()).with_state(app)
@@ -135,7 +144,7 @@ impl Modify for Bearer {
 }
 
 /// Does what waits for the disk or for workers on a thread that may wait.
-async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(failed) => match failed.try_into_panic() {
@@ -147,7 +156,7 @@ async fn waiting<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 }
 
 /// The parameters behind the question mark: each known, and each once.
-struct Parameters<T>(T);
+pub(super) struct Parameters<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;

@@ -74,7 +74,7 @@ pub struct TenantBooks {
 
 impl Books {
     /// Counts what a tenant's heartbeat says.
-    pub(super) fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
+    pub(in crate::ledger) fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
         add(&mut self.requests, heartbeat.requests);
         add(&mut self.request.seen, heartbeat.seen.request);
         add(&mut self.request.dropped, heartbeat.dropped.request);
@@ -85,7 +85,7 @@ impl Books {
     }
 
     /// Counts verdicts.
-    pub(super) fn add_verdicts(&mut self, verdicts: &Verdicts) {
+    pub(in crate::ledger) fn add_verdicts(&mut self, verdicts: &Verdicts) {
         let side = match verdicts.direction {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
@@ -111,8 +111,8 @@ impl Books {
         add(sum, verdicts.count);
     }
 
-    /// Adds another tenant's.
-    pub(super) fn add(&mut self, other: &Self) {
+    /// Adds another's.
+    pub(in crate::ledger) fn add(&mut self, other: &Self) {
         add(&mut self.requests, other.requests);
         self.request.add(&other.request);
         self.response.add(&other.response);

@@ -1,0 +1,319 @@
+// Keeps the dashboard as things are, and changes tenants through the API. Without it the page is as it was loaded.
+"use strict";
+
+const find = (selector, within = document) => within.querySelector(selector);
+const [board, hosts, link, said, trouble] = ["board", "hosts", "link", "said", "trouble"].map((id) => find(`#${id}`));
+const search = find("#search");
+const confirmation = find("#confirm");
+const language = document.body.dataset.lang;
+
+// --- Asking ---------------------------------------------------------------------------------------------------------
+
+// The token is kept for this tab alone, and goes nowhere but into the field for it.
+const TOKEN = "crumbgate-token";
+const token = {
+  get: () => sessionStorage.getItem(TOKEN),
+  set: (text) => sessionStorage.setItem(TOKEN, text),
+  forget: () => sessionStorage.removeItem(TOKEN),
+};
+
+// What the gateway refuses, in its own words.
+class Refusal extends Error {
+  constructor(status, { detail, help } = {}) {
+    super([detail ?? `HTTP ${status}`, help].filter(Boolean).join(". "));
+    this.status = status;
+  }
+}
+
+const ask = async (path, { method = "GET", body, match } = {}) => {
+  const headers = {};
+  if (token.get()) headers.Authorization = `Bearer ${token.get()}`;
+  if (body) headers["Content-Type"] = "application/json";
+  if (match) headers["If-Match"] = `"${match}"`;
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
+  if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => undefined));
+  return answer;
+};
+
+const address = (path, parameters) => `${path}?${new URLSearchParams({ lang: language, ...parameters })}`;
+const fill = (text, values) => text.replaceAll(/\{(\w+)\}/g, (_, name) => values[name]);
+
+// --- Staying live ---------------------------------------------------------------------------------------------------
+
+const EVERY_MS = 2000;
+const PATIENCE_MS = 10_000;
+const shown = new Map();
+let timer;
+let turn = 0;
+let lastAnswer = new Date();
+let isLost = false;
+
+const setLink = (state, text) => {
+  link.dataset.state = state;
+  if (link.textContent !== text) link.textContent = text;
+};
+
+const setTrouble = (text) => {
+  if (trouble.textContent !== text) trouble.textContent = text;
+  trouble.hidden = !text;
+};
+
+const found = () => {
+  isLost = false;
+  lastAnswer = new Date();
+  document.body.classList.remove("lost");
+  setLink("live", link.dataset.live);
+  setTrouble("");
+};
+
+const lose = (error) => {
+  const time = lastAnswer.toLocaleTimeString(language);
+  isLost = true;
+  document.body.classList.add("lost");
+  setLink("lost", fill(link.dataset.lost, { time }));
+  setTrouble(error instanceof Refusal ? `${link.dataset.refused} ${error.message}` : link.dataset.detail);
+};
+
+const isEditing = () => Boolean(find(".editor", hosts)) || confirmation.open;
+
+const show = (answer) => {
+  document.title = answer.title;
+  for (const [place, html] of Object.entries(answer.panels)) {
+    if (shown.get(place) === html) continue;
+    const slot = find(`[data-slot="${place}"]`);
+    // A panel that somebody has opened, or marks something in, keeps that.
+    const open = Boolean(find("details[open]", slot));
+    slot.innerHTML = html;
+    if (open) find("details", slot)?.setAttribute("open", "");
+    shown.set(place, html);
+  }
+};
+
+const look = async () => {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  turn += 1;
+  const mine = turn;
+  try {
+    const answer = await (await ask(address("/dashboard/panels"))).json();
+    if (mine !== turn) return;
+    // Another gateway has taken over, whose page and script fit one another.
+    if (answer.version !== document.body.dataset.version && !isEditing()) return location.reload();
+    show(answer);
+    if (answer.tenants !== find(".found", hosts)?.dataset.version && !isEditing()) await list();
+    found();
+    admit();
+  } catch (error) {
+    if (mine !== turn) return;
+    if (error.status === 401) return askForToken(Boolean(token.get()));
+    lose(error);
+  }
+  timer = setTimeout(look, EVERY_MS);
+};
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    turn += 1;
+    clearTimeout(timer);
+    if (!isLost) setLink("paused", link.dataset.paused);
+  } else if (!isAsking()) {
+    look();
+  }
+});
+
+// --- Tokens ---------------------------------------------------------------------------------------------------------
+
+const asking = find("#token");
+const forget = find("#forget");
+const isAsking = () => Boolean(asking) && !asking.hidden;
+
+const askForToken = (isWrong) => {
+  // Tokens were asked for since this page was loaded.
+  if (!asking) return location.reload();
+  turn += 1;
+  clearTimeout(timer);
+  token.forget();
+  board.hidden = true;
+  forget.hidden = true;
+  asking.hidden = false;
+  link.textContent = "";
+  delete link.dataset.state;
+  setTrouble("");
+  find("#token-wrong").textContent = isWrong ? find("#token-wrong").dataset.wrong : "";
+  find("#token-text").focus();
+};
+
+const admit = () => {
+  board.hidden = false;
+  if (!asking) return;
+  const wasAsking = isAsking();
+  asking.hidden = true;
+  forget.hidden = false;
+  find("#token-text").value = "";
+  if (wasAsking) find("#dashboard").focus();
+};
+
+asking?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  token.set(find("#token-text").value.trim());
+  look();
+});
+
+forget.addEventListener("click", () => askForToken(false));
+
+// --- Tenants --------------------------------------------------------------------------------------------------------
+
+let searches = 0;
+
+const list = async () => {
+  searches += 1;
+  const mine = searches;
+  const answer = await ask(address("/dashboard/tenants", { q: search.elements.q.value }));
+  const html = await answer.text();
+  if (mine !== searches || isEditing()) return;
+  const focused = hosts.contains(document.activeElement) && document.activeElement.closest("tr")?.dataset.host;
+  hosts.innerHTML = html;
+  if (focused) buttonOf(focused)?.focus();
+};
+
+const buttonOf = (host) => find(`tr[data-host="${CSS.escape(host)}"] .edit`, hosts);
+
+// What goes wrong here is told by the next look.
+const listAgain = () => list().catch(() => undefined);
+
+let typing;
+search.elements.q.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    leave();
+    listAgain();
+  }, 150);
+});
+search.addEventListener("submit", (event) => {
+  event.preventDefault();
+  leave();
+  listAgain();
+});
+
+// Closes the editor, wherever it is.
+const leave = () => {
+  const editor = find(".editor", hosts);
+  if (!editor) return undefined;
+  const row = editor.closest("tr");
+  row.classList.remove("edited");
+  find(".session", row).replaceChildren(row.dataset.session);
+  find(".edit", row).hidden = false;
+  return row.dataset.host;
+};
+
+const edit = async (button) => {
+  leave();
+  const row = button.closest("tr");
+  const { host } = row.dataset;
+  const cell = find(".session", row);
+  row.dataset.session = cell.textContent;
+  const editor = find("#editor").content.cloneNode(true).firstElementChild;
+  const label = find("label", editor);
+  const input = find("input", editor);
+  label.textContent = fill(label.dataset.label, { host });
+  input.value = cell.textContent;
+  row.classList.add("edited");
+  cell.replaceChildren(editor);
+  button.hidden = true;
+  input.select();
+  // What is changed is what is looked at now: whoever changes it meanwhile is not overwritten.
+  const tenant = ask(`/v1/tenants/${encodeURIComponent(host)}`).then((answer) => answer.json());
+  tenant.catch(() => undefined);
+  editor.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await propose(editor, host, tenant);
+  });
+  const back = () => {
+    leave();
+    button.focus();
+    listAgain();
+  };
+  find(".cancel", editor).addEventListener("click", back);
+  editor.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    back();
+  });
+};
+
+hosts.addEventListener("click", (event) => {
+  const button = event.target.closest(".edit");
+  if (button) edit(button);
+});
+
+// Asks the gateway what would change, and then the operator whether it shall.
+const propose = async (editor, host, tenant) => {
+  const refusal = find(".refusal", editor);
+  const input = find("input", editor);
+  refusal.textContent = "";
+  input.removeAttribute("aria-invalid");
+  try {
+    const { keys, etag } = await tenant;
+    const change = { method: "PUT", body: { ...keys, session: input.value.trim() }, match: etag };
+    const path = `/v1/tenants/${encodeURIComponent(host)}`;
+    const { before, after } = await (await ask(`${path}?dry_run=true`, change)).json();
+    if (before?.session_s === after.session_s) {
+      refusal.textContent = refusal.dataset.same;
+      input.focus();
+      return;
+    }
+    confirm({ host, before: before?.session, after: after.session, make: () => ask(path, change) });
+  } catch (error) {
+    refusal.textContent = error.message;
+    refusal.lang = "en";
+    input.setAttribute("aria-invalid", "true");
+    input.focus();
+  }
+};
+
+let pending;
+
+const confirm = (change) => {
+  pending = change;
+  find(".host", confirmation).textContent = change.host;
+  find(".before", confirmation).textContent = change.before ?? "–";
+  find(".after", confirmation).textContent = change.after;
+  find(".refusal", confirmation).textContent = "";
+  confirmation.showModal();
+  find(".do", confirmation).focus();
+};
+
+find("form", confirmation).addEventListener("submit", async (event) => {
+  if (event.submitter?.value !== "do") return;
+  event.preventDefault();
+  const { host, after, make } = pending;
+  const button = find(".do", confirmation);
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    await make();
+    confirmation.close("done");
+    leave();
+    await listAgain();
+    said.textContent = fill(confirmation.dataset.changed, { host, session: after });
+    const row = buttonOf(host)?.closest("tr");
+    row?.classList.add("changed");
+    buttonOf(host)?.focus();
+  } catch (error) {
+    find(".refusal", confirmation).textContent = error.message;
+    find(".refusal", confirmation).lang = "en";
+  } finally {
+    button.disabled = false;
+  }
+});
+
+// Nothing was changed: back to the field, with what was written there.
+confirmation.addEventListener("close", () => {
+  find(".editor input", hosts)?.focus();
+});
+
+// --- Begin ----------------------------------------------------------------------------------------------------------
+
+if (asking && !token.get()) askForToken(false);
+else look();

@@ -1,0 +1,409 @@
+//! The panels that are shown anew every few seconds, each as HTML.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::{
+    evidence::Seen,
+    pace::Spell,
+    sight::{Concern, SOON_DAYS, Sight, days_left, dropped},
+    sparkline::sparkline,
+    words::Words,
+};
+use crate::{
+    ledger::{
+        overview::{Look, Newcomer},
+        vendors::Catalogue,
+    },
+    policy::{Mode, verdict::Direction},
+    proxy::upstream::{ServerState, Shared},
+};
+
+/// The places of the panels, in the order of the page: those of the main column, then those beside it.
+pub(super) const TOP: [&str; 2] = ["state", "traffic"];
+pub(super) const MAIN: [&str; 1] = ["names"];
+pub(super) const SIDE: [&str; 4] = ["upstreams", "certificates", "configuration", "ledger"];
+
+/// The panel of this place.
+pub(super) fn panel(place: &str, sight: &Sight, words: &Words) -> Markup {
+    match place {
+        "state" => state(sight, words),
+        "traffic" => traffic(sight, words),
+        "names" => names(sight, words),
+        "upstreams" => upstreams(sight, words),
+        "certificates" => certificates(sight, words),
+        "configuration" => configuration(sight, words),
+        "ledger" => ledger(sight, words),
+        _ => Markup::default(),
+    }
+}
+
+fn section(id: &str, title: &str, content: &Markup) -> Markup {
+    html! {
+        section aria-labelledby={ "title-" (id) } {
+            h2 id={ "title-" (id) } { (title) }
+            (content)
+        }
+    }
+}
+
+fn state(sight: &Sight, words: &Words) -> Markup {
+    let concerns = sight.concerns();
+    html! {
+        section.state.concerned[!concerns.is_empty()] aria-labelledby="title-state" {
+            h2.again #title-state { (words.state) }
+            @if concerns.is_empty() {
+                p.verdict { (words.well) }
+            } @else {
+                p.verdict { ((words.concerns)(concerns.len())) }
+                ul { @for concern in &concerns { li { (said(concern, words)) } } }
+            }
+        }
+    }
+}
+
+fn said(concern: &Concern, words: &Words) -> String {
+    match concern {
+        Concern::CertificateEnds { file, days } => {
+            (words.certificate_ends)(short(file), &words.days(*days))
+        }
+        Concern::CertificateExpired { file } => (words.certificate_expired)(short(file)),
+        Concern::Draining => words.draining.to_owned(),
+        Concern::LedgerDropped => words.ledger_dropped.to_owned(),
+        Concern::LedgerFailing => words.ledger_failing.to_owned(),
+        Concern::LedgerUnbalanced => words.ledger_unbalanced.to_owned(),
+        Concern::LedgerUnreadable => words.ledger_unreadable.to_owned(),
+        Concern::ManyFail { failed, requests } => {
+            (words.many_fail)(&words.share(*failed, *requests))
+        }
+        Concern::NotReady => words.not_ready.to_owned(),
+        Concern::ReloadRefused => words.reload_refused.to_owned(),
+        Concern::ServerDown { server } => (words.server_down)(server),
+        Concern::ServerEjected { server } => (words.server_ejected)(server),
+    }
+}
+
+/// The end of a path: the file's name, and its folder's, because certificates often differ in that alone.
+fn short(file: &str) -> &str {
+    let from = file.rmatch_indices('/').nth(1).map_or(0, |(slash, _)| slash + 1);
+    file.get(from..).unwrap_or(file)
+}
+
+fn traffic(sight: &Sight, words: &Words) -> Markup {
+    let minute = &sight.minute;
+    let counted = &minute.counted;
+    let failed = (counted.failed > 0)
+        .then(|| (words.failed)(&words.number(minute.a_minute(counted.failed))));
+    let count = |title, hint: &str, of: &dyn Fn(&Spell) -> u64| {
+        let values: Vec<_> =
+            sight.history.iter().map(|spell| spell.as_ref().map(|s| s.pace(of(s)))).collect();
+        let picture = sparkline(&values, title, &|value| words.number(value), words);
+        tile(title, &words.number(minute.a_minute(of(minute))), words.a_minute, hint, &picture)
+    };
+    html! {
+        section aria-labelledby="title-traffic" {
+            h2.again #title-traffic { (words.traffic) }
+            dl.tiles {
+                (count(words.requests, failed.as_deref().unwrap_or_default(), &|s| s.counted.requests))
+                (count(words.kept, words.kept_hint, &|s| s.counted.kept))
+                (count(words.rewritten, words.rewritten_hint, &|s| s.counted.rewritten))
+                (count(words.stripped, words.stripped_hint, &|s| s.counted.stripped))
+                (own_latency(sight, words))
+                (upstream_latency(sight, words))
+            }
+        }
+    }
+}
+
+fn own_latency(sight: &Sight, words: &Words) -> Markup {
+    let counted = &sight.minute.counted;
+    let all = &counted.request_durations;
+    let spread = all.quantile(500).zip(all.quantile(950)).map(|(half, most)| {
+        (words.spread_in_all)(&words.duration(half), &words.duration(most))
+    });
+    latency(words.own_latency, counted.own_duration(), spread, sight, words, &|spell| {
+        spell.counted.own_duration()
+    })
+}
+
+fn upstream_latency(sight: &Sight, words: &Words) -> Markup {
+    let upstream = &sight.minute.counted.upstream_durations;
+    let spread = upstream
+        .quantile(500)
+        .zip(upstream.quantile(950))
+        .map(|(half, most)| (words.spread)(&words.duration(half), &words.duration(most)));
+    latency(words.upstream_latency, upstream.mean(), spread, sight, words, &|spell| {
+        spell.counted.upstream_durations.mean()
+    })
+}
+
+type Average = Option<Duration>;
+
+fn latency(
+    title: &str,
+    average: Average,
+    spread: Option<String>,
+    sight: &Sight,
+    words: &Words,
+    of: &dyn Fn(&Spell) -> Average,
+) -> Markup {
+    let us = |average: Duration| u64::try_from(average.as_micros()).unwrap_or(u64::MAX);
+    let values: Vec<_> = sight.history.iter().map(|spell| of(spell.as_ref()?).map(us)).collect();
+    let spoken = |us| words.duration(Duration::from_micros(us));
+    let picture = sparkline(&values, title, &spoken, words);
+    match average {
+        Some(average) => {
+            let hint = spread.unwrap_or_default();
+            tile(title, &words.duration(average), words.average, &hint, &picture)
+        }
+        None => tile(title, "\u{2013}", "", words.no_requests, &picture),
+    }
+}
+
+fn tile(title: &str, value: &str, unit: &str, hint: &str, picture: &Markup) -> Markup {
+    html! {
+        div {
+            dt { (title) }
+            dd {
+                span.value { (value) } " " span.unit { (unit) }
+                span.hint { (hint) }
+                (picture)
+            }
+        }
+    }
+}
+
+fn empty(title: &str, hint: &str) -> Markup {
+    html! { div.empty { p { (title) } @if !hint.is_empty() { p.quiet { (hint) } } } }
+}
+
+fn names(sight: &Sight, words: &Words) -> Markup {
+    let content = match &sight.ledger.seen {
+        Seen::NotYet => empty(words.ledger_not_yet, ""),
+        Seen::Off => empty(words.ledger_off, words.ledger_off_hint),
+        Seen::Unreadable(_) => empty(words.ledger_unreadable, ""),
+        Seen::Read(look, _) if look.newest.is_empty() => {
+            empty(words.names_none, words.names_none_hint)
+        }
+        Seen::Read(look, catalogue) => names_table(look, catalogue, sight.now_unix_s, words),
+    };
+    section("names", words.names, &content)
+}
+
+fn names_table(look: &Look, catalogue: &Catalogue, now_unix_s: u64, words: &Words) -> Markup {
+    let older = look.names.saturating_sub(look.newest.len());
+    html! {
+        table.names {
+            thead {
+                tr {
+                    th scope="col" { (words.name) }
+                    th scope="col" { (words.vendor) }
+                    th.place scope="col" { (words.place) }
+                    th.number scope="col" { (words.first_seen) }
+                }
+            }
+            tbody {
+                @for newcomer in &look.newest { (name_row(newcomer, catalogue, now_unix_s, words)) }
+            }
+        }
+        @if older > 0 { p.quiet.foot { ((words.names_more)(&words.number(older as u64))) } }
+    }
+}
+
+fn name_row(newcomer: &Newcomer, catalogue: &Catalogue, now_unix_s: u64, words: &Words) -> Markup {
+    let from = match newcomer.direction {
+        Direction::Request => words.from_browser,
+        Direction::Response => words.from_application,
+    };
+    html! {
+        tr {
+            th scope="row" { code { (newcomer.name) } }
+            td {
+                @match catalogue.find(&newcomer.name) {
+                    Some(vendor) => {
+                        (vendor.platform) " " span.quiet.part { (vendor.category.word(words.language)) }
+                    }
+                    None => span.quiet { (words.vendor_unknown) },
+                }
+            }
+            td.place {
+                (newcomer.tenant) " "
+                span.quiet.part {
+                    (from)
+                    @if newcomer.mode == Mode::Report { ", " (words.watched) }
+                }
+            }
+            td.number { (words.ago(newcomer.first_unix_s, now_unix_s)) }
+        }
+    }
+}
+
+fn upstreams(sight: &Sight, words: &Words) -> Markup {
+    let content = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { (words.server) }
+                    th scope="col" { (words.condition) }
+                    th.number scope="col" { (words.connections) }
+                }
+            }
+            @for upstream in &sight.upstreams { (upstream_rows(upstream, sight.upstreams.len() > 1, words)) }
+        }
+    };
+    section("upstreams", words.upstreams, &content)
+}
+
+fn upstream_rows(upstream: &Shared, has_others: bool, words: &Words) -> Markup {
+    html! {
+        tbody {
+            @if has_others { tr { th.group colspan="3" scope="rowgroup" { (upstream.name()) } } }
+            @for server in upstream.servers() { (server_row(server, words)) }
+            @if upstream.queued() > 0 {
+                tr { td.quiet colspan="3" { ((words.waiting)(&words.number(upstream.queued() as u64))) } }
+            }
+        }
+    }
+}
+
+fn server_row(server: &ServerState, words: &Words) -> Markup {
+    let (class, condition) = match (server.is_up(), server.is_ejected()) {
+        (Some(false), _) => ("bad", words.down),
+        (Some(true) | None, true) => ("warn", words.ejected),
+        (Some(true), false) => ("good", words.up),
+        (None, false) => ("good", words.unchecked),
+    };
+    html! {
+        tr {
+            th scope="row" { (server.address()) }
+            td { span.mark.(class) { (condition) } }
+            td.number {
+                (words.number(server.connections() as u64))
+                @if let Some(most) = server.max_connections() { span.quiet { "/" (words.number(most as u64)) } }
+            }
+        }
+    }
+}
+
+fn certificates(sight: &Sight, words: &Words) -> Markup {
+    let content = if sight.certificates.is_empty() {
+        empty(words.certificates_none, "")
+    } else {
+        html! {
+            table {
+                thead {
+                    tr { th scope="col" { (words.file) } th.number scope="col" { (words.days_left) } }
+                }
+                tbody {
+                    @for certificate in &sight.certificates {
+                        tr {
+                            th scope="row" title=(certificate.file) { (short(&certificate.file)) }
+                            td.number {
+                                @match days_left(certificate, sight.now_unix_s) {
+                                    None => span.mark.bad { (words.expired) },
+                                    Some(days) if days < SOON_DAYS => span.mark.warn { (words.number(days)) },
+                                    Some(days) => (words.number(days)),
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    section("certificates", words.certificates, &content)
+}
+
+fn configuration(sight: &Sight, words: &Words) -> Markup {
+    let status = &sight.status;
+    let reload = &status.last_reload;
+    let content = html! {
+        dl.facts {
+            div { dt { (words.file) } dd { code { (status.config_file) } } }
+            div { dt { (words.in_force) } dd { (words.ago(status.config_since_unix_s, sight.now_unix_s)) } }
+            div {
+                dt { (words.last_reload) }
+                dd {
+                    @match (reload.at_unix_s, reload.is_refused) {
+                        (None, _) => (words.reload_never),
+                        (Some(at), false) => {
+                            (words.ago(at, sight.now_unix_s)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
+                        }
+                        (Some(at), true) => {
+                            (words.ago(at, sight.now_unix_s)) " "
+                            span.mark.bad.part { ((words.reload_not_taken)(&reload.actor)) }
+                        }
+                    }
+                }
+            }
+            div { dt { (words.running) } dd { (words.ago(status.started_unix_s, sight.now_unix_s)) } }
+        }
+        @if !reload.problems.is_empty() {
+            details open[reload.is_refused] {
+                summary { (words.problems) }
+                pre lang="en" { (reload.problems) }
+            }
+        }
+    };
+    section("configuration", words.configuration, &content)
+}
+
+fn ledger(sight: &Sight, words: &Words) -> Markup {
+    let content = match &sight.ledger.seen {
+        Seen::NotYet => empty(words.ledger_not_yet, ""),
+        Seen::Off => empty(words.ledger_off, words.ledger_off_hint),
+        Seen::Unreadable(why) => html! {
+            (empty(words.ledger_unreadable, ""))
+            pre lang="en" { (why) }
+        },
+        Seen::Read(look, _) => ledger_facts(look, sight, words),
+    };
+    section("ledger", words.ledger, &content)
+}
+
+fn ledger_facts(look: &Look, sight: &Sight, words: &Words) -> Markup {
+    let books = &look.books;
+    let counted = books.seen().saturating_add(books.added.counted);
+    let missing = dropped(look);
+    let [request, response, added] =
+        [books.request.difference(), books.response.difference(), books.added.difference()];
+    let difference = request.unsigned_abs() + response.unsigned_abs() + added.unsigned_abs();
+    let recorded = counted.saturating_sub(missing).saturating_sub(difference);
+    html! {
+        dl.facts {
+            div {
+                dt { (words.balance) }
+                dd {
+                    @if books.balance() { span.mark.good { (words.balanced) } }
+                    @else { span.mark.bad { (words.unbalanced) " (" (words.number(difference)) ")" } }
+                }
+            }
+            div { dt { (words.counted) } dd.number { (words.number(counted)) } }
+            div { dt { (words.recorded) } dd.number { (words.number(recorded)) } }
+            div {
+                dt { (words.dropped) }
+                dd.number { @if missing > 0 { span.mark.bad { (words.number(missing)) } } @else { "0" } }
+            }
+            div {
+                dt { (words.file_state) }
+                dd {
+                    @if sight.ledger.is_failing {
+                        span.mark.bad { ((words.not_written)(&words.number(sight.ledger.waiting))) }
+                    } @else { (words.written) }
+                }
+            }
+            div {
+                dt { (words.last_closed) }
+                dd {
+                    @match look.last_closed {
+                        Some((number, newest)) => {
+                            "#" (words.number(number)) ", " (words.ago(newest, sight.now_unix_s))
+                        }
+                        None => (words.closed_none),
+                    }
+                }
+            }
+        }
+    }
+}

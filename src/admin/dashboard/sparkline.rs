@@ -1,0 +1,86 @@
+//! A small picture of the last quarter of an hour, with the same in words for who does not see it.
+
+use std::fmt::Write as _;
+
+use maud::{Markup, html};
+
+use super::{pace::POINTS, words::Words};
+
+/// Draws these values, the newest last; none is a gap. `spoken` says one of them.
+pub(super) fn sparkline(
+    values: &[Option<u64>],
+    what: &str,
+    spoken: &dyn Fn(u64) -> String,
+    words: &Words,
+) -> Markup {
+    let highest = values.iter().flatten().max().copied();
+    let last = values.iter().rev().find_map(|value| *value);
+    let label = match highest.zip(last) {
+        Some((highest, last)) => (words.picture)(what, &spoken(highest), &spoken(last)),
+        None => (words.picture_empty)(what),
+    };
+    let lines = lines(values, highest.unwrap_or(0).max(1));
+    html! {
+        svg.spark viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
+            path.ground d={ "M0 " (HEIGHT) "H" (WIDTH) } {}
+            @for line in &lines {
+                path.area d={ (line.path) "V" (HEIGHT) "H" (line.begin) "Z" } {}
+                path.line d=(line.path) {}
+            }
+        }
+    }
+}
+
+/// A line without gaps.
+struct Line {
+    begin: usize,
+    path: String,
+}
+
+fn lines(values: &[Option<u64>], highest: u64) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut is_open = false;
+    for (index, value) in values.iter().enumerate() {
+        let Some(value) = value else {
+            is_open = false;
+            continue;
+        };
+        let (left, right) = (index * STEP, (index + 1) * STEP);
+        let rise = u128::from(*value) * u128::from(HEIGHT - TOP) / u128::from(highest);
+        let y = u128::from(HEIGHT).saturating_sub(rise);
+        if !is_open {
+            lines.push(Line { begin: left, path: format!("M{left} {y}") });
+            is_open = true;
+        }
+        if let Some(line) = lines.last_mut() {
+            // Writing to a text can't fail.
+            let _ = write!(line.path, "L{right} {y}");
+        }
+    }
+    lines
+}
+
+const STEP: usize = 2;
+const WIDTH: usize = POINTS * STEP;
+const HEIGHT: u32 = 64;
+/// Above the highest value, so that its line is not cut.
+const TOP: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::{super::words::words, *};
+    use crate::ledger::Language;
+
+    #[test]
+    fn a_gap_is_left_open_and_the_words_say_what_is_drawn() {
+        let values = [Some(0), Some(30), None, Some(60)];
+        let spoken = |value: u64| value.to_string();
+        let drawn = sparkline(&values, "Requests", &spoken, words(Language::En)).into_string();
+        assert_eq!(drawn.matches("class=\"line\"").count(), 2);
+        assert!(drawn.contains("d=\"M0 64L2 64L4 34\""), "{drawn}");
+        assert!(drawn.contains("d=\"M6 4L8 4V64H6Z\""), "{drawn}");
+        assert!(drawn.contains("60 at most, 60 now"), "{drawn}");
+        let empty = sparkline(&[None; 3], "Requests", &spoken, words(Language::En)).into_string();
+        assert!(empty.contains("nothing yet") && !empty.contains("class=\"line\""), "{empty}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The table of tenants, as far as it is shown: the first hosts that fit, and how many there are.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::words::Words;
+use crate::{admin::tokens::Role, config, gateway::TenantView, policy::Mode};
+
+/// Tenants that were found.
+pub(super) struct Found {
+    /// What was searched for; empty: nothing.
+    pub(super) text: String,
+    pub(super) tenants: Vec<TenantView>,
+    pub(super) count: usize,
+    /// See [`Control::tenants_version`](crate::gateway::Control::tenants_version).
+    pub(super) version: String,
+}
+
+/// How many are shown at most.
+pub(super) const SHOWN: usize = 50;
+
+/// Shows them, with what changes them for who may.
+pub(super) fn table(found: &Found, role: Role, words: &Words) -> Markup {
+    let is_of_file = |view: &TenantView| view.keys.is_none();
+    html! {
+        div.found data-version=(found.version) {
+            @if found.tenants.is_empty() {
+                @if found.text.is_empty() {
+                    div.empty { p { (words.tenants_none) } p.quiet { (words.tenants_none_hint) } }
+                } @else {
+                    div.empty { p { ((words.found_none)(&found.text)) } }
+                }
+            } @else {
+                table.hosts {
+                    thead {
+                        tr {
+                            th scope="col" { (words.host) }
+                            th.number scope="col" { (words.session) }
+                            th scope="col" { (words.mode) }
+                            th.place scope="col" { (words.upstream) }
+                            th.act scope="col" { span.again { (words.action) } }
+                        }
+                    }
+                    tbody { @for view in &found.tenants { (row(view, role, words)) } }
+                }
+                (foot(found, words))
+                @if role == Role::Operator && found.tenants.iter().any(is_of_file) {
+                    p.quiet.foot { (words.file_note) }
+                }
+            }
+            @if role == Role::Auditor { p.quiet.foot { (words.auditor_note) } }
+        }
+    }
+}
+
+fn row(view: &TenantView, role: Role, words: &Words) -> Markup {
+    let policy = &view.tenant.policy;
+    let host = &*view.tenant.name;
+    let session = config::spoken(Duration::from_secs(policy.session.seconds().into()));
+    html! {
+        tr data-host=(host) {
+            th scope="row" { (host) }
+            td.number.session { (session) }
+            td {
+                @match policy.mode {
+                    Mode::Enforce => (words.enforce),
+                    Mode::Report => span.mark.warn { (words.report) },
+                }
+            }
+            td.place { (view.upstream) }
+            td.act {
+                @match (&view.keys, role) {
+                    (Some(_), Role::Operator) => {
+                        button.edit type="button" { (words.change) " " span.again { (host) } }
+                    }
+                    (Some(_), Role::Auditor) => "",
+                    (None, _) => span.quiet { (words.in_file) },
+                }
+            }
+        }
+    }
+}
+
+fn foot(found: &Found, words: &Words) -> Markup {
+    let shown = found.tenants.len();
+    let rest = found.count.saturating_sub(shown);
+    let text = if rest == 0 {
+        (words.tenants_all)(&words.number(found.count as u64), found.count == 1)
+    } else {
+        (words.tenants_rest)(&words.number(shown as u64), &words.number(rest as u64))
+    };
+    html! { p.quiet.foot { (text) } }
+}
