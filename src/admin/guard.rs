@@ -135,6 +135,10 @@ impl Guard {
         };
         match door {
             Door::Tcp { .. } if is_same() == Some(true) => Ok(()),
+            // Through a tunnel: every host comes in here, so it must be one that somebody has written down.
+            Door::Unix { .. } if self.hosts.contains(&host.name) && is_same() == Some(true) => {
+                Ok(())
+            }
             Door::Tcp { .. } | Door::Unix { .. } => Err(foreign("Origin")),
         }
     }

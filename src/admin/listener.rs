@@ -158,7 +158,7 @@ impl Listener {
 }
 
 /// The key that asks for the listener.
-pub(super) const KEY: &str = "admin.listen";
+pub const KEY: &str = "admin.listen";
 
 /// Listens at a socket that another process has opened.
 fn adopt(listen: &AdminListener, socket: OwnedFd) -> Result<Option<Listener>, ListenError> {

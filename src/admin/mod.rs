@@ -39,7 +39,7 @@ use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
 use tracing::info;
 
-pub use listener::{ListenError, Listener};
+pub use listener::{KEY, ListenError, Listener};
 
 use crate::{
     clock::Clock,
@@ -283,8 +283,8 @@ impl Shared {
         info!(address = told, "listening for administration");
         let served = serve::serve(watched, Arc::clone(self), Arc::clone(&gate), stopped);
         let served = Some(runtime.spawn(served));
-        self.control.forget_sockets(listener::KEY);
-        self.control.keep_socket(listener::KEY, listen.to_string(), copy);
+        self.control.forget_sockets(KEY);
+        self.control.keep_socket(KEY, listen.to_string(), copy);
         *self.listening() = Listening { listen: listen.clone(), address, gate, stop, served };
         Ok(())
     }
@@ -300,7 +300,7 @@ impl Shared {
         let moved = match listener {
             Some(listener) => self.listen(listener, listen, gate),
             None => {
-                self.control.forget_sockets(listener::KEY);
+                self.control.forget_sockets(KEY);
                 let mut listening = self.listening();
                 listening.listen = listen.clone();
                 listening.address = None;

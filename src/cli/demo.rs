@@ -1,12 +1,17 @@
 //! `crumbgate demo`: the sample application behind a gateway, on loopback, with what to try.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result};
 
 use super::run::{self, Signals};
 use crate::{
-    certificate,
+    admin, certificate,
     clock::Clock,
     config::{Config, Log, LogFormat},
     demo,
@@ -24,24 +29,26 @@ pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
     let names: Vec<_> = demo::HOSTS.iter().chain(&certificate::LOCAL_NAMES).collect();
     let made = certificate::make(&names, Clock::system().now())?;
     made.write(folder.path(), false)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let admin = listener.local_addr()?.to_string();
+    let mut inherited = Inherited::of_this_process(admin::KEY, &admin, listener.into());
     let file = folder.path().join("config.toml");
-    fs::write(&file, configuration(port, &application.address().to_string()))?;
+    fs::write(&file, configuration(port, &application.address().to_string(), &admin))?;
     let mut loaded = Config::load(&file, [])
         .map_err(|problems| anyhow::anyhow!("the demo's own configuration:\n{problems}"))?;
     loaded.config.log = Log { format: LogFormat::Text, access };
     let lines = telemetry::start(loaded.config.log, std::env::var("RUST_LOG").ok().as_deref())?;
     let signals = Signals::catch()?;
-    let (gateway, administration) =
-        run::start(loaded, &mut Inherited::default()).with_context(|| {
-            format!("if another program has port {port}, try `crumbgate demo --port 0`")
-        })?;
+    let (gateway, administration) = run::start(loaded, &mut inherited).with_context(|| {
+        format!("if another program has port {port}, try `crumbgate demo --port 0`")
+    })?;
     let port = gateway.https().first().map_or(port, std::net::SocketAddr::port);
-    super::say(what_to_try(port, &application.address().to_string(), folder.path()))?;
+    super::say(what_to_try(port, &application.address().to_string(), &admin, folder.path()))?;
     run::serve_until_stopped(gateway, &administration, signals, &lines)
 }
 
 /// Three organizations, each with a session duration of its own.
-fn configuration(port: u16, application: &str) -> String {
+fn configuration(port: u16, application: &str, admin: &str) -> String {
     let [acme, globex, initech] = demo::HOSTS;
     format!(
         r#"# What `crumbgate demo` serves.
@@ -63,7 +70,7 @@ servers = ["http://{application}"]
 upstream = "app"
 
 [admin]
-listen = "unix:admin.sock"
+listen = "{admin}"
 
 [tenants."{acme}"]
 session = "2h"
@@ -77,7 +84,7 @@ mode = "report"                       # counts what it would strip, and changes 
     )
 }
 
-fn what_to_try(port: u16, application: &str, folder: &Path) -> String {
+fn what_to_try(port: u16, application: &str, admin: &str, folder: &Path) -> String {
     let [acme, globex, initech] = demo::HOSTS;
     let folder = folder.display();
     format!(
@@ -100,6 +107,9 @@ What the application receives:
 What the ledger says of all that, as text and for a browser:
   crumbgate audit report --config {folder}/config.toml
   crumbgate audit report --config {folder}/config.toml --format html --output report.html
+
+The dashboard, which an operator keeps open:
+  http://{admin}/
 
 What an operator changes while it runs, and how it does:
   crumbgate tenants set new.localhost session=20m --config {folder}/config.toml

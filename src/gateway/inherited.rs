@@ -18,7 +18,7 @@ pub struct Inherited {
 /// Whom they are from.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum From {
-    /// Nobody: there are none.
+    /// No other process.
     #[default]
     Nobody,
     /// The gateway that is replaced.
@@ -60,6 +60,12 @@ impl Inherited {
             socket,
         });
         Self { sockets: sockets.collect(), from: From::Predecessor }
+    }
+
+    /// A socket that this process has opened itself: the one of the listener that this key asks for at this address.
+    pub fn of_this_process(key: &str, address: &str, socket: OwnedFd) -> Self {
+        let (key, address) = (Some(key.to_owned()), address.to_owned());
+        Self { sockets: vec![InheritedSocket { key, address, socket }], ..Self::default() }
     }
 
     /// Takes the sockets of the listener that this key asks for at this address.

@@ -134,7 +134,8 @@ impl Sums {
     }
 
     fn meet(&mut self, verdicts: &Verdicts) {
-        let (Action::Strip(Reason::Undeclared), Some(name)) = (verdicts.action, verdicts.name) else {
+        let (Action::Strip(Reason::Undeclared), Some(name)) = (verdicts.action, verdicts.name)
+        else {
             return;
         };
         let sighting = Sighting {
@@ -143,7 +144,10 @@ impl Sums {
             direction: verdicts.direction,
             mode: verdicts.mode,
         };
-        self.names.entry(name).and_modify(|known| known.keep_earlier(&sighting)).or_insert(sighting);
+        self.names
+            .entry(name)
+            .and_modify(|known| known.keep_earlier(&sighting))
+            .or_insert(sighting);
     }
 
     /// The same with what is open.

@@ -1,9 +1,11 @@
-//! Headless Chromium visits the demo, through the gateway and without it; and it reads reports (`report.rs`).
+//! Headless Chromium visits the demo, through the gateway and without it; it reads reports (`report.rs`), and works with
+//! the dashboard (`dashboard.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it tells
 //! what the browser holds after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
 //! help and the one about privacy, run no script: there the jar shows what the navigation has left.
 
+mod dashboard;
 #[path = "../ledger/mod.rs"]
 mod ledger;
 #[path = "../process/mod.rs"]
@@ -110,6 +112,13 @@ impl Demo {
     /// The application's own address.
     fn application(&self) -> String {
         self.word_that_begins("http://127.0.0.1:")
+    }
+
+    /// Where an operator looks.
+    fn dashboard(&self) -> String {
+        let (_, behind) = self.told.split_once("The dashboard").expect("it is told");
+        let word = behind.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
+        word.expect("its address is told").to_owned()
     }
 
     fn word_that_begins(&self, start: &str) -> String {

@@ -12,6 +12,7 @@ mod backup;
 mod cli;
 mod control;
 mod corpus;
+mod dashboard;
 mod documents;
 mod ejection;
 mod eviction;

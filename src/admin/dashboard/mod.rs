@@ -12,8 +12,8 @@
 
 mod evidence;
 mod language;
-mod page;
 mod pace;
+mod page;
 mod panels;
 mod sight;
 mod sparkline;
@@ -82,12 +82,7 @@ impl Dashboard {
     pub(super) fn start(control: &Control, clock: &Clock) -> Self {
         let pace = Arc::<Pace>::default();
         control.runtime().spawn(Arc::clone(&pace).keep(control.clone()));
-        Self {
-            control: control.clone(),
-            clock: clock.clone(),
-            pace,
-            evidence: Arc::default(),
-        }
+        Self { control: control.clone(), clock: clock.clone(), pace, evidence: Arc::default() }
     }
 
     async fn sight(&self) -> Sight {
@@ -181,7 +176,9 @@ impl Panels {
         Self {
             title: title(Some(&sight)),
             version: version(),
-            panels: places.map(|place| (*place, panel(place, &sight, words).into_string())).collect(),
+            panels: places
+                .map(|place| (*place, panel(place, &sight, words).into_string()))
+                .collect(),
             tenants: sight.tenants_version,
         }
     }
@@ -199,7 +196,8 @@ async fn show_tenants(
 }
 
 fn as_page(markup: &Markup) -> Response {
-    let mut response = ([(CONTENT_TYPE, "text/html; charset=utf-8")], markup.0.clone()).into_response();
+    let mut response =
+        ([(CONTENT_TYPE, "text/html; charset=utf-8")], markup.0.clone()).into_response();
     for (name, value) in PAGE_FIELDS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

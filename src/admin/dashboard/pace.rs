@@ -131,7 +131,8 @@ mod tests {
         pace.note(start + Duration::from_secs(10), sample(5));
         let minute = pace.minute();
         assert_eq!(minute.a_minute(minute.counted.requests), 5);
-        (1..=60).for_each(|i| pace.note(start + Duration::from_secs(10 + 2 * i), sample(5 + 4 * i)));
+        (1..=60)
+            .for_each(|i| pace.note(start + Duration::from_secs(10 + 2 * i), sample(5 + 4 * i)));
         let minute = pace.minute();
         assert_eq!(minute.a_minute(minute.counted.requests), 120);
     }

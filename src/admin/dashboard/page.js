@@ -11,10 +11,17 @@ const language = document.body.dataset.lang;
 
 // The token is kept for this tab alone, and goes nowhere but into the field for it.
 const TOKEN = "crumbgate-token";
+let held = sessionStorage.getItem(TOKEN);
 const token = {
-  get: () => sessionStorage.getItem(TOKEN),
-  set: (text) => sessionStorage.setItem(TOKEN, text),
-  forget: () => sessionStorage.removeItem(TOKEN),
+  get: () => held,
+  set: (text) => {
+    held = text;
+    sessionStorage.setItem(TOKEN, text);
+  },
+  forget: () => {
+    held = null;
+    sessionStorage.removeItem(TOKEN);
+  },
 };
 
 // What the gateway refuses, in its own words.
@@ -82,10 +89,13 @@ const show = (answer) => {
   for (const [place, html] of Object.entries(answer.panels)) {
     if (shown.get(place) === html) continue;
     const slot = find(`[data-slot="${place}"]`);
-    // A panel that somebody has opened, or marks something in, keeps that.
-    const open = Boolean(find("details[open]", slot));
+    // What somebody has opened or closed stays so, and keeps the focus.
+    const open = find("details", slot)?.open;
+    const hadFocus = slot.contains(document.activeElement);
     slot.innerHTML = html;
-    if (open) find("details", slot)?.setAttribute("open", "");
+    const details = find("details", slot);
+    if (details && open !== undefined) details.open = open;
+    if (hadFocus) find("summary", slot)?.focus();
     shown.set(place, html);
   }
 };
@@ -182,18 +192,21 @@ const buttonOf = (host) => find(`tr[data-host="${CSS.escape(host)}"] .edit`, hos
 // What goes wrong here is told by the next look.
 const listAgain = () => list().catch(() => undefined);
 
+const searchAgain = async () => {
+  leave();
+  await listAgain();
+  said.textContent = find(".foot, .empty", hosts)?.textContent ?? "";
+};
+
 let typing;
 search.elements.q.addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(() => {
-    leave();
-    listAgain();
-  }, 150);
+  typing = setTimeout(searchAgain, 150);
 });
 search.addEventListener("submit", (event) => {
   event.preventDefault();
-  leave();
-  listAgain();
+  clearTimeout(typing);
+  searchAgain();
 });
 
 // Closes the editor, wherever it is.
@@ -223,8 +236,13 @@ const edit = async (button) => {
   button.hidden = true;
   input.select();
   // What is changed is what is looked at now: whoever changes it meanwhile is not overwritten.
-  const tenant = ask(`/v1/tenants/${encodeURIComponent(host)}`).then((answer) => answer.json());
-  tenant.catch(() => undefined);
+  let asked;
+  const tenant = () => {
+    asked ??= ask(`/v1/tenants/${encodeURIComponent(host)}`).then((answer) => answer.json());
+    asked.catch(() => { asked = undefined; });
+    return asked;
+  };
+  tenant();
   editor.addEventListener("submit", async (event) => {
     event.preventDefault();
     await propose(editor, host, tenant);
@@ -254,7 +272,7 @@ const propose = async (editor, host, tenant) => {
   refusal.textContent = "";
   input.removeAttribute("aria-invalid");
   try {
-    const { keys, etag } = await tenant;
+    const { keys, etag } = await tenant();
     const change = { method: "PUT", body: { ...keys, session: input.value.trim() }, match: etag };
     const path = `/v1/tenants/${encodeURIComponent(host)}`;
     const { before, after } = await (await ask(`${path}?dry_run=true`, change)).json();
@@ -265,11 +283,17 @@ const propose = async (editor, host, tenant) => {
     }
     confirm({ host, before: before?.session, after: after.session, make: () => ask(path, change) });
   } catch (error) {
-    refusal.textContent = error.message;
-    refusal.lang = "en";
+    tell(refusal, error);
     input.setAttribute("aria-invalid", "true");
     input.focus();
   }
+};
+
+// The API speaks English.
+const tell = (place, error) => {
+  const isItsOwn = error instanceof Refusal;
+  place.lang = isItsOwn ? "en" : language;
+  place.textContent = isItsOwn ? error.message : link.dataset.detail;
 };
 
 let pending;
@@ -301,8 +325,7 @@ find("form", confirmation).addEventListener("submit", async (event) => {
     row?.classList.add("changed");
     buttonOf(host)?.focus();
   } catch (error) {
-    find(".refusal", confirmation).textContent = error.message;
-    find(".refusal", confirmation).lang = "en";
+    tell(find(".refusal", confirmation), error);
   } finally {
     button.disabled = false;
   }

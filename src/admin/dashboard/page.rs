@@ -107,7 +107,7 @@ fn board(content: Option<&Content>, words: &Words) -> Markup {
     let slots = |places: &[&str]| {
         html! {
             @for place in places {
-                div.slot.(place) data-slot=(place) {
+                div.slot data-slot=(place) {
                     @if let Some(content) = content { (panel(place, &content.sight, words)) }
                 }
             }

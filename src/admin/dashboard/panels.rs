@@ -118,11 +118,8 @@ fn traffic(sight: &Sight, words: &Words) -> Markup {
 
 fn own_latency(sight: &Sight, words: &Words) -> Markup {
     let counted = &sight.minute.counted;
-    let all = &counted.request_durations;
-    let spread = all.quantile(500).zip(all.quantile(950)).map(|(half, most)| {
-        (words.spread_in_all)(&words.duration(half), &words.duration(most))
-    });
-    latency(words.own_latency, counted.own_duration(), spread, sight, words, &|spell| {
+    let all = counted.request_durations.mean().map(|all| (words.in_all)(&words.duration(all)));
+    latency(words.own_latency, counted.own_duration(), all, sight, words, &|spell| {
         spell.counted.own_duration()
     })
 }
@@ -143,7 +140,7 @@ type Average = Option<Duration>;
 fn latency(
     title: &str,
     average: Average,
-    spread: Option<String>,
+    hint: Option<String>,
     sight: &Sight,
     words: &Words,
     of: &dyn Fn(&Spell) -> Average,
@@ -154,7 +151,7 @@ fn latency(
     let picture = sparkline(&values, title, &spoken, words);
     match average {
         Some(average) => {
-            let hint = spread.unwrap_or_default();
+            let hint = hint.unwrap_or_default();
             tile(title, &words.duration(average), words.average, &hint, &picture)
         }
         None => tile(title, "\u{2013}", "", words.no_requests, &picture),
@@ -277,7 +274,7 @@ fn server_row(server: &ServerState, words: &Words) -> Markup {
     html! {
         tr {
             th scope="row" { (server.address()) }
-            td { span.mark.(class) { (condition) } }
+            td.word { span.mark.(class) { (condition) } }
             td.number {
                 (words.number(server.connections() as u64))
                 @if let Some(most) = server.max_connections() { span.quiet { "/" (words.number(most as u64)) } }

@@ -7,6 +7,7 @@ use super::{
     pace::{Pace, Spell},
 };
 use crate::{
+    admin::routes::waiting,
     clock::Clock,
     gateway::{Control, NotReady, Status},
     ledger::overview::Look,
@@ -56,13 +57,19 @@ impl Sight {
     pub(super) async fn of(
         control: &Control,
         clock: &Clock,
-        pace: &Pace,
+        pace: &Arc<Pace>,
         evidence: &Arc<Evidence>,
     ) -> Self {
         let seen = evidence.look(control).await;
+        let now_unix_s = clock.now().unix_s;
+        let (control, pace) = (control.clone(), Arc::clone(pace));
+        waiting(move || Self::gather(&control, now_unix_s, &pace, seen)).await
+    }
+
+    fn gather(control: &Control, now_unix_s: u64, pace: &Pace, seen: Seen) -> Self {
         let ledger = control.ledger();
         Self {
-            now_unix_s: clock.now().unix_s,
+            now_unix_s,
             status: control.status(),
             readiness: control.readiness(),
             minute: pace.minute(),
@@ -87,7 +94,8 @@ impl Sight {
             Err(NotReady::NoUpstream) => concerns.push(Concern::NotReady),
         }
         let counted = &self.minute.counted;
-        if counted.failed > 0 && counted.failed.saturating_mul(MANY) >= counted.requests {
+        if counted.failed >= LEAST_FAILED && counted.failed.saturating_mul(MANY) >= counted.requests
+        {
             let (failed, requests) = (counted.failed, counted.requests);
             concerns.push(Concern::ManyFail { failed, requests });
         }
@@ -149,13 +157,17 @@ fn of_server(server: &ServerState) -> Option<Concern> {
     let named = || server.address().to_string();
     match server.is_up() {
         Some(false) => Some(Concern::ServerDown { server: named() }),
-        Some(true) | None if server.is_ejected() => Some(Concern::ServerEjected { server: named() }),
+        Some(true) | None if server.is_ejected() => {
+            Some(Concern::ServerEjected { server: named() })
+        }
         Some(true) | None => None,
     }
 }
 
 /// Many fail where one of so many does.
 const MANY: u64 = 20;
+/// And so many at least: one failure in a quiet night is none of many.
+const LEAST_FAILED: u64 = 3;
 
 /// A certificate that ends within so many days is told of: renewals at a third of 90 days have failed by then.
 pub(super) const SOON_DAYS: u64 = 21;

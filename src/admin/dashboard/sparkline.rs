@@ -22,9 +22,9 @@ pub(super) fn sparkline(
     let lines = lines(values, highest.unwrap_or(0).max(1));
     html! {
         svg.spark viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(label) {
-            path.ground d={ "M0 " (HEIGHT) "H" (WIDTH) } {}
+            path.ground d={ "M0 " (BASE) "H" (WIDTH) } {}
             @for line in &lines {
-                path.area d={ (line.path) "V" (HEIGHT) "H" (line.begin) "Z" } {}
+                path.area d={ (line.path) "V" (BASE) "H" (line.begin) "Z" } {}
                 path.line d=(line.path) {}
             }
         }
@@ -46,8 +46,8 @@ fn lines(values: &[Option<u64>], highest: u64) -> Vec<Line> {
             continue;
         };
         let (left, right) = (index * STEP, (index + 1) * STEP);
-        let rise = u128::from(*value) * u128::from(HEIGHT - TOP) / u128::from(highest);
-        let y = u128::from(HEIGHT).saturating_sub(rise);
+        let rise = u128::from(*value) * u128::from(BASE - TOP) / u128::from(highest);
+        let y = u128::from(BASE).saturating_sub(rise);
         if !is_open {
             lines.push(Line { begin: left, path: format!("M{left} {y}") });
             is_open = true;
@@ -63,6 +63,8 @@ fn lines(values: &[Option<u64>], highest: u64) -> Vec<Line> {
 const STEP: usize = 2;
 const WIDTH: usize = POINTS * STEP;
 const HEIGHT: u32 = 64;
+/// Where nothing is: above the edge, so that its line is not cut.
+const BASE: u32 = 62;
 /// Above the highest value, so that its line is not cut.
 const TOP: u32 = 4;
 
@@ -77,8 +79,8 @@ mod tests {
         let spoken = |value: u64| value.to_string();
         let drawn = sparkline(&values, "Requests", &spoken, words(Language::En)).into_string();
         assert_eq!(drawn.matches("class=\"line\"").count(), 2);
-        assert!(drawn.contains("d=\"M0 64L2 64L4 34\""), "{drawn}");
-        assert!(drawn.contains("d=\"M6 4L8 4V64H6Z\""), "{drawn}");
+        assert!(drawn.contains("d=\"M0 62L2 62L4 33\""), "{drawn}");
+        assert!(drawn.contains("d=\"M6 4L8 4V62H6Z\""), "{drawn}");
         assert!(drawn.contains("60 at most, 60 now"), "{drawn}");
         let empty = sparkline(&[None; 3], "Requests", &spoken, words(Language::En)).into_string();
         assert!(empty.contains("nothing yet") && !empty.contains("class=\"line\""), "{empty}");

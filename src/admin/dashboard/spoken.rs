@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn numbers_and_durations_are_written_as_each_language_does() {
         let (en, de) = (words(Language::En), words(Language::De));
-        assert_eq!((en.number(1_234_567), de.number(1_234_567)), ("1,234,567".into(), "1.234.567".into()));
+        assert_eq!(
+            (en.number(1_234_567), de.number(1_234_567)),
+            ("1,234,567".into(), "1.234.567".into())
+        );
         assert_eq!((en.number(999), en.share(1, 8)), ("999".into(), "12.5\u{a0}%".into()));
         for (us, spoken) in [
             (0, "0 µs"),
@@ -118,6 +121,9 @@ mod tests {
             }
         }
         let told = words(Language::En).ago(now, now).into_string();
-        assert!(told.contains("datetime=\"2026-11-23T10:00:00Z\" title=\"2026-11-23 10:00 UTC\""), "{told}");
+        assert!(
+            told.contains("datetime=\"2026-11-23T10:00:00Z\" title=\"2026-11-23 10:00 UTC\""),
+            "{told}"
+        );
     }
 }

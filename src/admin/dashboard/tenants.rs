@@ -37,7 +37,6 @@ pub(super) fn table(found: &Found, role: Role, words: &Words) -> Markup {
                         tr {
                             th scope="col" { (words.host) }
                             th.number scope="col" { (words.session) }
-                            th scope="col" { (words.mode) }
                             th.place scope="col" { (words.upstream) }
                             th.act scope="col" { span.again { (words.action) } }
                         }
@@ -60,14 +59,11 @@ fn row(view: &TenantView, role: Role, words: &Words) -> Markup {
     let session = config::spoken(Duration::from_secs(policy.session.seconds().into()));
     html! {
         tr data-host=(host) {
-            th scope="row" { (host) }
-            td.number.session { (session) }
-            td {
-                @match policy.mode {
-                    Mode::Enforce => (words.enforce),
-                    Mode::Report => span.mark.warn { (words.report) },
-                }
+            th scope="row" {
+                (host)
+                @if policy.mode == Mode::Report { " " span.tag { (words.watched) } }
             }
+            td.number.session { (session) }
             td.place { (view.upstream) }
             td.act {
                 @match (&view.keys, role) {

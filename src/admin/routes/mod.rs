@@ -32,7 +32,10 @@ use utoipa::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{dashboard::{self, Dashboard}, problem::Problem};
+use super::{
+    dashboard::{self, Dashboard},
+    problem::Problem,
+};
 use crate::{clock::Clock, gateway::Control};
 
 /// What the routes ask.

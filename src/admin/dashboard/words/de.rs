@@ -38,7 +38,9 @@ pub(super) const WORDS: Words = Words {
     not_ready: "Das Gateway ist nicht bereit: Ein Upstream hatte noch keinen gesunden Server.",
     reload_refused: "Das letzte Neuladen wurde abgelehnt; die Konfiguration davor gilt weiter.",
     server_down: |server| format!("Der Server {server} ist ausgefallen."),
-    server_ejected: |server| format!("Der Server {server} hat versagt und wird kurz in Ruhe gelassen."),
+    server_ejected: |server| {
+        format!("Der Server {server} hat versagt und wird kurz in Ruhe gelassen.")
+    },
     days: ["Tag", "Tagen"],
     certificate_expired: |file| format!("Das Zertifikat {file} ist abgelaufen."),
     certificate_ends: |file, days| format!("Das Zertifikat {file} endet in {days}."),
@@ -57,12 +59,12 @@ pub(super) const WORDS: Words = Words {
     rewritten: "Cookies umgeschrieben",
     rewritten_hint: "gingen wie deklariert",
     stripped: "Cookies entfernt",
-    stripped_hint: "im Berichtsmodus nur gezählt",
+    stripped_hint: "gezählt im Berichtsmodus",
     own_latency: "Zeit des Gateways",
     upstream_latency: "Zeit des Upstreams",
     average: "im Mittel",
-    spread: |median, most| format!("Hälfte bis {median}, 95\u{a0}% bis {most}"),
-    spread_in_all: |median, most| format!("mit Upstream: Hälfte {median}, 95\u{a0}% {most}"),
+    spread: |median, most| format!("Median {median}, 95\u{a0}% {most}"),
+    in_all: |average| format!("mit der des Upstreams {average}"),
     no_requests: "keine Anfragen",
     picture: |what, highest, now| {
         format!("{what} in den letzten 15 Minuten: höchstens {highest}, jetzt {now}")
@@ -97,9 +99,6 @@ pub(super) const WORDS: Words = Words {
     search_do: "Suchen",
     host: "Host",
     session: "Sitzung",
-    mode: "Modus",
-    enforce: "durchsetzen",
-    report: "berichten",
     upstream: "Upstream",
     action: "Ändern",
     change: "Ändern",
@@ -110,8 +109,12 @@ pub(super) const WORDS: Words = Words {
     tenants_none_hint: "In die Konfigurationsdatei schreiben, oder im laufenden Betrieb setzen: crumbgate tenants set \
                         HOST session=2h",
     found_none: |text| format!("Kein Host enthält \u{201e}{text}\u{201c}"),
-    tenants_all: |count, is_one| format!("{count} {}", if is_one { "Mandant" } else { "Mandanten" }),
-    tenants_rest: |shown, rest| format!("Die ersten {shown} sind zu sehen, {rest} weitere passen: genauer suchen."),
+    tenants_all: |count, is_one| {
+        format!("{count} {}", if is_one { "Mandant" } else { "Mandanten" })
+    },
+    tenants_rest: |shown, rest| {
+        format!("Die ersten {shown} sind zu sehen, {rest} weitere passen: genauer suchen.")
+    },
     new_session: "Neue Sitzungsdauer von {host}",
     session_hint: "etwa 90s, 20m, 2h, 3d oder 1w",
     save: "Speichern",
@@ -127,7 +130,7 @@ pub(super) const WORDS: Words = Words {
     upstreams: "Upstreams",
     server: "Server",
     condition: "Zustand",
-    connections: "Verbindungen",
+    connections: "Verbin\u{ad}dungen",
     up: "gesund",
     down: "ausgefallen",
     ejected: "in Ruhe gelassen",
