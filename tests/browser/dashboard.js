@@ -34,8 +34,8 @@ async function open(path = '', options = {}) {
     const told = [];
     page.on('console', (message) => told.push(message.text()));
     page.on('pageerror', (error) => told.push(String(error)));
-    page.on('request', ({ url }) => {
-        if (!url().startsWith(dashboard)) told.push(`loads ${url()}`);
+    page.on('request', (request) => {
+        if (!request.url().startsWith(dashboard)) told.push(`loads ${request.url()}`);
     });
     await page.goto(dashboard + path);
     return { page, context, told };
@@ -54,10 +54,10 @@ async function set(session) {
 }
 
 // Visits the gateway, which has made its certificate a moment ago; returns the fields of the answer.
-function visit(site, host, cookie) {
+function visit(site, host, cookie, path = '/') {
     const { port } = new URL(site);
     const headers = { host: `${host}:${port}`, ...(cookie && { cookie }) };
-    const options = { host: '127.0.0.1', port, servername: host, path: '/', headers, rejectUnauthorized: false };
+    const options = { host: '127.0.0.1', port, servername: host, path, headers, rejectUnauthorized: false };
     return new Promise((resolve, reject) => {
         const asked = request(options, (answer) => {
             answer.resume();
@@ -133,9 +133,11 @@ async function live([site]) {
     await isLive(page);
     found.before = await text(page, '[data-slot=names]');
     await page.evaluate(() => { window.wasHereBefore = true; });
-    await visit(site, 'acme.localhost', '_fbp=fb.1; <img/src=x>=1; flexopus_session=a');
+    // Where the application sets nothing.
+    await visit(site, 'acme.localhost', '_fbp=fb.1; <img/src=x>=1; flexopus_session=a', '/api/desks');
     await page.waitForSelector('[data-slot=names] td:has-text("Meta")');
     found.names = await page.locator('[data-slot=names] tbody th').allInnerTexts();
+    await visit(site, 'acme.localhost');
     await page.waitForFunction(() => {
         const tiles = [...document.querySelectorAll('.tiles > div')];
         return tiles.every((tile) => tile.querySelector('.value').textContent !== '0'

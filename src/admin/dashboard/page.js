@@ -26,8 +26,8 @@ const token = {
 
 // What the gateway refuses, in its own words.
 class Refusal extends Error {
-  constructor(status, { detail, help } = {}) {
-    super([detail ?? `HTTP ${status}`, help].filter(Boolean).join(". "));
+  constructor(status, { detail } = {}) {
+    super(detail ?? `HTTP ${status}`);
     this.status = status;
   }
 }
@@ -75,7 +75,7 @@ const found = () => {
 };
 
 const lose = (error) => {
-  const time = lastAnswer.toLocaleTimeString(language);
+  const time = lastAnswer.toLocaleTimeString(language, { hour12: false });
   isLost = true;
   document.body.classList.add("lost");
   setLink("lost", fill(link.dataset.lost, { time }));
@@ -212,28 +212,28 @@ search.addEventListener("submit", (event) => {
 // Closes the editor, wherever it is.
 const leave = () => {
   const editor = find(".editor", hosts);
-  if (!editor) return undefined;
-  const row = editor.closest("tr");
+  if (!editor) return;
+  const place = editor.closest("tr");
+  const row = place.previousElementSibling;
   row.classList.remove("edited");
-  find(".session", row).replaceChildren(row.dataset.session);
-  find(".edit", row).hidden = false;
-  return row.dataset.host;
+  place.remove();
 };
 
 const edit = async (button) => {
   leave();
   const row = button.closest("tr");
   const { host } = row.dataset;
-  const cell = find(".session", row);
-  row.dataset.session = cell.textContent;
   const editor = find("#editor").content.cloneNode(true).firstElementChild;
   const label = find("label", editor);
   const input = find("input", editor);
   label.textContent = fill(label.dataset.label, { host });
-  input.value = cell.textContent;
+  input.value = find(".session", row).textContent;
   row.classList.add("edited");
-  cell.replaceChildren(editor);
-  button.hidden = true;
+  const place = row.parentElement.insertRow(row.sectionRowIndex + 1);
+  place.className = "editing";
+  place.insertCell().append(editor);
+  place.cells[0].colSpan = row.cells.length;
+  input.focus();
   input.select();
   // What is changed is what is looked at now: whoever changes it meanwhile is not overwritten.
   let asked;

@@ -123,8 +123,8 @@ pub(super) const WORDS: Words = Words {
     confirm: "Die Sitzung dieses Mandanten ändern?",
     confirm_lead: "Es gilt ab der nächsten Antwort.",
     confirm_do: "Jetzt ändern",
-    today: "jetzt",
-    then: "dann",
+    today: "Jetzt",
+    then: "Dann",
     changed: "{host}: Eine Sitzung dauert jetzt {session}.",
 
     upstreams: "Upstreams",

@@ -119,8 +119,8 @@ pub(super) const WORDS: Words = Words {
     confirm: "Change this tenant\u{2019}s session?",
     confirm_lead: "It holds from the next response on.",
     confirm_do: "Change it",
-    today: "now",
-    then: "then",
+    today: "Now",
+    then: "Then",
     changed: "{host}: a session now lasts {session}.",
 
     upstreams: "Upstreams",
