@@ -30,7 +30,7 @@ const TENANT = 'new.localhost';
 async function open(path = '', options = {}) {
     const context = await browser.newContext({ locale: 'en-GB', ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     const told = [];
     page.on('console', (message) => told.push(message.text()));
     page.on('pageerror', (error) => told.push(String(error)));

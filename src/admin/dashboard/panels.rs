@@ -269,7 +269,7 @@ fn server_row(server: &ServerState, words: &Words) -> Markup {
         (Some(false), _) => ("bad", words.down),
         (Some(true) | None, true) => ("warn", words.ejected),
         (Some(true), false) => ("good", words.up),
-        (None, false) => ("good", words.unchecked),
+        (None, false) => ("none", words.unchecked),
     };
     html! {
         tr {

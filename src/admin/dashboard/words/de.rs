@@ -134,7 +134,7 @@ pub(super) const WORDS: Words = Words {
     up: "gesund",
     down: "ausgefallen",
     ejected: "in Ruhe gelassen",
-    unchecked: "in Gebrauch, ungeprüft",
+    unchecked: "ungeprüft",
     waiting: |count| format!("{count} Anfragen warten auf eine Verbindung"),
 
     certificates: "Zertifikate",

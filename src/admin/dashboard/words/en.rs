@@ -130,7 +130,7 @@ pub(super) const WORDS: Words = Words {
     up: "up",
     down: "down",
     ejected: "left alone",
-    unchecked: "in use, not checked",
+    unchecked: "not checked",
     waiting: |count| format!("{count} requests wait for a connection"),
 
     certificates: "Certificates",
