@@ -19,6 +19,7 @@ use std::{fs, time::Instant};
 use crumbgate::{
     ledger::{
         export::{Selection, export},
+        progress::Progress,
         read::Reader,
         verify::{Expected, verify_bundle, verify_ledger},
     },
@@ -61,7 +62,8 @@ fn main() {
 
     for _ in 0..3 {
         let begun = Instant::now();
-        let verification = verify_ledger(&path, &Expected::default()).unwrap().unwrap();
+        let verification =
+            verify_ledger(&path, &Expected::default(), &Progress::default()).unwrap().unwrap();
         assert_eq!(verification.entries, entries);
         say("verified", entries, begun.elapsed());
     }
@@ -73,7 +75,8 @@ fn main() {
     let megabytes = fs::metadata(&bundle).unwrap().len() as f64 / 1e6;
     say(&format!("exported ({megabytes:.0} MB)"), entries, begun.elapsed());
     let begun = Instant::now();
-    let verification = verify_bundle(&bundle, &Expected::default()).unwrap().unwrap();
+    let verification =
+        verify_bundle(&bundle, &Expected::default(), &Progress::default()).unwrap().unwrap();
     assert_eq!(verification.entries, entries);
     say("bundle verified", entries, begun.elapsed());
 }

@@ -67,7 +67,7 @@ pub fn make(names: &[impl AsRef<str>], now: Now) -> Result<Development, Error> {
 
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let mut params = CertificateParams::new(names)?;
-    params.distinguished_name.push(DnType::CommonName, "Crumbgate development certificate");
+    params.distinguished_name.push(DnType::CommonName, COMMON_NAME);
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -83,6 +83,9 @@ pub fn make(names: &[impl AsRef<str>], now: Now) -> Result<Development, Error> {
         spki_sha256_base64: STANDARD.encode(digest(&SHA256, &key.subject_public_key_info())),
     })
 }
+
+/// What every certificate that was made here calls itself, and no other one.
+pub const COMMON_NAME: &str = "Crumbgate development certificate";
 
 const CLOCK_SKEW: Duration = Duration::hours(1);
 const VALIDITY: Duration = Duration::days(90);

@@ -1,7 +1,8 @@
 //! Where log lines go and what they look like.
 
-use std::{io::IsTerminal, sync::OnceLock};
+use std::sync::OnceLock;
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
@@ -14,7 +15,31 @@ use tracing_subscriber::{
 
 use crate::config::{Log, LogFormat};
 
-/// Writes log lines of `info` and above to standard error, in the format of `log`. `filter` (the text of `RUST_LOG`)
+/// How much is logged where `RUST_LOG` does not say it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Detail {
+    /// `info` and above.
+    All,
+    /// Warnings and errors; and exchanges, where the configuration asks for them.
+    Warnings,
+    /// `info` and above, without where the gateway listens: somebody at a terminal was told that in words.
+    WithoutListeners,
+}
+
+impl Detail {
+    fn targets(self) -> Targets {
+        let info = Targets::new().with_default(LevelFilter::INFO);
+        match self {
+            Self::All => info,
+            Self::Warnings => Targets::new()
+                .with_default(LevelFilter::WARN)
+                .with_target("crumbgate::access", LevelFilter::INFO),
+            Self::WithoutListeners => info.with_target("crumbgate::listening", LevelFilter::WARN),
+        }
+    }
+}
+
+/// Writes log lines to standard error, as many as `detail` says, in the format of `log`. `filter` (the text of `RUST_LOG`)
 /// asks for more or less, as in `debug` or `crumbgate::proxy=debug`; one that can't be read is an error.
 ///
 /// Of libraries only errors are written, whatever `filter` says: below that they describe their peers (a whole
@@ -25,10 +50,10 @@ use crate::config::{Log, LogFormat};
 ///
 /// Only the first call in a process has an effect. Lines are written until the returned value is dropped, which waits
 /// a second at most for those that are left.
-pub(crate) fn start(log: Log, filter: Option<&str>) -> Result<Lines, ParseError> {
+pub(crate) fn start(log: Log, detail: Detail, filter: Option<&str>) -> Result<Lines, ParseError> {
     let targets = match filter.filter(|filter| !filter.is_empty()) {
         Some(filter) => filter.parse::<Targets>()?,
-        None => Targets::new().with_default(LevelFilter::INFO),
+        None => detail.targets(),
     };
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
@@ -75,10 +100,10 @@ static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 /// How many lines may wait to be written.
 const WAITING_LINES: usize = 8192;
 
-/// Whether a stream shows colours: to a person at a terminal who did not ask for none (<https://no-color.org>).
-pub(crate) fn is_colourful(stream: &impl IsTerminal) -> bool {
-    let asked_for_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !asked_for_none && stream.is_terminal()
+/// Whether a stream shows colours: to a person at a terminal who did not ask for none, and where they are asked for in any
+/// case (`NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`: <https://no-color.org>, <https://bixense.com/clicolors/>).
+pub(crate) fn is_colourful<S: RawStream>(stream: &S) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
 }
 
 fn is_fit_to_print(line: &Metadata<'_>) -> bool {

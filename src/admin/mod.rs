@@ -123,9 +123,15 @@ struct Listening {
 pub struct Administration(Weak<Shared>);
 
 impl Administration {
-    /// Where the API listens now, if that is over TCP.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.0.upgrade()?.listening().address
+    /// Where the API is, with the port that the system gave where the configuration says 0.
+    pub fn listen(&self) -> AdminListener {
+        let Some(shared) = self.0.upgrade() else { return AdminListener::Off };
+        let listening = shared.listening();
+        match (&listening.served, listening.address) {
+            (None, _) => AdminListener::Off,
+            (Some(_), Some(address)) => AdminListener::Tcp(address),
+            (Some(_), None) => listening.listen.clone(),
+        }
     }
 
     /// Leaves the API to a gateway that has taken over the listener: accepts nothing any more, and waits for what is
@@ -173,7 +179,9 @@ pub fn start(
         listening: Mutex::new(nowhere),
     });
     if let Some(listener) = listener {
+        let address = listener.address();
         shared.listen(listener, &admin.listen, gate).map_err(StartError::System)?;
+        info!(target: "crumbgate::listening", address, "listening for administration");
     }
     // The gateway has the check, the check has what serves, and that has a handle of the gateway: one must be weak.
     let held = Arc::clone(&shared);
@@ -274,13 +282,12 @@ impl Shared {
         listen: &AdminListener,
         gate: Arc<Gate>,
     ) -> io::Result<()> {
-        let (address, told) = (listener.tcp_address(), listener.address());
+        let address = listener.tcp_address();
         let copy = listener.copy()?;
         let runtime = self.control.runtime().clone();
         let _on_runtime = runtime.enter();
         let watched = Watched::new(listener)?;
         let (stop, stopped) = watch::channel(false);
-        info!(address = told, "listening for administration");
         let served = serve::serve(watched, Arc::clone(self), Arc::clone(&gate), stopped);
         let served = Some(runtime.spawn(served));
         self.control.forget_sockets(KEY);
@@ -298,7 +305,11 @@ impl Shared {
     ) {
         let old = self.listening().stop.clone();
         let moved = match listener {
-            Some(listener) => self.listen(listener, listen, gate),
+            Some(listener) => {
+                let address = listener.address();
+                self.listen(listener, listen, gate)
+                    .inspect(|()| info!(address, "listening for administration"))
+            }
             None => {
                 self.control.forget_sockets(KEY);
                 let mut listening = self.listening();

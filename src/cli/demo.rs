@@ -9,14 +9,16 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::run::{self, Signals};
+use super::{
+    opening, output,
+    run::{self, Signals},
+};
 use crate::{
     admin, certificate,
     clock::Clock,
     config::{Config, Log, LogFormat},
     demo,
     gateway::Inherited,
-    telemetry,
 };
 
 /// Serves until a signal says stop. `port` 0 takes any that is free.
@@ -37,13 +39,14 @@ pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
     let mut loaded = Config::load(&file, [])
         .map_err(|problems| anyhow::anyhow!("the demo's own configuration:\n{problems}"))?;
     loaded.config.log = Log { format: LogFormat::Text, access };
-    let lines = telemetry::start(loaded.config.log, std::env::var("RUST_LOG").ok().as_deref())?;
+    let lines = run::start_log(loaded.config.log, opening::is_wanted(loaded.config.log))?;
     let signals = Signals::catch()?;
     let (gateway, administration) = run::start(loaded, &mut inherited).with_context(|| {
         format!("if another program has port {port}, try `crumbgate demo --port 0`")
     })?;
     let port = gateway.https().first().map_or(port, std::net::SocketAddr::port);
-    super::say(what_to_try(port, &application.address().to_string(), &admin, folder.path()))?;
+    let told = what_to_try(port, &application.address().to_string(), &admin, folder.path());
+    output::confirm(told)?;
     run::serve_until_stopped(gateway, &administration, signals, &lines)
 }
 

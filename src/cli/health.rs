@@ -31,7 +31,7 @@ pub(super) fn ask(file: &Path) -> Result<ExitCode> {
     } else {
         bail!("server.https and server.http name no listener to ask");
     };
-    super::say(format!("it answers ({status})\n"))?;
+    super::confirm(format!("it answers ({status})\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

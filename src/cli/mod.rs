@@ -8,16 +8,20 @@ mod control;
 mod demo;
 mod explain;
 mod health;
+mod init;
+mod opening;
+mod output;
+mod progress;
 mod run;
 mod service;
 
 use std::{
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
@@ -25,8 +29,8 @@ use crate::{
     clock::Clock,
     config::{Config, Loaded, Place, Problem, Problems},
     gateway::preflight,
-    telemetry,
 };
+use output::{complain, confirm, say, tell};
 
 /// A TLS-terminating reverse proxy that makes a cookie declaration true: undeclared cookies are stripped in both
 /// directions, declared ones leave with the lifetime that was declared.
@@ -35,10 +39,14 @@ use crate::{
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Say nothing where all is well: no progress, no confirmation, no hint
+    #[arg(long, short, global = true)]
+    quiet: bool,
 }
 
 const EPILOGUE: &str = "\
 To see it work, without any configuration: crumbgate demo
+Before an application of your own: crumbgate init http://127.0.0.1:8000
 
 Exit codes: 0 done; 1 the answer is no, or it failed; 2 wrong usage.";
 
@@ -108,6 +116,11 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Write a configuration for an application, and a development certificate
+    ///
+    /// Asks nothing: `crumbgate run` serves with it at once, and each key in it is explained. Nothing that is there already
+    /// is replaced.
+    Init(Box<init::Arguments>),
     /// Print the manual pages
     ///
     /// To read them: crumbgate man | man -l -
@@ -160,7 +173,11 @@ struct ConfigFile {
 
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let Arguments { command, quiet } = Arguments::parse();
+    if quiet {
+        output::hush();
+    }
+    let done = match command {
         Command::Audit { command } => audit::run(command),
         Command::Certificate { names, folder, overwrite } => {
             make_certificate(names, &folder, overwrite)
@@ -170,6 +187,7 @@ pub fn main() -> ExitCode {
         Command::Demo { port, access } => demo::run(port, access),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Health { config } => health::ask(&config.config),
+        Command::Init(arguments) => init::run(*arguments),
         Command::Man => print_manual(),
         Command::Reload { api } => control::reload(&api),
         Command::Run { config, replace } => run::run(&config.config, replace),
@@ -182,16 +200,11 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Says on standard error what is wrong. Nobody reads it if it can't be written.
-fn complain(what: &str) {
-    let _ = writeln!(io::stderr(), "crumbgate: {what}");
-}
-
 fn make_certificate(mut names: Vec<String>, folder: &Path, overwrite: bool) -> Result<ExitCode> {
     names.extend(certificate::LOCAL_NAMES.map(str::to_owned));
     let made = certificate::make(&names, Clock::system().now())?;
     let written = made.write(folder, overwrite)?;
-    say(format!("{}\n{}\n", written.chain.display(), written.key.display()))?;
+    confirm(format!("{}\n{}\n", written.chain.display(), written.key.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,7 +217,7 @@ fn check(file: &Path, print: bool) -> Result<ExitCode> {
             1 => "1 tenant".to_owned(),
             number => format!("{number} tenants"),
         };
-        say(format!("{}: fine, {tenants}\n", file.display()))?;
+        confirm(format!("{}: fine, {tenants}\n", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -231,15 +244,6 @@ fn render_manual(command: &clap::Command, pages: &mut Vec<u8>) -> io::Result<()>
     command.get_subcommands().try_for_each(|below| render_manual(below, pages))
 }
 
-/// Writes to standard output. Who stops reading has read enough: that is no failure.
-fn say(text: impl AsRef<[u8]>) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output can't be written"),
-    }
-}
-
 /// Reads a configuration and everything that it names, and tells what is wrong or odd on standard error.
 fn load(file: &Path) -> Option<Loaded> {
     let (loaded, problems) = match read(file) {
@@ -257,13 +261,6 @@ fn load(file: &Path) -> Option<Loaded> {
     loaded.filter(|_| problems.errors() == 0)
 }
 
-fn tell(problems: &Problems) {
-    let mut stderr = io::stderr();
-    let rendered = problems.render(telemetry::is_colourful(&stderr));
-    // Nobody reads it if it can't be written.
-    let _ = writeln!(stderr, "{rendered}");
-}
-
 /// Reads a configuration, and nothing that it names.
 fn read(file: &Path) -> std::result::Result<Loaded, Problems> {
     let loaded = Config::load(file, std::env::vars_os());
@@ -275,7 +272,7 @@ fn no_such_file(file: &Path) -> Problems {
     let mut problems = Problems::default();
     let place = Place::File(file.to_owned());
     problems.push(Problem::error(place, "", "there is no such file").help(
-        "name yours with --config; to begin, copy the config.toml that Crumbgate comes with and change it; \
+        "name yours with --config; to begin: crumbgate init http://127.0.0.1:8000, with the address of your application; \
          to see the gateway work without one: crumbgate demo"
             .to_owned(),
     ));

@@ -16,22 +16,21 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::service;
+use super::{opening, output, service};
 use crate::{
     admin::{self, Administration},
     clock::Clock,
-    config::Loaded,
+    config::{Loaded, Log},
     gateway::{Control, Cutter, Gateway, Inherited, Predecessor},
     policy::verdict::{Action, Direction},
-    telemetry::{self, Lines},
+    telemetry::{self, Detail, Lines},
 };
 
 /// Serves until a signal, or a successor, says stop.
 pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
     let Some(loaded) = super::load(file) else { return Ok(ExitCode::FAILURE) };
-    let filter = std::env::var("RUST_LOG").ok();
-    let lines = telemetry::start(loaded.config.log, filter.as_deref())
-        .context("RUST_LOG: expected a level or target=level, as in debug")?;
+    let greets = opening::is_wanted(loaded.config.log);
+    let lines = start_log(loaded.config.log, greets)?;
     let signals = Signals::catch()?;
     let (predecessor, mut inherited) = sockets(&loaded, replace)?;
     let (gateway, administration) = start(loaded, &mut inherited)?;
@@ -57,7 +56,22 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
     }
     control.watch_files();
     service::watch(control);
+    if greets {
+        opening::print(control, &administration);
+    }
     serve_until_stopped(gateway, &administration, signals, &lines)
+}
+
+/// Begins to log: all of it, unless the start is told in words, or nobody wants to read what is well.
+pub(super) fn start_log(log: Log, greets: bool) -> Result<Lines> {
+    let detail = match (output::is_quiet(), greets) {
+        (true, _) => Detail::Warnings,
+        (false, true) => Detail::WithoutListeners,
+        (false, false) => Detail::All,
+    };
+    let filter = std::env::var("RUST_LOG").ok();
+    telemetry::start(log, detail, filter.as_deref())
+        .context("RUST_LOG: expected a level or target=level, as in debug")
 }
 
 /// Has the predecessor drain. Where it has gone by itself meanwhile, nobody else serves, and this one goes on.
@@ -98,10 +112,10 @@ pub(super) fn start(
     let gateway = Gateway::start_on(loaded, clock.clone(), inherited)?;
     let administration = admin::start(listener, gateway.control(), &clock)?;
     for address in gateway.https() {
-        info!(%address, "listening for https");
+        info!(target: "crumbgate::listening", %address, "listening for https");
     }
     for address in gateway.http() {
-        info!(%address, "listening for http, to redirect");
+        info!(target: "crumbgate::listening", %address, "listening for http, to redirect");
     }
     Ok((gateway, administration))
 }

@@ -3,6 +3,7 @@
 //! [`Config::load`] reads the file and the `CRUMBGATE_…` variables, and tells every problem at once, each with its
 //! place and its mend.
 
+mod address;
 mod effective;
 mod environment;
 mod live;
@@ -26,10 +27,11 @@ use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use toml::de::DeTable;
 
+pub use address::BadServer;
 pub use effective::Effective;
 pub use live::TenantKeys;
 pub use problem::{Place, Problem, Problems, Severity, Source};
-pub use written::spoken;
+pub use written::{quoted, spoken};
 
 use crate::{
     policy::{

@@ -11,6 +11,7 @@
 //!   others, and [`parse`]: its lines read back.
 //! - [`report`]: what it all adds up to, for people; [`overview`]: the same in short, for who looks again and again; [`period`]: of which time; [`language`]: in which language;
 //!   [`vendors`]: who usually sets a cookie.
+//! - [`progress`]: how far all of these are.
 
 mod balance;
 pub mod checkpoint;
@@ -29,6 +30,7 @@ pub mod outline;
 pub mod overview;
 pub mod parse;
 pub mod period;
+pub mod progress;
 pub mod read;
 pub mod report;
 pub mod schema;

@@ -11,6 +11,7 @@ use super::{
         DeclarationRecord, Entry, Event, EventKind, Figures, Heartbeat, Segment, SigningKey,
         TextId, Texts, Verdicts, Window,
     },
+    progress::Progress,
     schema::{self, SchemaError},
     store::beside,
 };
@@ -22,6 +23,7 @@ pub struct Reader {
     connection: Connection,
     texts: Texts,
     path: PathBuf,
+    progress: Progress,
 }
 
 /// Why a ledger can't be read.
@@ -67,7 +69,14 @@ impl Reader {
         let (connection, _) = open(path)?;
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
         let texts = texts(&connection).map_err(failed)?;
-        Ok(Self { connection, texts, path: path.to_owned() })
+        Ok(Self { connection, texts, path: path.to_owned(), progress: Progress::default() })
+    }
+
+    /// The same, with each entry that is handed out as a step of `progress`.
+    #[must_use]
+    pub fn counted_by(mut self, progress: &Progress) -> Self {
+        self.progress = progress.clone();
+        self
     }
 
     /// Where it is.
@@ -86,9 +95,23 @@ impl Reader {
         &self,
         first: u64,
         last: u64,
-        each: impl FnMut(u64, Entry) -> Result<(), E>,
+        mut each: impl FnMut(u64, Entry) -> Result<(), E>,
     ) -> Result<(), E> {
-        entries(&self.connection, first, last, each)
+        entries(&self.connection, first, last, |seq, entry| {
+            self.progress.step();
+            each(seq, entry)
+        })
+    }
+
+    /// Says that so many entries are going to be handed out.
+    pub(super) fn expect(&self, entries: u64) {
+        self.progress.expect(entries);
+    }
+
+    /// How many entries there are, from the first to the last.
+    pub(super) fn size(&self) -> Result<u64, ReadError> {
+        let first = self.first()?.and_then(|first| u64::try_from(first).ok()).unwrap_or(1);
+        Ok(self.last()?.saturating_sub(first.max(1)).saturating_add(1))
     }
 
     /// The number of the last entry; 0 where there is none.

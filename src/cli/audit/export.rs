@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::LedgerFile;
 use crate::{
-    cli::say,
+    cli::{confirm, progress},
     clock::Clock,
     ledger::{
         export::{Selection, export},
@@ -48,9 +48,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         super::super::complain("--until is not after --since: there is no time between them");
         return Ok(ExitCode::from(WRONG_USAGE));
     }
-    let reader = Reader::open(&arguments.ledger.path()?)?;
-    let exported = export(&reader, &selection, &arguments.output, arguments.overwrite)?;
-    say(format!(
+    let ledger = arguments.ledger.path()?;
+    let exported = progress::show("Exporting", |progress| -> Result<_> {
+        let reader = Reader::open(&ledger)?.counted_by(progress);
+        Ok(export(&reader, &selection, &arguments.output, arguments.overwrite)?)
+    })?;
+    confirm(format!(
         "{0}: {1} entries of {2} segments\nTo verify it: crumbgate audit verify {0}, or as VERIFY.txt in it says\n",
         arguments.output.display(),
         exported.entries,

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
 use crate::{
+    cli::progress,
     clock::Clock,
     config::Config,
     ledger::{
@@ -92,12 +93,18 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
         Tongue::En => Language::En,
     };
     let config = config(arguments.config, arguments.ledger.is_none())?;
-    let reader = open(arguments.ledger.as_deref(), config.as_ref())?;
     let catalogue = catalogue(config.as_ref())?;
     let usually = |name: &str| catalogue.usually(name, language);
-    let mut report = Report::build(&reader, &selection, now_unix_s, &usually)?;
+    let (mut report, ledger) = progress::show("Reading the ledger", |progress| -> Result<_> {
+        let reader = open(arguments.ledger.as_deref(), config.as_ref())?.counted_by(progress);
+        let report = Report::build(&reader, &selection, now_unix_s, &usually)?;
+        Ok((report, reader.path().to_owned()))
+    })?;
     if arguments.verify {
-        report.chain.checked = match verify_ledger(reader.path(), &Expected::default())? {
+        let verified = progress::show("Verifying", |progress| {
+            verify_ledger(&ledger, &Expected::default(), progress)
+        });
+        report.chain.checked = match verified? {
             Ok(_) => Checked::Holds { at_unix_s: now_unix_s },
             Err(finding) => Checked::Fails { why: finding.to_string() },
         };

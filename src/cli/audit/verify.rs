@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{ConfigFile, say},
+    cli::{ConfigFile, confirm, progress, say},
     ledger::{
         checkpoint::Checkpoint,
         line::rfc3339,
@@ -48,24 +48,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let anchors = arguments.anchor.as_deref().map(anchors).transpose()?.unwrap_or_default();
     let expected = Expected { key: arguments.key.clone(), anchors };
-    let found = if is_zip(&file) {
-        verify_bundle(&file, &expected)?
-    } else {
-        verify_ledger(&file, &expected)?
-    };
-    let text = if arguments.json {
-        format!("{}\n", as_json(&found))
-    } else {
-        match &found {
-            Ok(verification) => as_text(&file, verification, &expected),
-            Err(finding) => format!(
-                "{}: it does not verify.\n{finding}\nKeep the file as it is: it is evidence. What stood there may be in a \
-                 backup or an earlier bundle.\n",
-                file.display()
-            ),
-        }
-    };
-    say(text)?;
+    let found = progress::show("Verifying", |progress| -> Result<_> {
+        Ok(if is_zip(&file) {
+            verify_bundle(&file, &expected, progress)?
+        } else {
+            verify_ledger(&file, &expected, progress)?
+        })
+    })?;
+    match &found {
+        _ if arguments.json => say(format!("{}\n", as_json(&found)))?,
+        Ok(verification) => confirm(as_text(&file, verification, &expected))?,
+        Err(finding) => say(format!(
+            "{}: it does not verify.\n{finding}\nKeep the file as it is: it is evidence. What stood there may be in a \
+             backup or an earlier bundle.\n",
+            file.display()
+        ))?,
+    }
     Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

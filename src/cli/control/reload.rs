@@ -9,7 +9,7 @@ use anyhow::Result;
 use http::{Method, StatusCode};
 
 use super::{Api, Client, client::Asked, refuse};
-use crate::cli::{complain, say};
+use crate::cli::{complain, confirm};
 
 /// Asks for it, and says what came of it.
 pub(in crate::cli) fn run(api: &Api) -> Result<ExitCode> {
@@ -37,6 +37,6 @@ pub(in crate::cli) fn run(api: &Api) -> Result<ExitCode> {
         number => format!("{} tenants", number.unwrap_or_default()),
     };
     let hash = body["config_hash"].as_str().unwrap_or_default();
-    say(format!("reloaded: {tenants}, configuration {hash}\n"))?;
+    confirm(format!("reloaded: {tenants}, configuration {hash}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::{Api, Client, Reply, client::Asked, refuse, say_json};
-use crate::cli::say;
+use crate::cli::{confirm, say};
 
 /// What can be asked of the table.
 #[derive(Debug, Subcommand)]
@@ -282,7 +282,13 @@ fn told(reply: &Reply, change: &Change) -> Result<ExitCode> {
     let all = reply.body["changed"].as_u64().unwrap_or_default();
     let unshown = all.saturating_sub(changes.len() as u64);
     let more = if unshown == 0 { String::new() } else { format!("and {unshown} more\n") };
-    say(format!("{shown}{more}"))?;
+    let told = format!("{shown}{more}");
+    // What would be changed was asked for; what was, is as it was asked for.
+    if change.dry_run {
+        say(told)?
+    } else {
+        confirm(told)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

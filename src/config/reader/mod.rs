@@ -24,7 +24,7 @@ use super::{
     problem::{Place, Problem, Problems, Source},
     written::Written,
 };
-pub(super) use node::Node;
+pub(super) use node::{Node, shown};
 use path::KeyPath;
 
 /// What a walk needs, and what it finds.

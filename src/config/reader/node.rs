@@ -215,7 +215,7 @@ impl<'a> Node<'a> {
 }
 
 /// A text in quotes, cut where it is long.
-fn shown(text: &str) -> String {
+pub(in crate::config) fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((cut, _)) => format!("{}…", quoted(text.get(..cut).unwrap_or_default())),
         None => quoted(text),

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use super::traces::{PATH_HELP, request_target};
 use crate::{
     config::{
-        Balance, Health, ServerAddress, Upstream,
+        BadServer, Balance, Health, ServerAddress, Upstream,
         problem::Problem,
         reader::{Node, Table},
         written::{Choice, Written, quoted},
@@ -209,37 +209,10 @@ fn resolved(server: &ServerAddress, node: &Node<'_>) -> ServerAddress {
 }
 
 fn read_server(node: &Node<'_>) -> Option<ServerAddress> {
-    let text = node.text()?;
-    if let Some(path) = text.strip_prefix("unix:") {
-        if path.starts_with("//") || path.is_empty() {
-            return node.refuse(SERVER, "write \"unix:/run/app.sock\"");
-        }
-        return Some(ServerAddress::Unix(path.into()));
+    match node.text()?.parse() {
+        Ok(server) => Some(server),
+        Err(BadServer { message, help }) => node.error(message, help),
     }
-    let (scheme, rest) = match text.split_once("://") {
-        Some(("http", rest)) => ("http", rest),
-        Some(("https", rest)) => ("https", rest),
-        Some(_) => return node.refuse(SERVER, "write http://, https:// or unix:"),
-        None => return node.refuse(SERVER, format!("write {}", quoted(&format!("http://{text}")))),
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (userinfo, authority) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let alone = quoted(&format!("{scheme}://{authority}"));
-    if !userinfo.is_empty() {
-        return node.error("found a user's name in a server's address", format!("write {alone}"));
-    }
-    if authority.len() < rest.len() {
-        let help = format!("write {alone}: a request's own path goes upstream");
-        return node.error("found more than a host and a port", help);
-    }
-    let Some((host, port)) = split_authority(authority).filter(|(_, port)| *port != Some(0)) else {
-        return node.refuse(SERVER, "write a host name or an address, and a port from 1 to 65535");
-    };
-    let host = host.trim_matches(['[', ']']).to_owned();
-    Some(match scheme {
-        "http" => ServerAddress::Plain { host, port: port.unwrap_or(80) },
-        _ => ServerAddress::Tls { host, port: port.unwrap_or(443) },
-    })
 }
 
 impl Choice for Balance {
@@ -259,8 +232,6 @@ impl Written for ServerAddress {
         })
     }
 }
-
-const SERVER: &str = "a server such as \"http://127.0.0.1:8000\"";
 
 /// A tenant keeps its upstream as a number of 16 bits.
 const MAX_UPSTREAMS: usize = 65_536;

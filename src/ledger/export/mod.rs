@@ -170,6 +170,9 @@ impl<'r> Contents<'r> {
 
     fn write(&self, zip: &mut Zip) -> Result<Exported, Failure> {
         let is_tenant = self.tenant.is_some();
+        let entries: u64 = self.chosen.iter().map(Checkpoint::size).sum();
+        // They are read for the lines and for the table; those of a tenant also for their proofs.
+        self.reader.expect(entries.saturating_mul(if is_tenant { 3 } else { 2 }));
         zip.text(bundle::GUIDE, &guide(is_tenant))?;
         zip.text(bundle::SCRIPT, include_str!("verify.py"))?;
         self.write_keys(zip)?;

@@ -21,6 +21,7 @@ use super::{
         merkle::{leaf, root_of_path},
         note::hash_of_base64,
         parse::{Interner, read_line},
+        progress::Progress,
     },
     BundleError, Expected, Finding, Verification,
     books::Books,
@@ -30,7 +31,7 @@ use super::{
     unpack::{Bundle, Compared, Lines, damaged, member},
 };
 
-/// Verifies a bundle. The inner error is the first thing that does not fit.
+/// Verifies a bundle. The inner error is the first thing that does not fit. Each entry is a step of `progress`.
 ///
 /// # Errors
 ///
@@ -38,6 +39,7 @@ use super::{
 pub fn verify_bundle(
     path: &Path,
     expected: &Expected,
+    progress: &Progress,
 ) -> Result<Result<Verification, Finding>, BundleError> {
     let bundle = Bundle::open(path)?;
     let manifest: Manifest = match bundle.json(MANIFEST) {
@@ -51,13 +53,15 @@ pub fn verify_bundle(
         let what = format!("its form is {:?}, expected {FORMAT:?}", manifest.format);
         return Err(BundleError::Foreign { path: path.to_owned(), what });
     }
-    Ok(verify(&bundle, &manifest, expected))
+    progress.expect(manifest.entries);
+    Ok(verify(&bundle, &manifest, expected, progress))
 }
 
 fn verify(
     bundle: &Bundle,
     manifest: &Manifest,
     expected: &Expected,
+    progress: &Progress,
 ) -> Result<Verification, Finding> {
     let mut chain = Chain::new(read_keys(bundle)?, expected)?;
     let mut checkpoints = Vec::new();
@@ -72,8 +76,8 @@ fn verify(
         return Err(Finding::SegmentMissing { segment: *last });
     }
 
-    let mut walk =
-        Walk { manifest, interner: Interner::default(), books: Books::default(), entries: 0 };
+    let (interner, books) = (Interner::default(), Books::default());
+    let mut walk = Walk { manifest, progress, interner, books, entries: 0 };
     walk.entries(bundle, &checkpoints)?;
     let is_whole = manifest.since.is_none() && manifest.until.is_none();
     let absent = checkpoints.iter().rev().map(|checkpoint| checkpoint.segment);
@@ -141,6 +145,7 @@ type Member<'a> = ZipFile<'a, BufReader<File>>;
 /// The way through the entries.
 struct Walk<'m> {
     manifest: &'m Manifest,
+    progress: &'m Progress,
     interner: Interner,
     books: Books,
     entries: u64,
@@ -261,6 +266,7 @@ impl Walk<'_> {
         let entry = read_line(line, &mut self.interner).map_err(unreadable)?;
         self.refuse_others(&entry).map_err(unreadable)?;
         self.entries += 1;
+        self.progress.step();
         self.books.enter(seq, &entry, self.interner.texts())?;
         table.add(seq, &entry, self.interner.texts()).map_err(|error| damaged(TABLE, &error))
     }

@@ -11,6 +11,7 @@ use super::{
         line::LineWriter,
         merkle::Hash,
         outline::Outline,
+        progress::Progress,
         read::{ReadError, Reader},
     },
     Expected, Finding, Verification,
@@ -20,7 +21,8 @@ use super::{
     segment::{Misfit, SegmentCheck, name_change},
 };
 
-/// Verifies a ledger as it is now. The inner error is the first thing that does not fit.
+/// Verifies a ledger as it is now. The inner error is the first thing that does not fit. Each entry is a step of
+/// `progress`.
 ///
 /// # Errors
 ///
@@ -28,9 +30,10 @@ use super::{
 pub fn verify_ledger(
     path: &Path,
     expected: &Expected,
+    progress: &Progress,
 ) -> Result<Result<Verification, Finding>, ReadError> {
-    let verified = Reader::open(path).map_err(Stop::from);
-    match verified.and_then(|reader| verify(&reader, expected)) {
+    let opened = Reader::open(path).map_err(Stop::from);
+    match opened.and_then(|reader| verify(&reader.counted_by(progress), expected)) {
         Ok(verification) => Ok(Ok(verification)),
         Err(Stop::Finding(finding)) => Ok(Err(*finding)),
         Err(Stop::Read(error)) => Err(error),
@@ -84,6 +87,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     let segments = reader.segments()?;
     let keys = reader.keys()?;
+    reader.expect(reader.size()?);
     if keys.is_empty() && segments.is_empty() {
         return unsealed(reader, expected);
     }

@@ -6,6 +6,7 @@ use crumbgate::{
     audit::{Figures, Window},
     ledger::{
         entry::{Entry, EventKind, Segment},
+        progress::Progress,
         read::{ReadError, Reader},
         verify::{Expected, verify_ledger},
     },
@@ -62,7 +63,7 @@ impl Kept {
     /// Reads a ledger that a gateway has left, and verifies it; a test that can't, fails.
     #[track_caller]
     pub(crate) fn read(path: &Path) -> Self {
-        let verified = verify_ledger(path, &Expected::default()).unwrap();
+        let verified = verify_ledger(path, &Expected::default(), &Progress::default()).unwrap();
         verified.unwrap_or_else(|finding| panic!("it does not verify: {finding}"));
         Self::try_read(path).unwrap()
     }
