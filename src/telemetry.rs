@@ -22,8 +22,8 @@ pub(crate) enum Detail {
     All,
     /// Warnings and errors; and exchanges, where the configuration asks for them.
     Warnings,
-    /// `info` and above, without where the gateway listens: somebody at a terminal was told that in words.
-    WithoutListeners,
+    /// `info` and above, without what each start says: somebody at a terminal is told that in words.
+    WithoutStart,
 }
 
 impl Detail {
@@ -34,7 +34,7 @@ impl Detail {
             Self::Warnings => Targets::new()
                 .with_default(LevelFilter::WARN)
                 .with_target("crumbgate::access", LevelFilter::INFO),
-            Self::WithoutListeners => info.with_target("crumbgate::listening", LevelFilter::WARN),
+            Self::WithoutStart => info.with_target("crumbgate::start", LevelFilter::WARN),
         }
     }
 }

@@ -181,7 +181,7 @@ pub fn start(
     if let Some(listener) = listener {
         let address = listener.address();
         shared.listen(listener, &admin.listen, gate).map_err(StartError::System)?;
-        info!(target: "crumbgate::listening", address, "listening for administration");
+        info!(target: "crumbgate::start", address, "listening for administration");
     }
     // The gateway has the check, the check has what serves, and that has a handle of the gateway: one must be weak.
     let held = Arc::clone(&shared);

@@ -66,7 +66,7 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
 pub(super) fn start_log(log: Log, greets: bool) -> Result<Lines> {
     let detail = match (output::is_quiet(), greets) {
         (true, _) => Detail::Warnings,
-        (false, true) => Detail::WithoutListeners,
+        (false, true) => Detail::WithoutStart,
         (false, false) => Detail::All,
     };
     let filter = std::env::var("RUST_LOG").ok();
@@ -112,10 +112,10 @@ pub(super) fn start(
     let gateway = Gateway::start_on(loaded, clock.clone(), inherited)?;
     let administration = admin::start(listener, gateway.control(), &clock)?;
     for address in gateway.https() {
-        info!(target: "crumbgate::listening", %address, "listening for https");
+        info!(target: "crumbgate::start", %address, "listening for https");
     }
     for address in gateway.http() {
-        info!(target: "crumbgate::listening", %address, "listening for http, to redirect");
+        info!(target: "crumbgate::start", %address, "listening for http, to redirect");
     }
     Ok((gateway, administration))
 }

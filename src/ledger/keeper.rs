@@ -578,7 +578,12 @@ impl Clerk {
         let File::Open(store) = &mut self.file else { return };
         match store.verifier() {
             Ok(verifier) => {
-                info!(fingerprint = verifier.fingerprint(), %verifier, "the ledger is signed with this key");
+                info!(
+                    target: "crumbgate::start",
+                    fingerprint = verifier.fingerprint(),
+                    %verifier,
+                    "the ledger is signed with this key"
+                );
             }
             Err(error) => {
                 let error = with_causes(&error);

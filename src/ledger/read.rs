@@ -108,10 +108,11 @@ impl Reader {
         self.progress.expect(entries);
     }
 
-    /// How many entries there are, from the first to the last.
-    pub(super) fn size(&self) -> Result<u64, ReadError> {
-        let first = self.first()?.and_then(|first| u64::try_from(first).ok()).unwrap_or(1);
-        Ok(self.last()?.saturating_sub(first.max(1)).saturating_add(1))
+    /// The same of all entries. Where their number can't be read, something else will fail, and tell it better.
+    pub(super) fn expect_all(&self) {
+        let (Ok(first), Ok(last)) = (self.first(), self.last()) else { return };
+        let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or_default().max(1);
+        self.expect(last.saturating_add(1).saturating_sub(first));
     }
 
     /// The number of the last entry; 0 where there is none.

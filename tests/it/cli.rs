@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::harness::{App, Finished, Setup, Site, in_time, until, without_variables};
+use crate::harness::{App, Finished, Setup, Site, in_time, until};
 
 fn nobody() -> Setup {
     Setup::before_servers(&["http://127.0.0.1:9".to_owned()])
@@ -159,7 +159,7 @@ async fn without_a_configuration_one_is_told_how_to_begin() {
         for command in ["run", "check", "health"] {
             let finished = site.run(&[command]).await;
             assert_eq!((finished.code, &*finished.stdout), (Some(1), ""), "{finished:?}");
-            for part in ["config.toml: error: ", "--config", "copy", "crumbgate demo"] {
+            for part in ["config.toml: error: ", "--config", "crumbgate init", "crumbgate demo"] {
                 assert!(finished.stderr.contains(part), "{part} in {}", finished.stderr);
             }
         }
@@ -348,7 +348,7 @@ async fn completions_know_every_command_and_bash_can_read_them() {
     .await;
 }
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "audit",
     "certificate",
     "check",
@@ -356,6 +356,7 @@ const COMMANDS: [&str; 12] = [
     "demo",
     "explain",
     "health",
+    "init",
     "man",
     "reload",
     "run",
@@ -490,25 +491,6 @@ async fn there_is_no_colour_where_there_is_no_terminal() {
         }
         for finished in finished {
             assert!(!(finished.stdout + &finished.stderr).contains('\u{1b}'));
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_terminal_has_colour_unless_it_asks_for_none() {
-    in_time(async {
-        let broken = Site::with_config("[server]\nhtps = []\n");
-        for (no_color, expected) in [(None, true), (Some("1"), false)] {
-            // `script` makes a terminal for what it runs.
-            let mut command = Command::new("script");
-            let check = format!("{} check", env!("CARGO_BIN_EXE_crumbgate"));
-            command.args(["-qec", &check, "/dev/null"]).current_dir(broken.path("."));
-            without_variables(&mut command);
-            no_color.map(|value| command.env("NO_COLOR", value));
-            let finished = broken.start_command(&mut command).exit().await;
-            assert!(finished.stdout.contains("htps"), "{finished:?}");
-            assert_eq!(finished.stdout.contains("\u{1b}["), expected, "{finished:?}");
         }
     })
     .await;

@@ -25,6 +25,7 @@ mod forwarding;
 mod handover;
 mod harness;
 mod health;
+mod init;
 mod layering;
 #[path = "../ledger/mod.rs"]
 mod ledger;
@@ -50,6 +51,7 @@ mod streaming;
 mod tamper;
 mod tenants;
 mod tenants_live;
+mod terminal;
 mod tls;
 mod traces;
 mod upgrade;

@@ -1,6 +1,6 @@
 //! An application's address and a host, as people type them.
 
-use std::str::FromStr;
+use std::{net::IpAddr, str::FromStr};
 
 use crate::{
     config::{BadServer, ServerAddress},
@@ -53,7 +53,8 @@ pub(super) const LOCAL_HOSTS: [&str; 2] = ["localhost", "*.localhost"];
 
 /// Whether a host is this machine's, whoever asks (RFC 6761, section 6.3).
 pub(super) fn is_local(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost")
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A host to show an address with: the first that is one, or one that the first star stands for.

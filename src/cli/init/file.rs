@@ -12,9 +12,9 @@ impl Plan {
         let mode = if self.report { "report" } else { "enforce" };
         let (https, admin) = (self.listen, self.admin_port());
         let of_certificate = if self.is_development {
-            "This one is for development: browsers warn of it, and it ends after 90 days."
+            "\n# This one is for development: browsers warn of it, and it ends after 90 days."
         } else {
-            "They are read anew at a reload."
+            ""
         };
         let authority = match application {
             ServerAddress::Tls { .. } => AUTHORITY,
@@ -26,7 +26,7 @@ impl Plan {
         let server = quoted(&application.to_string());
         format!(
             "\
-# The configuration of Crumbgate before {application}, as `crumbgate init` wrote it: yours to change.
+# The configuration of Crumbgate before {server}, as `crumbgate init` wrote it: yours to change.
 # `crumbgate check` says what is wrong with it, `crumbgate check --print` shows every key and the value that holds.
 # A line `## key = value` is an example of what is otherwise absent: remove the marks to switch it on.
 
@@ -39,7 +39,7 @@ http = []
 ## watch = true
 
 [tls]
-# The certificate's chain, leaf first, and its key: PEM files. {of_certificate}
+# The certificate's chain, leaf first, and its key: PEM files.{of_certificate}
 certificates = [{{ chain = {chain}, key = {key} }}]
 
 [upstreams.app]

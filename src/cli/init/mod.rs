@@ -195,7 +195,10 @@ impl Plan {
 
     /// A path that the file names, as this process finds it.
     fn found_at(&self, path: &Path) -> PathBuf {
-        folder_of(&self.file).join(path)
+        match folder_of(&self.file) {
+            here if here == Path::new(".") => path.to_owned(),
+            folder => folder.join(path),
+        }
     }
 
     /// All of it, or nothing: the file appears when it is whole, and after the certificate that it names.

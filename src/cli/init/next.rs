@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, path::Path};
 
-use super::{Plan, address, folder_of};
+use super::{Plan, address};
 use crate::config::Config;
 
 /// What was written, and what to do now, in lines to copy.
@@ -13,12 +13,7 @@ pub(super) fn steps(plan: &Plan, config: &Config) -> String {
         format!("serves {} from {}", plan.hosts.join(" and "), plan.application),
     )];
     if plan.is_development {
-        let folder = folder_of(&plan.file);
-        let chain = if folder == Path::new(".") {
-            plan.certificate.chain.clone()
-        } else {
-            plan.found_at(&plan.certificate.chain)
-        };
+        let chain = plan.found_at(&plan.certificate.chain);
         let what = "a certificate for development and, beside it, its key".to_owned();
         written.push((chain.display().to_string(), what));
     }
@@ -29,7 +24,7 @@ pub(super) fn steps(plan: &Plan, config: &Config) -> String {
     let width = written.iter().map(|(path, _)| path.chars().count()).max().unwrap_or_default();
     let written: String =
         written.iter().map(|(path, what)| format!("{path:<width$}  {what}\n")).collect();
-    format!("{written}\nNext:\n  {run}\n  {}\n{}\n", curl(plan), remark(plan, config))
+    format!("{written}\nNext:\n  {run}\n  {}\n\n{}\n", curl(plan), remark(plan, config))
 }
 
 /// What becomes of cookies; there is no second chance to say it before it happens.
@@ -55,8 +50,7 @@ fn curl(plan: &Plan) -> String {
     let mut line = "curl -i".to_owned();
     if plan.is_development {
         let chain = plan.found_at(&plan.certificate.chain);
-        let chain = chain.strip_prefix(".").unwrap_or(&chain);
-        line += &format!(" --cacert {}", shell_word(chain));
+        line += &format!(" --cacert {}", shell_word(&chain));
     }
     let ip = plan.listen.ip();
     let is_resolved = address::is_local(&host) && (ip.is_loopback() || ip.is_unspecified());

@@ -163,7 +163,7 @@ impl Report {
     ) -> Result<Self, ReadError> {
         let mut tally = tally::Tally::new(reader.texts(), selection);
         let last = reader.last()?;
-        reader.expect(reader.size()?);
+        reader.expect_all();
         reader.entries(1, last, |_, entry| {
             tally.add(entry);
             Ok::<_, ReadError>(())

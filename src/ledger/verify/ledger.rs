@@ -87,7 +87,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     let segments = reader.segments()?;
     let keys = reader.keys()?;
-    reader.expect(reader.size()?);
+    reader.expect_all();
     if keys.is_empty() && segments.is_empty() {
         return unsealed(reader, expected);
     }

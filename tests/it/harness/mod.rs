@@ -23,6 +23,7 @@ mod program;
 mod promql;
 mod raw;
 mod streaming;
+mod terminal;
 
 pub(crate) use admin::{Operator, Reply};
 pub(crate) use app::{App, Received, ok, read_request};

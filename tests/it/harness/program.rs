@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use super::{
     ACME, Browser, Http, NOW_UNIX_S, Operator, PATIENCE, Raw, Setup,
     gateway::{NAMES, client_config},
+    terminal::Terminal,
 };
 
 /// A folder with a configuration, and the certificate that it names: where a program runs.
@@ -69,10 +70,22 @@ impl Site {
         Program::start(command, self)
     }
 
+    /// Starts a command at a terminal, which is both of its outputs; what it prints there is on standard error.
+    pub(crate) fn start_at_terminal(&self, command: &mut Command) -> Program<'_> {
+        Program::start_at_terminal(command, self)
+    }
+
     /// A browser at [`ACME`], on a gateway of this folder that listens at `address`.
     pub(crate) fn browser_to(&self, address: SocketAddr, http: Http) -> Browser {
         let now = Arc::new(AtomicU64::new(NOW_UNIX_S));
         Browser::new(address, ACME, http, client_config(&self.roots, http), now)
+    }
+
+    /// Two files that nobody has written yet.
+    fn outputs(&self) -> [PathBuf; 2] {
+        let folder = tempfile::Builder::new().prefix("output-").tempdir_in(self.folder.path());
+        let folder = folder.unwrap().keep();
+        [folder.join("stdout"), folder.join("stderr")]
     }
 
     /// Runs `crumbgate` with these arguments to its end.
@@ -93,7 +106,9 @@ pub(crate) fn crumbgate(arguments: &[&str]) -> Command {
 pub(crate) fn without_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let told = name.to_str().is_some_and(|name| {
-            name.starts_with("CRUMBGATE_") || matches!(name, "NO_COLOR" | "RUST_LOG")
+            name.starts_with("CRUMBGATE_")
+                || name.starts_with("CLICOLOR")
+                || matches!(name, "NO_COLOR" | "RUST_LOG")
         });
         if told {
             command.env_remove(name);
@@ -107,6 +122,7 @@ pub(crate) struct Program<'s> {
     child: Child,
     stdout: PathBuf,
     stderr: PathBuf,
+    terminal: Option<Terminal>,
 }
 
 /// How a program ended.
@@ -120,13 +136,22 @@ pub(crate) struct Finished {
 
 impl<'s> Program<'s> {
     fn start(command: &mut Command, site: &'s Site) -> Self {
-        let output = tempfile::Builder::new().prefix("output-").tempdir_in(site.folder.path());
-        let output = output.unwrap().keep();
-        let (stdout, stderr) = (output.join("stdout"), output.join("stderr"));
+        let [stdout, stderr] = site.outputs();
         command.stdin(Stdio::null());
         command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Self { site, child, stdout, stderr }
+        Self { site, child, stdout, stderr, terminal: None }
+    }
+
+    fn start_at_terminal(command: &mut Command, site: &'s Site) -> Self {
+        let [stdout, stderr] = site.outputs();
+        File::create(&stdout).unwrap();
+        let (terminal, end) = Terminal::open(File::create(&stderr).unwrap());
+        command.stdin(Stdio::null()).stdout(end.try_clone().unwrap()).stderr(end);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        // Only what the program has of its end may keep the terminal open.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Self { site, child, stdout, stderr, terminal: Some(terminal) }
     }
 
     /// The process's number.
@@ -247,6 +272,9 @@ impl<'s> Program<'s> {
             assert!(!late, "it goes on:\n{}\n{}", self.stdout(), self.stderr());
             tokio::time::sleep(PAUSE).await;
         };
+        if let Some(terminal) = self.terminal.take() {
+            terminal.close();
+        }
         Finished { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 }
