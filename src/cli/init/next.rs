@@ -7,9 +7,8 @@ use crate::config::Config;
 
 /// What was written, and what to do now, in lines to copy.
 pub(super) fn steps(plan: &Plan, config: &Config) -> String {
-    let file = plan.file.display().to_string();
     let mut written = vec![(
-        file.clone(),
+        plan.file.display().to_string(),
         format!("serves {} from {}", plan.hosts.join(" and "), plan.application),
     )];
     if plan.is_development {

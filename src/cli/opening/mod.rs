@@ -81,10 +81,10 @@ impl Opening {
         let mut text =
             format!("\n{bold}Crumbgate {} serves{bold:#}\n\n", env!("CARGO_PKG_VERSION"));
         for (label, value) in self.lines() {
-            text += &format!("  {label:<WIDTH$}{value}\n");
+            text += &format!("  {label:<WIDTH$}{}\n", printable(&value));
         }
         if let Some(warning) = &self.warning {
-            text += &format!("\n  {yellow}{:<WIDTH$}{yellow:#}{warning}\n", "warning");
+            text += &format!("\n  {yellow}{:<WIDTH$}{yellow:#}{}\n", "warning", printable(warning));
         }
         text += &match self.first_page() {
             Some(page) => format!("\nOpen {bold}{page}{bold:#}, or stop with Ctrl-C.\n\n"),
@@ -144,6 +144,11 @@ fn push(
     for (index, value) in values.into_iter().enumerate() {
         lines.push((if index == 0 { label } else { "" }, value));
     }
+}
+
+/// Without what a terminal obeys: a path can have anything in it.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// A few by name, the others by their number.
@@ -247,6 +252,14 @@ Open https://b.example:8443/, or stop with Ctrl-C.
         let all = Opening { others: Some(Mode::Report), ..opening(&[]) }.text(false);
         assert!(all.contains("tenants    report   every other host\n"), "{all}");
         assert!(all.ends_with("\nStop with Ctrl-C.\n\n"), "{all}");
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_as_a_command() {
+        let path = "unix:/run/\u{1b}[2J.sock".to_owned();
+        let warning = Some(format!("nothing answers at {path}"));
+        let told = Opening { upstreams: vec![path], warning, ..opening(&[]) }.text(false);
+        assert!(!told.contains('\u{1b}'), "{told}");
     }
 
     #[test]
