@@ -14,14 +14,15 @@ mod output;
 mod progress;
 mod run;
 mod service;
+mod successor;
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
@@ -124,7 +125,11 @@ enum Command {
     /// Print the manual pages
     ///
     /// To read them: crumbgate man | man -l -
-    Man,
+    Man {
+        /// Write a file for each page into this folder, and print nothing
+        #[arg(long)]
+        folder: Option<PathBuf>,
+    },
     /// Have the running gateway read its configuration anew
     ///
     /// The whole of it is checked first: where anything is wrong, the old one goes on, and you are told what `check`
@@ -138,7 +143,8 @@ enum Command {
     /// At the signal it drains: it accepts nothing new, finishes what is open for as long as server.drain allows, and
     /// cuts the rest; a second signal cuts at once. RUST_LOG (debug, or crumbgate::proxy=debug) shows more lines.
     ///
-    /// At SIGHUP it reads the configuration anew.
+    /// At SIGHUP it reads the configuration anew. At SIGUSR2 it starts the program anew, as with --replace: for a new
+    /// version that was installed in the place of the one that runs.
     Run {
         #[command(flatten)]
         config: ConfigFile,
@@ -188,7 +194,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Health { config } => health::ask(&config.config),
         Command::Init(arguments) => init::run(*arguments),
-        Command::Man => print_manual(),
+        Command::Man { folder: None } => print_manual(),
+        Command::Man { folder: Some(folder) } => write_manual(&folder),
         Command::Reload { api } => control::reload(&api),
         Command::Run { config, replace } => run::run(&config.config, replace),
         Command::Status { json, api } => control::status(&api, json),
@@ -229,18 +236,35 @@ fn print_completions(shell: clap_complete::Shell) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A page for the command and one for each of its subcommands, and theirs, one after another.
 fn print_manual() -> Result<ExitCode> {
+    let pages = manual()?.into_iter().flat_map(|(_, page)| page);
+    say(pages.collect::<Vec<_>>())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_manual(folder: &Path) -> Result<ExitCode> {
+    fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    for (name, page) in manual()? {
+        let file = folder.join(name);
+        fs::write(&file, page).with_context(|| format!("{} can't be written", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A page for the command and one for each of its subcommands, and theirs, one after another; each with its file's name.
+fn manual() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = Arguments::command();
     command.build();
     let mut pages = Vec::new();
     render_manual(&command, &mut pages)?;
-    say(pages)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(pages)
 }
 
-fn render_manual(command: &clap::Command, pages: &mut Vec<u8>) -> io::Result<()> {
-    clap_mangen::Man::new(command.clone()).render(pages)?;
+fn render_manual(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    let manual = clap_mangen::Man::new(command.clone());
+    let mut page = Vec::new();
+    manual.render(&mut page)?;
+    pages.push((manual.get_filename(), page));
     command.get_subcommands().try_for_each(|below| render_manual(below, pages))
 }
 

@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{opening, output, service};
+use super::{opening, output, service, successor::Successors};
 use crate::{
     admin::{self, Administration},
     clock::Clock,
@@ -31,7 +31,8 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
     let Some(loaded) = super::load(file) else { return Ok(ExitCode::FAILURE) };
     let greets = opening::is_wanted(loaded.config.log);
     let lines = start_log(loaded.config.log, greets)?;
-    let signals = Signals::catch()?;
+    let mut signals = Signals::catch()?;
+    signals.successors = Some(Successors::with(file));
     let (predecessor, mut inherited) = sockets(&loaded, replace)?;
     let (gateway, administration) = start(loaded, &mut inherited)?;
     let unclaimed = inherited.unclaimed();
@@ -133,7 +134,7 @@ pub(super) fn serve_until_stopped(
         // It has told the service manager that it is the one now.
         administration.hand_over();
     } else {
-        service::stopping();
+        service::stopping(gateway.control().config(|config| config.server.drain));
     }
     let books = gateway.books().clone();
     cut_at_second_signal(gateway.cutter(), gateway.control().clone(), signals)?;
@@ -190,6 +191,9 @@ pub(super) struct Signals {
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    user_two: tokio::signal::unix::Signal,
+    /// None: there is nothing to start anew.
+    successors: Option<Successors>,
     /// To the thread that reloads: while it waits for something, a stop must be heard.
     reloads: Option<SyncSender<()>>,
     /// Whether a stop was heard: a successor asks for it once, and that is no second signal.
@@ -204,8 +208,18 @@ impl Signals {
         let hangup = signal(SignalKind::hangup())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
+        let user_two = signal(SignalKind::user_defined2())?;
         drop(guard);
-        Ok(Self { runtime, hangup, interrupt, terminate, reloads: None, has_stopped: false })
+        Ok(Self {
+            runtime,
+            hangup,
+            interrupt,
+            terminate,
+            user_two,
+            successors: None,
+            reloads: None,
+            has_stopped: false,
+        })
     }
 
     /// Has the configuration read anew. Several wishes that wait are one.
@@ -229,27 +243,45 @@ impl Signals {
         let _ = reloads.try_send(());
     }
 
-    /// Waits for the signal to stop, or for a successor, and says which it was. Until then each SIGHUP is a reload.
+    /// Has the program started anew, in the place of this gateway, unless that stops already.
+    fn start_successor(&mut self) {
+        if let (false, Some(successors)) = (self.has_stopped, &mut self.successors) {
+            successors.start();
+        }
+    }
+
+    /// Waits for the signal to stop, or for a successor, and says which it was. Until then each SIGHUP is a reload, and
+    /// each SIGUSR2 a successor.
     fn wait_for_stop(&mut self, control: &Control) -> &'static str {
         loop {
             let is_asked_once = !self.has_stopped;
-            let stop = self.runtime.block_on(async {
+            let wish = self.runtime.block_on(async {
                 tokio::select! {
-                    _ = self.hangup.recv() => None,
-                    actor = control.stop_asked(), if is_asked_once => Some(actor),
-                    _ = self.interrupt.recv() => Some("SIGINT"),
-                    _ = self.terminate.recv() => Some("SIGTERM"),
+                    _ = self.hangup.recv() => Wish::Reload,
+                    _ = self.user_two.recv() => Wish::Successor,
+                    actor = control.stop_asked(), if is_asked_once => Wish::Stop(actor),
+                    _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
+                    _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
                 }
             });
-            match stop {
-                Some(signal) => {
+            match wish {
+                Wish::Reload => self.reload(control),
+                Wish::Stop(signal) => {
                     self.has_stopped = true;
                     return signal;
                 }
-                None => self.reload(control),
+                Wish::Successor => self.start_successor(),
             }
         }
     }
+}
+
+/// What a signal asks for.
+enum Wish {
+    Reload,
+    /// By whom or what.
+    Stop(&'static str),
+    Successor,
 }
 
 /// Lets the process open as many files as it may: each exchange needs one for either side.

@@ -16,9 +16,11 @@ pub(super) fn ready() {
     tell(&[NotifyState::Ready, NotifyState::MainPid(process::id())]);
 }
 
-/// The gateway stops.
-pub(super) fn stopping() {
-    tell(&[NotifyState::Stopping]);
+/// The gateway stops, and has this long to finish what is open: the manager is asked for that much patience.
+pub(super) fn stopping(drain: Duration) {
+    let needed = (drain + AFTER_DRAIN).as_micros();
+    let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+    tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(needed)]);
 }
 
 /// Tells the manager of a reload while it goes on.
@@ -61,6 +63,9 @@ fn tell(states: &[NotifyState<'_>]) {
         warn!(%error, "the service manager could not be told how the gateway does");
     }
 }
+
+/// What the ledger and the last spans of traces may take at a stop, and some more.
+const AFTER_DRAIN: Duration = Duration::from_secs(30);
 
 /// A worker looks after its connections once a second.
 const STUCK: Duration = Duration::from_secs(10);
