@@ -261,7 +261,8 @@ fn manual() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn render_manual(command: &clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    let manual = clap_mangen::Man::new(command.clone());
+    let source = concat!("crumbgate ", env!("CARGO_PKG_VERSION"));
+    let manual = clap_mangen::Man::new(command.clone()).source(source);
     let mut page = Vec::new();
     manual.render(&mut page)?;
     pages.push((manual.get_filename(), page));

@@ -418,6 +418,26 @@ async fn the_manual_has_a_page_for_every_command_that_it_names() {
 }
 
 #[tokio::test]
+async fn the_manual_s_pages_are_written_into_a_folder_a_file_for_each() {
+    in_time(async {
+        let site = empty();
+        let printed = site.run(&["man"]).await.stdout;
+        let finished = site.run(&["man", "--folder", "more/man"]).await;
+        assert_eq!((finished.code, &*finished.stdout), (Some(0), ""), "{finished:?}");
+        let pages = printed.lines().filter_map(|line| line.strip_prefix(".TH ")?.split(' ').next());
+        let mut count = 0;
+        for page in pages {
+            let file = site.path("more/man").join(format!("{page}.1"));
+            let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{page}: {error}"));
+            assert!(text.contains(&format!(".TH {page} 1 ")) && printed.contains(&text), "{page}");
+            count += 1;
+        }
+        assert_eq!(fs::read_dir(site.path("more/man")).unwrap().count(), count);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn every_command_explains_itself_within_a_terminal_s_width() {
     in_time(async {
         let site = empty();

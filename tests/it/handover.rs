@@ -6,9 +6,11 @@ use std::{
     process::Command,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{ACME, App, Http, Kept, Load, Program, Setup, Site, in_time, json_lines, ok};
+use crate::harness::{
+    ACME, App, Http, Kept, Load, Program, Setup, Site, in_time, json_lines, ok, until,
+};
 
 const JSON: &str = "[log]\nformat = \"json\"";
 
@@ -192,7 +194,8 @@ async fn sockets_of_a_service_manager_are_served_and_it_is_told_how_the_gateway_
             assert!(told(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
             assert_eq!(told(&manager), "READY=1\n");
             program.signal(Signal::TERM);
-            assert_eq!(told(&manager), "STOPPING=1\n");
+            // As long as the drain, and what comes after it.
+            assert_eq!(told(&manager), "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\n");
             assert_eq!(program.exit().await.code, Some(0));
             // The manager's socket is still there: whoever connects now waits for the next process.
             std::net::TcpStream::connect(addresses[0]).unwrap();
@@ -220,6 +223,90 @@ async fn the_service_manager_hears_again_and_again_that_all_is_well() {
         while told(&manager) != "WATCHDOG=1\n" {}
         assert_eq!(told(&manager), "WATCHDOG=1\n");
     })
+    .await;
+}
+
+/// A process that the test did not start itself; killed when dropped.
+struct Stranger(Pid);
+
+impl Stranger {
+    /// The successor that this program says it has started.
+    async fn started_by(program: &mut Program<'_>) -> Self {
+        let line = program.logged("a successor was started").await;
+        Self(Pid::from_raw(line["pid"].as_i64().unwrap().try_into().unwrap()).unwrap())
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        // Fails only where it has ended already.
+        let _ = kill_process(self.0, Signal::KILL);
+    }
+}
+
+#[tokio::test]
+async fn at_a_sigusr2_the_program_is_started_anew_and_no_request_fails() {
+    in_time(Box::pin(async {
+        let app = app().await;
+        let site = Site::of(&Setup::before(&app).server("workers = 2").sections(JSON));
+        let path = site.path("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        let mut command = site.command(&["run"]);
+        let variables = [("LISTEN_FDS", "0"), ("WATCHDOG_PID", "1")];
+        command.env("NOTIFY_SOCKET", &path).envs(variables);
+        let mut old = site.start_command(&mut command);
+        let address = old.https().await;
+        assert!(told(&manager).starts_with("READY=1\n"));
+        let load = Load::start(address);
+        old.signal(Signal::USR2);
+        let new = Stranger::started_by(&mut old).await;
+        let pid = new.0.as_raw_nonzero();
+        assert_eq!(told(&manager), format!("READY=1\nMAINPID={pid}\n"));
+        let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+        let variables = String::from_utf8(variables).unwrap();
+        assert!(variables.contains("NOTIFY_SOCKET="), "{variables}");
+        assert!(
+            !variables.contains("LISTEN_") && !variables.contains("WATCHDOG_PID"),
+            "{variables}"
+        );
+        let finished = old.exit().await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        finished.logged(REPLACED);
+        load.stop().await.assert_clean();
+        assert_eq!(site.browser_to(address, Http::Two).get("/").await.status, 200);
+        kill_process(new.0, Signal::TERM).unwrap();
+        until("the new one has stopped", || std::net::TcpStream::connect(address).is_err()).await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_that_can_not_be_started_anew_goes_on_and_can_be_later() {
+    in_time(Box::pin(async {
+        let app = app().await;
+        let setup = Setup::before(&app).sections(JSON);
+        let site = Site::of(&setup);
+        let mut old = site.start();
+        let address = old.https().await;
+        std::fs::write(site.path("config.toml"), "nonsense").unwrap();
+        old.signal(Signal::USR2);
+        old.logged("the successor has ended; this gateway goes on").await;
+        assert_eq!(site.browser_to(address, Http::One).get("/").await.status, 200);
+        std::fs::write(site.path("config.toml"), setup.text()).unwrap();
+        old.signal(Signal::USR2);
+        let pids = |program: &Program<'_>| -> Vec<i64> {
+            let lines = json_lines(&program.stderr());
+            let started = lines.iter().filter(|line| line["message"] == "a successor was started");
+            started.map(|line| line["pid"].as_i64().unwrap()).collect()
+        };
+        let pid = old.wait_for("a second one", |program| pids(program).get(1).copied()).await;
+        let new = Stranger(Pid::from_raw(pid.try_into().unwrap()).unwrap());
+        let finished = old.exit().await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        finished.logged(REPLACED);
+        drop(new);
+    }))
     .await;
 }
 

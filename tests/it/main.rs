@@ -35,6 +35,7 @@ mod live_tenants;
 mod logs;
 mod metrics;
 mod monitoring;
+mod package;
 mod queue;
 mod redirect;
 mod reload;

@@ -1,0 +1,26 @@
+# An application for scripts/package-test: sets a cookie that is declared and one that is not, and says which came.
+# /slow answers after it was told to, by a file.
+use strict;
+use warnings;
+use IO::Socket::INET;
+
+$SIG{CHLD} = 'IGNORE';
+my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 8000, Listen => 128, ReuseAddr => 1)
+    or die "can't listen: $!";
+while (1) {
+    my $client = $listener->accept or next;
+    next if fork;
+    my ($target, $cookies) = ('', '');
+    while (my $line = <$client>) {
+        $target = $1 if $line =~ /^GET (\S+)/;
+        $cookies = $1 if $line =~ /^cookie: (.*?)\r/i;
+        last if $line eq "\r\n";
+    }
+    if ($target eq '/slow') {
+        select undef, undef, undef, 0.05 until -e '/run/answer';
+    }
+    my $body = "came: $cookies\n";
+    print $client "HTTP/1.1 200 OK\r\nset-cookie: flexopus_session=a\r\nset-cookie: _ga=b\r\n",
+        'content-length: ', length $body, "\r\nconnection: close\r\n\r\n$body";
+    exit;
+}
