@@ -1,5 +1,5 @@
 # An application for scripts/package-test: sets a cookie that is declared and one that is not, and says which came.
-# /slow answers after it was told to, by a file.
+# /slow says in a file that it was asked, and answers when another file tells it to.
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -17,6 +17,7 @@ while (1) {
         last if $line eq "\r\n";
     }
     if ($target eq '/slow') {
+        open my $asked, '>', '/run/asked' or die "can't say that it was asked: $!";
         select undef, undef, undef, 0.05 until -e '/run/answer';
     }
     my $body = "came: $cookies\n";

@@ -32,7 +32,7 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
     let greets = opening::is_wanted(loaded.config.log);
     let lines = start_log(loaded.config.log, greets)?;
     let mut signals = Signals::catch()?;
-    signals.successors = Some(Successors::with(file));
+    signals.successors = Some(Successors::of_this_process());
     let (predecessor, mut inherited) = sockets(&loaded, replace)?;
     let (gateway, administration) = start(loaded, &mut inherited)?;
     let unclaimed = inherited.unclaimed();

@@ -7,7 +7,6 @@ use std::{
     env,
     ffi::OsString,
     io,
-    path::{Path, PathBuf},
     process::Command,
     thread::{self, JoinHandle},
 };
@@ -18,15 +17,20 @@ use tracing::{info, warn};
 pub(super) struct Successors {
     /// As this process was called: its file may have been replaced since.
     program: OsString,
-    config: PathBuf,
+    arguments: Vec<OsString>,
     last: Option<JoinHandle<()>>,
 }
 
 impl Successors {
-    /// Successors of this process, with this configuration.
-    pub(super) fn with(config: &Path) -> Self {
-        let program = env::args_os().next().unwrap_or_else(|| "crumbgate".into());
-        Self { program, config: config.to_owned(), last: None }
+    /// Successors of this process, which was started with `run`.
+    pub(super) fn of_this_process() -> Self {
+        let mut words = env::args_os();
+        let program = words.next().unwrap_or_else(|| "crumbgate".into());
+        let mut arguments: Vec<_> = words.collect();
+        if !arguments.iter().any(|argument| argument == REPLACE) {
+            arguments.push(REPLACE.into());
+        }
+        Self { program, arguments, last: None }
     }
 
     /// Starts one, unless one is starting. How it goes is logged by both processes.
@@ -45,7 +49,7 @@ impl Successors {
 
     fn spawn(&self) -> io::Result<JoinHandle<()>> {
         let mut command = Command::new(&self.program);
-        command.args(["run", "--replace", "--config"]).arg(&self.config);
+        command.args(&self.arguments);
         for name in MEANT_FOR_THIS_PROCESS {
             command.env_remove(name);
         }
@@ -53,11 +57,13 @@ impl Successors {
         info!(pid = child.id(), "a successor was started");
         // Where it takes over, this process ends first.
         thread::Builder::new().name("successor".to_owned()).spawn(move || match child.wait() {
-            Ok(status) => warn!(%status, "the successor has ended; this gateway goes on"),
+            Ok(status) => warn!(%status, "the successor has ended"),
             Err(error) => warn!(%error, "the successor can't be waited for"),
         })
     }
 }
+
+const REPLACE: &str = "--replace";
 
 /// Variables of a service manager that name this process's number, or its sockets.
 const MEANT_FOR_THIS_PROCESS: [&str; 4] =

@@ -291,7 +291,7 @@ async fn a_program_that_can_not_be_started_anew_goes_on_and_can_be_later() {
         let address = old.https().await;
         std::fs::write(site.path("config.toml"), "nonsense").unwrap();
         old.signal(Signal::USR2);
-        old.logged("the successor has ended; this gateway goes on").await;
+        old.logged("the successor has ended").await;
         assert_eq!(site.browser_to(address, Http::One).get("/").await.status, 200);
         std::fs::write(site.path("config.toml"), setup.text()).unwrap();
         old.signal(Signal::USR2);
