@@ -119,28 +119,18 @@ impl Guard {
     fn check_origin(&self, fields: &HeaderMap, host: &Host, door: Door) -> Result<(), Problem> {
         let Ok(origin) = one(fields, &ORIGIN) else { return Err(foreign("Origin")) };
         let Some(origin) = origin else { return Ok(()) };
-        let is_same = || {
-            let (scheme, authority) = origin.split_once("://")?;
-            let default_port = match scheme {
-                "http" => 80,
-                "https" => 443,
-                _ => return None,
-            };
-            let is_tls = matches!(door, Door::Tcp { is_tls: true, .. });
-            // Under a name of its own it may stand behind a proxy that has the TLS.
-            let scheme_fits = (scheme == "https") == is_tls || self.hosts.contains(&host.name);
-            let named = Host::read(authority, default_port)?;
-            let is_behind_proxy = self.hosts.contains(&host.name) && named.name == host.name;
-            Some(scheme_fits && (named == *host || is_behind_proxy))
-        };
-        match door {
-            Door::Tcp { .. } if is_same() == Some(true) => Ok(()),
-            // Through a tunnel: every host comes in here, so it must be one that somebody has written down.
-            Door::Unix { .. } if self.hosts.contains(&host.name) && is_same() == Some(true) => {
-                Ok(())
+        let Some((scheme, named)) = read_origin(origin) else { return Err(foreign("Origin")) };
+        let is_written_down = self.hosts.contains(&host.name);
+        let is_same = match door {
+            // Under a name of its own it may stand behind a proxy that has the TLS, and another port.
+            Door::Tcp { is_tls, .. } => {
+                ((scheme == "https") == is_tls || is_written_down)
+                    && (named == *host || (is_written_down && named.name == host.name))
             }
-            Door::Tcp { .. } | Door::Unix { .. } => Err(foreign("Origin")),
-        }
+            // Through a tunnel: every host comes in here, so it must be one that somebody has written down.
+            Door::Unix { .. } => is_written_down && named == *host,
+        };
+        if is_same { Ok(()) } else { Err(foreign("Origin")) }
     }
 
     fn caller(&self, head: &Parts, door: Door) -> Result<Caller, Problem> {
@@ -201,6 +191,17 @@ impl Host {
         let (name, port) = split_authority(authority)?;
         Some(Self { name: name.into_owned(), port: port.unwrap_or(default_port) })
     }
+}
+
+/// The scheme and the host of an origin that is one of the web's.
+fn read_origin(origin: &str) -> Option<(&str, Host)> {
+    let (scheme, authority) = origin.split_once("://")?;
+    let default_port = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return None,
+    };
+    Some((scheme, Host::read(authority, default_port)?))
 }
 
 /// The value of a field that may be there once.

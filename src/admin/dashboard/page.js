@@ -144,6 +144,11 @@ const askForToken = (isWrong) => {
   turn += 1;
   clearTimeout(timer);
   token.forget();
+  // Nothing stays that a token has shown.
+  if (confirmation.open) confirmation.close();
+  for (const slot of [...document.querySelectorAll("[data-slot]"), hosts]) slot.replaceChildren();
+  shown.clear();
+  document.title = "Crumbgate";
   board.hidden = true;
   forget.hidden = true;
   asking.hidden = false;
