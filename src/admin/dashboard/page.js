@@ -142,6 +142,7 @@ const askForToken = (isWrong) => {
   // Tokens were asked for since this page was loaded.
   if (!asking) return location.reload();
   turn += 1;
+  searches += 1;
   clearTimeout(timer);
   token.forget();
   // Nothing stays that a token has shown.
