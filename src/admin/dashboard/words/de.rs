@@ -59,7 +59,7 @@ pub(super) const WORDS: Words = Words {
     rewritten: "Cookies umgeschrieben",
     rewritten_hint: "gingen wie deklariert",
     stripped: "Cookies entfernt",
-    stripped_hint: "gezählt im Berichtsmodus",
+    stripped_hint: "Berichtsmodus: nur gezählt",
     own_latency: "Zeit des Gateways",
     upstream_latency: "Zeit des Upstreams",
     average: "im Mittel",

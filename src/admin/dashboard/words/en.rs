@@ -57,7 +57,7 @@ pub(super) const WORDS: Words = Words {
     rewritten: "Cookies rewritten",
     rewritten_hint: "left as declared",
     stripped: "Cookies stripped",
-    stripped_hint: "counted in report mode",
+    stripped_hint: "report mode: counted only",
     own_latency: "Gateway\u{2019}s own time",
     upstream_latency: "Upstream\u{2019}s time",
     average: "on average",
