@@ -30,7 +30,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("application").required(true).args(["application_address", "upstream"]))]
 pub(super) struct Arguments {
-    /// Where the application runs: http://127.0.0.1:8000, https://app.example, unix:/run/app.sock, a host and a port, or a
+    /// Where the application runs: http://127.0.0.1:8000 (or https), unix:/run/app.sock, a host and a port, or a
     /// port of this machine
     #[arg(value_name = "UPSTREAM")]
     application_address: Option<Application>,
