@@ -233,7 +233,14 @@ async fn without_a_token_that_is_known_nothing_is_told_but_signs_of_life() {
         let mut strangers: Vec<_> = wrong.iter().map(|token| anybody.with_token(token)).collect();
         strangers.push(anybody.clone());
         for stranger in strangers {
-            for path in ["/", "/openapi.json", "/v1/status", "/v1/tenants", "/v1/config", "/none"] {
+            for path in [
+                "/dashboard/panels",
+                "/openapi.json",
+                "/v1/status",
+                "/v1/tenants",
+                "/v1/config",
+                "/none",
+            ] {
                 let reply = stranger.get(path).await;
                 assert_eq!(reply.field("www-authenticate"), "Bearer realm=\"crumbgate\"");
                 assert_eq!(reply.problem(401)["key"], "Authorization", "{path}");

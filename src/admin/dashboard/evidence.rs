@@ -13,6 +13,7 @@ use crate::{
     gateway::Control,
     ledger::{
         overview::{Look, Overview},
+        read::ReadError,
         vendors::Catalogue,
     },
 };
@@ -113,6 +114,8 @@ impl Kept {
         let since = control.status().config_since_unix_s;
         let look = match self.overview.look(&evidence.path, SHOWN_NAMES) {
             Ok(look) => look,
+            // The gateway has just started, and is about to make it; or it is being replaced.
+            Err(ReadError::Absent { .. }) => return Seen::NotYet,
             Err(error) => return Seen::Unreadable(error.to_string()),
         };
         let catalogue = match &self.catalogue {

@@ -29,6 +29,8 @@ pub(super) struct Spell {
 impl Pace {
     /// Takes samples until the gateway ends: each [`PERIOD`], and more seldom where a sample takes its time.
     pub(super) async fn keep(self: Arc<Self>, control: Control) {
+        // The gateway has just started, and had counted nothing then.
+        self.note(Instant::now(), Sample::default());
         loop {
             let is_served = control.config(|config| config.admin.listen != AdminListener::Off);
             let mut pause = PERIOD;
