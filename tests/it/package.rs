@@ -78,7 +78,7 @@ fn calls(text: &str, name: &str) -> Vec<Vec<String>> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let calls = lines.filter_map(|line| line.split_once(&format!("{name} ")).map(|(_, call)| call));
     let words = |call: &str| {
-        let call = call.split([';', '|', '>']).next().unwrap().replace('"', "");
+        let call = call.split([';', '|', '>', '\\']).next().unwrap().replace('"', "");
         call.split_whitespace().map(str::to_owned).collect()
     };
     calls.map(words).collect()
