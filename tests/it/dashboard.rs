@@ -295,8 +295,8 @@ async fn traffic_names_and_balance_are_shown_as_they_come() {
         {
             assert!(names.contains(told), "{told} in {names}");
         }
-        // Each response had two cookies, each request three.
-        let ledger = until_panel(&operator, "ledger", ">15<").await;
+        // Each request had three cookies, each response two, and the gateway added one to each.
+        let ledger = until_panel(&operator, "ledger", ">18<").await;
         assert!(ledger.contains("balances") && !ledger.contains("does not balance"), "{ledger}");
         let traffic =
             until_panel(&operator, "traffic", "Requests</dt><dd><span class=\"value\">3<").await;

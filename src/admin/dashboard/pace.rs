@@ -27,7 +27,7 @@ pub(super) struct Spell {
 }
 
 impl Pace {
-    /// Takes samples until the gateway ends: each [`PERIOD`], and more seldom where a sample takes its time.
+    /// Takes samples until the gateway ends: each [`PERIOD`], and down to each [`STEP`] where a sample takes its time.
     pub(super) async fn keep(self: Arc<Self>, control: Control) {
         // The gateway has just started, and had counted nothing then.
         self.note(Instant::now(), Sample::default());
@@ -35,10 +35,13 @@ impl Pace {
             let is_served = control.config(|config| config.admin.listen != AdminListener::Off);
             let mut pause = PERIOD;
             if is_served {
-                let began = Instant::now();
                 let asked = control.clone();
-                let sample = waiting(move || asked.sample()).await;
-                pause = pause.max(began.elapsed() * LEAST_REST);
+                let take = move || {
+                    let began = Instant::now();
+                    (asked.sample(), began.elapsed())
+                };
+                let (sample, took) = waiting(take).await;
+                pause = (took * LEAST_REST).clamp(PERIOD, STEP);
                 self.note(Instant::now(), sample);
             }
             sleep(pause).await;
