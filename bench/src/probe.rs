@@ -8,7 +8,14 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{self, kx_group},
+    },
+    pki_types::ServerName,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -58,6 +65,12 @@ pub struct Received {
     pub body: Bytes,
 }
 
+/// wrk and h2load know no group that withstands quantum computers, so none is offered here, whatever rustls is built with.
+fn offers_of_openssl() -> CryptoProvider {
+    let kx_groups = vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
+    CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() }
+}
+
 impl Probe {
     /// Connects with this version and no other.
     pub async fn connect(endpoint: &Endpoint, version: Version) -> Result<Self> {
@@ -65,11 +78,10 @@ impl Probe {
         for root in &endpoint.roots {
             roots.add(root.clone())?;
         }
-        let mut config =
-            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(offers_of_openssl()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         let protocol = match version {
             Version::One => b"http/1.1".to_vec(),
             Version::Two => b"h2".to_vec(),
