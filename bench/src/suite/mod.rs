@@ -48,7 +48,12 @@ pub struct Plan {
 
 impl Plan {
     fn wants(&self, load: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|start| load.starts_with(start.as_str()))
+        // A number is meant whole: 10 streams are not 100.
+        let begins = |start: &String| {
+            let rest = load.strip_prefix(start.as_str());
+            rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+        };
+        self.only.is_empty() || self.only.iter().any(begins)
     }
 
     fn peers(&self) -> impl Iterator<Item = Target> + '_ {
