@@ -45,7 +45,7 @@ mod writing;
 
 pub use desk::{ChangeError, Desk};
 pub use keeper::{Inbox, Keeper, Settings};
-pub use language::Language;
+pub use language::{Language, grouped};
 pub use schema::{SchemaError, migrate};
 pub use status::Status;
 pub use tenants::{TenantChange, TenantRecord, stored_tenants};

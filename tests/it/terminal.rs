@@ -1,6 +1,6 @@
 //! What a person at a terminal sees, and what nobody else does.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use rusqlite::Connection;
 use rustix::process::Signal;
@@ -149,15 +149,20 @@ async fn a_quiet_gateway_says_nothing_while_all_is_well() {
     .await;
 }
 
+/// A ledger of one segment, `ledger.db` in the site's folder.
+fn closed_ledger(site: &Site) -> PathBuf {
+    let ledger = site.path("ledger.db");
+    let mut scribe = Scribe::new(&ledger, 1_795_428_000);
+    scribe.traffic("acme.example", &USUAL);
+    scribe.close();
+    ledger
+}
+
 #[tokio::test]
 async fn quiet_commands_speak_up_where_something_is_wrong() {
     in_time(async {
         let site = Site::of(&nobody());
-        let ledger = site.path("ledger.db");
-        let mut scribe = Scribe::new(&ledger, 1_795_428_000);
-        scribe.traffic("acme.example", &USUAL);
-        scribe.close();
-        drop(scribe);
+        let ledger = closed_ledger(&site);
         for arguments in [
             &["check", "-q"][..],
             &["-q", "check"],
@@ -190,11 +195,7 @@ async fn quiet_commands_speak_up_where_something_is_wrong() {
 async fn a_command_that_takes_its_time_shows_it_at_a_terminal_and_nowhere_else() {
     in_time(async {
         let site = Site::of(&nobody());
-        let ledger = site.path("ledger.db");
-        let mut scribe = Scribe::new(&ledger, 1_795_428_000);
-        scribe.traffic("acme.example", &USUAL);
-        scribe.close();
-        drop(scribe);
+        let ledger = closed_ledger(&site);
         // Whoever has all of the file keeps the others waiting; in this mode also those who only read.
         let holder = Connection::open(&ledger).unwrap();
         holder.pragma_update(None, "journal_mode", "delete").unwrap();

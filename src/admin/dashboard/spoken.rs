@@ -6,19 +6,12 @@ use maud::{Markup, html};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::words::{Unit, Words};
+use crate::ledger::grouped;
 
 impl Words {
     /// `1,234,567`
     pub(super) fn number(&self, number: u64) -> String {
-        let digits = number.to_string();
-        let mut spoken = String::with_capacity(digits.len() + digits.len() / 3);
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                spoken.push(self.thousands);
-            }
-            spoken.push(digit);
-        }
-        spoken
+        grouped(number, self.thousands)
     }
 
     /// `210 µs`, `2.9 ms`, `120 ms`, `1.3 s`: two digits at least, as far as they say something.

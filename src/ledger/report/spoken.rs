@@ -1,20 +1,12 @@
 //! Numbers, moments and stretches of time, as a language writes them.
 
 use super::words::Words;
-use crate::ledger::line::rfc3339;
+use crate::ledger::{language::grouped, line::rfc3339};
 
 impl Words {
     /// `1,234,567`
     pub(super) fn number(&self, number: u64) -> String {
-        let digits = number.to_string();
-        let mut spoken = String::with_capacity(digits.len() + digits.len() / 3);
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                spoken.push_str(self.thousands);
-            }
-            spoken.push(digit);
-        }
-        spoken
+        grouped(number, self.thousands)
     }
 
     /// `−1,234`

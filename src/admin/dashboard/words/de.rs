@@ -7,7 +7,7 @@ pub(super) const WORDS: Words = Words {
     tag: "de",
     language: Language::De,
     other: ("en", "English"),
-    thousands: '.',
+    thousands: ".",
     point: ',',
 
     skip: "Zur Übersicht springen",

@@ -7,7 +7,7 @@ pub(super) const WORDS: Words = Words {
     tag: "en",
     language: Language::En,
     other: ("de", "Deutsch"),
-    thousands: ',',
+    thousands: ",",
     point: '.',
 
     skip: "Skip to the dashboard",

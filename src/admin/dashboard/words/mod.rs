@@ -20,7 +20,7 @@ pub(super) struct Words {
     pub(super) language: Language,
     /// The other language: its tag, and its name in itself.
     pub(super) other: (&'static str, &'static str),
-    pub(super) thousands: char,
+    pub(super) thousands: &'static str,
     pub(super) point: char,
 
     pub(super) skip: &'static str,
