@@ -22,7 +22,7 @@ use std::{
 use crumbgate::{
     config::Config,
     policy::{
-        EvictScope, Mode, Policy,
+        Agreement, EvictScope, Mode, Policy,
         declaration::{Declaration, SessionDuration},
     },
     tenants::{Tenant, TenantTable, host_of_authority},
@@ -154,6 +154,8 @@ fn tenants_from(first: usize, count: usize) -> impl Iterator<Item = Tenant> {
             session: SessionDuration::ONE_WEEK,
             mode: Mode::Enforce,
             evict: EvictScope::Host,
+            seal: false,
+            agreement: Agreement::Off,
         };
         Tenant { name: name(index).into(), policy, upstream: 0 }
     })

@@ -6,8 +6,8 @@ use crumbgate::{
     audit::{Books, Journal, NameBuffer, name_template},
     metrics::{Metrics, RejectionReason},
     policy::{
-        CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
-        ResponseFacts, SetCookieFields,
+        Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
+        Resources, ResponseFacts, SetCookieFields,
         declaration::{Declaration, SessionDuration},
         superseded::Superseded,
         verdict::Verdict,
@@ -32,6 +32,8 @@ fn policy() -> Policy {
         session: SessionDuration::ONE_WEEK,
         mode: Mode::Enforce,
         evict: EvictScope::Host,
+        seal: false,
+        agreement: Agreement::Off,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{hint::black_box, sync::Arc};
 
 use crumbgate::policy::{
-    EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
+    Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
     SetCookieFields,
     date::parse_cookie_date,
     declaration::{Declaration, DeclaredCookie, Lifetime, RenewOn, SessionDuration},
@@ -113,6 +113,8 @@ fn policy(declaration: Declaration) -> Policy {
         session: SessionDuration::ONE_WEEK,
         mode: Mode::Enforce,
         evict: EvictScope::Host,
+        seal: false,
+        agreement: Agreement::Off,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::Arc};
 
 use crumbgate::{
     policy::{
-        EvictScope, Mode, Policy,
+        Agreement, EvictScope, Mode, Policy,
         declaration::{Declaration, SessionDuration},
     },
     tenants::{Tenant, TenantTable, host_of_authority},
@@ -49,6 +49,8 @@ fn table(tenants: usize) -> TenantTable {
             session: SessionDuration::ONE_WEEK,
             mode: Mode::Enforce,
             evict: EvictScope::Host,
+            seal: false,
+            agreement: Agreement::Off,
         };
         Tenant { name: name.into(), policy, upstream: 0 }
     };

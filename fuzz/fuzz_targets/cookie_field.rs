@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crumbgate::policy::{
-    CookieField, EvictScope, Mode, Policy, RequestFacts,
+    CookieField, Agreement, EvictScope, Mode, Policy, RequestFacts,
     declaration::{Declaration, SessionDuration},
     verdict::Action,
 };
@@ -17,6 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
         session: SessionDuration::ONE_WEEK,
         mode: Mode::Enforce,
         evict: EvictScope::Host,
+        seal: false,
+        agreement: Agreement::Off,
     };
     let request =
         RequestFacts { method: "GET", path: "/", host: "acme.example", accepts_html: true };

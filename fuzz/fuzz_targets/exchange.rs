@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use crumbgate::policy::{
-    CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    CookieField, Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields, accepts_html,
     declaration::{Declaration, SessionDuration},
     may_be_shared,
@@ -73,6 +73,8 @@ impl Exchange<'_> {
             session: SessionDuration::ONE_WEEK,
             mode,
             evict: if self.reaches_parents { EvictScope::Domain } else { EvictScope::Host },
+            seal: false,
+            agreement: Agreement::Off,
         };
         let request = RequestFacts {
             method: if self.is_get { "GET" } else { "POST" },

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crumbgate::policy::{
-    EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
+    Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
     SetCookieFields,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
@@ -20,6 +20,8 @@ fuzz_target!(|field: &[u8]| {
         session: SessionDuration::ONE_WEEK,
         mode: Mode::Enforce,
         evict: EvictScope::Off,
+        seal: false,
+        agreement: Agreement::Off,
     };
     let Some(left) = judge(&policy, field) else { return };
     assert!(http::HeaderValue::from_bytes(&left).is_ok());

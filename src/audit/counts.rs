@@ -179,19 +179,27 @@ fn column(action: Action) -> usize {
         Action::Keep => 2,
         Action::Renew => 3,
         Action::Rewrite => 4,
-        Action::Strip(Reason::Duplicate) => 5,
-        Action::Strip(Reason::Malformed) => 6,
-        Action::Strip(Reason::Misplaced) => 7,
-        Action::Strip(Reason::Nameless) => 8,
-        Action::Strip(Reason::Oversize) => 9,
-        Action::Strip(Reason::Undeclared) => 10,
+        Action::Strip(Reason::BeforeAgreement) => 5,
+        Action::Strip(Reason::Duplicate) => 6,
+        Action::Strip(Reason::Expired) => 7,
+        Action::Strip(Reason::Foreign) => 8,
+        Action::Strip(Reason::Forged) => 9,
+        Action::Strip(Reason::Malformed) => 10,
+        Action::Strip(Reason::Misplaced) => 11,
+        Action::Strip(Reason::Nameless) => 12,
+        Action::Strip(Reason::Oversize) => 13,
+        Action::Strip(Reason::Undeclared) => 14,
     }
 }
 
-const ACTIONS: usize = 11;
+const ACTIONS: usize = 15;
 
-const REASONS: [Reason; 6] = [
+const REASONS: [Reason; 10] = [
+    Reason::BeforeAgreement,
     Reason::Duplicate,
+    Reason::Expired,
+    Reason::Foreign,
+    Reason::Forged,
     Reason::Malformed,
     Reason::Misplaced,
     Reason::Nameless,

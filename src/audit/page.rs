@@ -71,12 +71,16 @@ pub struct PageRow {
 /// Whether a verdict's name comes from outside: then it is kept as a template, and bounded (A3, A4).
 pub fn has_foreign_name(action: Action) -> bool {
     use crate::policy::verdict::Reason::{
-        Duplicate, Malformed, Misplaced, Nameless, Oversize, Undeclared,
+        BeforeAgreement, Duplicate, Expired, Foreign, Forged, Malformed, Misplaced, Nameless,
+        Oversize, Undeclared,
     };
     match action {
         Action::Evict | Action::Strip(Misplaced | Undeclared) => true,
         // Names are judged first: what is stripped for another reason has a declared one, or none.
-        Action::Strip(Duplicate | Malformed | Nameless | Oversize)
+        Action::Strip(
+            BeforeAgreement | Duplicate | Expired | Foreign | Forged | Malformed | Nameless
+            | Oversize,
+        )
         | Action::Inject
         | Action::Keep
         | Action::Renew

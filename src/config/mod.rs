@@ -35,7 +35,7 @@ pub use written::{quoted, spoken};
 
 use crate::{
     policy::{
-        EvictScope, Mode,
+        Agreement, EvictScope, Mode,
         declaration::{Declaration, SessionDuration},
     },
     tenants::Tenant,
@@ -380,6 +380,10 @@ pub struct TenantDefaults {
     pub mode: Mode,
     /// Where undeclared cookies are deleted.
     pub evict: EvictScope,
+    /// Whether the session cookie is sealed.
+    pub seal: bool,
+    /// Whether people are asked before cookies are used.
+    pub agreement: Agreement,
 }
 
 /// `[limits]`: every bound of the data path.

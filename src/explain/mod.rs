@@ -19,7 +19,7 @@ use crate::{
     clock::Now,
     config::{Config, Limits},
     policy::{
-        EvictScope, Mode, Policy,
+        Agreement, EvictScope, Mode, Policy,
         declaration::{Declaration, SessionDuration},
         superseded::Superseded,
         verdict::Direction,
@@ -138,6 +138,8 @@ impl Explainer {
             session: SessionDuration::ONE_WEEK,
             mode: Mode::default(),
             evict: EvictScope::default(),
+            seal: false,
+            agreement: Agreement::Off,
         };
         let tenant = Tenant { name: Tenant::DEFAULT_NAME.into(), policy, upstream: 0 };
         let tenants = Arc::new(TenantTable::new([], Some(tenant)));

@@ -17,6 +17,8 @@ pub enum Rule {
     D3,
     E1,
     E2,
+    G4,
+    G6,
     N1,
     N2,
     N3,
@@ -45,11 +47,11 @@ pub enum Rule {
 impl Rule {
     /// Every rule that an explanation may name.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 26] = {
+    pub(super) const ALL: [Self; 28] = {
         use Rule::*;
         [
-            D3, E1, E2, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1, S2, S3, S4, S5, S6,
-            S7, T1, T2, T4,
+            D3, E1, E2, G4, G6, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1, S2, S3, S4,
+            S5, S6, S7, T1, T2, T4,
         ]
     };
 }
@@ -148,7 +150,13 @@ impl Ruling {
 
     fn stripped(reason: Reason, direction: Direction, around: Around<'_>) -> Self {
         let (in_request, in_response, words) = match reason {
+            Reason::BeforeAgreement => {
+                (Rule::G6, Rule::G6, "whoever it belongs to has not agreed to the use of cookies")
+            }
             Reason::Duplicate => (Rule::R3, Rule::R3, "a pair of this name came before it"),
+            Reason::Expired => (Rule::G4, Rule::G4, "its seal is older than the session duration"),
+            Reason::Foreign => (Rule::G4, Rule::G4, "it was sealed for another tenant"),
+            Reason::Forged => (Rule::G4, Rule::G4, "no key of the gateway has sealed it so"),
             Reason::Malformed => match direction {
                 Direction::Request => (
                     Rule::R5,

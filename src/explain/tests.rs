@@ -21,6 +21,8 @@ fn tenant(name: &str) -> Tenant {
         session: SessionDuration::ONE_WEEK,
         mode: Mode::Enforce,
         evict: EvictScope::Host,
+        seal: false,
+        agreement: Agreement::Off,
     };
     Tenant { name: name.into(), policy, upstream: 0 }
 }

@@ -403,8 +403,8 @@ impl TenantView {
         let policy = &tenant.policy;
         let written = keys.as_ref().map(ToString::to_string);
         let whole = format!(
-            "{}\n{written:?}\n{upstream}\n{:?} {:?} {:?}",
-            tenant.name, policy.session, policy.mode, policy.evict
+            "{}\n{written:?}\n{upstream}\n{:?} {:?} {:?} {:?} {:?}",
+            tenant.name, policy.session, policy.mode, policy.evict, policy.seal, policy.agreement
         );
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, whole.as_bytes());
         let tag = digest.as_ref().iter().take(TAG_BYTES);

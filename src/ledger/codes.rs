@@ -78,6 +78,10 @@ impl Coded for Action {
         (9, Self::Strip(Reason::Nameless), "strip"),
         (10, Self::Strip(Reason::Oversize), "strip"),
         (11, Self::Strip(Reason::Undeclared), "strip"),
+        (12, Self::Strip(Reason::BeforeAgreement), "strip"),
+        (13, Self::Strip(Reason::Expired), "strip"),
+        (14, Self::Strip(Reason::Foreign), "strip"),
+        (15, Self::Strip(Reason::Forged), "strip"),
     ];
 }
 
@@ -101,7 +105,11 @@ impl Coded for EventKind {
 pub fn reason_word(action: Action) -> Option<&'static str> {
     let Action::Strip(reason) = action else { return None };
     Some(match reason {
+        Reason::BeforeAgreement => "before_agreement",
         Reason::Duplicate => "duplicate",
+        Reason::Expired => "expired",
+        Reason::Foreign => "foreign",
+        Reason::Forged => "forged",
         Reason::Malformed => "malformed",
         Reason::Misplaced => "misplaced",
         Reason::Nameless => "nameless",
@@ -141,7 +149,11 @@ mod tests {
             EventKind::UncleanStop,
         ]);
         let reasons = [
+            Reason::BeforeAgreement,
             Reason::Duplicate,
+            Reason::Expired,
+            Reason::Foreign,
+            Reason::Forged,
             Reason::Malformed,
             Reason::Misplaced,
             Reason::Nameless,

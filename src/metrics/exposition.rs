@@ -97,8 +97,12 @@ fn verdicts() -> impl Iterator<Item = (Direction, Action)> {
     request.chain(response.map(|action| (Direction::Response, action)))
 }
 
-const REASONS: [Reason; 6] = [
+const REASONS: [Reason; 10] = [
+    Reason::BeforeAgreement,
     Reason::Duplicate,
+    Reason::Expired,
+    Reason::Foreign,
+    Reason::Forged,
     Reason::Malformed,
     Reason::Misplaced,
     Reason::Nameless,
@@ -117,7 +121,11 @@ fn verdict_labels(direction: Direction, action: Action) -> [Label<'static>; 3] {
         Action::Keep => ("keep", ""),
         Action::Renew => ("renew", ""),
         Action::Rewrite => ("rewrite", ""),
+        Action::Strip(Reason::BeforeAgreement) => ("strip", "before_agreement"),
         Action::Strip(Reason::Duplicate) => ("strip", "duplicate"),
+        Action::Strip(Reason::Expired) => ("strip", "expired"),
+        Action::Strip(Reason::Foreign) => ("strip", "foreign"),
+        Action::Strip(Reason::Forged) => ("strip", "forged"),
         Action::Strip(Reason::Malformed) => ("strip", "malformed"),
         Action::Strip(Reason::Misplaced) => ("strip", "misplaced"),
         Action::Strip(Reason::Nameless) => ("strip", "nameless"),

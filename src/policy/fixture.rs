@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy, RequestFacts,
-    Resources, ResponseFacts, SetCookieFields,
+    Agreement, CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy,
+    RequestFacts, Resources, ResponseFacts, SetCookieFields,
     declaration::{Declaration, DeclaredCookie, SessionDuration},
     superseded::Superseded,
     verdict::{Action, NotEvicted, NotRenewed, Verdict},
@@ -55,6 +55,8 @@ impl Exchange {
             session: SessionDuration::try_from(3600).unwrap(),
             mode: Mode::Enforce,
             evict: EvictScope::Host,
+            seal: false,
+            agreement: Agreement::Off,
         };
         Self {
             policy,

@@ -46,6 +46,10 @@ pub struct Policy {
     pub mode: Mode,
     /// How far evictions reach (E1).
     pub evict: EvictScope,
+    /// Whether the session cookie is sealed, even if nobody is asked for anything (G1).
+    pub seal: bool,
+    /// Whether people are asked before cookies are used (G6).
+    pub agreement: Agreement,
 }
 
 /// Whether verdicts are carried out, or only counted (T4).
@@ -56,6 +60,18 @@ pub enum Mode {
     Enforce,
     /// Verdicts are counted, and no byte of any cookie changes.
     Report,
+}
+
+/// Whether people are asked before cookies are used (G6).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Agreement {
+    /// A banner tells those who have not agreed.
+    Notice,
+    /// Nobody is asked.
+    #[default]
+    Off,
+    /// Nothing is set, and nothing but the question shown, before a person agrees.
+    Required,
 }
 
 /// How far an eviction reaches (E1).

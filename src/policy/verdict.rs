@@ -56,8 +56,16 @@ pub enum Action {
 /// Why a cookie is stripped.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reason {
+    /// Whoever it belongs to has not agreed to the use of cookies (G6).
+    BeforeAgreement,
     /// A pair of this name came before it (R3).
     Duplicate,
+    /// It was sealed longer ago than the tenant's session duration (G4).
+    Expired,
+    /// It was sealed for another tenant (G4).
+    Foreign,
+    /// It claims to be sealed, and no key of ours has sealed it so (G4).
+    Forged,
     /// A byte that does not belong there (R5, S6).
     Malformed,
     /// It stands in trailers (R7, S5).

@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::policy::{
-        EvictScope, Mode,
+        Agreement, EvictScope, Mode,
         declaration::{Declaration, SessionDuration},
     };
 
@@ -209,6 +209,8 @@ mod tests {
             session: SessionDuration::ONE_WEEK,
             mode: Mode::Enforce,
             evict: EvictScope::Host,
+            seal: false,
+            agreement: Agreement::Off,
         };
         Tenant { name: name.into(), policy, upstream }
     }

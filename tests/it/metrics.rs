@@ -123,7 +123,7 @@ async fn the_time_ends_with_the_answers_head_and_not_with_its_body() {
     .await;
 }
 
-const ACTIONS: [(Action, &str, &str); 11] = [
+const ACTIONS: [(Action, &str, &str); 15] = [
     (Action::Evict, "evict", ""),
     (Action::Inject, "inject", ""),
     (Action::Keep, "keep", ""),
@@ -134,6 +134,10 @@ const ACTIONS: [(Action, &str, &str); 11] = [
     (Action::Strip(Reason::Misplaced), "strip", "misplaced"),
     (Action::Strip(Reason::Nameless), "strip", "nameless"),
     (Action::Strip(Reason::Oversize), "strip", "oversize"),
+    (Action::Strip(Reason::BeforeAgreement), "strip", "before_agreement"),
+    (Action::Strip(Reason::Expired), "strip", "expired"),
+    (Action::Strip(Reason::Foreign), "strip", "foreign"),
+    (Action::Strip(Reason::Forged), "strip", "forged"),
     (Action::Strip(Reason::Undeclared), "strip", "undeclared"),
 ];
 

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crumbgate::{
     policy::{
-        EvictScope, Mode, Policy,
+        Agreement, EvictScope, Mode, Policy,
         declaration::{Declaration, SessionDuration},
         verdict::{Action, Direction, Reason},
     },
@@ -240,6 +240,8 @@ fn tenant(name: &str, session_s: u32) -> Tenant {
         session: SessionDuration::try_from(u64::from(session_s)).unwrap(),
         mode: Mode::Enforce,
         evict: EvictScope::Host,
+        seal: false,
+        agreement: Agreement::Off,
     };
     Tenant { name: name.into(), policy, upstream: 0 }
 }

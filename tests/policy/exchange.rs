@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use crumbgate::policy::{
-    CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields,
     declaration::{
         Declaration, DeclaredCookie, Inject, Lifetime, PathPattern, RenewOn, SameSite,
@@ -153,6 +153,8 @@ pub(crate) fn policy(declaration: Declaration) -> Policy {
         session: SessionDuration::try_from(3600).unwrap(),
         mode: Mode::Enforce,
         evict: EvictScope::Host,
+        seal: false,
+        agreement: Agreement::Off,
     }
 }
 

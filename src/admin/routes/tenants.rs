@@ -29,7 +29,7 @@ use crate::{
     },
     config::{self, TenantKeys},
     gateway::{self, ChangeTenantsError, Expected, TenantView},
-    policy::{EvictScope, Mode},
+    policy::{Agreement, EvictScope, Mode},
 };
 
 /// A tenant, as requests are judged by it.
@@ -45,6 +45,9 @@ pub(super) struct Tenant {
     session_s: u32,
     mode: ModeWord,
     evict: EvictWord,
+    /// Whether the session cookie is sealed.
+    seal: bool,
+    agreement: AgreementWord,
     origin: Origin,
     /// The keys that were set here; what is not among them comes from `[defaults]`. Absent for a tenant of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,6 +82,18 @@ pub(super) enum EvictWord {
     Off,
 }
 
+/// Whether people are asked before cookies are used.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AgreementWord {
+    /// A banner tells those who have not agreed.
+    Notice,
+    /// Nobody is asked.
+    Off,
+    /// Nothing is set, and nothing but the question shown, before a person agrees.
+    Required,
+}
+
 /// Where a tenant was set.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -105,6 +120,11 @@ pub(super) struct TenantSchema {
     mode: Option<ModeWord>,
     #[schema(nullable = false)]
     evict: Option<EvictWord>,
+    /// Whether the session cookie is sealed.
+    #[schema(nullable = false)]
+    seal: Option<bool>,
+    #[schema(nullable = false)]
+    agreement: Option<AgreementWord>,
 }
 
 fn session() -> Schema {
@@ -534,6 +554,12 @@ impl Tenant {
                 EvictScope::Domain => EvictWord::Domain,
                 EvictScope::Host => EvictWord::Host,
                 EvictScope::Off => EvictWord::Off,
+            },
+            seal: policy.seal,
+            agreement: match policy.agreement {
+                Agreement::Notice => AgreementWord::Notice,
+                Agreement::Off => AgreementWord::Off,
+                Agreement::Required => AgreementWord::Required,
             },
             origin: if view.keys.is_some() { Origin::Live } else { Origin::File },
             keys: view.keys.as_ref().map(|keys| keys.object().clone()),

@@ -65,7 +65,7 @@ pub(in crate::cli) enum Command {
     Set {
         /// Its host, or *. and a host
         host: String,
-        /// session=2h, mode=report, evict=domain, upstream=app
+        /// session=2h, mode=report, evict=domain, agreement=notice, seal=true, upstream=app
         #[arg(value_name = "KEY=VALUE", value_parser = read_pair)]
         keys: Vec<(String, String)>,
         /// Only if it is the one with this etag, as `show` prints it
@@ -197,12 +197,14 @@ fn show(client: &Client, host: &str, json: bool) -> Result<ExitCode> {
         None => "set while the gateway runs".to_owned(),
     };
     say(format!(
-        "host      {}\nupstream  {}\nsession   {}\nmode      {}\nevict     {}\norigin    {origin}\netag      {}\n",
+        "host      {}\nupstream  {}\nsession   {}\nmode      {}\nevict     {}\nseal      {}\nagreement {}\norigin    {origin}\netag      {}\n",
         text("host"),
         text("upstream"),
         text("session"),
         text("mode"),
         text("evict"),
+        reply.body["seal"],
+        text("agreement"),
         text("etag")
     ))?;
     Ok(ExitCode::SUCCESS)
@@ -239,14 +241,15 @@ fn set(
     told(&reply, change)
 }
 
-/// A number is one; nothing is no key.
+/// A number is one, and so is a truth value; nothing is no key.
 fn put(keys: &mut Map<String, Value>, key: String, value: &str) {
     if value.is_empty() {
         keys.remove(&key);
         return;
     }
     let number = value.parse::<u64>().ok().map(Value::from);
-    keys.insert(key, number.unwrap_or_else(|| value.into()));
+    let truth = || value.parse::<bool>().ok().map(Value::from);
+    keys.insert(key, number.or_else(truth).unwrap_or_else(|| value.into()));
 }
 
 fn apply(client: &Client, file: &Path, change: &Change) -> Result<ExitCode> {
@@ -302,7 +305,7 @@ fn told_one(changed: &Value, dry_run: bool) -> String {
     let would = if dry_run { "would be " } else { "" };
     let host = changed["host"].as_str().unwrap_or_default();
     let mut lines = format!("{host}: {would}{done}\n");
-    for key in ["session", "mode", "evict", "upstream"] {
+    for key in ["session", "mode", "evict", "seal", "agreement", "upstream"] {
         let text = |tenant: &Value| match &tenant[key] {
             Value::String(text) => text.clone(),
             Value::Null => "-".to_owned(),

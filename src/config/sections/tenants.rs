@@ -11,7 +11,7 @@ use crate::{
         written::{Choice, Written, quoted},
     },
     policy::{
-        EvictScope, Mode, Policy,
+        Agreement, EvictScope, Mode, Policy,
         declaration::{Declaration, SessionDuration},
     },
     tenants::{Tenant, split_authority},
@@ -32,6 +32,8 @@ pub(super) fn read(
         session: table.get("session", SessionDuration::ONE_WEEK, read_session_duration),
         mode: table.get("mode", Mode::default(), |node| node.choice()),
         evict: table.get("evict", EvictScope::default(), |node| node.choice()),
+        seal: table.get("seal", false, |node| node.boolean()),
+        agreement: table.get("agreement", Agreement::default(), |node| node.choice()),
         declaration,
         upstreams: &upstreams,
         lack: Cell::new(false),
@@ -48,14 +50,16 @@ pub(super) fn read(
         warn_of_no_tenant(&tenants_table);
     }
     warn_of_report(&table, &tenants_table, tenants.iter().chain(&default_tenant));
-    let Defaults { upstream, session, mode, evict, .. } = defaults;
-    (tenants, default_tenant, TenantDefaults { upstream: upstream.index, session, mode, evict })
+    let Defaults { upstream, session, mode, evict, seal, agreement, .. } = defaults;
+    let upstream = upstream.index;
+    let defaults = TenantDefaults { upstream, session, mode, evict, seal, agreement };
+    (tenants, default_tenant, defaults)
 }
 
 /// Reads one tenant from a document that holds it alone, with what a configuration gives to its tenants.
 pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
     let upstreams = Upstreams::of(&config.upstreams);
-    let TenantDefaults { upstream, session, mode, evict } = config.defaults;
+    let TenantDefaults { upstream, session, mode, evict, seal, agreement } = config.defaults;
     let by_index = |index: u16| config.upstreams.get(usize::from(index));
     let upstream = upstream.and_then(by_index).map_or_else(
         || upstreams.default(),
@@ -66,6 +70,8 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
         session,
         mode,
         evict,
+        seal,
+        agreement,
         declaration: &config.declaration,
         upstreams: &upstreams,
         lack: Cell::new(false),
@@ -81,6 +87,8 @@ struct Defaults<'a> {
     session: SessionDuration,
     mode: Mode,
     evict: EvictScope,
+    seal: bool,
+    agreement: Agreement,
     declaration: &'a Arc<Declaration>,
     upstreams: &'a Upstreams<'a>,
     /// Whether a tenant needs the default upstream, and there is none.
@@ -122,15 +130,36 @@ impl Defaults<'_> {
             || Origin::Inherited("defaults.evict"),
             |node| node.choice(),
         );
-        let policy = Policy { declaration: Arc::clone(self.declaration), session, mode, evict };
+        let seal = table.get_or(
+            "seal",
+            self.seal,
+            || Origin::Inherited("defaults.seal"),
+            |node| node.boolean(),
+        );
+        let agreement = table.get_or(
+            "agreement",
+            self.agreement,
+            || Origin::Inherited("defaults.agreement"),
+            |node| node.choice(),
+        );
+        let policy = Policy { session, mode, evict, seal, agreement, ..self.policy() };
         Tenant { name: name.into(), policy, upstream: self.index(upstream) }
     }
 
     /// The tenant that has every default.
     fn tenant(&self, name: &str) -> Tenant {
-        let (session, mode, evict) = (self.session, self.mode, self.evict);
-        let policy = Policy { declaration: Arc::clone(self.declaration), session, mode, evict };
-        Tenant { name: name.into(), policy, upstream: self.index(self.upstream) }
+        Tenant { name: name.into(), policy: self.policy(), upstream: self.index(self.upstream) }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            declaration: Arc::clone(self.declaration),
+            session: self.session,
+            mode: self.mode,
+            evict: self.evict,
+            seal: self.seal,
+            agreement: self.agreement,
+        }
     }
 
     fn index(&self, upstream: UpstreamName<'_>) -> u16 {
@@ -305,6 +334,11 @@ impl Choice for UnknownHosts {
 impl Choice for Mode {
     const WORDS: &'static [(&'static str, Self)] =
         &[("enforce", Self::Enforce), ("report", Self::Report)];
+}
+
+impl Choice for Agreement {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("off", Self::Off), ("notice", Self::Notice), ("required", Self::Required)];
 }
 
 impl Choice for EvictScope {

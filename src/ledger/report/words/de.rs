@@ -152,7 +152,11 @@ pub(super) const WORDS: Words = Words {
     },
     mode_title: "Modus",
     reason: |reason| match reason {
+        Reason::BeforeAgreement => "vor der Zustimmung",
         Reason::Duplicate => "doppelt",
+        Reason::Expired => "abgelaufen",
+        Reason::Foreign => "fremd",
+        Reason::Forged => "gefälscht",
         Reason::Malformed => "fehlerhaft",
         Reason::Misplaced => "am falschen Ort",
         Reason::Nameless => "namenlos",
@@ -269,6 +273,16 @@ pub(super) const WORDS: Words = Words {
         ),
         ("Nicht deklariert", "Die Deklaration enthält kein Cookie dieses Namens."),
         ("Doppelt", "Ein Cookie desselben Namens stand in der Anfrage davor; das erste zählt."),
+        (
+            "Vor der Zustimmung",
+            "Zurückgehalten, weil der Mensch, zu dem es gehört, der Verwendung von Cookies nicht zugestimmt oder seine \
+             Zustimmung widerrufen hat.",
+        ),
+        (
+            "Abgelaufen, fremd, gefälscht",
+            "Ein versiegeltes Sitzungscookie, dessen Siegel älter ist als die Sitzungsdauer, für einen anderen Mandanten \
+             galt oder verändert wurde.",
+        ),
         (
             "Fehlerhaft, am falschen Ort, namenlos, zu groß",
             "Es enthält Bytes, die nicht in ein Cookie gehören, steht in einem Trailer, hat keinen Namen oder mehr als \

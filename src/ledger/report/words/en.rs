@@ -149,7 +149,11 @@ pub(super) const WORDS: Words = Words {
     },
     mode_title: "Mode",
     reason: |reason| match reason {
+        Reason::BeforeAgreement => "before agreement",
         Reason::Duplicate => "duplicate",
+        Reason::Expired => "expired",
+        Reason::Foreign => "foreign",
+        Reason::Forged => "forged",
         Reason::Malformed => "malformed",
         Reason::Misplaced => "misplaced",
         Reason::Nameless => "nameless",
@@ -261,6 +265,15 @@ pub(super) const WORDS: Words = Words {
         (
             "Duplicate",
             "A cookie of the same name stood before it in the request; the first one counts.",
+        ),
+        (
+            "Before agreement",
+            "Held back, because whoever it belongs to has not agreed to the use of cookies, or has withdrawn.",
+        ),
+        (
+            "Expired, foreign, forged",
+            "A sealed session cookie that was sealed longer ago than the session duration, sealed for another tenant, \
+             or altered.",
         ),
         (
             "Malformed, misplaced, nameless, oversize",

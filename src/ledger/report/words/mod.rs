@@ -178,7 +178,7 @@ pub(super) struct Words {
     pub(super) chain_unchecked: &'static str,
 
     pub(super) glossary: &'static str,
-    pub(super) terms: [(&'static str, &'static str); 12],
+    pub(super) terms: [(&'static str, &'static str); 14],
 }
 
 /// A unit of time: one of it, and the word for several.
