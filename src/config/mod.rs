@@ -36,7 +36,7 @@ pub use written::{quoted, spoken};
 use crate::{
     policy::{
         Agreement, EvictScope, Mode,
-        declaration::{Declaration, SessionDuration},
+        declaration::{CookieName, Declaration, PathPattern, SessionDuration},
     },
     tenants::Tenant,
 };
@@ -55,6 +55,10 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     /// `[[cookies]]`, or what Flexopus publishes.
     pub declaration: Arc<Declaration>,
+    /// `[seal]`
+    pub seal: Seal,
+    /// `[agreement]`
+    pub asking: Asking,
     /// `[defaults]`, for tenants that come later.
     pub defaults: TenantDefaults,
     /// The tenants of `[tenants]`, each with what `[defaults]` gives it.
@@ -171,6 +175,8 @@ const ONE_OF_EVERYTHING: &str = r#"
     cookies = [{ name = "a", inject = { value = "1" }, purpose = { en = "a" } }]
     state = {}
     audit = {}
+    seal = {}
+    agreement = {}
     traces = {}
     admin = { certificate = { chain = "a", key = "a" } }
 "#;
@@ -384,6 +390,30 @@ pub struct TenantDefaults {
     pub seal: bool,
     /// Whether people are asked before cookies are used.
     pub agreement: Agreement,
+}
+
+/// `[seal]`: how the session cookie is sealed (G1 to G5).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seal {
+    /// Whether the file asks for keys: a tenant of it seals, or `[seal]` is written for tenants that are set later.
+    pub is_used: bool,
+    /// The file of the key ring.
+    pub keys: PathBuf,
+    /// Which cookie is sealed; none where no declared one can be, and nobody asks for it.
+    pub cookie: Option<CookieName>,
+    /// From when on only what is sealed counts, in seconds since the Unix epoch; none: never.
+    pub unsealed_until_unix_s: Option<u64>,
+}
+
+/// `[agreement]`: how people are asked (G6 to G8).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Asking {
+    /// Whether an agreement holds for one version of the declaration alone.
+    pub ask_again: bool,
+    /// What everybody may see of a tenant that requires an agreement: its imprint, say.
+    pub open_paths: Vec<PathPattern>,
+    /// Where the application ends a session, by `POST`; none: it is not told of a withdrawal.
+    pub logout: Option<PathAndQuery>,
 }
 
 /// `[limits]`: every bound of the data path.

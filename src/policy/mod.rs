@@ -154,6 +154,11 @@ pub struct Resources<'a> {
 }
 
 impl Policy {
+    /// Whether the session cookie is sealed (G1).
+    pub fn seals(&self) -> bool {
+        self.seal || self.agreement != Agreement::Off
+    }
+
     /// Judges every pair of the request's `Cookie` fields, in order (R1 to R6), and hands each verdict to `record`.
     ///
     /// In report mode the verdicts are the same, and the outcome is `Untouched`, or the fields joined by `"; "` where

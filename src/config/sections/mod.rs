@@ -5,6 +5,7 @@ mod cookies;
 mod evidence;
 mod limits;
 mod log;
+mod seal;
 mod server;
 mod tenants;
 mod tls;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::{Admin, Config, reader::Reader};
-use crate::tenants::Tenant;
+use crate::{policy::Agreement, tenants::Tenant};
 
 /// Reads a whole document. What comes out is only a configuration if the reader has found no error.
 pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
@@ -31,11 +32,17 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let admin = admin::read(&root, &server);
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
+    let is_sealing = tenants.iter().chain(&default_tenant).any(|tenant| tenant.policy.seals());
+    let is_sealing = is_sealing || defaults.seal || defaults.agreement != Agreement::Off;
+    let seal = seal::read(&root, &declaration, is_sealing);
+    let asking = seal::read_asking(&root);
     Config {
         server,
         tls,
         upstreams,
         declaration,
+        seal,
+        asking,
         defaults,
         tenants,
         default_tenant,

@@ -76,7 +76,14 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
         upstreams: &upstreams,
         lack: Cell::new(false),
     };
-    let tenant = defaults.read_tenants(&root.section("tenants")).pop();
+    let table = root.section("tenants");
+    let tenant = defaults.read_tenants(&table).pop();
+    if tenant.as_ref().is_some_and(|tenant| tenant.policy.seals()) && !config.seal.is_used {
+        let message = "wants its session cookie sealed, and this gateway has no keys for that";
+        let problem = Problem::error(table.place(), table.key(), message);
+        let help = "write [seal] into the configuration, and reload";
+        table.reader.push(problem.help(help.to_owned()));
+    }
     defaults.refuse_lack(&root.section("defaults"));
     tenant
 }

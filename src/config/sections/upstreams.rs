@@ -129,7 +129,7 @@ fn read_health(table: &Table<'_>) -> Option<Health> {
     })
 }
 
-fn read_path(node: Node<'_>) -> Option<PathAndQuery> {
+pub(super) fn read_path(node: Node<'_>) -> Option<PathAndQuery> {
     let text = node.text()?;
     if !text.starts_with('/') || text.contains('#') {
         return node.refuse("a path", "write \"/up\"");
