@@ -3,7 +3,7 @@
 //! One request's journey, in the words that the functions have:
 //! **accept → handshake → admit → judge request → forward → judge response → record → answer**.
 //!
-//! - [`policy`]: pure; which cookie may cross, and how it leaves.
+//! - [`policy`]: pure; which cookie may cross, and how it leaves; [`seal`]: pure; a session's value, unreadable outside.
 //! - [`tenants`]: in memory; whose request it is.
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod policy;
 pub mod process;
 pub mod proxy;
+pub mod seal;
 mod telemetry;
 pub mod tenants;
 pub mod traces;

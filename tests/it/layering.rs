@@ -10,8 +10,9 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 19] = [
-    ("policy", &[]),
+const ROWS: [(&str, &[&str]); 20] = [
+    ("seal", &[]),
+    ("policy", &["seal"]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
     ("metrics", &["audit", "policy"]),
@@ -94,6 +95,9 @@ const LIBRARIES_OF_POLICY: [&str; 21] = [
     // Its calendar; its clock is another test's.
     "time",
 ];
+
+/// What sealing may use beside those: the cipher and the digest, and above all no `aws_lc_rs::rand`.
+const LIBRARIES_OF_SEALING: [&str; 2] = ["aws_lc_rs::aead", "aws_lc_rs::digest"];
 
 /// A source file without what the compiler leaves out of the program.
 struct Source {
@@ -380,18 +384,28 @@ fn the_rows_name_every_part_and_only_what_stands_above_them() {
 
 #[test]
 fn the_policy_has_no_clock_no_randomness_no_socket_no_file_and_no_async() {
-    let policy: Vec<_> = sources().into_iter().filter(|source| source.part() == "policy").collect();
-    assert!(policy.len() > 5);
+    assert!(libraries("policy", &LIBRARIES_OF_POLICY) > 5);
+}
+
+#[test]
+fn sealing_has_no_clock_no_randomness_no_socket_no_file_and_no_async() {
+    let allowed = [&LIBRARIES_OF_POLICY[..], &LIBRARIES_OF_SEALING].concat();
+    assert!(libraries("seal", &allowed) > 2);
+}
+
+/// Checks that a part uses no other libraries, and nothing that waits; returns how many files it has.
+fn libraries(part: &str, allowed: &[&str]) -> usize {
+    let sources: Vec<_> = sources().into_iter().filter(|source| source.part() == part).collect();
     let crates = dependencies();
-    for source in &policy {
+    for source in &sources {
         for path in source.paths() {
             let head = path.split("::").next().unwrap();
             // `cookie` is a library to all but the folder that has a module of that name.
             let child = [&*source.module, &[head.to_owned()]].concat();
-            let is_own = policy.iter().any(|other| other.module == child);
+            let is_own = sources.iter().any(|other| other.module == child);
             let is_library = ["alloc", "core", "std"].contains(&head) || crates.contains(head);
             let is_library = is_library && !is_own;
-            let allowed = LIBRARIES_OF_POLICY.iter().any(|library| begins_with(&path, library));
+            let allowed = allowed.iter().any(|library| begins_with(&path, library));
             assert!(allowed || !is_library, "{} uses {path}", source.file.display());
         }
         for word in source.text.split(|c| !is_name(c)) {
@@ -400,6 +414,7 @@ fn the_policy_has_no_clock_no_randomness_no_socket_no_file_and_no_async() {
             assert!(!waits || is_own_name, "{word} in {}", source.file.display());
         }
     }
+    sources.len()
 }
 
 /// The libraries of `Cargo.toml`, as code names them.
@@ -425,7 +440,7 @@ fn only_the_clock_asks_what_time_it_is() {
 #[test]
 fn memory_knows_no_io() {
     for source in sources() {
-        if !["audit", "explain", "metrics", "policy", "tenants"].contains(&source.part()) {
+        if !["audit", "explain", "metrics", "policy", "seal", "tenants"].contains(&source.part()) {
             continue;
         }
         let io = ["hyper", "rustls", "std::fs", "std::io", "std::process", "std::thread", "tokio"];

@@ -1,0 +1,187 @@
+//! What is sealed, as bytes and back: what the gateway has to know, then the application's value as it is.
+
+use std::{fmt, str};
+
+use super::MAX_SCOPE_BYTES;
+
+/// What a session cookie shall hold. `Debug` shows no value.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Contents<'a> {
+    /// Whose cookie it is: a tenant's name, or a host.
+    pub scope: &'a str,
+    /// When it is sealed, in seconds since the epoch.
+    pub issued_unix_s: u64,
+    /// What its holder has agreed to.
+    pub agreement: Option<Agreement>,
+    /// The application's own value; none where it has set none. An empty one is a value.
+    pub value: Option<&'a [u8]>,
+}
+
+/// That somebody has agreed to a declaration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Agreement {
+    /// Which declaration.
+    pub version: Version,
+    /// When, in seconds since the epoch.
+    pub at_unix_s: u64,
+}
+
+/// A declaration's version: the first bytes of its SHA-256.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub struct Version(pub [u8; 8]);
+
+/// What was sealed. `Debug` shows no value.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Opened {
+    /// The plaintext, behind something else.
+    bytes: Vec<u8>,
+    scope_begin: usize,
+    /// Invariant: the bytes from `scope_begin` to here are UTF-8.
+    scope_end: usize,
+    issued_unix_s: u64,
+    agreement: Option<Agreement>,
+    has_value: bool,
+}
+
+impl Contents<'_> {
+    pub(super) fn encoded_len(&self) -> usize {
+        let value_len = self.value.map_or(0, <[u8]>::len);
+        encoded_len(self.scope.len(), value_len, self.agreement.is_some())
+    }
+
+    /// Adds the plaintext; none where the scope is too long.
+    pub(super) fn encode_into(&self, plaintext: &mut Vec<u8>) -> Option<()> {
+        let scope_len = u8::try_from(self.scope.len()).ok();
+        let scope_len = scope_len.filter(|length| usize::from(*length) <= MAX_SCOPE_BYTES)?;
+        let has_value = if self.value.is_some() { HAS_VALUE } else { 0 };
+        let has_agreement = if self.agreement.is_some() { HAS_AGREEMENT } else { 0 };
+        plaintext.push(has_value | has_agreement);
+        plaintext.extend(self.issued_unix_s.to_be_bytes());
+        if let Some(Agreement { version, at_unix_s }) = self.agreement {
+            plaintext.extend(version.0);
+            plaintext.extend(at_unix_s.to_be_bytes());
+        }
+        plaintext.push(scope_len);
+        plaintext.extend(self.scope.as_bytes());
+        plaintext.extend(self.value.unwrap_or_default());
+        Some(())
+    }
+}
+
+/// How many bytes the plaintext has.
+pub(super) fn encoded_len(scope_len: usize, value_len: usize, is_agreed: bool) -> usize {
+    let fixed = FIXED_BYTES + if is_agreed { AGREEMENT_BYTES } else { 0 };
+    scope_len.saturating_add(value_len).saturating_add(fixed)
+}
+
+impl Opened {
+    /// Reads the plaintext that begins at `begin`. None where it has another form than the one that is written: a key is
+    /// in the hands of somebody who seals otherwise.
+    pub(super) fn decode(bytes: Vec<u8>, begin: usize) -> Option<Self> {
+        let (flags, rest) = bytes.get(begin..)?.split_first()?;
+        if flags & !(HAS_VALUE | HAS_AGREEMENT) != 0 {
+            return None;
+        }
+        let has_value = flags & HAS_VALUE != 0;
+        let (issued_unix_s, rest) = read_u64(rest)?;
+        let (agreement, rest) = match flags & HAS_AGREEMENT {
+            0 => (None, rest),
+            _ => read_agreement(rest).map(|(agreement, rest)| (Some(agreement), rest))?,
+        };
+        let (scope_len, rest) = rest.split_first()?;
+        let scope_len =
+            Some(usize::from(*scope_len)).filter(|length| *length <= MAX_SCOPE_BYTES)?;
+        let (scope, value) = rest.split_at_checked(scope_len)?;
+        str::from_utf8(scope).ok()?;
+        if !has_value && !value.is_empty() {
+            return None;
+        }
+        let scope_end = bytes.len().checked_sub(value.len())?;
+        let scope_begin = scope_end.checked_sub(scope_len)?;
+        Some(Self { bytes, scope_begin, scope_end, issued_unix_s, agreement, has_value })
+    }
+
+    /// Whose cookie it is.
+    pub fn scope(&self) -> &str {
+        let scope = self.bytes.get(self.scope_begin..self.scope_end);
+        scope.and_then(|scope| str::from_utf8(scope).ok()).unwrap_or_default()
+    }
+
+    /// When it was sealed, in seconds since the epoch.
+    pub fn issued_unix_s(&self) -> u64 {
+        self.issued_unix_s
+    }
+
+    /// What its holder has agreed to.
+    pub fn agreement(&self) -> Option<Agreement> {
+        self.agreement
+    }
+
+    /// The application's own value, byte for byte; none where it had set none.
+    pub fn value(&self) -> Option<&[u8]> {
+        if self.has_value { self.bytes.get(self.scope_end..) } else { None }
+    }
+
+    /// The same, to be sealed anew.
+    pub fn contents(&self) -> Contents<'_> {
+        Contents {
+            scope: self.scope(),
+            issued_unix_s: self.issued_unix_s,
+            agreement: self.agreement,
+            value: self.value(),
+        }
+    }
+}
+
+fn read_agreement(bytes: &[u8]) -> Option<(Agreement, &[u8])> {
+    let (version, rest) = bytes.split_first_chunk()?;
+    let (at_unix_s, rest) = read_u64(rest)?;
+    Some((Agreement { version: Version(*version), at_unix_s }, rest))
+}
+
+fn read_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    bytes.split_first_chunk().map(|(number, rest)| (u64::from_be_bytes(*number), rest))
+}
+
+impl fmt::Debug for Contents<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents")
+            .field("scope", &self.scope)
+            .field("issued_unix_s", &self.issued_unix_s)
+            .field("agreement", &self.agreement)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("scope", &self.scope())
+            .field("issued_unix_s", &self.issued_unix_s)
+            .field("agreement", &self.agreement)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Version({self})")
+    }
+}
+
+/// As the first sixteen hexadecimal digits of the declaration's hash are written.
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+/// The flags: other bits are none.
+const HAS_VALUE: u8 = 0b01;
+const HAS_AGREEMENT: u8 = 0b10;
+
+/// The flags, the time of issue, and the scope's length.
+const FIXED_BYTES: usize = 1 + 8 + 1;
+
+/// The version, and the time.
+const AGREEMENT_BYTES: usize = 8 + 8;
