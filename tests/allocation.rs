@@ -24,6 +24,7 @@ const PAGE: RequestFacts<'_> = RequestFacts {
     path: "/dashboard",
     host: "acme.flexopus.example",
     accepts_html: true,
+    seal: None,
 };
 
 fn policy() -> Policy {
@@ -152,7 +153,8 @@ fn a2_what_was_met_before_is_written_down_without_an_allocation() {
             account.count_request(60);
             for (name, direction, action) in &verdicts {
                 let (direction, action) = (*direction, *action);
-                let verdict = Verdict { direction, name, action, asked: None, granted_s: None };
+                let verdict =
+                    Verdict { direction, name, action, asked: None, granted_s: None, seal: None };
                 account.count(&verdict, Mode::Enforce, route.as_ref(), 60);
             }
         })

@@ -176,6 +176,7 @@ const PAGE: RequestFacts<'_> = RequestFacts {
     path: "/dashboard",
     host: "acme.flexopus.example",
     accepts_html: false,
+    seal: None,
 };
 
 const API: RequestFacts<'_> = RequestFacts { path: "/api/me", ..PAGE };

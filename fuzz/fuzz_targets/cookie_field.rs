@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         agreement: Agreement::Off,
     };
     let request =
-        RequestFacts { method: "GET", path: "/", host: "acme.example", accepts_html: true };
+        RequestFacts { method: "GET", path: "/", host: "acme.example", accepts_html: true, seal: None };
     let fields: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let (mut kept, mut seen) = (0, 0);
     let (outcome, _) = policy.judge_request(request, fields.iter().copied(), &mut |verdict| {

@@ -81,6 +81,7 @@ impl Exchange<'_> {
             path: self.path,
             host: self.host,
             accepts_html: accepts_html([self.accept]),
+            seal: None,
         };
         let response = ResponseFacts {
             status: self.status,

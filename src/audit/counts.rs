@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::window::Figures;
-use crate::policy::verdict::{Action, Direction, Reason, Verdict};
+use crate::policy::verdict::{Action, Direction, Reason, SealStep, Verdict};
 
 /// Every worker's counters, for whoever reads them.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub struct Books {
 pub struct Counts {
     requests: AtomicU64,
     verdicts: [[AtomicU64; ACTIONS]; 2],
+    seals: [AtomicU64; SealStep::ALL.len()],
 }
 
 /// A reading of counters: how often each verdict was reached.
@@ -31,6 +32,7 @@ pub struct Tally {
     /// Requests of which the cookies were judged.
     pub requests: u64,
     verdicts: [[u64; ACTIONS]; 2],
+    seals: [u64; SealStep::ALL.len()],
 }
 
 impl Books {
@@ -113,6 +115,9 @@ impl Counts {
         if let Some(counter) = self.verdicts[row(verdict.direction)].get(column(verdict.action)) {
             increment(counter);
         }
+        if let Some(counter) = verdict.seal.and_then(|step| self.seals.get(step as usize)) {
+            increment(counter);
+        }
     }
 }
 
@@ -120,6 +125,11 @@ impl Tally {
     /// How often `action` was taken in `direction`.
     pub fn of(&self, direction: Direction, action: Action) -> u64 {
         self.verdicts[row(direction)].get(column(action)).copied().unwrap_or(0)
+    }
+
+    /// How often this was done about a seal.
+    pub fn of_seal(&self, step: SealStep) -> u64 {
+        self.seals.get(step as usize).copied().unwrap_or(0)
     }
 
     /// Cookies stripped in `direction`, for whatever reason.
@@ -155,6 +165,9 @@ impl Tally {
         self.requests += counts.requests.load(Relaxed);
         let sums = self.verdicts.iter_mut().flatten();
         for (sum, counter) in sums.zip(counts.verdicts.iter().flatten()) {
+            *sum += counter.load(Relaxed);
+        }
+        for (sum, counter) in self.seals.iter_mut().zip(&counts.seals) {
             *sum += counter.load(Relaxed);
         }
     }
@@ -224,6 +237,7 @@ mod tests {
                 action,
                 asked: None,
                 granted_s: None,
+                seal: None,
             });
         }
         let tally = &books.read()[&acme];

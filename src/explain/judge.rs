@@ -64,13 +64,14 @@ pub(super) struct Reached {
 
 impl Reached {
     fn new(verdict: Verdict<'_>) -> Self {
-        let Verdict { direction, name, action, asked, granted_s } = verdict;
+        let Verdict { direction, name, action, asked, granted_s, seal: _ } = verdict;
         Self { direction, name: name.to_vec(), action, asked, granted_s }
     }
 
     pub(super) fn verdict(&self) -> Verdict<'_> {
         let Self { direction, ref name, action, asked, granted_s } = *self;
-        Verdict { direction, name, action, asked, granted_s }
+        // An explanation has no keys: nothing is opened or sealed.
+        Verdict { direction, name, action, asked, granted_s, seal: None }
     }
 }
 
@@ -86,6 +87,7 @@ impl Admitted<'_> {
             path: self.path,
             host: self.host,
             accepts_html: policy::accepts_html(fields.values("accept")),
+            seal: None,
         };
         let (field, judged) = policy.judge_request(facts, fields.values("cookie"), &mut record);
         let (mut not_evicted, mut downstream) = (None, Vec::new());

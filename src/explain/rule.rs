@@ -236,6 +236,9 @@ impl Ruling {
     ) -> Self {
         let (rule, words) = match reason {
             NotRenewed::Absent => (Rule::N1, "the browser sent none that could be renewed".into()),
+            NotRenewed::BeforeAgreement => {
+                (Rule::G6, "whoever it belongs to has not agreed to the use of cookies".into())
+            }
             NotRenewed::Duplicated => (Rule::N6, "the browser sent several of this name".into()),
             NotRenewed::Elsewhere => {
                 let renewing = renewing(cookie);

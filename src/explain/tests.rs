@@ -143,7 +143,8 @@ fn s5_trailers_and_interim_answers_are_told() {
 fn r7_what_no_transcript_can_show_has_its_words_too() {
     let ruled = |direction, reason| {
         let action = Action::Strip(reason);
-        let verdict = Verdict { direction, name: b"a", action, asked: None, granted_s: None };
+        let verdict =
+            Verdict { direction, name: b"a", action, asked: None, granted_s: None, seal: None };
         Ruling::on(&verdict, Around::default()).rules
     };
     assert_eq!(ruled(Direction::Request, Reason::Misplaced), [Rule::R7]);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     audit::{Books, OTHER, Tally},
-    policy::verdict::{Action, Direction, Reason},
+    policy::verdict::{Action, Direction, Reason, SealStep},
 };
 
 /// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).
@@ -84,6 +84,11 @@ fn tell_cookies(text: &mut Text, tally: &Tally) {
     for (direction, action) in verdicts() {
         let labels = verdict_labels(direction, action);
         family.sample(&labels, tally.of(direction, action));
+    }
+    let help = "Session cookies of tenants that seal: opened, sealed, unsealed (of before), too_large (leaves as it is).";
+    let mut family = text.family("crumbgate_seals_total", Counter, help);
+    for step in SealStep::ALL {
+        family.sample(&[("step", step.word())], tally.of_seal(step));
     }
 }
 

@@ -9,21 +9,24 @@ use smallvec::SmallVec;
 use super::{
     CookieField, Mode,
     declaration::Declaration,
+    sealing::Mark,
     syntax::{is_cookie_value, is_token, parts, split_once},
-    verdict::{Action, Direction, Reason, Verdict},
+    verdict::{Action, Direction, Reason, SealStep, Verdict},
 };
 
 /// The cookies of one request, judged; borrowed from its fields.
 pub(super) struct RequestCookies<'r> {
     declaration: &'r Declaration,
+    /// The sealed one (G), where there is anything to seal with.
+    pub(super) mark: Option<Mark<'r>>,
     /// What goes upstream, in order; each declared name at most once.
     kept: SmallVec<[KeptPair<'r>; 4]>,
     /// The bits of the declared names that came.
     seen: u64,
     /// The bits of the declared names that came more than once (N6).
     pub(super) duplicated: u64,
-    /// Whether a pair was stripped.
-    stripped: bool,
+    /// Whether what goes upstream is not what came: a pair was stripped, or opened.
+    is_changed: bool,
     /// Undeclared names that may be echoed (E2), repeated as they came; the first [`MAX_UNDECLARED`] of them.
     pub(super) undeclared: Vec<&'r [u8]>,
 }
@@ -42,37 +45,40 @@ impl<'r> RequestCookies<'r> {
     /// Judges each pair of these fields, in order, and hands each verdict to `record`.
     pub(super) fn judge(
         declaration: &'r Declaration,
+        mark: Option<Mark<'r>>,
         fields: &[&'r [u8]],
         record: &mut impl FnMut(Verdict<'_>),
     ) -> Self {
         let mut cookies = Self {
             declaration,
+            mark,
             kept: SmallVec::new(),
             seen: 0,
             duplicated: 0,
-            stripped: false,
+            is_changed: false,
             undeclared: Vec::new(),
         };
         for part in fields.iter().flat_map(|field| parts(field)).filter(|part| !part.is_empty()) {
-            let (name, action) = cookies.judge_part(part);
-            record(Verdict::unasked(Direction::Request, name, action));
+            let (name, outcome) = cookies.judge_part(part);
+            let action = match outcome {
+                Ok(_) => Action::Keep,
+                Err(reason) => Action::Strip(reason),
+            };
+            let verdict = Verdict::unasked(Direction::Request, name, action);
+            record(Verdict { seal: outcome.ok().flatten(), ..verdict });
         }
         cookies
     }
 
-    /// The name and the verdict of one part of a field, as it stood between two semicolons.
-    fn judge_part(&mut self, part: &'r [u8]) -> (&'r [u8], Action) {
+    /// The name of one part of a field, as it stood between two semicolons; and what its seal has to do with it that it
+    /// is kept, or why it is stripped.
+    fn judge_part(&mut self, part: &'r [u8]) -> (&'r [u8], Result<Option<SealStep>, Reason>) {
         let (name, outcome) = match read_pair(part) {
             Some((name, value)) => (name, self.judge_pair(part, name, value)),
             None => (&b""[..], Err(Reason::Nameless)), // R4
         };
-        match outcome {
-            Ok(()) => (name, Action::Keep),
-            Err(reason) => {
-                self.stripped = true;
-                (name, Action::Strip(reason))
-            }
-        }
+        self.is_changed |= outcome.is_err();
+        (name, outcome)
     }
 
     fn judge_pair(
@@ -80,7 +86,7 @@ impl<'r> RequestCookies<'r> {
         pair: &'r [u8],
         name: &'r [u8],
         value: &'r [u8],
-    ) -> Result<(), Reason> {
+    ) -> Result<Option<SealStep>, Reason> {
         let Some((bit, _)) = self.declaration.find(name) else {
             if self.undeclared.len() < MAX_UNDECLARED && is_token(name) {
                 self.undeclared.push(name);
@@ -95,13 +101,61 @@ impl<'r> RequestCookies<'r> {
         if !is_cookie_value(value) {
             return Err(Reason::Malformed); // R5
         }
+        let Some(mark) = &self.mark else {
+            self.kept.push(KeptPair { bit, pair, value });
+            return Ok(None);
+        };
+        let seal = if bit == mark.bit { mark.judge()? } else { None }; // G4
+        if mark.holds_back() {
+            return Err(Reason::BeforeAgreement); // G6
+        }
+        self.is_changed |= bit == mark.bit && mark.is_opened();
         self.kept.push(KeptPair { bit, pair, value });
-        Ok(())
+        Ok(seal)
     }
 
     /// The value that the browser sent of the declared cookie with this bit; none where no usable pair came.
-    pub(super) fn value(&self, bit: u64) -> Option<&'r [u8]> {
-        self.kept.iter().find(|kept| kept.bit == bit).map(|kept| kept.value)
+    /// The application's own value, of the sealed one (G2).
+    pub(super) fn value(&self, bit: u64) -> Option<&[u8]> {
+        let kept = self.kept.iter().find(|kept| kept.bit == bit)?;
+        match self.mark_of(bit) {
+            Some(mark) => mark.value(),
+            None => Some(kept.value),
+        }
+    }
+
+    /// Whether the browser has sent an agreement, and no value of the application, in the declared cookie with this bit.
+    pub(super) fn is_alone(&self, bit: u64) -> bool {
+        self.mark_of(bit).is_some_and(Mark::is_alone)
+            && self.kept.iter().any(|kept| kept.bit == bit)
+    }
+
+    /// The seal of the declared cookie with this bit.
+    pub(super) fn mark_of(&self, bit: u64) -> Option<&Mark<'r>> {
+        self.mark.as_ref().filter(|mark| mark.bit == bit)
+    }
+
+    /// What goes upstream, in pieces; what was sealed is opened (G2).
+    fn upstream(&self) -> Option<Vec<u8>> {
+        let mut field = Vec::new();
+        for kept in &self.kept {
+            let opened = self.mark_of(kept.bit).filter(|mark| mark.is_opened());
+            let (name, value) = match opened {
+                None => (kept.pair, None),
+                Some(mark) => match mark.value() {
+                    None => continue,
+                    Some(value) => (mark.name(), Some(value)),
+                },
+            };
+            if !field.is_empty() {
+                field.extend_from_slice(SEPARATOR);
+            }
+            field.extend_from_slice(name);
+            for piece in value.into_iter().flat_map(|value| [&b"="[..], value]) {
+                field.extend_from_slice(piece);
+            }
+        }
+        Some(field).filter(|field| !field.is_empty())
     }
 
     /// What goes upstream in place of `fields`, those that were judged (R1, R6, T4).
@@ -112,10 +166,9 @@ impl<'r> RequestCookies<'r> {
             (_, []) | (Mode::Report, [_]) => CookieField::Untouched,
             (Mode::Report, several) => CookieField::Replaced(several.join(SEPARATOR)),
             (Mode::Enforce, _) if self.kept.is_empty() => CookieField::Removed,
-            (Mode::Enforce, [_]) if !self.stripped => CookieField::Untouched,
+            (Mode::Enforce, [_]) if !self.is_changed => CookieField::Untouched,
             (Mode::Enforce, _) => {
-                let pairs: SmallVec<[&[u8]; 4]> = self.kept.iter().map(|kept| kept.pair).collect();
-                CookieField::Replaced(pairs.join(SEPARATOR))
+                self.upstream().map_or(CookieField::Removed, CookieField::Replaced)
             }
         }
     }
@@ -124,7 +177,7 @@ impl<'r> RequestCookies<'r> {
 const SEPARATOR: &[u8] = b"; ";
 
 /// Name and value of a pair; none where it has no name (R4).
-fn read_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn read_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
     split_once(part, b'=').filter(|(name, _)| !name.is_empty())
 }
 

@@ -332,8 +332,13 @@ mod tests {
     fn e1_every_name_has_its_turn() {
         let names: Vec<String> = (0..50).map(|n| format!("n{n}")).collect();
         let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
-        let request =
-            RequestFacts { method: "GET", path: "/", host: "acme.example", accepts_html: true };
+        let request = RequestFacts {
+            method: "GET",
+            path: "/",
+            host: "acme.example",
+            accepts_html: true,
+            seal: None,
+        };
         let firsts = (0..50).map(|s| {
             let evictions = Evictions::of(&names, request, EvictScope::Host, DATE_UNIX_S + s);
             *evictions.names.first().unwrap()
@@ -349,7 +354,7 @@ mod tests {
         let names: Vec<String> = (10..20).map(|n| format!("{n}{}", "n".repeat(600))).collect();
         let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
         let (path, host) = ("/a/b", "acme.example");
-        let request = RequestFacts { method: "GET", path, host, accepts_html: true };
+        let request = RequestFacts { method: "GET", path, host, accepts_html: true, seal: None };
         let mut met: Vec<_> = (0..300)
             .flat_map(|s| {
                 let evictions = Evictions::of(&names, request, EvictScope::Host, DATE_UNIX_S + s);
@@ -368,7 +373,7 @@ mod tests {
         let names: Vec<String> = (0..20).map(|n| format!("{n}{}", "n".repeat(20))).collect();
         let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
         let (path, host) = ("/a/b/c", "a.b.acme.example");
-        let request = RequestFacts { method: "GET", path, host, accepts_html: true };
+        let request = RequestFacts { method: "GET", path, host, accepts_html: true, seal: None };
         let reached = (0..30).flat_map(|s| {
             let evictions = Evictions::of(&names, request, EvictScope::Domain, DATE_UNIX_S + s);
             assert!(evictions.fields.len() < 100, "not all places have room at once");

@@ -6,6 +6,7 @@ use super::{
     Agreement, CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy,
     RequestFacts, Resources, ResponseFacts, SetCookieFields,
     declaration::{Declaration, DeclaredCookie, SessionDuration},
+    sealing::{Demand, SealFacts, Sealing, Standing},
     superseded::Superseded,
     verdict::{Action, NotEvicted, NotRenewed, Verdict},
 };
@@ -32,6 +33,7 @@ pub(super) struct Exchange {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
     pub(super) accepts_html: bool,
+    pub(super) seal: Option<Sealing>,
     pub(super) fields: Vec<String>,
     pub(super) status: u16,
 }
@@ -68,6 +70,7 @@ impl Exchange {
             method,
             path,
             accepts_html: false,
+            seal: None,
             fields: Vec::new(),
             status: 200,
         }
@@ -147,12 +150,39 @@ impl Exchange {
         self.judge(&mut |_| ()).1.declines_eviction(response)
     }
 
+    /// Whether the person has agreed, and what stands in the application's place if not.
+    pub(super) fn standing(&self, is_upgrade: bool) -> (Standing, Option<Demand>) {
+        let (_, judged) = self.judge(&mut |_| ());
+        (judged.standing(), judged.demand(is_upgrade))
+    }
+
+    /// The field that notes an agreement.
+    pub(super) fn agrees(&self) -> Option<String> {
+        let (_, judged) = self.judge(&mut |_| ());
+        let field = judged.agree(DATE_UNIX_S, &mut || [3; 32])?;
+        Some(String::from_utf8(field).unwrap())
+    }
+
+    /// The fields that withdraw one.
+    pub(super) fn withdraws(&self) -> Vec<String> {
+        let (_, judged) = self.judge(&mut |_| ());
+        let (tenant, superseded) = (self.tenant, &*self.superseded);
+        let resources = Resources { tenant, superseded, random: &mut || [0; 32] };
+        let fields = judged.withdraw(self.uptime_s, &resources);
+        fields.into_iter().map(|field| String::from_utf8(field).unwrap()).collect()
+    }
+
     fn judge(&self, record: &mut impl FnMut(Verdict<'_>)) -> (CookieField, JudgedRequest<'_>) {
         let request = RequestFacts {
             method: self.method,
             path: self.path,
             host: self.host,
             accepts_html: self.accepts_html,
+            seal: self.seal.as_ref().map(|sealing| SealFacts {
+                sealing,
+                tenant: self.tenant,
+                now_unix_s: DATE_UNIX_S,
+            }),
         };
         self.policy.judge_request(request, self.fields.iter().map(String::as_bytes), record)
     }

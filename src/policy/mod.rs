@@ -12,6 +12,7 @@ pub mod date;
 pub mod declaration;
 mod eviction;
 mod renewal;
+pub mod sealing;
 mod set_cookie;
 pub mod superseded;
 mod syntax;
@@ -19,7 +20,7 @@ mod terms;
 mod value;
 pub mod verdict;
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
@@ -28,10 +29,11 @@ use cookie::RequestCookies;
 use declaration::{Declaration, DeclaredCookie, Inject, SessionDuration};
 use eviction::Evictions;
 use renewal::Renewal;
+use sealing::{Demand, Mark, SealFacts, Standing};
 use set_cookie::{Built, Received};
 use superseded::Superseded;
 use syntax::{parts, split_once};
-use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict};
+use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, SealStep, Verdict};
 
 pub use syntax::{is_token, trim};
 
@@ -97,6 +99,8 @@ pub struct RequestFacts<'r> {
     pub host: &'r str,
     /// Whether an `Accept` field of the request lists `text/html` (see [`accepts_html`]).
     pub accepts_html: bool,
+    /// What sealed values are opened with; none where there are no keys.
+    pub seal: Option<SealFacts<'r>>,
 }
 
 /// What goes upstream in place of the request's `Cookie` fields.
@@ -170,7 +174,8 @@ impl Policy {
         record: &mut impl FnMut(Verdict<'_>),
     ) -> (CookieField, JudgedRequest<'r>) {
         let fields: SmallVec<[&[u8]; 8]> = cookie_fields.into_iter().collect();
-        let cookies = RequestCookies::judge(&self.declaration, &fields, record);
+        let mark = Mark::find(self, request, &fields);
+        let cookies = RequestCookies::judge(&self.declaration, mark, &fields, record);
         let outcome = cookies.outcome(self.mode, &fields);
         (outcome, JudgedRequest { policy: self, request, cookies })
     }
@@ -214,9 +219,12 @@ impl JudgedRequest<'_> {
     ) -> SetCookieFields {
         let mut outgoing = Outgoing::default();
         let mut set = 0;
+        let holds_back = self.holds_back(response, &resources);
         for field in set_cookie_fields {
             let received = Received::read(field, response.date_unix_s);
-            let judged = self.judge_set_cookie(&received, response, &resources, &mut set);
+            let mut judged =
+                self.judge_set_cookie(&received, response, holds_back, &resources, &mut set);
+            let seal = judged.as_mut().ok().and_then(|built| self.seal(built, &mut resources));
             let granted_s = judged.as_ref().ok().map(Built::granted_s);
             let action = match judged {
                 Ok(built) if built.is(field) => outgoing.keep(),
@@ -225,11 +233,19 @@ impl JudgedRequest<'_> {
             };
             let asked = Some(Asked::from(received.terms));
             let (direction, name) = (Direction::Response, received.name);
-            record(Verdict { direction, name, action, asked, granted_s });
+            record(Verdict { direction, name, action, asked, granted_s, seal });
         }
         for (bit, cookie) in self.policy.declaration.with_bits() {
-            match self.renewal(bit, cookie, response, set, &mut resources) {
-                Ok(renewal) => self.renew(cookie, &renewal, response, &mut outgoing, record),
+            let renewal = if holds_back && cookie.inject != Inject::Off {
+                Err(NotRenewed::BeforeAgreement) // G6
+            } else {
+                self.renewal(bit, cookie, response, set, &mut resources)
+            };
+            match renewal {
+                Ok(renewal) => {
+                    let sealed = self.seal_renewed(bit, &renewal, resources.random);
+                    self.renew(cookie, renewal, sealed, response, &mut outgoing, record);
+                }
                 Err(reason) => decline(cookie, reason),
             }
         }
@@ -284,6 +300,7 @@ impl JudgedRequest<'_> {
         &'s self,
         received: &Received<'s>,
         response: ResponseFacts,
+        holds_back: bool,
         resources: &Resources<'_>,
         set: &mut u64,
     ) -> Result<Built<'s>, Reason> {
@@ -294,6 +311,9 @@ impl JudgedRequest<'_> {
         let (bit, cookie) = declared.ok_or(Reason::Undeclared)?; // S1
         *set |= bit;
         received.check()?;
+        if holds_back && !received.terms.deletes() {
+            return Err(Reason::BeforeAgreement); // G6
+        }
         let lifetime_s = cookie.lifetime(self.policy.session).seconds();
         let built = Built::from_received(received, cookie, lifetime_s, response.date_unix_s);
         let sent = self.cookies.value(bit);
@@ -316,30 +336,108 @@ impl JudgedRequest<'_> {
         if set & bit != 0 {
             return Err(NotRenewed::SetByUpstream);
         }
-        if !cookie.renew_on.matches(self.request.method, self.request.path) {
-            return Err(NotRenewed::Elsewhere);
+        let is_to_be_sealed = self.cookies.mark_of(bit).is_some_and(Mark::is_to_be_sealed);
+        if !is_to_be_sealed && !cookie.renew_on.matches(self.request.method, self.request.path) {
+            return Err(NotRenewed::Elsewhere); // except G3
         }
         renewal::is_open_to(self.request, response)?;
         if self.cookies.duplicated & bit != 0 {
             return Err(NotRenewed::Duplicated);
         }
+        if self.cookies.is_alone(bit) && cookie.inject == Inject::Renew {
+            return Ok(Renewal::AGREEMENT);
+        }
         Renewal::of(cookie, self.cookies.value(bit), resources, response.uptime_s)
+    }
+
+    /// Whether no declared cookie may be set: nobody has agreed, or who had has withdrawn while the application was at
+    /// work (G6, G7).
+    fn holds_back(&self, response: ResponseFacts, resources: &Resources<'_>) -> bool {
+        let Some(mark) = &self.cookies.mark else { return false };
+        let has_withdrawn = || {
+            let identity = mark.identity().filter(|_| mark.standing != Standing::NotAsked);
+            identity.is_some_and(|identity| {
+                resources.superseded.holds(resources.withdrawal(identity), response.uptime_s)
+            })
+        };
+        mark.holds_back() || has_withdrawn()
+    }
+
+    /// Seals what the application has set, if it is to be sealed (G2, G5).
+    fn seal(&self, built: &mut Built<'_>, resources: &mut Resources<'_>) -> Option<SealStep> {
+        let mark =
+            self.cookies.mark.as_ref().filter(|mark| mark.seals && mark.is_of(built.cookie))?;
+        let sealed = mark.seal(Some(built.living_value()?), mark.agreement(), resources.random);
+        let Some(sealed) = sealed else { return Some(SealStep::TooLarge) };
+        built.value = sealed.into();
+        Some(SealStep::Sealed)
+    }
+
+    /// What a renewed or injected cookie leaves as, if it is to be sealed; and what was done about it.
+    fn seal_renewed(
+        &self,
+        bit: u64,
+        renewal: &Renewal<'_>,
+        random: &mut dyn FnMut() -> [u8; 32],
+    ) -> Option<(SealStep, Option<Vec<u8>>)> {
+        // An agreement is kept by a tenant that no longer asks, too: it may ask again.
+        let mark = self.cookies.mark_of(bit);
+        let mark = mark.filter(|mark| mark.seals || renewal.value.is_none())?;
+        let sealed = mark.seal(renewal.value.as_deref(), mark.agreement(), random);
+        let step = if sealed.is_some() { SealStep::Sealed } else { SealStep::TooLarge };
+        Some((step, sealed))
+    }
+
+    /// Whether the person behind the request has agreed to the use of cookies (G6).
+    pub fn standing(&self) -> Standing {
+        self.cookies.mark.as_ref().map_or(Standing::NotAsked, |mark| mark.standing)
+    }
+
+    /// What stands in the application's place, because nobody has agreed; none where it is asked (G6).
+    pub fn demand(&self, is_upgrade: bool) -> Option<Demand> {
+        self.cookies.mark.as_ref()?.demand(self.request, is_upgrade)
+    }
+
+    /// The `Set-Cookie` field of an answer of the gateway's own that notes that this person agrees now (G6); none where
+    /// nothing can be sealed. The application's value is kept where there is room for both.
+    pub fn agree(&self, date_unix_s: u64, random: &mut dyn FnMut() -> [u8; 32]) -> Option<Vec<u8>> {
+        let mark = self.cookies.mark.as_ref()?;
+        let (_, cookie) = self.policy.declaration.find(mark.name())?;
+        let agreement = Some(mark.agreed_now());
+        let sealed = mark.seal(mark.value(), agreement, random);
+        let sealed = sealed.or_else(|| mark.seal(None, agreement, random))?;
+        let lifetime_s = cookie.lifetime(self.policy.session).seconds();
+        Some(Built::living(cookie, sealed.into(), lifetime_s, date_unix_s).to_bytes())
+    }
+
+    /// The `Set-Cookie` fields of an answer of the gateway's own that delete every declared cookie (G7). What the
+    /// application still answers to requests that began before can no longer set any.
+    pub fn withdraw(&self, uptime_s: u32, resources: &Resources<'_>) -> Vec<Vec<u8>> {
+        let identity = self.cookies.mark.as_ref().and_then(Mark::identity);
+        if let Some(identity) = identity {
+            resources.superseded.remember(resources.withdrawal(identity), uptime_s);
+        }
+        let cookies = self.policy.declaration.cookies().iter();
+        cookies.map(|cookie| Built::deleted(cookie).to_bytes()).collect()
     }
 
     /// Renews or injects one cookie.
     fn renew(
         &self,
         cookie: &DeclaredCookie,
-        renewal: &Renewal<'_>,
+        renewal: Renewal<'_>,
+        sealed: Option<(SealStep, Option<Vec<u8>>)>,
         response: ResponseFacts,
         outgoing: &mut Outgoing,
         record: &mut impl FnMut(Verdict<'_>),
     ) {
         let lifetime_s = cookie.lifetime(self.policy.session).seconds();
-        let built = Built::living(cookie, &renewal.value, lifetime_s, response.date_unix_s);
+        let (seal, sealed) = sealed.map_or((None, None), |(step, sealed)| (Some(step), sealed));
+        let Some(value) = sealed.map(Cow::Owned).or(renewal.value) else { return };
+        let built = Built::living(cookie, value, lifetime_s, response.date_unix_s);
         outgoing.add(built.to_bytes());
         let verdict = Verdict::unasked(Direction::Response, cookie.name.as_bytes(), renewal.action);
-        record(Verdict { granted_s: Some(lifetime_s), ..verdict });
+        record(Verdict { granted_s: Some(lifetime_s), seal, ..verdict });
     }
 
     /// What the response to a navigation evicts (E1), whatever the mode.

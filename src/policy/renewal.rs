@@ -18,7 +18,8 @@ use super::{
 
 /// What a response adds for one declared cookie.
 pub(super) struct Renewal<'a> {
-    pub(super) value: Cow<'a, [u8]>,
+    /// The application's value; none: an agreement alone (G2).
+    pub(super) value: Option<Cow<'a, [u8]>>,
     /// `Renew` or `Inject`.
     pub(super) action: Action,
 }
@@ -34,7 +35,7 @@ impl<'a> Renewal<'a> {
         resources: &mut Resources<'_>,
         uptime_s: u32,
     ) -> Result<Self, NotRenewed> {
-        let inject = |value| Ok(Self { value, action: Action::Inject });
+        let inject = |value| Ok(Self { value: Some(value), action: Action::Inject });
         match (&cookie.inject, sent) {
             (Inject::Off, _) => Err(NotRenewed::Off),
             (Inject::Renew, None) => Err(NotRenewed::Absent),
@@ -46,7 +47,7 @@ impl<'a> Renewal<'a> {
                 if resources.superseded.holds(resources.key(name, sent), uptime_s) {
                     return Err(NotRenewed::Superseded);
                 }
-                Ok(Self { value: Cow::Borrowed(sent), action: Action::Renew })
+                Ok(Self { value: Some(Cow::Borrowed(sent)), action: Action::Renew })
             }
             (Inject::Random, None) => {
                 inject(Cow::Owned(URL_SAFE_NO_PAD.encode((resources.random)()).into_bytes()))
@@ -54,6 +55,11 @@ impl<'a> Renewal<'a> {
             (Inject::Value(value), None) => inject(Cow::Borrowed(value.as_bytes())),
         }
     }
+}
+
+impl Renewal<'_> {
+    /// The renewal of a cookie that holds an agreement alone.
+    pub(super) const AGREEMENT: Self = Self { value: None, action: Action::Renew };
 }
 
 /// Whether a response may renew at all (N3).
@@ -100,6 +106,11 @@ pub(super) fn remember(
 impl Resources<'_> {
     fn key<'k>(&'k self, name: &'k [u8], value: &'k [u8]) -> Key<'k> {
         Key { tenant: self.tenant, name, value }
+    }
+
+    /// The key of a withdrawal: no cookie has its name.
+    pub(super) fn withdrawal<'k>(&'k self, identity: &'k [u8]) -> Key<'k> {
+        self.key(b"=", identity)
     }
 }
 

@@ -3,6 +3,8 @@
 //! The reader is RFC 6265bis, section 5.6. Of the attributes (`terms.rs`) it wants three only: `Max-Age` and `Expires`, to
 //! know a deletion, and `SameSite`, because a stricter one stays.
 
+use std::borrow::Cow;
+
 use super::{
     date::ImfFixdate,
     declaration::{DeclaredCookie, SameSite},
@@ -52,8 +54,8 @@ pub(super) fn fits(name: &[u8], value: &[u8]) -> bool {
 
 /// A declared cookie as it leaves: the value, and the declaration's attributes (S2).
 pub(super) struct Built<'a> {
-    cookie: &'a DeclaredCookie,
-    value: &'a [u8],
+    pub(super) cookie: &'a DeclaredCookie,
+    pub(super) value: Cow<'a, [u8]>,
     /// None: the browser shall delete it.
     lifetime_s: Option<u32>,
     expires: ImfFixdate,
@@ -64,12 +66,18 @@ impl<'a> Built<'a> {
     /// A cookie that lives for `lifetime_s` from `date_unix_s` on.
     pub(super) fn living(
         cookie: &'a DeclaredCookie,
-        value: &'a [u8],
+        value: Cow<'a, [u8]>,
         lifetime_s: u32,
         date_unix_s: u64,
     ) -> Self {
         let expires = ImfFixdate::new(date_unix_s.saturating_add(u64::from(lifetime_s)));
         Self { cookie, value, lifetime_s: Some(lifetime_s), expires, same_site: cookie.same_site }
+    }
+
+    /// A cookie that the browser shall delete.
+    pub(super) fn deleted(cookie: &'a DeclaredCookie) -> Self {
+        let (value, same_site) = (Cow::Borrowed(&b""[..]), cookie.same_site);
+        Self { cookie, value, lifetime_s: None, expires: ImfFixdate::EPOCH, same_site }
     }
 
     /// What becomes of the cookie that the upstream sets or deletes (S2 to S4).
@@ -79,7 +87,8 @@ impl<'a> Built<'a> {
         lifetime_s: u32,
         date_unix_s: u64,
     ) -> Self {
-        let mut built = Self::living(cookie, received.value, lifetime_s, date_unix_s);
+        let mut built =
+            Self::living(cookie, Cow::Borrowed(received.value), lifetime_s, date_unix_s);
         if received.terms.deletes() {
             built.lifetime_s = None;
             built.expires = ImfFixdate::EPOCH;
@@ -91,8 +100,8 @@ impl<'a> Built<'a> {
     }
 
     /// The value; none where the browser shall delete the cookie.
-    pub(super) fn living_value(&self) -> Option<&'a [u8]> {
-        self.lifetime_s.map(|_| self.value)
+    pub(super) fn living_value(&self) -> Option<&[u8]> {
+        self.lifetime_s.map(|_| &*self.value)
     }
 
     /// For how many seconds it leaves; 0: the browser shall delete it.
@@ -121,7 +130,7 @@ impl<'a> Built<'a> {
         [
             self.cookie.name.as_bytes(),
             b"=",
-            self.value,
+            &*self.value,
             b"; Max-Age=",
             number.format(self.lifetime_s.unwrap_or(0)).as_bytes(),
             b"; Expires=",
@@ -211,7 +220,7 @@ mod tests {
             same_site: SameSite::None,
             ..published
         };
-        let built = Built::living(&cookie, b"v", 60, 0);
+        let built = Built::living(&cookie, Cow::Borrowed(b"v"), 60, 0);
         let expected = "XSRF-TOKEN=v; Max-Age=60; Expires=Thu, 01 Jan 1970 00:01:00 GMT; Path=/app; \
                         Domain=flexopus.example; Secure; SameSite=None";
         assert_eq!(String::from_utf8(built.to_bytes()).unwrap(), expected);

@@ -17,12 +17,42 @@ pub struct Verdict<'a> {
     /// For how many seconds a declared cookie leaves for the browser; 0 deletes it. None where none leaves, or where
     /// it goes upstream.
     pub granted_s: Option<u32>,
+    /// What its seal has to do with it (G); none where it has none, and gets none.
+    pub seal: Option<SealStep>,
 }
 
 impl<'a> Verdict<'a> {
     /// A verdict on a cookie that no upstream has set.
     pub(super) fn unasked(direction: Direction, name: &'a [u8], action: Action) -> Self {
-        Self { direction, name, action, asked: None, granted_s: None }
+        Self { direction, name, action, asked: None, granted_s: None, seal: None }
+    }
+}
+
+/// What was done about the seal of a cookie (G).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum SealStep {
+    /// It came sealed, and was opened.
+    Opened,
+    /// It leaves sealed.
+    Sealed,
+    /// It leaves as it is: browsers would refuse it sealed, for its size (G5).
+    TooLarge,
+    /// It came as it is, although its tenant seals (G3).
+    Unsealed,
+}
+
+impl SealStep {
+    /// Each of them, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::Opened, Self::Sealed, Self::TooLarge, Self::Unsealed];
+
+    /// Its word in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Sealed => "sealed",
+            Self::TooLarge => "too_large",
+            Self::Unsealed => "unsealed",
+        }
     }
 }
 
@@ -84,6 +114,8 @@ pub enum Reason {
 pub enum NotRenewed {
     /// The browser has sent no usable value, and the declaration injects none (N1, N2).
     Absent,
+    /// Whoever it belongs to has not agreed to the use of cookies, or has withdrawn (G6, G7).
+    BeforeAgreement,
     /// The browser has sent several of this name (N6).
     Duplicated,
     /// The request is none of those that renew it (D3).

@@ -144,6 +144,7 @@ impl Downstream {
             path: uri.path(),
             host: &host,
             accepts_html: policy::accepts_html(field_bytes(request.headers(), &header::ACCEPT)),
+            seal: None,
         };
         let tenant = recorder.tenant();
         let (field, judged) = tenant.policy.judge_request(

@@ -83,6 +83,7 @@ impl Exchange {
             path: &self.path,
             host: &self.host,
             accepts_html: self.accepts_html,
+            seal: None,
         };
         let cookie = self.cookie.iter().map(Vec::as_slice);
         let (upstream, judged) = self.policy.judge_request(request, cookie, &mut record);

@@ -49,6 +49,7 @@ impl Gateway {
             path: "/api/me",
             host: "acme.example",
             accepts_html: false,
+            seal: None,
         };
         let fields = cookie.as_deref();
         let (_, judged) = self.policy.judge_request(facts, fields, &mut |_| ());

@@ -20,7 +20,8 @@ fn journal(capacity: usize) -> (Rc<Journal>, Receiver<Page>) {
 
 fn count(account: &Account, name: &str, action: Action, unix_s: u64) {
     let (direction, asked, granted_s) = (Direction::Request, None, None);
-    let verdict = Verdict { direction, name: name.as_bytes(), action, asked, granted_s };
+    let verdict =
+        Verdict { direction, name: name.as_bytes(), action, asked, granted_s, seal: None };
     let route = account.route("/api/desks/42");
     account.count(&verdict, Mode::Enforce, route.as_ref(), unix_s);
 }

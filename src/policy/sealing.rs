@@ -1,0 +1,578 @@
+//! The sealed cookie of a request: opens it, says what it stands for, and seals what leaves (rules G1 to G8).
+
+use super::{
+    Agreement, Mode, Policy, RequestFacts,
+    cookie::read_pair,
+    declaration::{CookieName, DeclaredCookie, PathPattern},
+    set_cookie::{MAX_PAIR_BYTES, fits},
+    syntax::{is_cookie_value, parts},
+    verdict::{Reason, SealStep},
+};
+use crate::seal::{self, Contents, KeyRing, NotOpened, Opened, Version};
+
+/// What the sealed cookies of all tenants are sealed and opened with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sealing {
+    /// The keys.
+    pub ring: KeyRing,
+    /// The declared cookie that is sealed (G1).
+    pub cookie: CookieName,
+    /// The version of the declaration that people are shown.
+    pub version: Version,
+    /// From when on only what is sealed counts (G3), in seconds since the Unix epoch; none: never.
+    pub unsealed_until_unix_s: Option<u64>,
+    /// Whether an agreement holds for one version alone (G8).
+    pub ask_again: bool,
+    /// What everybody may see (G6).
+    pub open_paths: Vec<PathPattern>,
+}
+
+/// What there is to know of a request for its sealed cookie.
+#[derive(Clone, Copy, Debug)]
+pub struct SealFacts<'r> {
+    /// Keys and rules.
+    pub sealing: &'r Sealing,
+    /// The tenant's name.
+    pub tenant: &'r str,
+    /// When the request came, in seconds since the Unix epoch: what is sealed in its response is issued then.
+    pub now_unix_s: u64,
+}
+
+/// Whether the person behind a request has agreed to the use of cookies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Yes.
+    Agreed,
+    /// Nobody is asked.
+    NotAsked,
+    /// No; a banner says so (`agreement = "notice"`).
+    Noticed,
+    /// No, and nothing goes on before (`agreement = "required"`).
+    Owing,
+}
+
+/// What stands in the application's place before a person has agreed (G6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Demand {
+    /// The question, as a page.
+    Question,
+    /// A refusal that says where to agree, for programs.
+    Refusal,
+}
+
+/// The sealed cookie of one request.
+pub(super) struct Mark<'r> {
+    sealing: &'r Sealing,
+    now_unix_s: u64,
+    /// Its bit in the declaration.
+    pub(super) bit: u64,
+    cookie: &'r DeclaredCookie,
+    /// Whose it is: the host, or the tenant where its hosts share the cookie.
+    scope: &'r str,
+    /// Whether the tenant seals what leaves; if not, what was sealed before is opened all the same.
+    pub(super) seals: bool,
+    pub(super) standing: Standing,
+    came: Came<'r>,
+}
+
+/// What the browser sent.
+enum Came<'r> {
+    /// Nothing that counts.
+    Nothing,
+    /// What we had sealed.
+    Opened {
+        /// As it came.
+        sealed: &'r [u8],
+        opened: Opened,
+    },
+    /// What does not count, and why.
+    Stripped(Reason),
+    /// A value of before sealing, or one that is too large for it.
+    Unsealed(&'r [u8]),
+}
+
+impl<'r> Mark<'r> {
+    /// Looks for the sealed cookie among the fields of a request, and opens it. None where the tenant's cookies are only
+    /// watched, or there are no keys.
+    pub(super) fn find(
+        policy: &'r Policy,
+        request: RequestFacts<'r>,
+        fields: &[&'r [u8]],
+    ) -> Option<Self> {
+        let SealFacts { sealing, tenant, now_unix_s } =
+            request.seal.filter(|_| policy.mode == Mode::Enforce)?;
+        let name = sealing.cookie.as_bytes();
+        let (bit, cookie) = policy.declaration.find(name)?;
+        let scope = if cookie.domain.is_some() { tenant } else { request.host };
+        let mut mark = Self {
+            sealing,
+            now_unix_s,
+            bit,
+            cookie,
+            scope,
+            seals: policy.seals(),
+            standing: Standing::NotAsked,
+            came: Came::Nothing,
+        };
+        let pairs = fields.iter().flat_map(|field| parts(field)).filter_map(read_pair);
+        // Of several the first counts, as everywhere (R3).
+        let value = pairs.into_iter().find(|(other, _)| *other == name).map(|(_, value)| value);
+        if let Some(value) = value.filter(|value| is_cookie_value(value)) {
+            mark.came = mark.open(value, u64::from(policy.session.seconds()));
+        }
+        mark.standing = match policy.agreement {
+            Agreement::Off => Standing::NotAsked,
+            _ if mark.has_agreed() => Standing::Agreed,
+            Agreement::Notice => Standing::Noticed,
+            Agreement::Required => Standing::Owing,
+        };
+        Some(mark)
+    }
+
+    fn open(&self, value: &'r [u8], session_s: u64) -> Came<'r> {
+        match self.sealing.ring.open(self.cookie.name.as_bytes(), value) {
+            Ok(opened) if opened.scope() != self.scope => Came::Stripped(Reason::Foreign),
+            // Another gateway's clock may be ahead of this one's.
+            Ok(opened) if self.now_unix_s.saturating_sub(opened.issued_unix_s()) > session_s => {
+                Came::Stripped(Reason::Expired)
+            }
+            Ok(opened) => Came::Opened { sealed: value, opened },
+            Err(NotOpened::Forged) => Came::Stripped(Reason::Forged),
+            Err(NotOpened::Unsealed) if self.is_late() && self.can_seal(value) => {
+                Came::Stripped(Reason::Forged)
+            }
+            Err(NotOpened::Unsealed) => Came::Unsealed(value),
+        }
+    }
+
+    /// Whether what is not sealed no longer counts (G3).
+    fn is_late(&self) -> bool {
+        let until = self.sealing.unsealed_until_unix_s;
+        self.seals && until.is_some_and(|until| self.now_unix_s >= until)
+    }
+
+    fn has_agreed(&self) -> bool {
+        match &self.came {
+            Came::Opened { opened, .. } => opened.agreement().is_some_and(|agreement| {
+                !self.sealing.ask_again || agreement.version == self.sealing.version
+            }),
+            // It could not be set before, and there is no room in it to say so (G5).
+            Came::Unsealed(value) => !self.can_seal(value),
+            Came::Nothing | Came::Stripped(_) => false,
+        }
+    }
+
+    /// Whether every declared cookie is held back (G6).
+    pub(super) fn holds_back(&self) -> bool {
+        self.standing == Standing::Owing
+    }
+
+    /// What stands in the application's place (G6).
+    pub(super) fn demand(&self, request: RequestFacts<'_>, is_upgrade: bool) -> Option<Demand> {
+        let is_open = |path| self.sealing.open_paths.iter().any(|open| open.matches(path));
+        if !self.holds_back() || is_open(request.path) {
+            return None;
+        }
+        let reads = matches!(request.method, "GET" | "HEAD");
+        let mut renewing = self.cookie.renew_on.paths.iter();
+        let is_api = is_upgrade || !reads || renewing.any(|path| path.matches(request.path));
+        match (request.accepts_html, is_api) {
+            (true, _) if !is_upgrade => Some(Demand::Question),
+            (_, true) => Some(Demand::Refusal),
+            (_, false) => None,
+        }
+    }
+
+    /// Whether the pair counts, and how it came.
+    pub(super) fn judge(&self) -> Result<Option<SealStep>, Reason> {
+        match &self.came {
+            Came::Opened { .. } => Ok(Some(SealStep::Opened)),
+            Came::Stripped(reason) => Err(*reason),
+            Came::Unsealed(_) if self.seals => Ok(Some(SealStep::Unsealed)),
+            Came::Nothing | Came::Unsealed(_) => Ok(None),
+        }
+    }
+
+    /// The application's own value; none where it has set none yet.
+    pub(super) fn value(&self) -> Option<&[u8]> {
+        match &self.came {
+            Came::Opened { opened, .. } => opened.value(),
+            Came::Unsealed(value) => Some(value),
+            Came::Nothing | Came::Stripped(_) => None,
+        }
+    }
+
+    /// Whether it is this cookie's seal.
+    pub(super) fn is_of(&self, cookie: &DeclaredCookie) -> bool {
+        self.cookie.name == cookie.name
+    }
+
+    /// The cookie's name.
+    pub(super) fn name(&self) -> &[u8] {
+        self.cookie.name.as_bytes()
+    }
+
+    /// Whether it holds nothing but an agreement.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(&self.came, Came::Opened { opened, .. } if opened.value().is_none())
+    }
+
+    /// Whether the browser's pair is not what goes upstream.
+    pub(super) fn is_opened(&self) -> bool {
+        matches!(self.came, Came::Opened { .. })
+    }
+
+    /// Whether the next response seals what came as it is (G3).
+    pub(super) fn is_to_be_sealed(&self) -> bool {
+        self.seals && matches!(self.came, Came::Unsealed(value) if self.can_seal(value))
+    }
+
+    /// What tells this holder's cookie from others', for the memory of withdrawals: the application's value stays when
+    /// it is sealed anew.
+    pub(super) fn identity(&self) -> Option<&[u8]> {
+        match &self.came {
+            Came::Opened { sealed, opened } => opened.value().or(Some(sealed)),
+            Came::Unsealed(value) => Some(value),
+            Came::Nothing | Came::Stripped(_) => None,
+        }
+    }
+
+    /// The agreement that what leaves goes on to carry.
+    pub(super) fn agreement(&self) -> Option<seal::Agreement> {
+        match &self.came {
+            Came::Opened { opened, .. } => opened.agreement(),
+            Came::Nothing | Came::Stripped(_) | Came::Unsealed(_) => None,
+        }
+    }
+
+    /// An agreement that is given now.
+    pub(super) fn agreed_now(&self) -> seal::Agreement {
+        seal::Agreement { version: self.sealing.version, at_unix_s: self.now_unix_s }
+    }
+
+    /// Seals what the cookie shall hold; none where browsers would refuse it for its size (G5).
+    pub(super) fn seal(
+        &self,
+        value: Option<&[u8]>,
+        agreement: Option<seal::Agreement>,
+        random: &mut dyn FnMut() -> [u8; 32],
+    ) -> Option<Vec<u8>> {
+        let name = self.cookie.name.as_bytes();
+        let contents =
+            Contents { scope: self.scope, issued_unix_s: self.now_unix_s, agreement, value };
+        let sealed = self.sealing.ring.seal(name, &contents, random)?;
+        fits(name, &sealed).then_some(sealed)
+    }
+
+    /// Whether there is room for this value and an agreement.
+    fn can_seal(&self, value: &[u8]) -> bool {
+        let sealed_len = KeyRing::sealed_len(self.scope.len(), value.len(), true);
+        self.cookie.name.as_bytes().len().saturating_add(sealed_len) <= MAX_PAIR_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            CookieField,
+            fixture::{DATE_UNIX_S, Exchange},
+            verdict::{Action, NotRenewed},
+        },
+        *,
+    };
+    use crate::seal::Key;
+
+    const HOST: &str = "acme.flexopus.example";
+    const HOUR: u64 = 3600;
+
+    fn sealing() -> Sealing {
+        Sealing {
+            ring: KeyRing::new(vec![Key::new(&[7; 32])]).unwrap(),
+            cookie: "flexopus_session".parse().unwrap(),
+            version: Version([1; 8]),
+            unsealed_until_unix_s: None,
+            ask_again: false,
+            open_paths: vec!["/imprint".parse().unwrap()],
+        }
+    }
+
+    /// A request of a tenant that seals, and asks so.
+    fn sealing_exchange(
+        method: &'static str,
+        path: &'static str,
+        agreement: Agreement,
+    ) -> Exchange {
+        let mut exchange = Exchange::of(method, path);
+        exchange.policy.seal = true;
+        exchange.policy.agreement = agreement;
+        exchange.seal = Some(sealing());
+        exchange
+    }
+
+    fn exchange(method: &'static str, path: &'static str) -> Exchange {
+        sealing_exchange(method, path, Agreement::Off)
+    }
+
+    fn contents(value: Option<&[u8]>) -> Contents<'_> {
+        Contents { scope: HOST, issued_unix_s: DATE_UNIX_S, agreement: None, value }
+    }
+
+    fn agreed(version: u8) -> Option<seal::Agreement> {
+        Some(seal::Agreement { version: Version([version; 8]), at_unix_s: DATE_UNIX_S - 60 })
+    }
+
+    /// The `Cookie` pair of a browser that holds this, sealed.
+    fn pair(contents: &Contents<'_>) -> String {
+        let sealed = sealing().ring.seal(b"flexopus_session", contents, &mut || [9; 32]).unwrap();
+        format!("flexopus_session={}", String::from_utf8(sealed).unwrap())
+    }
+
+    /// What a `Set-Cookie` field of the sealed cookie holds.
+    fn opened(field: &str) -> Opened {
+        let value = field.strip_prefix("flexopus_session=").unwrap().split(';').next().unwrap();
+        sealing().ring.open(b"flexopus_session", value.as_bytes()).unwrap()
+    }
+
+    fn upstream(exchange: &Exchange) -> (Option<String>, Vec<Action>) {
+        let (field, verdicts) = exchange.upstream();
+        let field = match field {
+            CookieField::Replaced(bytes) => Some(String::from_utf8(bytes).unwrap()),
+            CookieField::Removed => None,
+            CookieField::Untouched => Some(exchange.fields.join("; ")),
+        };
+        (field, verdicts.into_iter().map(|(_, action)| action).collect())
+    }
+
+    #[test]
+    fn g2_the_application_gets_back_its_own_value_and_the_browser_an_opaque_one() {
+        let sent =
+            exchange("GET", "/").sends(&format!("XSRF-TOKEN=t; {}", pair(&contents(Some(b"s")))));
+        let (field, actions) = upstream(&sent);
+        assert_eq!(field.as_deref(), Some("XSRF-TOKEN=t; flexopus_session=s"));
+        assert_eq!(actions, [Action::Keep, Action::Keep]);
+        let answer = sent.answers(&["flexopus_session=a b; Path=/", "XSRF-TOKEN=u"]);
+        let [session, token] = answer.fields.as_slice() else { panic!("{:?}", answer.fields) };
+        assert!(session.starts_with("flexopus_session=cg1."));
+        assert!(session.ends_with("Path=/; Secure; HttpOnly; SameSite=Lax"), "{session}");
+        assert_eq!(opened(session).contents(), contents(Some(b"a b")));
+        assert!(token.starts_with("XSRF-TOKEN=u;"));
+    }
+
+    #[test]
+    fn g2_a_renewal_seals_the_value_anew_with_the_agreement_that_it_had() {
+        let old = Contents {
+            issued_unix_s: DATE_UNIX_S - HOUR,
+            agreement: agreed(1),
+            ..contents(Some(b"s"))
+        };
+        let answer = exchange("GET", "/api/x").sends(&pair(&old)).answers(&[]);
+        let expected = Contents { issued_unix_s: DATE_UNIX_S, ..old };
+        assert_eq!(opened(answer.fields.first().unwrap()).contents(), expected);
+        assert_eq!(answer.verdicts.last().unwrap().1, Action::Renew);
+    }
+
+    #[test]
+    fn g2_an_agreement_alone_goes_no_further_and_is_renewed() {
+        let alone = Contents { agreement: agreed(1), ..contents(None) };
+        let sent = exchange("GET", "/api/x").sends(&pair(&alone));
+        assert_eq!(upstream(&sent), (None, vec![Action::Keep]));
+        let answer = sent.answers(&[]);
+        assert_eq!(opened(answer.fields.first().unwrap()).contents(), alone);
+        let answer = sent.answers(&["flexopus_session=s"]);
+        let expected = Contents { value: Some(b"s"), ..alone };
+        assert_eq!(opened(answer.fields.first().unwrap()).contents(), expected);
+    }
+
+    #[test]
+    fn g2_n4_the_memory_is_of_the_application_s_values() {
+        let first = exchange("GET", "/api/x").sends(&pair(&contents(Some(b"s"))));
+        let other = Contents { issued_unix_s: DATE_UNIX_S - 1, ..contents(Some(b"s")) };
+        let slow = Exchange { superseded: first.superseded.clone(), ..exchange("GET", "/api/y") };
+        let slow = slow.sends(&pair(&other));
+        assert_eq!(slow.answers(&[]).added().len(), 1);
+        first.answers(&["flexopus_session=new"]);
+        let answer = slow.answers(&[]);
+        assert_eq!((answer.fields.len(), answer.added().len()), (0, 0));
+        assert!(answer.declined.contains(&("flexopus_session".to_owned(), NotRenewed::Superseded)));
+    }
+
+    #[test]
+    fn g2_where_hosts_share_the_cookie_it_is_the_tenant_s() {
+        let mut sent = exchange("GET", "/");
+        let mut cookies = sent.policy.declaration.cookies().to_vec();
+        cookies.get_mut(1).unwrap().domain = Some("flexopus.example".parse().unwrap());
+        sent.policy.declaration =
+            std::sync::Arc::new(super::super::Declaration::new(cookies).unwrap());
+        sent.tenant = "*.flexopus.example";
+        let shared = Contents { scope: "*.flexopus.example", ..contents(Some(b"s")) };
+        let (field, _) = upstream(&Exchange { fields: vec![pair(&shared)], ..sent.clone() });
+        assert_eq!(field.as_deref(), Some("flexopus_session=s"));
+        let (_, actions) =
+            upstream(&Exchange { fields: vec![pair(&contents(Some(b"s")))], ..sent });
+        assert_eq!(actions, [Action::Strip(Reason::Foreign)]);
+    }
+
+    #[test]
+    fn g3_a_value_of_before_is_let_through_and_sealed_wherever_the_next_response_comes_from() {
+        let sent = exchange("GET", "/anywhere").sends("flexopus_session=old; XSRF-TOKEN=t");
+        assert_eq!(upstream(&sent).0.as_deref(), Some("flexopus_session=old; XSRF-TOKEN=t"));
+        let answer = sent.answers(&[]);
+        assert_eq!(answer.added(), [("flexopus_session", Action::Renew)]);
+        assert_eq!(opened(answer.fields.first().unwrap()).contents(), contents(Some(b"old")));
+        assert!(sent.clone().status(500).answers(&[]).fields.is_empty());
+        let mut late = sent;
+        let until = late.seal.as_mut().unwrap();
+        until.unsealed_until_unix_s = Some(DATE_UNIX_S);
+        assert_eq!(upstream(&late).1, [Action::Strip(Reason::Forged), Action::Keep]);
+        late.seal.as_mut().unwrap().unsealed_until_unix_s = Some(DATE_UNIX_S + 1);
+        assert_eq!(upstream(&late).1, [Action::Keep, Action::Keep]);
+    }
+
+    #[test]
+    fn g4_what_is_foreign_forged_or_expired_is_stripped_and_not_renewed() {
+        let edge = Contents { issued_unix_s: DATE_UNIX_S - HOUR, ..contents(Some(b"s")) };
+        let expired = Contents { issued_unix_s: DATE_UNIX_S - HOUR - 1, ..contents(Some(b"s")) };
+        let future = Contents { issued_unix_s: DATE_UNIX_S + 5, ..contents(Some(b"s")) };
+        let foreign = Contents { scope: "globex.flexopus.example", ..contents(Some(b"s")) };
+        let altered = pair(&edge).replace("cg1.", "cg1.A");
+        for (sent, expected) in [
+            (pair(&edge), Action::Keep),
+            (pair(&future), Action::Keep),
+            (pair(&expired), Action::Strip(Reason::Expired)),
+            (pair(&foreign), Action::Strip(Reason::Foreign)),
+            (altered, Action::Strip(Reason::Forged)),
+            ("flexopus_session=cg1.".to_owned(), Action::Strip(Reason::Forged)),
+        ] {
+            for seal in [true, false] {
+                let mut sent = exchange("GET", "/api/x").sends(&sent);
+                sent.policy.seal = seal;
+                let answer = sent.answers(&[]);
+                assert_eq!(answer.verdicts.first().unwrap().1, expected, "{sent:?}");
+                assert_eq!(answer.added().is_empty(), expected != Action::Keep);
+            }
+        }
+    }
+
+    #[test]
+    fn g4_a_tenant_that_no_longer_seals_opens_what_was_sealed_and_sets_it_as_it_is() {
+        let mut sent = exchange("GET", "/api/x").sends(&pair(&contents(Some(b"s"))));
+        sent.policy.seal = false;
+        assert_eq!(upstream(&sent).0.as_deref(), Some("flexopus_session=s"));
+        assert!(sent.answers(&[]).fields.first().unwrap().starts_with("flexopus_session=s; "));
+    }
+
+    #[test]
+    fn g5_a_value_that_is_too_large_leaves_as_it_is_and_comes_back_so() {
+        let huge = format!("flexopus_session={}", "v".repeat(4000));
+        let mut sent = exchange("GET", "/api/x");
+        assert!(sent.answers(&[&huge]).fields.first().unwrap().starts_with(&huge));
+        sent.seal.as_mut().unwrap().unsealed_until_unix_s = Some(0);
+        let back = sent.sends(&huge);
+        assert_eq!(upstream(&back), (Some(huge.clone()), vec![Action::Keep]));
+        assert!(back.answers(&[]).fields.first().unwrap().starts_with(&huge));
+        // It was set after an agreement: there is no end to asking otherwise.
+        let asked = sealing_exchange("GET", "/", Agreement::Required).html().sends(&huge);
+        assert_eq!(asked.standing(false), (Standing::Agreed, None));
+    }
+
+    #[test]
+    fn g6_before_an_agreement_nothing_goes_either_way() {
+        let fields = format!("XSRF-TOKEN=t; _ga=1; {}", pair(&contents(Some(b"s"))));
+        let sent = sealing_exchange("GET", "/image.png", Agreement::Required).sends(&fields);
+        let held = Action::Strip(Reason::BeforeAgreement);
+        assert_eq!(upstream(&sent), (None, vec![held, Action::Strip(Reason::Undeclared), held]));
+        let answer = sent.answers(&["flexopus_session=new", "XSRF-TOKEN=; Max-Age=0", "x=1"]);
+        let actions: Vec<_> = answer.verdicts.iter().skip(3).map(|(_, action)| *action).collect();
+        assert_eq!(actions, [held, Action::Rewrite, Action::Strip(Reason::Undeclared)]);
+        assert_eq!(answer.names(), ["XSRF-TOKEN"], "a deletion stays a deletion");
+        let map = sealing_exchange("GET", "/map-builder", Agreement::Required).answers(&[]);
+        assert_eq!(map.added(), [], "nothing is injected");
+    }
+
+    #[test]
+    fn g6_what_is_asked_for_before_an_agreement_says_what_the_answer_is() {
+        let ask = |method, path, html, is_upgrade| {
+            let sent = sealing_exchange(method, path, Agreement::Required).with_html(html);
+            sent.standing(is_upgrade).1
+        };
+        for (method, path, html, is_upgrade, expected) in [
+            ("GET", "/", true, false, Some(Demand::Question)),
+            ("HEAD", "/bookings", true, false, Some(Demand::Question)),
+            ("POST", "/login", true, false, Some(Demand::Question)),
+            ("POST", "/login", false, false, Some(Demand::Refusal)),
+            ("GET", "/api/me", false, false, Some(Demand::Refusal)),
+            ("GET", "/socket", false, true, Some(Demand::Refusal)),
+            ("GET", "/socket", true, true, Some(Demand::Refusal)),
+            ("GET", "/logo.svg", false, false, None),
+            ("GET", "/imprint", true, false, None),
+        ] {
+            assert_eq!(ask(method, path, html, is_upgrade), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn g6_g8_an_agreement_is_one_of_this_version_if_it_must_be() {
+        for (agreement, ask_again, version, expected) in [
+            (Agreement::Off, true, None, Standing::NotAsked),
+            (Agreement::Notice, false, None, Standing::Noticed),
+            (Agreement::Required, false, None, Standing::Owing),
+            (Agreement::Required, false, Some(2), Standing::Agreed),
+            (Agreement::Required, true, Some(2), Standing::Owing),
+            (Agreement::Notice, true, Some(2), Standing::Noticed),
+            (Agreement::Notice, true, Some(1), Standing::Agreed),
+        ] {
+            let held = Contents { agreement: version.and_then(agreed), ..contents(Some(b"s")) };
+            let mut sent = sealing_exchange("GET", "/", agreement).html().sends(&pair(&held));
+            sent.seal.as_mut().unwrap().ask_again = ask_again;
+            assert_eq!(sent.standing(false).0, expected);
+        }
+    }
+
+    #[test]
+    fn g6_who_agrees_keeps_the_session_that_was_held_back() {
+        for (field, value) in [
+            (None, None),
+            (Some("flexopus_session=old".to_owned()), Some(&b"old"[..])),
+            (Some(pair(&contents(Some(b"s")))), Some(b"s")),
+            (Some("flexopus_session=cg1.x".to_owned()), None),
+        ] {
+            let mut sent = sealing_exchange("POST", "/", Agreement::Required);
+            sent.fields.extend(field);
+            let set = sent.agrees().unwrap();
+            let agreement = seal::Agreement { version: Version([1; 8]), at_unix_s: DATE_UNIX_S };
+            let expected = Contents { agreement: Some(agreement), ..contents(value) };
+            assert_eq!(opened(&set).contents(), expected);
+        }
+    }
+
+    #[test]
+    fn g7_a_withdrawal_deletes_all_and_holds_what_was_under_way() {
+        for value in [Some(&b"s"[..]), None] {
+            let held = Contents { agreement: agreed(1), ..contents(value) };
+            let slow = sealing_exchange("GET", "/api/x", Agreement::Required).sends(&pair(&held));
+            let deleted = slow.withdraws();
+            assert_eq!(deleted.len(), 3);
+            assert!(
+                deleted
+                    .iter()
+                    .all(|field| field.contains("=; Max-Age=0; Expires=Thu, 01 Jan 1970"))
+            );
+            let answer = slow.answers(&["flexopus_session=new", "XSRF-TOKEN=t"]);
+            assert_eq!(answer.fields, Vec::<String>::new());
+            let other = Contents { value: Some(b"other"), ..held };
+            let other = Exchange { fields: vec![pair(&other)], ..slow };
+            assert_eq!(other.answers(&["flexopus_session=new"]).fields.len(), 1);
+        }
+    }
+
+    #[test]
+    fn t4_report_mode_opens_seals_and_asks_nothing() {
+        let sent = sealing_exchange("GET", "/api/x", Agreement::Required).html().report();
+        let pair = pair(&contents(Some(b"s")));
+        let sent = sent.sends(&pair);
+        assert_eq!(upstream(&sent), (Some(pair), vec![Action::Keep]));
+        assert_eq!(sent.standing(false), (Standing::NotAsked, None));
+        assert_eq!(sent.answers(&["flexopus_session=n"]).fields, ["flexopus_session=n"]);
+    }
+}
