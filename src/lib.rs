@@ -33,6 +33,7 @@ pub mod policy;
 pub mod process;
 pub mod proxy;
 pub mod seal;
+pub mod seal_keys;
 mod telemetry;
 pub mod tenants;
 pub mod traces;

@@ -13,6 +13,7 @@ mod opening;
 mod output;
 mod progress;
 mod run;
+mod seal;
 mod service;
 mod successor;
 
@@ -155,6 +156,14 @@ enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Look at the keys that seal session cookies, and change them
+    ///
+    /// They are in the file of seal.keys. The first key seals, all of them open. A running gateway goes on with those that
+    /// it has until the next reload.
+    Seal {
+        #[command(subcommand)]
+        command: seal::Command,
+    },
     /// Say how the running gateway does
     Status {
         /// Print JSON
@@ -198,6 +207,7 @@ pub fn main() -> ExitCode {
         Command::Man { folder: Some(folder) } => write_manual(&folder),
         Command::Reload { api } => control::reload(&api),
         Command::Run { config, replace } => run::run(&config.config, replace),
+        Command::Seal { command } => seal::run(command),
         Command::Status { json, api } => control::status(&api, json),
         Command::Tenants { command } => control::tenants(command),
     };

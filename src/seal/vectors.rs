@@ -7,12 +7,13 @@ use super::{Agreement, Contents, Key, KeyRing, NotOpened, Version};
 
 /// The bytes 0 to 31.
 fn ring() -> KeyRing {
-    KeyRing::new(vec![Key::new(&std::array::from_fn(|index| index as u8))]).unwrap()
+    KeyRing::new(vec![Key::new(&std::array::from_fn(|index| u8::try_from(index).unwrap()))])
+        .unwrap()
 }
 
 /// The bytes from 0xa0 on.
 fn nonce() -> [u8; 12] {
-    std::array::from_fn(|index| 0xa0 + index as u8)
+    std::array::from_fn(|index| 0xa0 + u8::try_from(index).unwrap())
 }
 
 const SESSION: &[u8] = b"flexopus_session";

@@ -348,7 +348,7 @@ async fn completions_know_every_command_and_bash_can_read_them() {
     .await;
 }
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "audit",
     "certificate",
     "check",
@@ -360,6 +360,7 @@ const COMMANDS: [&str; 13] = [
     "man",
     "reload",
     "run",
+    "seal",
     "status",
     "tenants",
 ];
@@ -375,7 +376,7 @@ async fn the_operators_book_has_each_command() {
         let mut commands = 0;
         for title in titles {
             // A command of several parts is one of its first part's row: `audit report`, `export`.
-            let (row, part) = ["audit", "tenants"]
+            let (row, part) = ["audit", "seal", "tenants"]
                 .iter()
                 .find_map(|above| Some((*above, title.strip_prefix(above)?.strip_prefix('-')?)))
                 .unwrap_or((title, title));

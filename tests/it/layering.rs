@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 20] = [
+const ROWS: [(&str, &[&str]); 21] = [
     ("seal", &[]),
     ("policy", &["seal"]),
     ("tenants", &["policy"]),
@@ -19,6 +19,7 @@ const ROWS: [(&str, &[&str]); 20] = [
     ("process", &["metrics"]),
     ("config", &["policy", "tenants"]),
     ("clock", &[]),
+    ("seal_keys", &["clock", "seal"]),
     ("telemetry", &["config"]),
     ("ledger", &["audit", "clock", "config", "policy"]),
     ("traces", &["audit", "clock", "config", "metrics"]),
@@ -37,6 +38,8 @@ const ROWS: [(&str, &[&str]); 20] = [
             "policy",
             "process",
             "proxy",
+            "seal",
+            "seal_keys",
             "telemetry",
             "tenants",
             "traces",
@@ -62,6 +65,8 @@ const ROWS: [(&str, &[&str]); 20] = [
             "ledger",
             "policy",
             "proxy",
+            "seal",
+            "seal_keys",
             "telemetry",
             "tenants",
         ],

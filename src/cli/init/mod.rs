@@ -18,6 +18,7 @@ use clap::ArgGroup;
 use tempfile::NamedTempFile;
 
 use self::address::{Application, Host};
+pub(super) use self::next::shell_word;
 use super::{ConfigFile, output};
 use crate::{
     certificate,
@@ -173,8 +174,8 @@ impl Plan {
             Some(_) => bail!(
                 "{chain} or its key is there already and stays as it is; to replace both, say --overwrite; to use them, \
                  say --certificate {chain} --key {key}",
-                chain = next::shell_word(&made[0]),
-                key = next::shell_word(&made[1])
+                chain = shell_word(&made[0]),
+                key = shell_word(&made[1])
             ),
         }
     }

@@ -67,7 +67,7 @@ fn curl(plan: &Plan) -> String {
 }
 
 /// A path as a shell takes it for one word.
-pub(super) fn shell_word(path: &Path) -> String {
+pub(in crate::cli) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
