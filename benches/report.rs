@@ -14,8 +14,8 @@ use std::{
 };
 
 use crumbgate::{
+    language::Language,
     ledger::{
-        language::Language,
         read::Reader,
         report::{Report, Selection, Usually},
     },

@@ -7,6 +7,7 @@
 //! - [`tenants`]: in memory; whose request it is.
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
+//! - [`language`]: the languages that people are shown things in.
 //! - [`config`]: text to the values above.
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
 //! - [`traces`]: which exchanges are followed across services, and how their spans leave.
@@ -27,6 +28,7 @@ pub mod config;
 pub mod demo;
 pub mod explain;
 pub mod gateway;
+pub mod language;
 pub mod ledger;
 pub mod metrics;
 pub mod policy;

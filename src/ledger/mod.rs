@@ -9,7 +9,7 @@
 //!   up.
 //! - [`read`]: reading a ledger, without ever writing; [`verify`]: whether all of it still fits; [`export`]: a bundle for
 //!   others, and [`parse`]: its lines read back.
-//! - [`report`]: what it all adds up to, for people; [`overview`]: the same in short, for who looks again and again; [`period`]: of which time; [`language`]: in which language;
+//! - [`report`]: what it all adds up to, for people; [`overview`]: the same in short, for who looks again and again; [`period`]: of which time;
 //!   [`vendors`]: who usually sets a cookie.
 //! - [`progress`]: how far all of these are.
 
@@ -22,7 +22,6 @@ pub mod entry;
 pub mod export;
 mod keeper;
 pub mod key;
-pub mod language;
 pub mod line;
 pub mod merkle;
 pub mod note;
@@ -45,7 +44,6 @@ mod writing;
 
 pub use desk::{ChangeError, Desk};
 pub use keeper::{Inbox, Keeper, Settings};
-pub use language::{Language, grouped};
 pub use schema::{SchemaError, migrate};
 pub use status::Status;
 pub use tenants::{TenantChange, TenantRecord, stored_tenants};

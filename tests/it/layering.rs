@@ -13,6 +13,7 @@ use std::{
 const ROWS: [(&str, &[&str]); 21] = [
     ("seal", &[]),
     ("policy", &["seal"]),
+    ("language", &[]),
     ("tenants", &["policy"]),
     ("audit", &["policy"]),
     ("metrics", &["audit", "policy"]),
@@ -21,7 +22,7 @@ const ROWS: [(&str, &[&str]); 21] = [
     ("clock", &[]),
     ("seal_keys", &["clock", "seal"]),
     ("telemetry", &["config"]),
-    ("ledger", &["audit", "clock", "config", "policy"]),
+    ("ledger", &["audit", "clock", "config", "language", "policy"]),
     ("traces", &["audit", "clock", "config", "metrics"]),
     ("certificate", &["clock"]),
     ("demo", &["clock"]),
@@ -48,8 +49,8 @@ const ROWS: [(&str, &[&str]); 21] = [
     (
         "admin",
         &[
-            "clock", "config", "explain", "gateway", "ledger", "metrics", "policy", "proxy",
-            "tenants",
+            "clock", "config", "explain", "gateway", "language", "ledger", "metrics", "policy",
+            "proxy", "tenants",
         ],
     ),
     (
@@ -62,6 +63,7 @@ const ROWS: [(&str, &[&str]); 21] = [
             "demo",
             "explain",
             "gateway",
+            "language",
             "ledger",
             "policy",
             "proxy",

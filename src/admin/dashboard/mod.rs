@@ -11,7 +11,6 @@
 //! goes through the API, as everybody's requests do.
 
 mod evidence;
-mod language;
 mod pace;
 mod page;
 mod panels;
@@ -42,7 +41,6 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     evidence::Evidence,
-    language::{Tongue, language},
     pace::Pace,
     page::{Content, page, title},
     panels::panel,
@@ -55,7 +53,7 @@ use super::{
     problem::Problem,
     routes::{Parameters, waiting},
 };
-use crate::{clock::Clock, gateway::Control};
+use crate::{clock::Clock, gateway::Control, language::Language};
 
 /// What the page shows things from.
 #[derive(Clone)]
@@ -127,9 +125,16 @@ where
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    lang: Option<Tongue>,
+    lang: Option<Language>,
     /// What their hosts have in them.
     q: Option<String>,
+}
+
+impl Asked {
+    /// The texts in the language that the address names, or else in the one that the browser prefers.
+    fn words(&self, fields: &HeaderMap) -> &'static Words {
+        words(self.lang.unwrap_or_else(|| Language::preferred(fields)))
+    }
 }
 
 async fn show(
@@ -138,7 +143,7 @@ async fn show(
     fields: HeaderMap,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Response, Problem> {
-    let words = words(language(asked.lang, &fields));
+    let words = asked.words(&fields);
     let content = if caller.is_anybody {
         None
     } else {
@@ -165,7 +170,7 @@ async fn show_panels(
     fields: HeaderMap,
     Parameters(asked): Parameters<Asked>,
 ) -> axum::Json<Panels> {
-    let words = words(language(asked.lang, &fields));
+    let words = asked.words(&fields);
     let sight = dashboard.sight().await;
     axum::Json(Panels::of(sight, words))
 }
@@ -190,7 +195,7 @@ async fn show_tenants(
     fields: HeaderMap,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Response, Problem> {
-    let words = words(language(asked.lang, &fields));
+    let words = asked.words(&fields);
     let found = dashboard.find(asked.q).await?;
     Ok(as_page(&tenants::table(&found, caller.role, words)))
 }

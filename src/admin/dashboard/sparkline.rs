@@ -71,7 +71,7 @@ const TOP: u32 = 4;
 #[cfg(test)]
 mod tests {
     use super::{super::words::words, *};
-    use crate::ledger::Language;
+    use crate::language::Language;
 
     #[test]
     fn a_gap_is_left_open_and_the_words_say_what_is_drawn() {

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::words::{Unit, Words};
-use crate::ledger::grouped;
+use crate::language::grouped;
 
 impl Words {
     /// `1,234,567`
@@ -75,7 +75,7 @@ fn machine(unix_s: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::words::words, *};
-    use crate::ledger::Language;
+    use crate::language::Language;
 
     #[test]
     fn numbers_and_durations_are_written_as_each_language_does() {

@@ -12,8 +12,8 @@ use super::{App, Parameters};
 use crate::{
     admin::problem::{Document, Problem},
     config::Evidence,
+    language::Language,
     ledger::{
-        language::Language,
         period::Moment,
         read::{ReadError, Reader},
         report::{Report, Selection},

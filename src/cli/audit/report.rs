@@ -13,8 +13,8 @@ use crate::{
     cli::progress,
     clock::Clock,
     config::Config,
+    language::Language,
     ledger::{
-        language::Language,
         period::Moment,
         read::{ReadError, Reader},
         report::{Checked, Report, Selection},
@@ -45,8 +45,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// In which language
-    #[arg(long, value_enum, default_value_t = Tongue::En)]
-    language: Tongue,
+    #[arg(long, value_enum, default_value_t)]
+    language: Language,
     /// Also verify the whole ledger first, as `crumbgate audit verify` does, and say in the report how that went
     #[arg(long)]
     verify: bool,
@@ -67,14 +67,6 @@ enum Format {
     Text,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Tongue {
-    /// German
-    De,
-    /// English
-    En,
-}
-
 /// Makes the report.
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
     let now_unix_s = Clock::system().now().unix_s;
@@ -88,10 +80,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
         super::super::complain("--until is not after --since: there is no time between them");
         return Ok(ExitCode::from(WRONG_USAGE));
     }
-    let language = match arguments.language {
-        Tongue::De => Language::De,
-        Tongue::En => Language::En,
-    };
+    let language = arguments.language;
     let config = config(arguments.config, arguments.ledger.is_none())?;
     let catalogue = catalogue(config.as_ref())?;
     let usually = |name: &str| catalogue.usually(name, language);

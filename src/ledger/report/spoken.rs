@@ -1,7 +1,7 @@
 //! Numbers, moments and stretches of time, as a language writes them.
 
 use super::words::Words;
-use crate::ledger::{language::grouped, line::rfc3339};
+use crate::{language::grouped, ledger::line::rfc3339};
 
 impl Words {
     /// `1,234,567`
@@ -72,7 +72,7 @@ pub(super) fn second(unix_s: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::ledger::language::Language;
+    use crate::language::Language;
 
     #[test]
     fn numbers_are_written_as_each_language_does() {

@@ -10,7 +10,8 @@ use super::{
     *,
 };
 use crate::{
-    ledger::{entry::Figures, language::Language},
+    language::Language,
+    ledger::entry::Figures,
     policy::{
         Mode,
         asked::AskedLifetime,

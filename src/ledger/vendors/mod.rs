@@ -11,7 +11,8 @@ use std::{collections::HashMap, path::Path};
 
 pub use open_cookie_database::CatalogueError;
 
-use super::{Language, report::Usually};
+use super::report::Usually;
+use crate::language::Language;
 
 /// Names of cookies, and who usually sets them.
 #[derive(Debug, Default)]

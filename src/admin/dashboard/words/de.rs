@@ -1,7 +1,7 @@
 //! German.
 
 use super::{Unit, Words};
-use crate::ledger::Language;
+use crate::language::Language;
 
 pub(super) const WORDS: Words = Words {
     tag: "de",

@@ -3,7 +3,7 @@
 mod de;
 mod en;
 
-use crate::ledger::Language;
+use crate::language::Language;
 
 /// The texts in this language.
 pub(super) fn words(language: Language) -> &'static Words {

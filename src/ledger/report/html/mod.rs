@@ -17,7 +17,7 @@ use super::{
     visible::visible,
     words::Words,
 };
-use crate::ledger::{language::Language, line::rfc3339};
+use crate::{language::Language, ledger::line::rfc3339};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

@@ -5,7 +5,8 @@ mod en;
 
 use super::{Dependence, Why};
 use crate::{
-    ledger::{entry::EventKind, language::Language},
+    language::Language,
+    ledger::entry::EventKind,
     policy::{
         Mode,
         asked::AskedLifetime,
