@@ -293,6 +293,7 @@ fn d_written_cookies_replace_the_declaration_as_a_whole() {
         path: "/".parse().unwrap(),
         domain: None,
         purpose: Vec::new(),
+        without: Vec::new(),
     };
     assert_eq!(config.tenants[0].policy.declaration.cookies(), [careful]);
 
@@ -308,6 +309,7 @@ fn d_written_cookies_replace_the_declaration_as_a_whole() {
         path = "/app"
         domain = "acme.example"
         purpose = { en = "Stay.", de = "Bleiben." }
+        without = { de = "Gehen." }
     "#;
     let config = read("config.toml", &text, &[]).unwrap().config;
     let written = DeclaredCookie {
@@ -323,6 +325,7 @@ fn d_written_cookies_replace_the_declaration_as_a_whole() {
         path: "/app".parse().unwrap(),
         domain: Some("acme.example".parse().unwrap()),
         purpose: [("en", "Stay."), ("de", "Bleiben.")].map(|(l, t)| (l.into(), t.into())).into(),
+        without: vec![("de".into(), "Gehen.".into())],
     };
     assert_eq!(config.tenants[0].policy.declaration.cookies(), [written]);
 }

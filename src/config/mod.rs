@@ -172,7 +172,7 @@ const ONE_OF_EVERYTHING: &str = r#"
     tls.certificates = [{ chain = "a", key = "a" }]
     upstreams.app = { servers = ["http://a"], health = {} }
     tenants.a = {}
-    cookies = [{ name = "a", inject = { value = "1" }, purpose = { en = "a" } }]
+    cookies = [{ name = "a", inject = { value = "1" }, purpose = { en = "a" }, without = { en = "a" } }]
     state = {}
     audit = {}
     seal = {}

@@ -1,7 +1,9 @@
 //! A declaration as JSON: what a version of it says, in one form.
+//!
+//! What is hashed stays as it is: a declaration that says nothing of a key that came later has the version that it had.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{entry::DeclarationRecord, note::hex};
 use crate::policy::declaration::{
@@ -18,9 +20,7 @@ pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord
 }
 
 fn cookie(cookie: &DeclaredCookie) -> Value {
-    let purpose: Map<_, _> =
-        cookie.purpose.iter().map(|(tag, text)| (tag.clone(), text.as_str().into())).collect();
-    json!({
+    let mut json = json!({
         "name": cookie.name.as_str(),
         "lifetime": match cookie.lifetime {
             Lifetime::Fixed(duration) => Value::from(SessionDuration::seconds(duration)),
@@ -44,8 +44,16 @@ fn cookie(cookie: &DeclaredCookie) -> Value {
         },
         "path": cookie.path.as_str(),
         "domain": cookie.domain.as_ref().map(ToString::to_string),
-        "purpose": purpose,
-    })
+        "purpose": by_language(&cookie.purpose),
+    });
+    if !cookie.without.is_empty() {
+        json["without"] = by_language(&cookie.without);
+    }
+    json
+}
+
+fn by_language(texts: &[(String, String)]) -> Value {
+    texts.iter().map(|(tag, text)| (tag.clone(), Value::from(text.as_str()))).collect()
 }
 
 #[cfg(test)]
@@ -65,4 +73,19 @@ mod tests {
         assert_eq!((record.hash.len(), record.since_unix_s), (64, 7));
         assert_eq!(record, super::record(&Declaration::flexopus(), 7));
     }
+
+    #[test]
+    fn a_declaration_without_the_keys_that_came_later_keeps_its_version() {
+        let mut cookies = Declaration::flexopus().cookies().to_vec();
+        for cookie in &mut cookies {
+            cookie.without.clear();
+        }
+        let record = record(&Declaration::new(cookies).unwrap(), 7);
+        assert!(!record.json.contains("without"));
+        assert_eq!(record.hash, BEFORE_WITHOUT);
+    }
+
+    /// Of what Flexopus publishes, before a declaration could say what does not work without a cookie.
+    const BEFORE_WITHOUT: &str =
+        "010451157a255ffed3c5a1f67d9b57e8babc5ecec2e7ae5309345c4b3e696c82";
 }

@@ -42,6 +42,8 @@ pub struct DeclaredCookie {
     pub domain: Option<CookieDomain>,
     /// What it is for, in words shown to people: language tag and text, in the order written.
     pub purpose: Vec<(String, String)>,
+    /// What does not work without it, likewise.
+    pub without: Vec<(String, String)>,
 }
 
 /// How long a declared cookie is kept.
@@ -118,7 +120,7 @@ impl Declaration {
 
     /// The cookies that Flexopus publishes: what is declared where `config.toml` declares nothing.
     pub fn flexopus() -> Self {
-        let published = |name: &str, en: &str, de: &str| DeclaredCookie {
+        let published = |name: &str, purpose: [&str; 2], without: [&str; 2]| DeclaredCookie {
             name: literal(name),
             lifetime: Lifetime::Session,
             renew_on: RenewOn { methods: Vec::new(), paths: vec![literal("/api/*")] },
@@ -127,19 +129,32 @@ impl Declaration {
             same_site: SameSite::Lax,
             path: literal("/"),
             domain: None,
-            purpose: vec![("en".to_owned(), en.to_owned()), ("de".to_owned(), de.to_owned())],
+            purpose: in_both_languages(purpose),
+            without: in_both_languages(without),
         };
         let token = published(
             "XSRF-TOKEN",
-            "Required for the authentication process.",
-            "Erforderlich für den Authentifizierungsprozess.",
+            [
+                "Required for the authentication process.",
+                "Erforderlich für den Authentifizierungsprozess.",
+            ],
+            [
+                "Logging in and every change, such as a booking, are refused.",
+                "Das Anmelden und jede Änderung, etwa eine Buchung, werden abgelehnt.",
+            ],
         );
         let session = DeclaredCookie {
             http_only: true,
             ..published(
                 "flexopus_session",
-                "Required for the user to remain logged in.",
-                "Erforderlich, damit der Benutzer eingeloggt bleibt.",
+                [
+                    "Required for the user to remain logged in.",
+                    "Erforderlich, damit der Benutzer eingeloggt bleibt.",
+                ],
+                [
+                    "The user can't log in or remain logged in.",
+                    "Der Benutzer kann sich nicht anmelden und bleibt nicht eingeloggt.",
+                ],
             )
         };
         let map_builder = DeclaredCookie {
@@ -151,8 +166,14 @@ impl Declaration {
             inject: Inject::Value(literal("1")),
             ..published(
                 "visitedMapBuilder",
-                "Required for the user friendliness of the map editor.",
-                "Erforderlich für die Benutzerfreundlichkeit des Karteneditors.",
+                [
+                    "Required for the user friendliness of the map editor.",
+                    "Erforderlich für die Benutzerfreundlichkeit des Karteneditors.",
+                ],
+                [
+                    "The map editor does not remember that it was opened before. Everything else works.",
+                    "Der Karteneditor merkt sich nicht, dass er schon geöffnet wurde. Alles andere funktioniert.",
+                ],
             )
         };
         Self::new(vec![token, session, map_builder]).expect("three cookies of different names")
@@ -181,6 +202,11 @@ impl Declaration {
     pub(super) fn with_bits(&self) -> impl Iterator<Item = (u64, &DeclaredCookie)> {
         bits().zip(&self.cookies)
     }
+}
+
+/// A text of the built-in declaration, English first.
+fn in_both_languages([en, de]: [&str; 2]) -> Vec<(String, String)> {
+    vec![("en".to_owned(), en.to_owned()), ("de".to_owned(), de.to_owned())]
 }
 
 /// A value of the built-in declaration.
@@ -291,8 +317,10 @@ mod tests {
             ]
         );
         for cookie in declaration.cookies() {
-            let languages: Vec<_> = cookie.purpose.iter().map(|(tag, _)| tag.as_str()).collect();
-            assert_eq!(languages, ["en", "de"]);
+            for texts in [&cookie.purpose, &cookie.without] {
+                let languages: Vec<_> = texts.iter().map(|(tag, _)| tag.as_str()).collect();
+                assert_eq!(languages, ["en", "de"]);
+            }
         }
     }
 

@@ -171,6 +171,7 @@ pub(crate) fn declared(name: &str) -> DeclaredCookie {
         path: "/".parse().unwrap(),
         domain: None,
         purpose: Vec::new(),
+        without: Vec::new(),
     }
 }
 

@@ -62,7 +62,8 @@ fn read_cookie(node: &Node<'_>) -> Option<DeclaredCookie> {
     let domain = table.optional("domain", |node| {
         node.parsed::<CookieDomain>("leave it out for a cookie of the host alone")
     });
-    let purpose = read_purpose(&table);
+    let purpose = read_texts(&table, "purpose");
+    let without = read_texts(&table, "without");
     // Every key was asked for: from here on what is wrong may end the reading.
     let (name, path) = (name?, path?);
     Some(DeclaredCookie {
@@ -75,6 +76,7 @@ fn read_cookie(node: &Node<'_>) -> Option<DeclaredCookie> {
         path,
         domain,
         purpose,
+        without,
     })
 }
 
@@ -92,9 +94,11 @@ fn record_default(table: &Table<'_>, cookie: &DeclaredCookie) {
     let renew_on = table.inner("renew_on");
     renew_on.record("methods", || cookie.renew_on.methods.written(), || Origin::Default);
     renew_on.record("paths", || cookie.renew_on.paths.written(), || Origin::Default);
-    let purpose = table.inner("purpose");
-    for (language, text) in &cookie.purpose {
-        purpose.record(language, || text.written(), || Origin::Default);
+    for (key, texts) in [("purpose", &cookie.purpose), ("without", &cookie.without)] {
+        let table = table.inner(key);
+        for (language, text) in texts {
+            table.record(language, || text.written(), || Origin::Default);
+        }
     }
 }
 
@@ -153,18 +157,21 @@ fn read_inject(node: &Node<'_>) -> Option<Inject> {
     }
 }
 
-fn read_purpose(table: &Table<'_>) -> Vec<(String, String)> {
-    let purpose = table.inner("purpose");
-    let mut texts: Vec<_> = purpose.names().collect();
+/// Words for people, by language.
+fn read_texts(table: &Table<'_>, key: &'static str) -> Vec<(String, String)> {
+    let table = table.inner(key);
+    let mut texts: Vec<_> = table.names().collect();
     texts.sort_by_key(Node::offset);
     let read = |node: &Node<'_>| {
         let is_tag_byte = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         if node.name().is_empty() || !node.name().bytes().all(is_tag_byte) {
-            return node
-                .refuse_name("a language tag", "write purpose = { en = \"…\", de = \"…\" }");
+            return node.refuse_name(
+                "a language tag",
+                format!("write {key} = {{ en = \"…\", de = \"…\" }}"),
+            );
         }
         let text = node.text()?.to_owned();
-        purpose.record(node.name(), || text.written(), || node.origin());
+        table.record(node.name(), || text.written(), || node.origin());
         Some((node.name().to_owned(), text))
     };
     texts.iter().filter_map(read).collect()
