@@ -8,6 +8,7 @@
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
 //! - [`language`]: the languages that people are shown things in.
+//! - [`page`]: what people are shown: the cookie page, and the question whether they agree.
 //! - [`config`]: text to the values above.
 //! - [`proxy`]: the data path: hyper, tokio, rustls.
 //! - [`traces`]: which exchanges are followed across services, and how their spans leave.
@@ -31,6 +32,7 @@ pub mod gateway;
 pub mod language;
 pub mod ledger;
 pub mod metrics;
+pub mod page;
 pub mod policy;
 pub mod process;
 pub mod proxy;

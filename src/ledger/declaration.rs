@@ -86,6 +86,5 @@ mod tests {
     }
 
     /// Of what Flexopus publishes, before a declaration could say what does not work without a cookie.
-    const BEFORE_WITHOUT: &str =
-        "010451157a255ffed3c5a1f67d9b57e8babc5ecec2e7ae5309345c4b3e696c82";
+    const BEFORE_WITHOUT: &str = "010451157a255ffed3c5a1f67d9b57e8babc5ecec2e7ae5309345c4b3e696c82";
 }

@@ -1,0 +1,237 @@
+//! The pages as HTML: each needs nothing else, runs nothing, and works by the keyboard.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{
+    settings::{PagePath, Place},
+    sheet::{Row, Said, Sheet},
+    spoken,
+};
+
+const STYLE: &str = include_str!("page.css");
+
+/// The `Content-Security-Policy` of every page: its own style, its own forms, and nothing else.
+pub fn content_security_policy() -> &'static str {
+    static POLICY: LazyLock<String> = LazyLock::new(|| {
+        let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+        format!(
+            "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+    });
+    &POLICY
+}
+
+/// The cookie page.
+pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
+    let words = sheet.words;
+    let path = sheet.subject.settings.path.as_ref();
+    let withdrawal = sheet.withdrawal();
+    let main = html! {
+        h1 { (words.title) }
+        p.lead { (sheet.lead()) }
+        @if !sheet.rows.is_empty() { (table(sheet, &Column::ALL)) }
+        p { (sheet.others()) }
+        @if let Some(sealed) = sheet.sealed() {
+            h2 { (words.sealed_title) }
+            p { (sealed) }
+        }
+        @if let Some(agreement) = sheet.agreement() {
+            h2 { (words.agreement_title) }
+            @for text in agreement { p { (text) } }
+            @if let Some(path) = path { (button(path, Place::Agree, stamp, words.agree)) }
+        }
+        @if let [lead @ .., last] = &*withdrawal {
+            h2 #withdraw { (words.withdraw_title.of(sheet.subject.agreement)) }
+            @if !lead.is_empty() { p { (lead.join(" ")) } }
+            @if let Some(path) = path {
+                (button(path, Place::Withdraw, stamp, words.withdraw.of(sheet.subject.agreement)))
+            }
+            p { (last) }
+        }
+        p.version { (version(sheet)) }
+    };
+    page(sheet, words.title, &main)
+}
+
+/// The question, in the application's place.
+pub(super) fn interstitial(sheet: &Sheet<'_>, stamp: &str) -> String {
+    let words = sheet.words;
+    let settings = sheet.subject.settings;
+    let operator = settings.operator.as_ref().map(super::settings::Name::as_str);
+    let main = html! {
+        h1 { (words.question_title) }
+        p.lead { ((words.question)(operator, sheet.rows.len())) }
+        (table(sheet, &[Column::Name, Column::Duration, Column::Purpose]))
+        p { (words.question_then) }
+        @if let Some(path) = &settings.path {
+            div.answers {
+                (button(path, Place::Agree, stamp, words.agree))
+                (button(path, Place::Decline, stamp, words.decline))
+            }
+            p { a href=(path) { (words.more) } }
+        }
+    };
+    page(sheet, words.question_title, &main)
+}
+
+/// What follows of a refusal.
+pub(super) fn declined(sheet: &Sheet<'_>) -> String {
+    let words = sheet.words;
+    let then = words.declined_then.of(sheet.subject.agreement);
+    outcome(sheet, words.declined_title, words.declined_lead, then)
+}
+
+/// What follows of a withdrawal.
+pub(super) fn withdrawn(sheet: &Sheet<'_>) -> String {
+    let words = sheet.words;
+    let agreement = sheet.subject.agreement;
+    let (title, then) = (words.withdrawn_title.of(agreement), words.withdraw_then.of(agreement));
+    outcome(sheet, title, words.withdrawn_lead, then)
+}
+
+fn outcome(sheet: &Sheet<'_>, title: &str, lead: &str, then: &str) -> String {
+    let words = sheet.words;
+    let main = html! {
+        h1 { (title) }
+        p.lead { (lead) }
+        p { (then) }
+        ul.links {
+            li { a href="/" { (words.open_site) } }
+            @if let Some(path) = &sheet.subject.settings.path { li { a href=(path) { (words.title) } } }
+        }
+    };
+    page(sheet, title, &main)
+}
+
+/// A whole page around this.
+fn page(sheet: &Sheet<'_>, title: &str, main: &Markup) -> String {
+    let words = sheet.words;
+    let settings = sheet.subject.settings;
+    let (logo, operator) = (settings.logo.as_ref(), settings.operator.as_ref());
+    let link = settings.link.as_ref();
+    let page = html! {
+        (DOCTYPE)
+        html lang=(words.language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                @if let Some(logo) = logo.or(operator) { header { p.logo { (logo.as_str()) } } }
+                main { (main) }
+                @if operator.is_some() || link.is_some() {
+                    footer {
+                        p {
+                            (words.operator) ": "
+                            @let name = operator.map(|name| name.as_str());
+                            @match link {
+                                Some(link) => a href=(link.as_str()) { (name.unwrap_or(link.as_str())) },
+                                None => (name.unwrap_or_default()),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+/// What a cookie's row says.
+#[derive(Clone, Copy)]
+enum Column {
+    Category,
+    Duration,
+    Name,
+    Purpose,
+    Without,
+}
+
+impl Column {
+    const ALL: [Self; 5] =
+        [Self::Name, Self::Category, Self::Duration, Self::Purpose, Self::Without];
+
+    fn title(self, sheet: &Sheet<'_>) -> &'static str {
+        match self {
+            Self::Category => sheet.words.category,
+            Self::Duration => sheet.words.duration,
+            Self::Name => sheet.words.name,
+            Self::Purpose => sheet.words.purpose,
+            Self::Without => sheet.words.without,
+        }
+    }
+
+    fn cell(self, row: &Row<'_>, sheet: &Sheet<'_>) -> Markup {
+        match self {
+            Self::Category => html! { (sheet.words.necessary) },
+            Self::Duration => html! { (row.duration) },
+            Self::Name => html! { code { (row.name) } },
+            Self::Purpose => said(&row.purpose),
+            Self::Without => said(&row.without),
+        }
+    }
+}
+
+/// The declared cookies. The roles are those that the elements have anyway: where there is no room the style makes
+/// blocks of them, and some browsers would then no longer see a table.
+fn table(sheet: &Sheet<'_>, columns: &[Column]) -> Markup {
+    let [first, others @ ..] = columns else { return Markup::default() };
+    html! {
+        table role="table" {
+            caption { (sheet.words.caption) }
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for column in columns { th scope="col" role="columnheader" { (column.title(sheet)) } }
+                }
+            }
+            tbody role="rowgroup" {
+                @for row in &sheet.rows {
+                    tr role="row" {
+                        th scope="row" role="rowheader" { (first.cell(row, sheet)) }
+                        @for column in others {
+                            td role="cell" data-title=(column.title(sheet)) { (column.cell(row, sheet)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn said(said: &Said<'_>) -> Markup {
+    html! {
+        @match said.language {
+            Some(tag) => span lang=(tag) { (said.text) },
+            None => (said.text),
+        }
+    }
+}
+
+pub(super) fn button(path: &PagePath, place: Place, stamp: &str, text: &str) -> Markup {
+    html! {
+        form method="post" action={ (path.of(place)) "?page=" (stamp) } {
+            button type="submit" { (text) }
+        }
+    }
+}
+
+fn version(sheet: &Sheet<'_>) -> Markup {
+    let (words, subject) = (sheet.words, sheet.subject);
+    html! {
+        (words.version) " " code { (sheet.version()) } ", "
+        @match subject.since_unix_s {
+            Some(since) => {
+                (words.in_force_since) " " time datetime=(spoken::iso_day(since)) { (words.day(since)) }
+            }
+            None => (words.not_in_force),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What people are shown: the cookie page, the question whether they agree, and what follows of their answers.
+//!
+//! Everything is rendered from a [`Subject`], that is from the declaration in force and the tenant's own settings: so it
+//! is always true, and the same for everybody. Nothing depends on who asks, for which address.
+//!
+//! - [`settings`]: what an operator decides; and where each page is.
+//! - `words`: every text, by language; `spoken`: durations and days.
+//! - `sheet`: what there is to say; `html`, `banner`, `json`, [`text`]: the forms that it is said in.
+
+mod banner;
+mod html;
+mod json;
+pub mod settings;
+mod sheet;
+mod spoken;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod words;
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+
+use crate::{
+    language::Language,
+    policy::{
+        Agreement,
+        declaration::{Declaration, SessionDuration},
+    },
+};
+use settings::Settings;
+use sheet::Sheet;
+
+pub use banner::style as banner_style;
+pub use html::content_security_policy;
+
+/// What the pages are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'s> {
+    /// What the operator has published.
+    pub declaration: &'s Declaration,
+    /// Its version: the SHA-256 that evidence names it by, in hexadecimal digits.
+    pub version: &'s str,
+    /// Since when it has been in force; none: it is not yet.
+    pub since_unix_s: Option<u64>,
+    /// The tenant's session duration (D1).
+    pub session: SessionDuration,
+    /// Whether people are asked (G6).
+    pub agreement: Agreement,
+    /// The name of the cookie that is sealed; none: the tenant seals none (G1).
+    pub sealed: Option<&'s str>,
+    /// What the operator decides of the pages.
+    pub settings: &'s Settings,
+}
+
+/// Which page it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    /// A part of a page: the notice that stands above the application's own.
+    Banner,
+    /// The cookie page.
+    Cookies,
+    /// What follows of a refusal.
+    Declined,
+    /// The question, in the application's place.
+    Interstitial,
+    /// What follows of a withdrawal.
+    Withdrawn,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Banner, Self::Cookies, Self::Declined, Self::Interstitial, Self::Withdrawn];
+}
+
+/// A page as it is shown, byte for byte.
+#[derive(Debug)]
+pub struct Page {
+    /// Which one.
+    pub kind: Kind,
+    /// Its language.
+    pub language: Language,
+    /// What is sent.
+    pub html: Bytes,
+    /// SHA-256 of what is sent, in hexadecimal digits: evidence names it by that.
+    pub hash: Arc<str>,
+    /// What its buttons say they were on: the first 16 hexadecimal digits of the SHA-256 of the page with an empty stamp.
+    /// None: it has no button.
+    pub stamp: Option<Arc<str>>,
+}
+
+/// Something that is sent as it is, and what it is known by.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Document {
+    /// What is sent.
+    pub bytes: Bytes,
+    /// Its SHA-256, in hexadecimal digits.
+    pub hash: Arc<str>,
+}
+
+/// Every page about one subject, in every language.
+#[derive(Debug)]
+pub struct Pages {
+    pages: Vec<Arc<Page>>,
+    json: Vec<(Language, Document)>,
+}
+
+impl Pages {
+    /// Renders all of them.
+    pub fn new(subject: &Subject<'_>) -> Self {
+        let sheets = Language::ALL.map(|language| (language, Sheet::new(subject, language)));
+        let of_sheet = |(language, sheet): &(Language, Sheet<'_>)| {
+            Kind::ALL.map(|kind| Arc::new(Page::new(kind, *language, sheet)))
+        };
+        let json =
+            |(language, sheet): &(Language, Sheet<'_>)| (*language, Document::new(json::of(sheet)));
+        Self {
+            pages: sheets.iter().flat_map(of_sheet).collect(),
+            json: sheets.iter().map(json).collect(),
+        }
+    }
+
+    /// A page.
+    pub fn get(&self, kind: Kind, language: Language) -> &Arc<Page> {
+        let is_it = |page: &&Arc<Page>| page.kind == kind && page.language == language;
+        self.pages.iter().find(is_it).expect("every kind was rendered in every language")
+    }
+
+    /// The page whose buttons say this; none: no page of this subject says so.
+    pub fn by_stamp(&self, stamp: &str) -> Option<&Arc<Page>> {
+        self.pages.iter().find(|page| page.stamp.as_deref() == Some(stamp))
+    }
+
+    /// What the cookie page says, for programs.
+    pub fn json(&self, language: Language) -> &Document {
+        let is_it = |(of, _): &&(Language, Document)| *of == language;
+        &self.json.iter().find(is_it).expect("it was rendered in every language").1
+    }
+}
+
+impl Page {
+    fn new(kind: Kind, language: Language, sheet: &Sheet<'_>) -> Self {
+        let render = |stamp: &str| match kind {
+            Kind::Banner => banner::fragment(sheet, stamp),
+            Kind::Cookies => html::cookies(sheet, stamp),
+            Kind::Declined => html::declined(sheet),
+            Kind::Interstitial => html::interstitial(sheet, stamp),
+            Kind::Withdrawn => html::withdrawn(sheet),
+        };
+        let bare = render("");
+        let mut stamp = sha256_hex(bare.as_bytes());
+        stamp.truncate(STAMP_DIGITS);
+        let stamped = render(&stamp);
+        let stamp = (stamped != bare).then(|| stamp.into());
+        let Document { bytes: html, hash } = Document::new(stamped);
+        Self { kind, language, html, hash, stamp }
+    }
+}
+
+impl Document {
+    /// A document of this text.
+    pub fn new(text: impl Into<Bytes>) -> Self {
+        let bytes = text.into();
+        let hash = sha256_hex(&bytes).into();
+        Self { bytes, hash }
+    }
+}
+
+const STAMP_DIGITS: usize = 16;
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,227 @@
+//! What is on the pages, and what they are known by.
+
+use serde_json::Value;
+
+use super::*;
+use crate::policy::declaration::{DeclaredCookie, Lifetime};
+
+fn subject<'s>(declaration: &'s Declaration, settings: &'s Settings) -> Subject<'s> {
+    Subject {
+        declaration,
+        version: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        since_unix_s: Some(1_795_428_000),
+        session: SessionDuration::ONE_WEEK,
+        agreement: Agreement::Required,
+        sealed: Some("flexopus_session"),
+        settings,
+    }
+}
+
+fn html(page: &Page) -> &str {
+    std::str::from_utf8(&page.html).unwrap()
+}
+
+#[test]
+fn a_page_is_known_by_its_hash_and_its_buttons_say_which_page_they_were_on() {
+    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let pages = Pages::new(&subject(&declaration, &settings));
+    for kind in Kind::ALL {
+        for language in Language::ALL {
+            let page = pages.get(kind, language);
+            assert_eq!((page.kind, page.language), (kind, language));
+            assert_eq!(*page.hash, sha256_hex(&page.html));
+            let has_button = html(page).contains("<button");
+            assert_eq!(page.stamp.is_some(), has_button, "{kind:?}");
+            let Some(stamp) = &page.stamp else { continue };
+            let bare = html(page).replace(&**stamp, "");
+            assert_eq!(**stamp, sha256_hex(bare.as_bytes())[..16]);
+            assert!(Arc::ptr_eq(pages.by_stamp(stamp).unwrap(), page));
+            let actions = html(page).matches(" action=\"/.well-known/cookies/").count();
+            assert_eq!(html(page).matches(&format!("?page={stamp}\"")).count(), actions);
+        }
+    }
+    let stamps: Vec<_> = pages.pages.iter().filter_map(|page| page.stamp.clone()).collect();
+    assert_eq!(stamps.len(), 6, "three pages with buttons in two languages");
+    assert!(pages.by_stamp("").is_none());
+    assert!(pages.by_stamp("0123456789abcdef").is_none());
+}
+
+#[test]
+fn the_same_subject_has_the_same_pages_and_whatever_differs_is_another_page() {
+    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let subject = subject(&declaration, &settings);
+    let hashes = |subject: &Subject<'_>| -> Vec<_> {
+        let pages = Pages::new(subject);
+        let html = Kind::ALL.map(|kind| Arc::clone(&pages.get(kind, Language::En).hash));
+        html.into_iter().chain([Arc::clone(&pages.json(Language::En).hash)]).collect()
+    };
+    assert_eq!(hashes(&subject), hashes(&subject));
+    let cookie_page = |subject: &Subject<'_>| hashes(subject)[1].clone();
+    let operator = Settings { operator: Some("Acme".parse().unwrap()), ..Settings::default() };
+    for other in [
+        Subject { session: SessionDuration::MIN, ..subject },
+        Subject { since_unix_s: None, ..subject },
+        Subject { version: "f", ..subject },
+        Subject { agreement: Agreement::Off, ..subject },
+        Subject { sealed: None, ..subject },
+        Subject { settings: &operator, ..subject },
+    ] {
+        assert_ne!(cookie_page(&subject), cookie_page(&other));
+    }
+}
+
+#[test]
+fn the_cookie_page_says_of_each_cookie_all_there_is_to_say() {
+    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let pages = Pages::new(&subject(&declaration, &settings));
+    for (language, told) in [
+        (
+            Language::En,
+            [
+                "visitedMapBuilder",
+                "technically necessary",
+                "1 week after the last use",
+                "3 weeks after the last use",
+                "Required for the user to remain logged in.",
+                "The user can't log in or remain logged in.",
+                "Version <code>0123456789ab</code>, in force since <time datetime=\"2026-11-23\">23 November 2026</time>",
+                "Withdraw, and delete the cookies",
+            ],
+        ),
+        (
+            Language::De,
+            [
+                "visitedMapBuilder",
+                "technisch notwendig",
+                "1 Woche nach der letzten Nutzung",
+                "3 Wochen nach der letzten Nutzung",
+                "Erforderlich, damit der Benutzer eingeloggt bleibt.",
+                "bleibt nicht eingeloggt.",
+                "in Kraft seit <time datetime=\"2026-11-23\">23. November 2026</time>",
+                "Widerrufen und Cookies löschen",
+            ],
+        ),
+    ] {
+        let page = html(pages.get(Kind::Cookies, language));
+        for text in told {
+            assert!(page.contains(text), "{text} in {page}");
+        }
+        assert!(page.contains(&format!("<html lang=\"{}\">", language.tag())));
+    }
+}
+
+#[test]
+fn no_page_loads_or_runs_anything_and_the_policy_allows_its_style() {
+    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let pages = Pages::new(&subject(&declaration, &settings));
+    for page in &pages.pages {
+        let html = html(page);
+        for foreign in ["<script", " src=", " style=", "url(", "@import", "http://", "https://"] {
+            assert!(!html.contains(foreign), "{foreign} in {:?}", page.kind);
+        }
+        if page.kind == Kind::Banner {
+            assert!(html.is_ascii(), "{html}");
+            assert!(!html.contains(" id="), "{html}");
+            continue;
+        }
+        let (_, style) = html.split_once("<style>").unwrap();
+        let (style, _) = style.split_once("</style>").unwrap();
+        let digest = digest(&SHA256, style.as_bytes());
+        let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
+        assert!(content_security_policy().contains(&format!("style-src 'sha256-{hash}';")));
+    }
+    assert!(html(pages.get(Kind::Banner, Language::De)).contains("Wof&#252;r"));
+}
+
+#[test]
+fn nothing_that_an_operator_writes_becomes_markup() {
+    let hostile = "<script>alert(1)</script>\" onclick=\"x";
+    let cookie = DeclaredCookie {
+        name: "a&b".parse().unwrap(),
+        lifetime: Lifetime::Session,
+        purpose: vec![("fr".to_owned(), hostile.to_owned())],
+        without: vec![("en".to_owned(), "a | b\n\u{1b}[2J".to_owned())],
+        ..Declaration::flexopus().cookies()[0].clone()
+    };
+    let declaration = Declaration::new(vec![cookie]).unwrap();
+    let settings = Settings {
+        operator: Some(hostile.parse().unwrap()),
+        link: Some("https://acme.example/'&".parse().unwrap()),
+        logo: Some("<b>".parse().unwrap()),
+        ..Settings::default()
+    };
+    let subject = subject(&declaration, &settings);
+    let pages = Pages::new(&subject);
+    for page in &pages.pages {
+        for markup in ["<script", "\" onclick", "<b>", "a&b", "'&\""] {
+            assert!(!html(page).contains(markup), "{markup} in {}", html(page));
+        }
+    }
+    let page = html(pages.get(Kind::Cookies, Language::En));
+    assert!(page.contains("<span lang=\"fr\">&lt;script&gt;"), "{page}");
+    let json: Value = serde_json::from_slice(&pages.json(Language::En).bytes).unwrap();
+    assert_eq!(json["cookies"][0]["purpose"]["text"], hostile);
+    assert_eq!(json["cookies"][0]["purpose"]["language"], "fr");
+    assert_eq!(json["cookies"][0]["without"].get("language"), None);
+    let table = text::table(&subject, Language::En);
+    assert_eq!(table.lines().count(), 3, "{table}");
+    let row = table.lines().last().unwrap();
+    assert!(
+        row.starts_with(
+            "| a\\&b | technically necessary | 1 week after the last use | \\<script\\>"
+        )
+    );
+    assert!(row.ends_with(" | a \\| b \\[2J |"), "{row}");
+}
+
+#[test]
+fn without_an_address_a_page_promises_no_button() {
+    let declaration = Declaration::flexopus();
+    let settings = Settings { path: None, ..Settings::default() };
+    let subject = Subject {
+        agreement: Agreement::Off,
+        sealed: None,
+        since_unix_s: None,
+        ..subject(&declaration, &settings)
+    };
+    let pages = Pages::new(&subject);
+    let page = html(pages.get(Kind::Cookies, Language::En));
+    assert!(page.contains("How to delete the cookies") && page.contains("not yet in force"));
+    assert!(!page.contains("<form") && !page.contains("The button"), "{page}");
+    assert!(pages.get(Kind::Banner, Language::En).html.is_empty());
+}
+
+#[test]
+fn where_no_cookie_is_declared_there_is_nothing_to_withdraw() {
+    let declaration = Declaration::new(Vec::new()).unwrap();
+    let settings = Settings::default();
+    let subject =
+        Subject { agreement: Agreement::Off, sealed: None, ..subject(&declaration, &settings) };
+    let pages = Pages::new(&subject);
+    let page = html(pages.get(Kind::Cookies, Language::En));
+    assert!(
+        page.contains("This site uses no cookies.") && page.contains("Every cookie is removed")
+    );
+    assert!(!page.contains("<table") && !page.contains("<form"), "{page}");
+}
+
+#[test]
+fn the_text_says_the_same_and_fits_its_width() {
+    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let subject = subject(&declaration, &settings);
+    for language in Language::ALL {
+        for width in [40, 80, 100] {
+            let text = text::text(&subject, language, width);
+            let words: Vec<_> = text.split_whitespace().collect();
+            let sheet = Sheet::new(&subject, language);
+            for said in
+                sheet.rows.iter().flat_map(|row| [row.name, &row.duration, row.without.text])
+            {
+                let said: Vec<_> = said.split_whitespace().collect();
+                assert!(words.windows(said.len()).any(|part| *part == said), "{said:?} in {text}");
+            }
+            let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= width, "{longest} columns of {width}: {text}");
+        }
+    }
+}

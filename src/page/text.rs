@@ -1,0 +1,146 @@
+//! The same without HTML: for a terminal, and as the table that an operator would publish.
+
+use super::{
+    Subject,
+    sheet::{Row, Sheet},
+};
+use crate::language::Language;
+
+/// What the cookie page says, in lines of at most `width` characters, as far as words and names are not longer.
+pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
+    let sheet = Sheet::new(subject, language);
+    let words = sheet.words;
+    let mut text = Text { text: String::new(), width };
+    text.line(words.title);
+    text.paragraph(&sheet.lead());
+    let titles = [words.category, words.duration, words.purpose, words.without];
+    let room = titles.iter().map(|title| title.chars().count()).max().unwrap_or(0);
+    for Row { name, duration, purpose, without, .. } in &sheet.rows {
+        text.line(name);
+        let facts = [words.necessary, duration, purpose.text, without.text];
+        for (title, fact) in titles.iter().zip(facts) {
+            text.fact(title, room, fact);
+        }
+        text.text.push('\n');
+    }
+    text.paragraph(sheet.others());
+    if let Some(sealed) = sheet.sealed() {
+        text.section(words.sealed_title, &sealed);
+    }
+    if let Some(agreement) = sheet.agreement() {
+        text.section(words.agreement_title, &agreement.join(" "));
+    }
+    let withdrawal = sheet.withdrawal();
+    if !withdrawal.is_empty() {
+        text.section(words.withdraw_title.of(subject.agreement), &withdrawal.join(" "));
+    }
+    let settings = subject.settings;
+    let operator = settings.operator.as_ref().map(|operator| operator.as_str());
+    let link = settings.link.as_ref().map(|link| link.as_str());
+    if operator.is_some() || link.is_some() {
+        let named: Vec<_> = operator.into_iter().chain(link).collect();
+        text.wrapped("", &format!("{}: {}", words.operator, named.join(", ")));
+    }
+    let since = match subject.since_unix_s {
+        Some(since) => format!("{} {}", words.in_force_since, words.day(since)),
+        None => words.not_in_force.to_owned(),
+    };
+    text.wrapped("", &format!("{} {}, {since}", words.version, sheet.version()));
+    text.text
+}
+
+/// Text that grows line by line.
+struct Text {
+    text: String,
+    width: usize,
+}
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.wrapped("", text);
+        self.text.push('\n');
+    }
+
+    fn section(&mut self, title: &str, text: &str) {
+        self.line(title);
+        self.paragraph(text);
+    }
+
+    /// A title and what is said under it: beside it where there is room.
+    fn fact(&mut self, title: &str, room: usize, fact: &str) {
+        if self.width < room + NARROWEST {
+            self.wrapped("  ", &format!("{title}: {fact}"));
+            return;
+        }
+        let before = self.text.len();
+        self.wrapped(&" ".repeat(room + 4), fact);
+        let missing = " ".repeat(room - title.chars().count());
+        let indent = before + room + 4;
+        self.text
+            .replace_range(before..indent.min(self.text.len()), &format!("  {title}{missing}  "));
+    }
+
+    /// Lines that begin with `indent`, broken at white space.
+    fn wrapped(&mut self, indent: &str, text: &str) {
+        let text = one_line(text);
+        let mut column = 0;
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            let fits = column > 0 && column + 1 + length <= self.width;
+            if column > 0 {
+                self.text.push_str(if fits { " " } else { "\n" });
+            }
+            if !fits {
+                self.text.push_str(indent);
+            }
+            self.text.push_str(word);
+            column = if fits { column + 1 } else { indent.len() } + length;
+        }
+        self.text.push('\n');
+    }
+}
+
+/// What stands beside a title has at least so many columns.
+const NARROWEST: usize = 34;
+
+/// The declaration as a table in Markdown.
+pub fn table(subject: &Subject<'_>, language: Language) -> String {
+    let sheet = Sheet::new(subject, language);
+    let words = sheet.words;
+    let titles = [words.name, words.category, words.duration, words.purpose, words.without];
+    let mut table = row(&titles.map(markdown));
+    table.push_str(&row(&titles.map(|_| "---".to_owned())));
+    for Row { name, duration, purpose, without, .. } in &sheet.rows {
+        let cells = [name, words.necessary, duration, purpose.text, without.text];
+        table.push_str(&row(&cells.map(markdown)));
+    }
+    table
+}
+
+fn row(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// A text that means itself in a cell of a table.
+fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in one_line(text).chars() {
+        if "\\`*_|<>[]&~#".contains(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// A text without line breaks, and with nothing that a terminal would obey.
+fn one_line(text: &str) -> String {
+    let visible = |character: char| if character.is_control() { ' ' } else { character };
+    let visible: String = text.chars().map(visible).collect();
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,134 @@
+//! German.
+
+use super::{ByAgreement, Words};
+use crate::language::Language;
+
+pub(super) const WORDS: Words = Words {
+    language: Language::De,
+    units: [
+        ["Woche", "Wochen"],
+        ["Tag", "Tage"],
+        ["Stunde", "Stunden"],
+        ["Minute", "Minuten"],
+        ["Sekunde", "Sekunden"],
+    ],
+    and: "und",
+    after_use: |duration| format!("{duration} nach der letzten Nutzung"),
+    after_set: |duration| format!("{duration} nach dem Setzen"),
+    months: [
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
+    ],
+    date: |day, month, year| format!("{day}. {month} {year}"),
+
+    title: "Cookies auf dieser Website",
+    lead: |count| match count {
+        0 => "Diese Website verwendet keine Cookies.".to_owned(),
+        1 => "Diese Website verwendet ein Cookie. Es ist technisch notwendig.".to_owned(),
+        _ => format!("Diese Website verwendet {count} Cookies. Alle sind technisch notwendig."),
+    },
+    others: "Jedes andere Cookie wird entfernt, wofür auch immer es ist: Keines gelangt von der Website in Ihren Browser, \
+             und keines aus Ihrem Browser zur Website.",
+    all: "Jedes Cookie wird entfernt, wofür auch immer es ist: Keines gelangt von der Website in Ihren Browser, und keines \
+          aus Ihrem Browser zur Website.",
+
+    caption: "Die Cookies, wie lange sie gespeichert werden und wofür",
+    name: "Name",
+    category: "Kategorie",
+    necessary: "technisch notwendig",
+    duration: "Dauer",
+    purpose: "Zweck",
+    without: "Ohne dieses Cookie",
+    purpose_unsaid: "Erforderlich für den Betrieb dieser Website.",
+    without_unsaid: "Die Website ist eingeschränkt: Wofür das Cookie da ist, funktioniert nicht.",
+
+    version: "Version",
+    in_force_since: "in Kraft seit",
+    not_in_force: "noch nicht in Kraft",
+    operator: "Betreiber",
+
+    sealed_title: "Schutz",
+    sealed: |name, duration| {
+        format!(
+            "Was {name} enthält, ist verschlüsselt, sofern es dafür nicht zu groß ist. Es gilt nur auf dieser Website, und \
+             nicht mehr, wenn es {duration} lang nicht genutzt wurde."
+        )
+    },
+    agreement_title: "Ihr Einverständnis",
+    agreement: ByAgreement {
+        notice: "Sie werden gebeten, der Verwendung dieser Cookies zuzustimmen. Bis dahin zeigen die Seiten dieser Website \
+                 einen Hinweis.",
+        off: "",
+        required: "Diese Website kann nutzen, wer der Verwendung dieser Cookies zustimmt. Vorher wird keines davon gesetzt, \
+                   und keines erreicht die Website.",
+    },
+    agreement_kept: |name| {
+        format!(
+            "Ihr Einverständnis wird verschlüsselt in {name} selbst vermerkt und endet mit diesem Cookie."
+        )
+    },
+    agree: "Ich stimme zu",
+    decline: "Ich lehne ab",
+    withdraw_title: ByAgreement::asked_or_off(
+        "So widerrufen Sie Ihr Einverständnis",
+        "So löschen Sie die Cookies",
+    ),
+    withdraw_lead: "Die Schaltfläche löscht alle Cookies dieser Website auf einmal aus diesem Browser. Wenn Sie angemeldet \
+                    sind, werden Sie abgemeldet.",
+    withdraw_then: ByAgreement {
+        notice: "Wenn Sie die Website weiter nutzen, werden ihre Cookies wieder gesetzt, und der Hinweis wird angezeigt.",
+        off: "Wenn Sie die Website weiter nutzen, werden ihre Cookies wieder gesetzt.",
+        required: "Wenn Sie die Website wieder nutzen möchten, werden Sie erneut gefragt, bevor ein Cookie gesetzt wird.",
+    },
+    withdraw: ByAgreement::asked_or_off("Widerrufen und Cookies löschen", "Cookies löschen"),
+    withdraw_yourself: "Sie können Cookies auch jederzeit in den Einstellungen Ihres Browsers löschen.",
+
+    question_title: "Diese Website braucht Ihr Einverständnis",
+    question: |operator, count| {
+        let cookies =
+            if count == 1 { "eines Cookies".to_owned() } else { format!("von {count} Cookies") };
+        let necessary = if count == 1 { "Es ist" } else { "Sie sind" };
+        match operator {
+            Some(operator) => format!(
+                "{operator} bittet Sie, der Verwendung {cookies} zuzustimmen, bevor Sie diese Website nutzen. {necessary} \
+                 technisch notwendig."
+            ),
+            None => format!(
+                "Bitte stimmen Sie der Verwendung {cookies} zu, bevor Sie diese Website nutzen. {necessary} technisch \
+                 notwendig."
+            ),
+        }
+    },
+    question_then: "Bevor Sie zustimmen, wird keines davon gesetzt, und die Website kann nicht genutzt werden. Sie können \
+                    Ihr Einverständnis jederzeit widerrufen.",
+    more: "Mehr über diese Cookies und den Widerruf",
+
+    banner_label: "Hinweis zu Cookies",
+    banner_more: "Wofür sie da sind",
+
+    declined_title: "Sie haben abgelehnt",
+    declined_lead: "Ihre Antwort wird nirgends gespeichert: Auch dafür wurde kein Cookie gesetzt.",
+    declined_then: ByAgreement {
+        notice: "Die Website kann trotzdem genutzt werden und zeigt ihren Hinweis, bis Sie zustimmen.",
+        off: "Diese Website fragt nach keinem Einverständnis: Ihre Cookies sind technisch notwendig.",
+        required: "Ohne ihre Cookies kann die Website nicht genutzt werden. Wenn Sie Ihre Meinung ändern, öffnen Sie sie \
+                   wieder: Sie werden erneut gefragt.",
+    },
+    withdrawn_title: ByAgreement::asked_or_off(
+        "Sie haben Ihr Einverständnis widerrufen",
+        "Die Cookies sind gelöscht",
+    ),
+    withdrawn_lead: "Alle Cookies dieser Website sind aus diesem Browser gelöscht. Wenn Sie angemeldet waren, sind Sie jetzt \
+                     abgemeldet.",
+    open_site: "Die Website öffnen",
+};

@@ -1,0 +1,125 @@
+//! English.
+
+use super::{ByAgreement, Words};
+use crate::language::Language;
+
+pub(super) const WORDS: Words = Words {
+    language: Language::En,
+    units: [
+        ["week", "weeks"],
+        ["day", "days"],
+        ["hour", "hours"],
+        ["minute", "minutes"],
+        ["second", "seconds"],
+    ],
+    and: "and",
+    after_use: |duration| format!("{duration} after the last use"),
+    after_set: |duration| format!("{duration} after it is set"),
+    months: [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ],
+    date: |day, month, year| format!("{day} {month} {year}"),
+
+    title: "Cookies on this site",
+    lead: |count| match count {
+        0 => "This site uses no cookies.".to_owned(),
+        1 => "This site uses one cookie. It is technically necessary.".to_owned(),
+        _ => format!("This site uses {count} cookies. All of them are technically necessary."),
+    },
+    others: "Every other cookie is removed, whatever it is for: none gets from the site to your browser, and none from \
+             your browser to the site.",
+    all: "Every cookie is removed, whatever it is for: none gets from the site to your browser, and none from your \
+          browser to the site.",
+
+    caption: "The cookies, how long they are kept, and what for",
+    name: "Name",
+    category: "Category",
+    necessary: "technically necessary",
+    duration: "Duration",
+    purpose: "Purpose",
+    without: "Without it",
+    purpose_unsaid: "Required for the operation of this site.",
+    without_unsaid: "The site is limited: what the cookie is for does not work.",
+
+    version: "Version",
+    in_force_since: "in force since",
+    not_in_force: "not yet in force",
+    operator: "Operator",
+
+    sealed_title: "Protection",
+    sealed: |name, duration| {
+        format!(
+            "What {name} holds is encrypted, unless it is too large for that. It is accepted on this site alone, and no \
+             longer after {duration} without use."
+        )
+    },
+    agreement_title: "Your agreement",
+    agreement: ByAgreement {
+        notice: "You are asked to agree to the use of these cookies. Until you do, the pages of this site show a notice.",
+        off: "",
+        required: "This site can be used by those who agree to the use of these cookies. Before you do, none of them is \
+                   set, and none reaches the site.",
+    },
+    agreement_kept: |name| {
+        format!("Your agreement is noted, encrypted, in {name} itself, and ends with that cookie.")
+    },
+    agree: "I agree",
+    decline: "I decline",
+    withdraw_title: ByAgreement::asked_or_off("How to withdraw", "How to delete the cookies"),
+    withdraw_lead: "The button deletes all cookies of this site from this browser at once. If you are logged in, you are \
+                    logged out.",
+    withdraw_then: ByAgreement {
+        notice: "If you go on using the site, its cookies are set again, and the notice is shown.",
+        off: "If you go on using the site, its cookies are set again.",
+        required: "If you want to use the site again, you are asked again before any cookie is set.",
+    },
+    withdraw: ByAgreement::asked_or_off("Withdraw, and delete the cookies", "Delete the cookies"),
+    withdraw_yourself: "You can also delete cookies at any time in the settings of your browser.",
+
+    question_title: "This site needs your agreement",
+    question: |operator, count| {
+        let cookies = if count == 1 { "one cookie".to_owned() } else { format!("{count} cookies") };
+        let necessary = if count == 1 { "It is" } else { "They are" };
+        match operator {
+            Some(operator) => format!(
+                "{operator} asks you to agree to the use of {cookies} before you use this site. {necessary} technically \
+                 necessary."
+            ),
+            None => format!(
+                "Before you use this site, please agree to the use of {cookies}. {necessary} technically necessary."
+            ),
+        }
+    },
+    question_then: "Before you agree, none of them is set, and the site can\u{2019}t be used. You can withdraw your \
+                    agreement at any time.",
+    more: "More about these cookies, and how to withdraw",
+
+    banner_label: "Notice about cookies",
+    banner_more: "What they are for",
+
+    declined_title: "You have declined",
+    declined_lead: "Your answer is kept nowhere: no cookie was set for it.",
+    declined_then: ByAgreement {
+        notice: "The site can be used all the same, and shows its notice until you agree.",
+        off: "This site asks for no agreement: its cookies are technically necessary.",
+        required: "The site can\u{2019}t be used without its cookies. If you change your mind, open it again: you are asked \
+                   again.",
+    },
+    withdrawn_title: ByAgreement::asked_or_off(
+        "You have withdrawn your agreement",
+        "The cookies are deleted",
+    ),
+    withdrawn_lead: "All cookies of this site are deleted from this browser. If you were logged in, you are logged out now.",
+    open_site: "Open the site",
+};
