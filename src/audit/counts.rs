@@ -1,4 +1,4 @@
-//! Counters of verdicts (A1): one writer each, any number of readers, no lock on the way of a request.
+//! Counters of verdicts and agreements (A1): one writer each, any number of readers, no lock on the way of a request.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::window::Figures;
+use super::{agreement::AgreementEvent, window::Figures};
 use crate::policy::verdict::{Action, Direction, Reason, SealStep, Verdict};
 
 /// Every worker's counters, for whoever reads them.
@@ -24,15 +24,17 @@ pub struct Counts {
     requests: AtomicU64,
     verdicts: [[AtomicU64; ACTIONS]; 2],
     seals: [AtomicU64; SealStep::ALL.len()],
+    agreements: [AtomicU64; AgreementEvent::ALL.len()],
 }
 
-/// A reading of counters: how often each verdict was reached.
+/// A reading of counters: how often each verdict was reached, and what became of pages.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tally {
     /// Requests of which the cookies were judged.
     pub requests: u64,
     verdicts: [[u64; ACTIONS]; 2],
     seals: [u64; SealStep::ALL.len()],
+    agreements: [u64; AgreementEvent::ALL.len()],
 }
 
 impl Books {
@@ -119,6 +121,13 @@ impl Counts {
             increment(counter);
         }
     }
+
+    /// Counts what happened to a page.
+    pub fn count_agreement(&self, event: AgreementEvent) {
+        if let Some(counter) = self.agreements.get(event.index()) {
+            increment(counter);
+        }
+    }
 }
 
 impl Tally {
@@ -152,12 +161,18 @@ impl Tally {
             .sum()
     }
 
+    /// How often that happened to a page.
+    pub fn agreements(&self, event: AgreementEvent) -> u64 {
+        self.agreements.get(event.index()).copied().unwrap_or(0)
+    }
+
     /// The same as figures.
     pub fn figures(&self) -> Figures {
         Figures {
             request: self.seen(Direction::Request),
             response: self.seen(Direction::Response),
             added: self.added(),
+            agreements: self.agreements.iter().sum(),
         }
     }
 
@@ -168,6 +183,7 @@ impl Tally {
             *sum += counter.load(Relaxed);
         }
         for (sum, counter) in self.seals.iter_mut().zip(&counts.seals) {
+        for (sum, counter) in self.agreements.iter_mut().zip(&counts.agreements) {
             *sum += counter.load(Relaxed);
         }
     }

@@ -3,8 +3,10 @@
 //!
 //! Two books are kept. The [`Books`] are a few numbers for each tenant, which metrics and logs show. The [`Journal`] is
 //! the evidence: what became of each name, on which route; its [`Page`]s go to the ledger. Both count every verdict, so
-//! that one can be held against the other (A1).
+//! that one can be held against the other (A1). So they do with what becomes of the gateway's own pages: whether they
+//! were shown, and agreed to.
 
+mod agreement;
 mod counts;
 mod escape;
 mod journal;
@@ -13,11 +15,12 @@ mod page;
 mod route;
 mod window;
 
+pub use agreement::{AgreementEvent, ShownPage};
 pub use counts::{Books, Counts, Tally};
 pub use escape::csv_cell;
 pub use journal::{Account, Journal};
 pub use name::{NameBuffer, name_template};
-pub use page::{Page, PageAccount, PageRow, has_foreign_name};
+pub use page::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name};
 pub use route::route_template;
 pub use window::{Figures, Window};
 

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::window::{Figures, Window};
+use super::{
+    agreement::{AgreementEvent, ShownPage},
+    window::{Figures, Window},
+};
 use crate::policy::{
     Mode,
     asked::{AskedLifetime, Attributes},
@@ -20,6 +23,8 @@ pub struct Page {
     pub accounts: Vec<PageAccount>,
     /// What became of their cookies.
     pub rows: Vec<PageRow>,
+    /// What became of the gateway's own pages.
+    pub agreements: Vec<PageAgreement>,
 }
 
 /// What one tenant's traffic adds up to.
@@ -33,7 +38,7 @@ pub struct PageAccount {
     pub last_unix_s: u64,
     /// Requests of which the cookies were judged.
     pub requests: u64,
-    /// Cookies, as the counters of the metrics have them.
+    /// Cookies and agreements, as the counters of the metrics have them.
     pub seen: Figures,
     /// Those of them that are in no row.
     pub dropped: Figures,
@@ -66,6 +71,23 @@ pub struct PageRow {
     pub last_unix_s: u64,
     /// All attributes that any of them was set with.
     pub attributes: Attributes,
+}
+
+/// How often one thing happened to a page of the gateway.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PageAgreement {
+    /// The tenant's name.
+    pub tenant: Arc<str>,
+    /// What happened.
+    pub event: AgreementEvent,
+    /// The very page.
+    pub page: Arc<ShownPage>,
+    /// How often.
+    pub count: u64,
+    /// The first minute in which it did, in seconds since the Unix epoch.
+    pub first_unix_s: u64,
+    /// The last such minute.
+    pub last_unix_s: u64,
 }
 
 /// Whether a verdict's name comes from outside: then it is kept as a template, and bounded (A3, A4).

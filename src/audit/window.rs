@@ -1,4 +1,4 @@
-//! What is summed up: stretches of time, and figures of cookies.
+//! What is summed up: stretches of time, and figures of cookies and agreements.
 
 use crate::policy::verdict::{Action, Direction};
 
@@ -29,7 +29,8 @@ impl Window {
     }
 }
 
-/// Cookies, each counted once: those that were seen, by direction, and those that the gateway added.
+/// Cookies, each counted once: those that were seen, by direction, and those that the gateway added. Beside them, what
+/// became of the gateway's own pages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Figures {
     /// Seen in requests: kept or stripped.
@@ -38,6 +39,8 @@ pub struct Figures {
     pub response: u64,
     /// Added to responses: renewed, injected or evicted.
     pub added: u64,
+    /// Pages that were shown, agreed to or declined, and agreements that were withdrawn: no cookies.
+    pub agreements: u64,
 }
 
 impl Figures {
@@ -59,6 +62,7 @@ impl Figures {
         self.request = self.request.saturating_add(other.request);
         self.response = self.response.saturating_add(other.response);
         self.added = self.added.saturating_add(other.added);
+        self.agreements = self.agreements.saturating_add(other.agreements);
     }
 
     /// What is here and not in `earlier`, each from each.
@@ -68,11 +72,12 @@ impl Figures {
             request: self.request.saturating_sub(earlier.request),
             response: self.response.saturating_sub(earlier.response),
             added: self.added.saturating_sub(earlier.added),
+            agreements: self.agreements.saturating_sub(earlier.agreements),
         }
     }
 
-    /// All of them together.
-    pub fn sum(self) -> u64 {
+    /// All cookies together.
+    pub fn cookies(self) -> u64 {
         self.request.saturating_add(self.response).saturating_add(self.added)
     }
 }

@@ -96,11 +96,11 @@ impl<'t> LineWriter<'t> {
         object.time("from", heartbeat.from_unix_s);
         object.time("until", heartbeat.until_unix_s);
         object.number("requests", heartbeat.requests);
-        let Figures { request, response, added } = heartbeat.seen;
+        let Figures { request, response, added, .. } = heartbeat.seen;
         object.number("seen_request", request);
         object.number("seen_response", response);
         object.number("added", added);
-        let Figures { request, response, added } = heartbeat.dropped;
+        let Figures { request, response, added, .. } = heartbeat.dropped;
         object.number("dropped_request", request);
         object.number("dropped_response", response);
         object.number("dropped_added", added);

@@ -149,11 +149,13 @@ impl HeartbeatLine<'_> {
                 request: self.seen_request,
                 response: self.seen_response,
                 added: self.added,
+                agreements: 0,
             },
             dropped: Figures {
                 request: self.dropped_request,
                 response: self.dropped_response,
                 added: self.dropped_added,
+                agreements: 0,
             },
             declaration: interner.id(&self.declaration),
         }))
@@ -292,8 +294,8 @@ mod tests {
                 from_unix_s: 1_795_428_000,
                 until_unix_s: 1_795_428_299,
                 requests: 3,
-                seen: Figures { request: 1, response: 2, added: 3 },
-                dropped: Figures { request: 4, response: 5, added: 6 },
+                seen: Figures { request: 1, response: 2, added: 3, agreements: 0 },
+                dropped: Figures { request: 4, response: 5, added: 6, agreements: 0 },
                 declaration: name,
             }));
         }

@@ -359,7 +359,12 @@ fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>>
 fn read_heartbeat(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
     let figures = |at: usize| {
         let [request, response, added] = [at, at + 1, at + 2].map(|index| unsigned(row, index));
-        Ok::<_, rusqlite::Error>(Figures { request: request?, response: response?, added: added? })
+        Ok::<_, rusqlite::Error>(Figures {
+            request: request?,
+            response: response?,
+            added: added?,
+            agreements: 0,
+        })
     };
     Ok(Ok(Entry::Heartbeat(Heartbeat {
         window: window(row)?,

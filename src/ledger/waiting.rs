@@ -254,7 +254,7 @@ impl Waiting {
                 ..OpenHeartbeat::default()
             }),
             None => {
-                return self.lose(account.seen.sum(), account.requests, account.last_unix_s);
+                return self.lose(account.seen.cookies(), account.requests, account.last_unix_s);
             }
         };
         heartbeat.place.is_dirty = true;
@@ -264,8 +264,8 @@ impl Waiting {
         sums.requests = sums.requests.saturating_add(account.requests);
         sums.seen.add(account.seen);
         sums.dropped.add(account.dropped);
-        if account.dropped.sum() > 0 {
-            self.lose(account.dropped.sum(), 0, account.last_unix_s);
+        if account.dropped.cookies() > 0 {
+            self.lose(account.dropped.cookies(), 0, account.last_unix_s);
         }
     }
 
@@ -389,14 +389,20 @@ mod tests {
             seen: Figures { request: seen, ..Figures::default() },
             dropped: Figures::default(),
         };
-        Page { window: WINDOW, declaration: "first".into(), accounts: vec![account], rows }
+        Page {
+            window: WINDOW,
+            declaration: "first".into(),
+            accounts: vec![account],
+            rows,
+            agreements: Vec::new(),
+        }
     }
 
     fn sums(waiting: &Waiting) -> (u64, u64, u64) {
         let rows = waiting.verdicts.values().map(|open| open.count).sum();
         let heartbeats = || waiting.heartbeats.values().map(|open| open.sums);
-        let seen = heartbeats().map(|sums| sums.seen.sum()).sum();
-        (seen, rows, heartbeats().map(|sums| sums.dropped.sum()).sum())
+        let seen = heartbeats().map(|sums| sums.seen.cookies()).sum();
+        (seen, rows, heartbeats().map(|sums| sums.dropped.cookies()).sum())
     }
 
     #[test]

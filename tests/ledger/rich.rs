@@ -116,7 +116,7 @@ pub(crate) fn rich(path: &Path, until_unix_s: u64) {
         if hour == 150 {
             let lost = json!({ "cookies": 1_204, "requests": 311, "from": at, "until": at + HOUR });
             draft.event(at + HOUR, EventKind::Loss, RUN, &lost);
-            let dropped = Figures { request: 1_000, response: 204, added: 0 };
+            let dropped = Figures { request: 1_000, response: 204, added: 0, agreements: 0 };
             draft.heartbeat_of(at, "acme.flexopus.example", 311, dropped, dropped);
         }
         if hour % 24 == 23 {

@@ -1,8 +1,10 @@
 //! One worker's journal: what became of each name, on which route, counted in the worker's own memory.
 //!
-//! A verdict that was met before in this window costs a few look-ups and an addition: no lock, no allocation. What was
+//! A verdict, or a page of the gateway's own, that was met before in this window costs a few look-ups and an addition: no lock, no allocation. What was
 //! counted since the last [`Page`] is handed on several times a second, at the end of each window, and
 //! between verdicts of two declarations.
+
+mod agreements;
 
 use std::{
     borrow::Borrow,
@@ -19,11 +21,13 @@ use std::{
 
 use foldhash::fast::RandomState;
 
+use self::agreements::Agreements;
 use super::{
     MAX_NAMES, OTHER,
+    agreement::{AgreementEvent, ShownPage},
     counts::{Books, Counts},
     name::{NameBuffer, name_template},
-    page::{Page, PageAccount, PageRow, has_foreign_name},
+    page::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
     route::RouteBuffer,
     window::{Figures, Window},
 };
@@ -82,6 +86,7 @@ struct Draft {
     /// The accounts that have names in this window.
     named: Vec<usize>,
     rows: HashMap<Key, Row, RandomState>,
+    agreements: Agreements,
     other: Arc<str>,
 }
 
@@ -225,6 +230,17 @@ impl Account {
         // After it, because it may hand on a full page, which this verdict is not on.
         self.counts.count(verdict);
     }
+
+    /// Counts what happened to a page. A withdrawal's page is the one on which its button was pressed.
+    pub fn count_agreement(&self, event: AgreementEvent, page: &Arc<ShownPage>, unix_s: u64) {
+        if let Some(evidence) = &self.journal.evidence {
+            let draft = &mut evidence.borrow_mut().draft;
+            draft.touch(self.number, &self.declaration, unix_s);
+            draft.count_agreement(self.number, event, page, unix_s);
+        }
+        // Behind it, as verdicts are.
+        self.counts.count_agreement(event);
+    }
 }
 
 impl fmt::Debug for Journal {
@@ -262,6 +278,7 @@ impl Draft {
             routes: 0,
             named: Vec::new(),
             rows: HashMap::default(),
+            agreements: Agreements::default(),
             other: OTHER.into(),
         }
     }
@@ -319,6 +336,7 @@ impl Draft {
         self.window = window;
         self.drop_counts();
         self.rows.clear();
+        self.agreements.clear();
         self.texts.clear();
         self.routes = 0;
         for account in self.named.drain(..) {
@@ -348,6 +366,11 @@ impl Draft {
             let count = std::mem::take(&mut row.count);
             if let Some(state) = self.accounts.get_mut(key.account) {
                 *state.dropped.of(key.direction, key.action) += count;
+            }
+        }
+        for row in self.agreements.take() {
+            if let Some(state) = self.accounts.get_mut(row.account) {
+                state.dropped.agreements += row.count;
             }
         }
     }
@@ -407,6 +430,32 @@ impl Draft {
             },
         );
         self.increment(&key, verdict, unix_s);
+    }
+
+    fn count_agreement(
+        &mut self,
+        account: usize,
+        event: AgreementEvent,
+        page: &Arc<ShownPage>,
+        unix_s: u64,
+    ) {
+        if self.agreements.count(account, event, page, unix_s) {
+            return;
+        }
+        if !self.is_stuck {
+            self.hand_on();
+        }
+        if !self.touched.is_empty() {
+            // As with verdicts: nothing is taken, here or there.
+            if let Some(state) = self.accounts.get_mut(account) {
+                state.dropped.agreements += 1;
+            }
+            return;
+        }
+        self.agreements.clear();
+        let declaration = Arc::clone(&self.declaration);
+        self.touch(account, &declaration, unix_s);
+        self.agreements.count(account, event, page, unix_s);
     }
 
     /// Counts in a row that is there; says whether it is.
@@ -516,12 +565,24 @@ impl Draft {
             })
         });
         let rows = rows.collect();
-        Page { window: self.window, declaration: Arc::clone(&self.declaration), accounts, rows }
+        let agreements = self.agreements.take().filter_map(|row| {
+            Some(PageAgreement {
+                tenant: Arc::clone(&self.accounts.get(row.account)?.tenant),
+                event: row.event,
+                page: row.page,
+                count: row.count,
+                first_unix_s: row.first_unix_s,
+                last_unix_s: row.last_unix_s,
+            })
+        });
+        let agreements = agreements.collect();
+        let declaration = Arc::clone(&self.declaration);
+        Page { window: self.window, declaration, accounts, rows, agreements }
     }
 }
 
 fn rows_of(page: &Page) -> usize {
-    page.rows.len() + page.accounts.len()
+    page.rows.len() + page.accounts.len() + page.agreements.len()
 }
 
 fn address(text: &Arc<str>) -> usize {

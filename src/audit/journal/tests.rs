@@ -63,6 +63,9 @@ fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<(Window, Arc<str>), S
         for row in page.rows {
             *sums.told.of(row.direction, row.action) += row.count;
         }
+        for row in page.agreements {
+            sums.told.agreements += row.count;
+        }
     }
     windows
 }
@@ -163,14 +166,85 @@ fn a1_what_has_no_room_is_counted_as_dropped_and_nothing_waits() {
     let rest = take_unsent(&journal);
     let (mut seen, mut told, mut dropped) = (0, 0, 0);
     for page in unsent.into_iter().chain(rest) {
-        dropped += page.accounts.iter().map(|account| account.dropped.sum()).sum::<u64>();
+        dropped += page.accounts.iter().map(|account| account.dropped.cookies()).sum::<u64>();
         for sums in sums([page]).into_values() {
-            seen += sums.seen.sum();
-            told += sums.told.sum();
+            seen += sums.seen.cookies();
+            told += sums.told.cookies();
         }
     }
     assert!(dropped > 0);
     assert_eq!((seen, seen), (told, (tenants * MAX_NAMES) as u64 + 1));
+}
+
+#[test]
+fn what_happens_to_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
+    let (journal, pages) = journal(8);
+    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let [shown, other] = ["<p>a", "<p>b"].map(|html| Arc::new(ShownPage::new(html)));
+    account.count_agreement(AgreementEvent::Shown, &shown, 61);
+    account.count_agreement(AgreementEvent::Shown, &shown, 119);
+    account.count_agreement(AgreementEvent::Agreed, &shown, 62);
+    account.count_agreement(AgreementEvent::Shown, &other, 62);
+    journal.hand_on();
+    account.count_agreement(AgreementEvent::Withdrawn, &shown, 120);
+    journal.hand_on();
+    let mut told = Vec::new();
+    for page in pages.try_iter() {
+        let [account] = &page.accounts[..] else { panic!("{:?}", page.accounts) };
+        assert_eq!((account.seen.cookies(), account.dropped), (0, Figures::default()));
+        let of_row = |row: &PageAgreement| {
+            assert_eq!(&*row.tenant, "acme.example");
+            let page = Arc::clone(row.page.html());
+            (row.event, page.to_string(), row.count, row.first_unix_s, row.last_unix_s)
+        };
+        let mut rows: Vec<_> = page.agreements.iter().map(of_row).collect();
+        rows.sort();
+        told.push((page.window.start_unix_s, account.seen.agreements, rows));
+    }
+    let row = |event, page: &str, count, unix_s| (event, page.to_owned(), count, unix_s, unix_s);
+    let first = vec![
+        row(AgreementEvent::Agreed, "<p>a", 1, 60),
+        row(AgreementEvent::Shown, "<p>a", 2, 60),
+        row(AgreementEvent::Shown, "<p>b", 1, 60),
+    ];
+    let second = vec![row(AgreementEvent::Withdrawn, "<p>a", 1, 120)];
+    assert_eq!(told, [(60, 4, first), (120, 1, second)]);
+    let total = journal.books.total();
+    assert_eq!(AgreementEvent::ALL.map(|event| total.agreements(event)), [1, 0, 3, 1]);
+}
+
+#[test]
+fn a1_pages_that_have_no_room_are_counted_as_dropped_and_a_full_book_starts_anew() {
+    let agree = |account: &Account, number: usize, unix_s: u64| {
+        let page = Arc::new(ShownPage::new(number.to_string()));
+        account.count_agreement(AgreementEvent::Shown, &page, unix_s);
+    };
+    // Taken: nothing is lost, however many pages there are.
+    let (journal, pages) = journal(8);
+    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let many = 2 * agreements::MAX_ROWS + 10;
+    (0..many).for_each(|number| agree(&account, number, 0));
+    journal.hand_on();
+    let pages: Vec<_> = pages.try_iter().collect();
+    let rows: Vec<_> = pages.iter().map(|page| page.agreements.len()).collect();
+    assert_eq!(rows, [agreements::MAX_ROWS, agreements::MAX_ROWS, 10]);
+
+    // Not taken: what is kept has a bound, and the rest is counted.
+    let (journal, _pages) = self::journal(0);
+    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let many = MAX_UNSENT_ROWS + 4 * agreements::MAX_ROWS;
+    (0..many).for_each(|number| agree(&account, number, 0));
+    agree(&account, 0, 60);
+    let unsent = take_unsent(&journal);
+    let kept: usize = unsent.iter().map(|page| page.agreements.len()).sum();
+    assert!((MAX_UNSENT_ROWS..=MAX_UNSENT_ROWS + agreements::MAX_ROWS).contains(&kept), "{kept}");
+    journal.hand_on();
+    let mut sums_of_all = Sums::default();
+    for sums in sums(unsent.into_iter().chain(take_unsent(&journal))).into_values() {
+        assert_eq!(sums.seen, sums.told);
+        sums_of_all.seen.add(sums.seen);
+    }
+    assert_eq!(sums_of_all.seen.agreements, many as u64 + 1);
 }
 
 fn take_unsent(journal: &Journal) -> VecDeque<Page> {
@@ -182,6 +256,7 @@ fn take_unsent(journal: &Journal) -> VecDeque<Page> {
 /// What happens to a journal.
 #[derive(Clone, Debug)]
 enum Step {
+    Agree { tenant: usize, page: usize, event: AgreementEvent },
     Count { tenant: usize, name: usize, is_stripped: bool },
     HandOn,
     Request { tenant: usize },
@@ -195,6 +270,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..3_usize, 0..40_usize, any::<bool>())
             .prop_map(|(tenant, name, is_stripped)| Step::Count { tenant, name, is_stripped }),
         2 => (0..3_usize).prop_map(|tenant| Step::Request { tenant }),
+        2 => (0..3_usize, 0..3_usize, prop::sample::select(AgreementEvent::ALL.to_vec()))
+            .prop_map(|(tenant, page, event)| Step::Agree { tenant, page, event }),
         1 => Just(Step::HandOn),
         1 => (0..3_usize).prop_map(|declaration| Step::Rule { declaration }),
         1 => Just(Step::Take),
@@ -217,11 +294,16 @@ proptest! {
         let (mut unix_s, mut taken) = (0, Vec::new());
         let mut rules = "0".to_owned();
         let mut counted = BTreeMap::<String, u64>::new();
+        let shown = ["a", "b", "c"].map(|html| Arc::new(ShownPage::new(html)));
         for step in steps {
             match step {
                 Step::Count { tenant, name: number, is_stripped } => {
                     let action = if is_stripped { STRIP } else { Action::Keep };
                     count(&account(&tenant, &rules), &names[number], action, unix_s);
+                    *counted.entry(rules.clone()).or_default() += 1;
+                }
+                Step::Agree { tenant, page, event } => {
+                    account(&tenant, &rules).count_agreement(event, &shown[page], unix_s);
                     *counted.entry(rules.clone()).or_default() += 1;
                 }
                 Step::HandOn => journal.hand_on(),
@@ -239,8 +321,9 @@ proptest! {
             prop_assert_eq!(sums.seen, sums.told, "{:?}", window);
         }
         let mut ruled = BTreeMap::<String, u64>::new();
-        for ((_, declaration), sums) in windows.iter().filter(|(_, sums)| sums.seen.sum() > 0) {
-            *ruled.entry(declaration.to_string()).or_default() += sums.seen.sum();
+        let all = |sums: &Sums| sums.seen.cookies() + sums.seen.agreements;
+        for ((_, declaration), sums) in windows.iter().filter(|(_, sums)| all(sums) > 0) {
+            *ruled.entry(declaration.to_string()).or_default() += all(sums);
         }
         prop_assert_eq!(ruled, counted, "each is told under the declaration that judged it");
         let total = journal.books.total();
@@ -248,6 +331,10 @@ proptest! {
         prop_assert_eq!(
             windows.values().map(|sums| sums.seen.request).sum::<u64>(),
             total.seen(Direction::Request)
+        );
+        prop_assert_eq!(
+            windows.values().map(|sums| sums.seen.agreements).sum::<u64>(),
+            AgreementEvent::ALL.iter().map(|event| total.agreements(*event)).sum::<u64>()
         );
     }
 }

@@ -1,0 +1,99 @@
+//! What became of the gateway's own pages: how often each was shown, and which of its buttons was pressed.
+//!
+//! Nothing here says who it was: there are pages, minutes and counts.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+/// What can happen to a page of the gateway that asks for agreement.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum AgreementEvent {
+    /// Its button "agree" was pressed.
+    Agreed,
+    /// Its button "decline" was pressed.
+    Declined,
+    /// It was sent to a browser.
+    Shown,
+    /// Its button "withdraw" was pressed.
+    Withdrawn,
+}
+
+impl AgreementEvent {
+    /// Every event, in the order of the words.
+    pub const ALL: [Self; 4] = [Self::Agreed, Self::Declined, Self::Shown, Self::Withdrawn];
+
+    /// The word of it, in metrics, lines and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Agreed => "agreed",
+            Self::Declined => "declined",
+            Self::Shown => "shown",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Its place in [`Self::ALL`].
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Agreed => 0,
+            Self::Declined => 1,
+            Self::Shown => 2,
+            Self::Withdrawn => 3,
+        }
+    }
+}
+
+/// A page as it left for browsers, with what identifies it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ShownPage {
+    hash: Arc<str>,
+    html: Arc<str>,
+}
+
+impl ShownPage {
+    /// The page of these bytes. It is hashed here, so that no other page can pass for it: make it once, and hand it round.
+    pub fn new(html: impl Into<Arc<str>>) -> Self {
+        let html = html.into();
+        let hash = digest(&SHA256, html.as_bytes());
+        let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        let hash: String = digits.collect();
+        Self { hash: hash.into(), html }
+    }
+
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub fn hash(&self) -> &Arc<str> {
+        &self.hash
+    }
+
+    /// Its bytes.
+    pub fn html(&self) -> &Arc<str> {
+        &self.html
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_has_its_own_place_and_word() {
+        for (index, event) in AgreementEvent::ALL.into_iter().enumerate() {
+            assert_eq!(event.index(), index);
+        }
+        let words = AgreementEvent::ALL.map(AgreementEvent::word);
+        assert_eq!(words, ["agreed", "declined", "shown", "withdrawn"]);
+    }
+
+    #[test]
+    fn a_page_is_known_by_the_sha_256_of_its_bytes() {
+        // FIPS 180-4's example "abc".
+        let page = ShownPage::new("abc");
+        assert_eq!(
+            &**page.hash(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(&**page.html(), "abc");
+    }
+}
