@@ -183,6 +183,8 @@ impl Tally {
             *sum += counter.load(Relaxed);
         }
         for (sum, counter) in self.seals.iter_mut().zip(&counts.seals) {
+            *sum += counter.load(Relaxed);
+        }
         for (sum, counter) in self.agreements.iter_mut().zip(&counts.agreements) {
             *sum += counter.load(Relaxed);
         }

@@ -50,9 +50,9 @@ pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
     run::serve_until_stopped(gateway, &administration, signals, &lines)
 }
 
-/// Three organizations, each with a session duration of its own.
+/// Four organizations, each with its own idea of sessions.
 fn configuration(port: u16, application: &str, admin: &str) -> String {
-    let [acme, globex, initech] = demo::HOSTS;
+    let [acme, globex, initech, hooli] = demo::HOSTS;
     format!(
         r#"# What `crumbgate demo` serves.
 [server]
@@ -83,12 +83,16 @@ session = "2h"
 [tenants."{initech}"]
 session = "20m"
 mode = "report"                       # counts what it would strip, and changes nothing
+
+[tenants."{hooli}"]
+session = "2h"
+agreement = "required"                # nothing is set before a person agrees
 "#
     )
 }
 
 fn what_to_try(port: u16, application: &str, admin: &str, folder: &Path) -> String {
-    let [acme, globex, initech] = demo::HOSTS;
+    let [acme, globex, initech, hooli] = demo::HOSTS;
     let folder = folder.display();
     format!(
         "\
@@ -98,6 +102,8 @@ In a browser (it will warn of the certificate, which was made a moment ago):
   https://{acme}:{port}/      sessions of 2 hours
   https://{globex}:{port}/    sessions of 1 week
   https://{initech}:{port}/   report mode: counted, not stripped
+  https://{hooli}:{port}/     asks whether one agrees, before anything is set
+  https://{acme}:{port}/.well-known/cookies   what is declared, for everybody to read
   http://{application}/            the application itself, without the gateway
 
 What the application sets, and what comes through:

@@ -395,7 +395,7 @@ pub struct TenantDefaults {
 /// `[seal]`: how the session cookie is sealed (G1 to G5).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Seal {
-    /// Whether the file asks for keys: a tenant of it seals, or `[seal]` is written for tenants that are set later.
+    /// Whether the file asks for keys: a tenant of it seals, or `keys` is written for tenants that are set later.
     pub is_used: bool,
     /// The file of the key ring.
     pub keys: PathBuf,

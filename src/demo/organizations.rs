@@ -1,7 +1,8 @@
 //! Who uses the application: a few organizations, each under a host of its own.
 
 /// The hosts of the organizations that have data. Every other host is served too, as an organization without a name.
-pub const HOSTS: [&str; 3] = [ORGANIZATIONS[0].host, ORGANIZATIONS[1].host, ORGANIZATIONS[2].host];
+pub const HOSTS: [&str; 4] =
+    [ORGANIZATIONS[0].host, ORGANIZATIONS[1].host, ORGANIZATIONS[2].host, ORGANIZATIONS[3].host];
 
 /// One organization and its rooms.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ static UNNAMED: Organization = Organization {
     desks: &[desk("1", "Main room", true), desk("2", "Main room", false)],
 };
 
-static ORGANIZATIONS: [Organization; 3] = [
+static ORGANIZATIONS: [Organization; 4] = [
     Organization {
         host: "acme.localhost",
         name: "Acme GmbH",
@@ -75,5 +76,11 @@ static ORGANIZATIONS: [Organization; 3] = [
             desk("102", "Open plan", false),
             desk("B", "Basement", true),
         ],
+    },
+    Organization {
+        host: "hooli.localhost",
+        name: "Hooli",
+        accent: ("#7a1f6b", "#e9a6dc"),
+        desks: &[desk("H1", "Roof", true), desk("H2", "Roof", false), desk("H3", "Lab", true)],
     },
 ];

@@ -4,17 +4,20 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rustls::ClientConfig;
 use tokio_rustls::TlsAcceptor;
+use tracing::info;
 
 use super::StartError;
 use crate::{
     clock::Clock,
     config::{self, Config, ConfigHash, Evidence, ServerAddress},
     ledger,
+    policy::sealing::Sealing,
     proxy::{
         snapshot::Snapshot,
         tls::{self, CertificateError, Certificates, Expiry, Tickets},
         upstream::Shared,
     },
+    seal_keys,
     tenants::TenantTable,
     traces::Tracing,
 };
@@ -24,6 +27,8 @@ pub(super) struct Parts {
     tls: Option<TlsAcceptor>,
     expiries: Vec<Expiry>,
     upstreams: Vec<Arc<Shared>>,
+    /// What session cookies are sealed with, where the configuration asks for that.
+    sealing: Option<Arc<Sealing>>,
 }
 
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
@@ -43,7 +48,8 @@ impl Parts {
             (Some(tls), expiries)
         };
         let upstreams = Shared::all(with_verifiers(&config.upstreams)?, before);
-        Ok(Self { tls, expiries, upstreams })
+        let sealing = sealing(config, clock)?;
+        Ok(Self { tls, expiries, upstreams, sealing })
     }
 
     /// The same with the TLS of `before` where this has none, and a listener needs it still.
@@ -67,6 +73,7 @@ impl Parts {
             access_log: config.log.access,
             https_port: https.map_or(HTTPS_PORT, |address| address.port()),
             upstreams: self.upstreams,
+            sealing: self.sealing,
             tls: self.tls,
             expiries: self.expiries,
             tenants,
@@ -75,6 +82,27 @@ impl Parts {
             drain: config.server.drain,
         }
     }
+}
+
+/// What session cookies are sealed with, where the configuration asks for that. The keys are made where there are none yet.
+fn sealing(config: &Config, clock: &Clock) -> Result<Option<Arc<Sealing>>, StartError> {
+    let Some(cookie) = config.seal.cookie.clone().filter(|_| config.seal.is_used) else {
+        return Ok(None);
+    };
+    let path = &config.seal.keys;
+    let found = seal_keys::load_or_create(path, clock.now()).map_err(StartError::SealKeys)?;
+    if found.is_new {
+        let path = path.display().to_string();
+        info!(path, "keys for sealing were made: keep the file, for sessions end without it");
+    }
+    Ok(Some(Arc::new(Sealing {
+        ring: found.ring,
+        cookie,
+        version: ledger::declaration::version(&config.declaration),
+        unsealed_until_unix_s: config.seal.unsealed_until_unix_s,
+        ask_again: config.asking.ask_again,
+        open_paths: config.asking.open_paths.clone(),
+    })))
 }
 
 /// What the state file, and the ledger in it, are kept by.

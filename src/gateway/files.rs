@@ -61,7 +61,8 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     let of_admin =
         admin.certificate.iter().flat_map(|files| [files.chain.clone(), files.key.clone()]);
     let of_admin = of_admin.chain(admin.token_file.clone());
-    certificates.chain(bundles).chain(of_admin).collect()
+    let of_seal = config.seal.is_used.then(|| config.seal.keys.clone());
+    certificates.chain(bundles).chain(of_admin).chain(of_seal).collect()
 }
 
 /// How often files are looked at.

@@ -59,6 +59,7 @@ use crate::{
         upstream::Shared,
         worker::{Drained, Listeners, Orders, Phase, Settings, Worker},
     },
+    seal_keys::KeyFileError,
     tenants::TenantTable,
 };
 use control::{Lane, Running};
@@ -99,6 +100,9 @@ pub enum StartError {
     /// Certificates or CA bundles can't be used.
     #[error("{}", one_a_line(.0))]
     Certificates(Vec<CertificateError>),
+    /// The keys that session cookies are sealed with can't be used.
+    #[error(transparent)]
+    SealKeys(KeyFileError),
     /// The machine has no randomness to give.
     #[error("no keys for TLS sessions could be made")]
     Tickets(#[source] rustls::Error),

@@ -5,6 +5,7 @@ use crate::{
     clock::Clock,
     config::{Config, Loaded, Problem, Problems, Severity},
     proxy::tls::Certificates,
+    seal_keys,
 };
 
 /// What is wrong with the files that a configuration names, and which tenants no certificate covers, after the warnings
@@ -16,6 +17,13 @@ pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
         if let Err(error) = verifier(upstream) {
             let key = format!("upstreams.{}.ca", upstream.name);
             problems.push(Problem::error(loaded.effective.place(&key), key, with_causes(&error)));
+        }
+    }
+    // Where there are none, they are made when they are needed.
+    if config.seal.is_used && config.seal.keys.exists() {
+        let key = "seal.keys";
+        if let Err(error) = seal_keys::load(&config.seal.keys) {
+            problems.push(Problem::error(loaded.effective.place(key), key, with_causes(&error)));
         }
     }
     if config.server.https.is_empty() {

@@ -336,6 +336,7 @@ fn with_start_error(mut problems: Problems, effective: &Effective, error: &Start
     let key = match error {
         StartError::Bind { key, .. } => key,
         StartError::Certificates(_) => "tls.certificates",
+        StartError::SealKeys(_) => "seal.keys",
         StartError::Tickets(_) | StartError::Worker(_) => "",
     };
     problems.push(Problem::error(effective.place(key), key, with_causes(error)));

@@ -6,17 +6,30 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::{entry::DeclarationRecord, note::hex};
-use crate::policy::declaration::{
-    Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
+use crate::{
+    policy::declaration::{
+        Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
+    },
+    seal::Version,
 };
 
 /// The record of a declaration that rules from `since_unix_s` on. Its JSON has the keys of `[[cookies]]` in
 /// `config.toml`, with every default written out; durations are numbers of seconds.
 pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord {
-    let cookies: Vec<_> = declaration.cookies().iter().map(cookie).collect();
-    let json = json!({ "cookies": cookies }).to_string();
+    let json = json_of(declaration);
     let hash = hex(digest(&SHA256, json.as_bytes()).as_ref());
     DeclarationRecord { hash, json, since_unix_s }
+}
+
+/// A declaration's version as sealed cookies have it: the first bytes of its hash.
+pub fn version(declaration: &Declaration) -> Version {
+    let digest = digest(&SHA256, json_of(declaration).as_bytes());
+    Version(digest.as_ref().first_chunk().copied().unwrap_or_default())
+}
+
+fn json_of(declaration: &Declaration) -> String {
+    let cookies: Vec<_> = declaration.cookies().iter().map(cookie).collect();
+    json!({ "cookies": cookies }).to_string()
 }
 
 fn cookie(cookie: &DeclaredCookie) -> Value {

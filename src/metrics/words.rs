@@ -127,6 +127,8 @@ impl Handshake {
 /// Why something was answered in the application's place, or not at all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RejectionReason {
+    /// Nobody has agreed to the use of cookies yet, and a program asked (G6).
+    AgreementRequired,
     /// It is not clear for which host it is (T2).
     Authority,
     /// The request's body broke off.
@@ -137,6 +139,8 @@ pub enum RejectionReason {
     BodyTooLarge,
     /// The `Cookie` fields are too large (R8).
     CookieTooLarge,
+    /// A form of the gateway's own page came from another site (G7).
+    CrossSite,
     /// It is not clear where the body ends.
     Framing,
     /// The head is too large.
@@ -171,12 +175,14 @@ impl RejectionReason {
         Self::ALL[self as usize].1
     }
 
-    pub(super) const ALL: [(Self, &'static str); 18] = [
+    pub(super) const ALL: [(Self, &'static str); 20] = [
+        (Self::AgreementRequired, "agreement_required"),
         (Self::Authority, "authority"),
         (Self::BodyBroken, "body_broken"),
         (Self::BodyLate, "body_late"),
         (Self::BodyTooLarge, "body_too_large"),
         (Self::CookieTooLarge, "cookie_too_large"),
+        (Self::CrossSite, "cross_site"),
         (Self::Framing, "framing"),
         (Self::HeadTooLarge, "head_too_large"),
         (Self::Method, "method"),

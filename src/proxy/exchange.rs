@@ -30,7 +30,7 @@ use crate::{
     metrics::WorkerMetrics,
     policy::{
         self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
-        ResponseFacts, SetCookieFields, date::ImfFixdate,
+        ResponseFacts, SetCookieFields, date::ImfFixdate, sealing::SealFacts,
     },
     traces::{self, Tracing},
 };
@@ -139,14 +139,18 @@ impl Downstream {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let cookies: SmallVec<[HeaderValue; 2]> =
             request.headers().get_all(header::COOKIE).iter().cloned().collect();
+        let tenant = recorder.tenant();
         let facts = RequestFacts {
             method: method.as_str(),
             path: uri.path(),
             host: &host,
             accepts_html: policy::accepts_html(field_bytes(request.headers(), &header::ACCEPT)),
-            seal: None,
+            seal: view.snapshot.sealing.as_deref().map(|sealing| SealFacts {
+                sealing,
+                tenant: &tenant.name,
+                now_unix_s: came_unix_s,
+            }),
         };
-        let tenant = recorder.tenant();
         let (field, judged) = tenant.policy.judge_request(
             facts,
             cookies.iter().map(HeaderValue::as_bytes),

@@ -18,6 +18,7 @@ mod body;
 mod connection;
 mod delivery;
 mod exchange;
+mod form;
 mod forward;
 mod head;
 mod limits;

@@ -18,6 +18,12 @@ use crate::metrics::RejectionReason;
 /// Why a request is answered here and not upstream.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Rejection {
+    /// Nobody has agreed to the use of cookies yet (G6); for programs, people are shown the question.
+    #[error("nobody has agreed to the use of cookies yet")]
+    AgreementRequired {
+        /// The address of the page on which to agree.
+        page: String,
+    },
     /// The authority is missing, doubled, malformed, or contradicts itself (T2).
     #[error("the request does not say clearly which host it is for: {0}")]
     Authority(&'static str),
@@ -43,6 +49,9 @@ pub(crate) enum Rejection {
         /// `Set-Cookie` fields that delete what should not be there.
         evictions: Vec<Vec<u8>>,
     },
+    /// A form of the gateway's own page came from another site (G7).
+    #[error("the form came from another site")]
+    CrossSite,
     /// Where the body ends can be read in two ways, or it is in a coding that the gateway does not undo.
     #[error("the request does not say clearly where it ends")]
     Framing,
@@ -104,6 +113,7 @@ impl Rejection {
             Self::CookieTooLarge { .. }
             | Self::HeadTooLarge { .. }
             | Self::TooManyFields { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::AgreementRequired { .. } | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -122,6 +132,7 @@ impl Rejection {
     /// Why, in the words of the metrics.
     pub(crate) fn reason(&self) -> RejectionReason {
         match self {
+            Self::AgreementRequired { .. } => RejectionReason::AgreementRequired,
             Self::Authority(_) => RejectionReason::Authority,
             Self::BodyBroken | Self::Upstream(upstream::Error::Body(_)) => {
                 RejectionReason::BodyBroken
@@ -129,6 +140,7 @@ impl Rejection {
             Self::BodyLate => RejectionReason::BodyLate,
             Self::BodyTooLarge { .. } => RejectionReason::BodyTooLarge,
             Self::CookieTooLarge { .. } => RejectionReason::CookieTooLarge,
+            Self::CrossSite => RejectionReason::CrossSite,
             Self::Framing => RejectionReason::Framing,
             Self::HeadTooLarge { .. } => RejectionReason::HeadTooLarge,
             Self::Method => RejectionReason::Method,
@@ -149,6 +161,10 @@ impl Rejection {
     /// What people are told: what happened, and what they can do.
     fn words(&self) -> (&'static str, &'static str) {
         match self {
+            Self::AgreementRequired { .. } => (
+                "Agreement required",
+                "This site uses cookies, and nobody has agreed to them in this browser yet.",
+            ),
             Self::Authority(_) | Self::BodyBroken | Self::Framing => {
                 ("Bad request", "The request could not be understood.")
             }
@@ -173,6 +189,10 @@ impl Rejection {
                 "The browser sent more than this site accepts, mostly cookies that do not belong to it. \
                  They are being removed: please reload the page once or twice.",
             ),
+            Self::CrossSite => (
+                "Forbidden",
+                "That was sent from another site. Please open the page of this site and try again there.",
+            ),
             Self::Method => ("Method not allowed", "This site does not serve such requests."),
             Self::Misdirected(_) => ("Misdirected request", "There is no such site here."),
             Self::Overloaded
@@ -196,8 +216,10 @@ impl Rejection {
             | Self::BodyTooLarge { .. }
             | Self::Framing
             | Self::Overloaded => true,
-            Self::Authority(_)
+            Self::AgreementRequired { .. }
+            | Self::Authority(_)
             | Self::CookieTooLarge { .. }
+            | Self::CrossSite
             | Self::HeadTooLarge { .. }
             | Self::Method
             | Self::Misdirected(_)
@@ -216,7 +238,13 @@ impl Rejection {
     ) -> Response<Body> {
         let status = self.status();
         let (title, words) = self.words();
-        let page = asked.render(status, title, words, id);
+        let (asked, page) = match &self {
+            Self::AgreementRequired { page } => {
+                let asked = Representation::Json;
+                (asked, asked.render(status, title, words, id, Some(("agreement", page))))
+            }
+            _ => (asked, asked.render(status, title, words, id, None)),
+        };
         let mut response = Response::new(Body::own(page));
         *response.status_mut() = status;
         let fields = response.headers_mut();
@@ -285,8 +313,16 @@ impl Representation {
         }
     }
 
-    // The id has only letters, digits and "-_.": nothing in it needs an escape in any of the three.
-    fn render(self, status: StatusCode, title: &str, words: &str, id: &RequestId) -> Bytes {
+    // The id has only letters, digits and "-_.": nothing in it needs an escape in any of the three. `more` is one more
+    // member of the JSON object.
+    fn render(
+        self,
+        status: StatusCode,
+        title: &str,
+        words: &str,
+        id: &RequestId,
+        more: Option<(&str, &str)>,
+    ) -> Bytes {
         let (code, id) = (status.as_u16(), id.as_str());
         let text = match self {
             Self::Html => format!(
@@ -298,9 +334,14 @@ impl Representation {
                  small {{ opacity: 0.7; }}\n</style>\n\
                  <h1>{title}</h1>\n<p>{words}</p>\n<p><small>{code} · request {id}</small></p>\n</html>\n"
             ),
-            Self::Json => format!(
-                "{{\"title\":\"{title}\",\"status\":{code},\"detail\":\"{words}\",\"request_id\":\"{id}\"}}\n"
-            ),
+            Self::Json => {
+                let more =
+                    more.map(|(name, value)| format!(",\"{name}\":{}", serde_json::json!(value)));
+                let more = more.unwrap_or_default();
+                format!(
+                    "{{\"title\":\"{title}\",\"status\":{code},\"detail\":\"{words}\",\"request_id\":\"{id}\"{more}}}\n"
+                )
+            }
             Self::Text => format!("{title}\n{words}\n{code}, request {id}\n"),
         };
         text.into()

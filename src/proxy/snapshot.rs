@@ -10,7 +10,10 @@ use super::{
     tls::Expiry,
     upstream::{Shared, Upstream},
 };
-use crate::{audit::Journal, clock::Clock, config::Limits, tenants::TenantTable, traces::Tracing};
+use crate::{
+    audit::Journal, clock::Clock, config::Limits, policy::sealing::Sealing, tenants::TenantTable,
+    traces::Tracing,
+};
 
 /// What all workers go by until the next reload.
 pub(crate) struct Snapshot {
@@ -21,6 +24,8 @@ pub(crate) struct Snapshot {
     pub(crate) https_port: u16,
     /// In the order of the configuration: a tenant knows its upstream by number, and both change together.
     pub(crate) upstreams: Vec<Arc<Shared>>,
+    /// What session cookies are sealed with, where somebody asks for that.
+    pub(crate) sealing: Option<Arc<Sealing>>,
     pub(crate) tls: Option<TlsAcceptor>,
     /// When the certificates of `tls` end.
     pub(crate) expiries: Vec<Expiry>,

@@ -45,6 +45,7 @@ mod requests;
 mod responses;
 mod resting;
 mod schemathesis;
+mod seal;
 mod seal_keys;
 mod selftest;
 mod smuggling;

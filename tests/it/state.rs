@@ -446,7 +446,8 @@ fn count(journal: &Rc<Journal>, declaration: &str, name: &str, action: Action) {
     let account = journal.account(&ACME.into(), &declaration.into());
     account.count_request(NOW_UNIX_S);
     let (direction, asked, granted_s) = (Direction::Request, None, None);
-    let verdict = Verdict { direction, name: name.as_bytes(), action, asked, granted_s };
+    let verdict =
+        Verdict { direction, name: name.as_bytes(), action, asked, granted_s, seal: None };
     let route = account.route("/");
     account.count(&verdict, Mode::Enforce, route.as_ref(), NOW_UNIX_S);
 }

@@ -9,6 +9,7 @@ use crumbgate::policy::{
         Declaration, DeclaredCookie, Inject, Lifetime, PathPattern, RenewOn, SameSite,
         SessionDuration,
     },
+    sealing::{SealFacts, Sealing},
     superseded::Superseded,
     verdict::{Action, Direction, Verdict},
 };
@@ -33,6 +34,8 @@ pub(crate) struct Exchange {
     pub(crate) date_unix_s: u64,
     pub(crate) may_be_shared: bool,
     pub(crate) set_cookie: Vec<Vec<u8>>,
+    /// What sealed cookies are opened with.
+    pub(crate) sealing: Option<Sealing>,
 }
 
 /// What the policy answers.
@@ -61,6 +64,7 @@ impl Exchange {
             date_unix_s: DATE_UNIX_S,
             may_be_shared: false,
             set_cookie: Vec::new(),
+            sealing: None,
         }
     }
 
@@ -83,7 +87,11 @@ impl Exchange {
             path: &self.path,
             host: &self.host,
             accepts_html: self.accepts_html,
-            seal: None,
+            seal: self.sealing.as_ref().map(|sealing| SealFacts {
+                sealing,
+                tenant: "acme",
+                now_unix_s: DATE_UNIX_S,
+            }),
         };
         let cookie = self.cookie.iter().map(Vec::as_slice);
         let (upstream, judged) = self.policy.judge_request(request, cookie, &mut record);
@@ -319,6 +327,7 @@ pub(crate) fn any_exchange() -> impl Strategy<Value = Exchange> {
             date_unix_s,
             may_be_shared,
             set_cookie,
+            sealing: None,
         }
     })
 }

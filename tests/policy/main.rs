@@ -7,4 +7,5 @@ mod exchange;
 mod http_state;
 mod requests;
 mod responses;
+mod sealing;
 mod superseded;

@@ -25,7 +25,7 @@ pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_asked_for: bo
         refuse_lack(&table);
     }
     Seal {
-        is_used: is_asked_for || table.is_written(),
+        is_used: is_asked_for || table.value("keys").is_some(),
         keys: table.reader.resolve(keys),
         cookie,
         unsealed_until_unix_s: unsealed_until.map(|Day(unix_s)| unix_s),

@@ -81,7 +81,7 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
     if tenant.as_ref().is_some_and(|tenant| tenant.policy.seals()) && !config.seal.is_used {
         let message = "wants its session cookie sealed, and this gateway has no keys for that";
         let problem = Problem::error(table.place(), table.key(), message);
-        let help = "write [seal] into the configuration, and reload";
+        let help = "write keys = \"state/seal.keys\" below [seal] in the configuration, and reload";
         table.reader.push(problem.help(help.to_owned()));
     }
     defaults.refuse_lack(&root.section("defaults"));

@@ -1,0 +1,129 @@
+//! Asks, in the application's place, whether a person agrees to the use of cookies, and does what they say (G6, G7).
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
+
+use super::{
+    admission::Recorder,
+    body::Body,
+    form::{self, Deed},
+    page::{self, OwnPages},
+    rejection::Rejection,
+};
+use crate::{
+    audit::AgreementEvent,
+    language::Language,
+    page::{
+        Kind, Page,
+        settings::{PagePath, Place},
+    },
+    policy::{Agreement, JudgedRequest, Resources, sealing::Demand},
+};
+
+/// What an answer of this kind draws on.
+pub(super) struct Desk<'e> {
+    pub(super) pages: &'e OwnPages,
+    pub(super) path: &'e PagePath,
+    pub(super) recorder: &'e Recorder,
+    /// The request's authority, as sent.
+    pub(super) authority: &'e HeaderValue,
+    pub(super) unix_s: u64,
+}
+
+impl Desk<'_> {
+    /// What is answered before an agreement.
+    pub(super) fn demand(
+        &self,
+        demand: Demand,
+        language: Language,
+    ) -> Result<Response<Body>, Rejection> {
+        match demand {
+            Demand::Question => {
+                let page = self.pages.get(Kind::Interstitial, language);
+                self.count(AgreementEvent::Shown, page);
+                let mut response = page::answer(page);
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+                Ok(response)
+            }
+            Demand::Refusal => {
+                let authority = self.authority.to_str().unwrap_or_default();
+                Err(Rejection::AgreementRequired { page: format!("https://{authority}{}", self.path) })
+            }
+        }
+    }
+
+    /// Does what a form says, where it comes from a page of this origin, and leads on from there.
+    pub(super) fn act(
+        &self,
+        deed: Deed,
+        (uri, fields): (&Uri, &HeaderMap),
+        judged: &JudgedRequest<'_>,
+        resources: &mut Resources<'_>,
+        uptime_s: u32,
+    ) -> Result<Response<Body>, Rejection> {
+        if !form::is_same_origin(fields, self.authority) {
+            return Err(Rejection::CrossSite);
+        }
+        let page = form::stamp(uri).and_then(|stamp| self.pages.by_stamp(stamp));
+        match deed {
+            Deed::Agree | Deed::Decline if self.recorder.tenant().policy.agreement == Agreement::Off => {
+                Ok(see_other(self.path.as_str()))
+            }
+            Deed::Agree => {
+                let back = form::way_back(fields, self.authority, self.path.as_str());
+                // A page that has changed since is shown again: nobody agrees to what they have not seen.
+                let Some(page) = page else { return Ok(see_other(back)) };
+                let Some(field) = judged.agree(self.unix_s, resources.random) else {
+                    return Ok(see_other(back));
+                };
+                self.count(AgreementEvent::Agreed, page);
+                Ok(with_cookies(see_other(back), [field]))
+            }
+            Deed::Decline => {
+                let Some(page) = page else { return Ok(see_other(self.path.as_str())) };
+                self.count(AgreementEvent::Declined, page);
+                Ok(see_other(&self.path.of(Place::Declined)))
+            }
+            Deed::Withdraw => {
+                // It is done in any case: that the page has changed is no reason against it.
+                let current = || self.pages.get(Kind::Cookies, Language::preferred(fields));
+                let fields = judged.withdraw(uptime_s, resources);
+                self.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
+                Ok(with_cookies(see_other(&self.path.of(Place::Withdrawn)), fields))
+            }
+        }
+    }
+
+    fn count(&self, event: AgreementEvent, page: &Arc<Page>) {
+        self.recorder.count_agreement(event, page.shown(), self.unix_s);
+    }
+}
+
+/// Leads to a path of the same origin (RFC 9110, section 15.4.4).
+fn see_other(path: &str) -> Response<Body> {
+    let mut response = Response::new(Body::none());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let fields = response.headers_mut();
+    // A path comes from a field or from the configuration: it is one of visible ASCII.
+    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    fields.insert(header::LOCATION, path);
+    fields.insert(header::CACHE_CONTROL, NO_STORE);
+    response
+}
+
+fn with_cookies(
+    mut response: Response<Body>,
+    set_cookies: impl IntoIterator<Item = Vec<u8>>,
+) -> Response<Body> {
+    for field in set_cookies {
+        if let Ok(mut value) = HeaderValue::try_from(field) {
+            value.set_sensitive(true);
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

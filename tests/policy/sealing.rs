@@ -1,0 +1,118 @@
+//! Rules G for whatever comes: the application gets back its own, and before an agreement nothing goes either way.
+
+use crumbgate::{
+    policy::{
+        Agreement, CookieField, SetCookieFields,
+        sealing::Sealing,
+        verdict::{Action, Direction, Reason},
+    },
+    seal::{Key, KeyRing, Version},
+};
+use proptest::prelude::*;
+
+use crate::exchange::{DATE_UNIX_S, Exchange, any_exchange, flexopus, is_on_seen};
+
+fn sealing() -> Sealing {
+    Sealing {
+        ring: KeyRing::new(vec![Key::new(&[7; 32])]).unwrap(),
+        cookie: "flexopus_session".parse().unwrap(),
+        version: Version([1; 8]),
+        unsealed_until_unix_s: None,
+        ask_again: false,
+        open_paths: Vec::new(),
+    }
+}
+
+/// Any exchange of a tenant that seals, and perhaps asks.
+fn any_sealing_exchange(agreements: &'static [Agreement]) -> impl Strategy<Value = Exchange> {
+    (any_exchange(), prop::sample::select(agreements)).prop_map(|(mut exchange, agreement)| {
+        exchange.policy.seal = true;
+        exchange.policy.agreement = agreement;
+        exchange.sealing = Some(sealing());
+        exchange
+    })
+}
+
+/// Whatever an application may put between a cookie's `=` and the next `;`, without white space at its ends.
+fn any_value() -> impl Strategy<Value = Vec<u8>> {
+    let byte = any::<u8>()
+        .prop_filter("no control, no separator", |byte| !byte.is_ascii_control() && *byte != b';');
+    let short = prop::collection::vec(byte, 0..200);
+    let long = (2500..4070usize).prop_map(|length| vec![b'v'; length]);
+    prop_oneof![4 => short, 1 => long].prop_filter("it would be trimmed", |value| {
+        let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+        !is_space(value.first()) && !is_space(value.last())
+    })
+}
+
+proptest! {
+    #[test]
+    fn g2_g5_what_the_application_has_set_is_what_it_gets_back(value in any_value()) {
+        let mut exchange = Exchange::plain(flexopus());
+        exchange.policy.seal = true;
+        exchange.sealing = Some(sealing());
+        exchange.set_cookie = vec![[b"flexopus_session=", &*value, b"; Path=/"].concat()];
+        let set = exchange.judge().set_cookie.concat();
+        let pair = set.split(|byte| *byte == b';').next().unwrap().to_vec();
+        prop_assert!(pair.len() - 1 <= 4096, "browsers keep it");
+
+        exchange.set_cookie = Vec::new();
+        exchange.cookie = vec![pair.clone()];
+        let upstream = exchange.judge().cookie;
+        let own = [b"flexopus_session=", &*value].concat();
+        let is_sealed = pair.starts_with(b"flexopus_session=cg1.");
+        prop_assert!(is_sealed || value.len() > 2500, "only what is too large leaves as it is");
+        prop_assert_eq!(upstream, Some(own));
+    }
+
+    #[test]
+    fn a1_each_cookie_has_its_one_verdict_when_it_is_sealed_and_when_it_is_held_back(
+        exchange in any_sealing_exchange(&[Agreement::Off, Agreement::Notice, Agreement::Required]),
+    ) {
+        let plain = Exchange { sealing: None, ..exchange.clone() }.judge();
+        let sealed = exchange.judge();
+        for direction in [Direction::Request, Direction::Response] {
+            prop_assert_eq!(plain.count(direction, is_on_seen), sealed.count(direction, is_on_seen));
+        }
+    }
+
+    #[test]
+    fn g6_before_an_agreement_no_declared_cookie_goes_either_way(
+        exchange in any_sealing_exchange(&[Agreement::Required]),
+    ) {
+        // One that is too large to be sealed can only have been set after an agreement (G5).
+        prop_assume!(exchange.cookie.iter().all(|field| field.len() < 2500));
+        prop_assume!(exchange.policy.declaration.cookies().iter().any(|c| c.name.as_str() == "flexopus_session"));
+        let outcome = exchange.judge();
+        prop_assert!(outcome.cookie.is_none() || outcome.upstream == CookieField::Untouched && exchange.cookie.is_empty());
+        for field in &outcome.set_cookie {
+            let field = String::from_utf8_lossy(field);
+            prop_assert!(field.contains("; Max-Age=0; "), "{field} only deletes");
+        }
+        let is_kept = |action: &Action| matches!(action, Action::Keep | Action::Renew | Action::Inject);
+        prop_assert!(!outcome.verdicts.iter().any(|(_, _, action)| is_kept(action)));
+    }
+
+    #[test]
+    fn t4_report_mode_changes_no_byte_of_what_would_be_sealed(
+        exchange in any_sealing_exchange(&[Agreement::Off, Agreement::Notice, Agreement::Required]),
+    ) {
+        let reported = exchange.reported().judge();
+        prop_assert_eq!(&reported.downstream, &SetCookieFields::Untouched);
+        let plain = Exchange { sealing: None, ..exchange.reported() }.judge();
+        prop_assert_eq!(reported, plain);
+    }
+
+    #[test]
+    fn g4_what_only_looks_sealed_reaches_no_application(text in "[A-Za-z0-9_.-]{0,80}") {
+        let mut exchange = Exchange::plain(flexopus());
+        exchange.policy.seal = true;
+        exchange.sealing = Some(sealing());
+        exchange.date_unix_s = DATE_UNIX_S;
+        exchange.cookie = vec![format!("flexopus_session=cg1.{text}").into_bytes()];
+        let outcome = exchange.judge();
+        prop_assert_eq!(outcome.cookie, None);
+        let forged = Action::Strip(Reason::Forged);
+        prop_assert_eq!(outcome.verdicts.first().map(|(_, _, action)| *action), Some(forged));
+    }
+}
