@@ -34,6 +34,7 @@ pub use problem::{Place, Problem, Problems, Severity, Source};
 pub use written::{quoted, spoken};
 
 use crate::{
+    page,
     policy::{
         Agreement, EvictScope, Mode,
         declaration::{CookieName, Declaration, PathPattern, SessionDuration},
@@ -59,6 +60,8 @@ pub struct Config {
     pub seal: Seal,
     /// `[agreement]`
     pub asking: Asking,
+    /// `[page]`
+    pub page: page::settings::Settings,
     /// `[defaults]`, for tenants that come later.
     pub defaults: TenantDefaults,
     /// The tenants of `[tenants]`, each with what `[defaults]` gives it.
@@ -177,6 +180,7 @@ const ONE_OF_EVERYTHING: &str = r#"
     audit = {}
     seal = {}
     agreement = {}
+    page = {}
     traces = {}
     admin = { certificate = { chain = "a", key = "a" } }
 "#;

@@ -448,7 +448,9 @@ fn only_the_clock_asks_what_time_it_is() {
 #[test]
 fn memory_knows_no_io() {
     for source in sources() {
-        if !["audit", "explain", "metrics", "page", "policy", "seal", "tenants"].contains(&source.part()) {
+        if !["audit", "explain", "metrics", "page", "policy", "seal", "tenants"]
+            .contains(&source.part())
+        {
             continue;
         }
         let io = ["hyper", "rustls", "std::fs", "std::io", "std::process", "std::thread", "tokio"];

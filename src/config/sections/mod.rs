@@ -5,6 +5,7 @@ mod cookies;
 mod evidence;
 mod limits;
 mod log;
+mod page;
 mod seal;
 mod server;
 mod tenants;
@@ -32,10 +33,13 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let admin = admin::read(&root, &server);
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
-    let is_sealing = tenants.iter().chain(&default_tenant).any(|tenant| tenant.policy.seals());
-    let is_sealing = is_sealing || defaults.seal || defaults.agreement != Agreement::Off;
+    let all = || tenants.iter().chain(&default_tenant);
+    let is_asking = all().any(|tenant| tenant.policy.agreement != Agreement::Off);
+    let is_asking = is_asking || defaults.agreement != Agreement::Off;
+    let is_sealing = is_asking || defaults.seal || all().any(|tenant| tenant.policy.seals());
     let seal = seal::read(&root, &declaration, is_sealing);
     let asking = seal::read_asking(&root);
+    let page = page::read(&root, is_asking);
     Config {
         server,
         tls,
@@ -43,6 +47,7 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
         declaration,
         seal,
         asking,
+        page,
         defaults,
         tenants,
         default_tenant,

@@ -84,6 +84,10 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
         let help = "write keys = \"state/seal.keys\" below [seal] in the configuration, and reload";
         table.reader.push(problem.help(help.to_owned()));
     }
+    let is_asking = |tenant: &Tenant| tenant.policy.agreement != Agreement::Off;
+    if tenant.as_ref().is_some_and(is_asking) && config.page.path.is_none() {
+        super::page::refuse_lack(&table);
+    }
     defaults.refuse_lack(&root.section("defaults"));
     tenant
 }
