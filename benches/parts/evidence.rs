@@ -100,6 +100,7 @@ fn verdicts() -> Vec<Verdict<'static>> {
         action,
         asked: (direction == Direction::Response).then(Asked::default),
         granted_s: (action == Action::Rewrite).then_some(604_800),
+        seal: None,
     };
     let strip = Action::Strip(Reason::Undeclared);
     let request = [

@@ -29,6 +29,8 @@ pub(super) struct Parts {
     upstreams: Vec<Arc<Shared>>,
     /// What session cookies are sealed with, where the configuration asks for that.
     sealing: Option<Arc<Sealing>>,
+    /// Since when the declaration has been in force.
+    since_unix_s: u64,
 }
 
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
@@ -49,7 +51,8 @@ impl Parts {
         };
         let upstreams = Shared::all(with_verifiers(&config.upstreams)?, before);
         let sealing = sealing(config, clock)?;
-        Ok(Self { tls, expiries, upstreams, sealing })
+        let since_unix_s = declared_since(config, clock);
+        Ok(Self { tls, expiries, upstreams, sealing, since_unix_s })
     }
 
     /// The same with the TLS of `before` where this has none, and a listener needs it still.
@@ -78,10 +81,21 @@ impl Parts {
             expiries: self.expiries,
             tenants,
             declaration: ledger::declaration::record(&config.declaration, 0).hash.into(),
+            since_unix_s: self.since_unix_s,
+            page: config.page.clone(),
+            logout: config.asking.logout.clone(),
             tracing,
             drain: config.server.drain,
         }
     }
+}
+
+/// Since when the declaration has been in force, as far as the ledger knows: since now where it does not.
+fn declared_since(config: &Config, clock: &Clock) -> u64 {
+    let Evidence { path, ledger, .. } = &config.evidence;
+    let declaration = ledger::declaration::record(&config.declaration, clock.now().unix_s);
+    let known = if *ledger { ledger::declaration::since(path, &declaration.hash) } else { None };
+    known.unwrap_or(declaration.since_unix_s)
 }
 
 /// What session cookies are sealed with, where the configuration asks for that. The keys are made where there are none yet.

@@ -2,10 +2,12 @@
 //!
 //! What is hashed stays as it is: a declaration that says nothing of a key that came later has the version that it had.
 
+use std::path::Path;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::{entry::DeclarationRecord, note::hex};
+use super::{entry::DeclarationRecord, note::hex, read::Reader};
 use crate::{
     policy::declaration::{
         Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
@@ -25,6 +27,13 @@ pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord
 pub fn version(declaration: &Declaration) -> Version {
     let digest = digest(&SHA256, json_of(declaration).as_bytes());
     Version(digest.as_ref().first_chunk().copied().unwrap_or_default())
+}
+
+/// Since when a declaration has been in force, in seconds since the Unix epoch, as the ledger in this file knows; none
+/// where it does not, or can't be read. Waits for the disk.
+pub fn since(path: &Path, hash: &str) -> Option<u64> {
+    let declarations = Reader::open(path).ok()?.declarations().ok()?;
+    declarations.into_iter().find(|known| known.hash == hash).map(|known| known.since_unix_s)
 }
 
 fn json_of(declaration: &Declaration) -> String {

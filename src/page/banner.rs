@@ -11,9 +11,7 @@ use super::{
 };
 
 /// The style, for every page and tenant.
-pub fn style() -> &'static str {
-    include_str!("banner.css")
-}
+pub(super) const STYLE: &str = include_str!("banner.css");
 
 /// The notice. Empty where no page is served that it could lead to.
 pub(super) fn fragment(sheet: &Sheet<'_>, stamp: &str) -> String {

@@ -18,12 +18,13 @@ mod tests;
 pub mod text;
 mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 use crate::{
+    audit::ShownPage,
     language::Language,
     policy::{
         Agreement,
@@ -33,7 +34,6 @@ use crate::{
 use settings::Settings;
 use sheet::Sheet;
 
-pub use banner::style as banner_style;
 pub use html::content_security_policy;
 
 /// What the pages are about.
@@ -53,6 +53,12 @@ pub struct Subject<'s> {
     pub sealed: Option<&'s str>,
     /// What the operator decides of the pages.
     pub settings: &'s Settings,
+}
+
+/// The style of the banner, for every page and tenant.
+pub fn banner_style() -> &'static Document {
+    static STYLE: LazyLock<Document> = LazyLock::new(|| Document::new(banner::STYLE));
+    &STYLE
 }
 
 /// Which page it is.
@@ -85,8 +91,8 @@ pub struct Page {
     pub language: Language,
     /// What is sent.
     pub html: Bytes,
-    /// SHA-256 of what is sent, in hexadecimal digits: evidence names it by that.
-    pub hash: Arc<str>,
+    /// The same as evidence keeps it.
+    pub shown: Arc<ShownPage>,
     /// What its buttons say they were on: the first 16 hexadecimal digits of the SHA-256 of the page with an empty stamp.
     /// None: it has no button.
     pub stamp: Option<Arc<str>>,
@@ -155,8 +161,14 @@ impl Page {
         stamp.truncate(STAMP_DIGITS);
         let stamped = render(&stamp);
         let stamp = (stamped != bare).then(|| stamp.into());
-        let Document { bytes: html, hash } = Document::new(stamped);
-        Self { kind, language, html, hash, stamp }
+        let shown = Arc::new(ShownPage::new(stamped));
+        let html = Bytes::copy_from_slice(shown.html().as_bytes());
+        Self { kind, language, html, shown, stamp }
+    }
+
+    /// SHA-256 of what is sent, in hexadecimal digits.
+    pub fn hash(&self) -> &str {
+        self.shown.hash()
     }
 }
 

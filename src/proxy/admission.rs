@@ -6,8 +6,9 @@ use http::{HeaderValue, Method, Request, Version, header};
 
 use super::rejection::Rejection;
 use crate::{
-    audit::{Account, Journal},
+    audit::{Account, AgreementEvent, Journal},
     clock::Clock,
+    page::Page,
     policy::verdict::Verdict,
     tenants::{Tenant, TenantTable, host_of_authority},
 };
@@ -49,6 +50,16 @@ impl Recorder {
         let recorder = Self { entry, route };
         recorder.entry.account.count_request(unix_s);
         recorder
+    }
+
+    /// For an exchange that the gateway's own page answers: nothing of it is judged.
+    pub(crate) fn aside(entry: Rc<Entry>) -> Self {
+        Self { entry, route: None }
+    }
+
+    /// Counts what became of one of the gateway's own pages.
+    pub(crate) fn count_agreement(&self, event: AgreementEvent, page: &Page, unix_s: u64) {
+        self.entry.account.count_agreement(event, &page.shown, unix_s);
     }
 
     /// Whose exchange it is.

@@ -8,14 +8,15 @@ use super::{
     admission::Recorder,
     body::Body,
     form::{self, Deed},
-    page::{self, OwnPages},
+    page,
     rejection::Rejection,
 };
 use crate::{
     audit::AgreementEvent,
+    clock::Now,
     language::Language,
     page::{
-        Kind, Page,
+        Kind, Page, Pages,
         settings::{PagePath, Place},
     },
     policy::{Agreement, JudgedRequest, Resources, sealing::Demand},
@@ -23,12 +24,12 @@ use crate::{
 
 /// What an answer of this kind draws on.
 pub(super) struct Desk<'e> {
-    pub(super) pages: &'e OwnPages,
     pub(super) path: &'e PagePath,
     pub(super) recorder: &'e Recorder,
     /// The request's authority, as sent.
     pub(super) authority: &'e HeaderValue,
-    pub(super) unix_s: u64,
+    /// When the request came.
+    pub(super) came: Now,
 }
 
 impl Desk<'_> {
@@ -36,20 +37,23 @@ impl Desk<'_> {
     pub(super) fn demand(
         &self,
         demand: Demand,
-        language: Language,
+        fields: &HeaderMap,
+        pages: &Pages,
+        is_head: bool,
     ) -> Result<Response<Body>, Rejection> {
         match demand {
             Demand::Question => {
-                let page = self.pages.get(Kind::Interstitial, language);
-                self.count(AgreementEvent::Shown, page);
-                let mut response = page::answer(page);
-                *response.status_mut() = StatusCode::FORBIDDEN;
-                response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
-                Ok(response)
+                let page = pages.get(Kind::Interstitial, Language::preferred(fields));
+                if !is_head {
+                    self.count(AgreementEvent::Shown, page);
+                }
+                Ok(page::instead(page, StatusCode::FORBIDDEN, is_head))
             }
             Demand::Refusal => {
                 let authority = self.authority.to_str().unwrap_or_default();
-                Err(Rejection::AgreementRequired { page: format!("https://{authority}{}", self.path) })
+                Err(Rejection::AgreementRequired {
+                    page: format!("https://{authority}{}", self.path),
+                })
             }
         }
     }
@@ -59,23 +63,25 @@ impl Desk<'_> {
         &self,
         deed: Deed,
         (uri, fields): (&Uri, &HeaderMap),
+        pages: &Pages,
         judged: &JudgedRequest<'_>,
         resources: &mut Resources<'_>,
-        uptime_s: u32,
     ) -> Result<Response<Body>, Rejection> {
         if !form::is_same_origin(fields, self.authority) {
             return Err(Rejection::CrossSite);
         }
-        let page = form::stamp(uri).and_then(|stamp| self.pages.by_stamp(stamp));
+        let page = form::stamp(uri).and_then(|stamp| pages.by_stamp(stamp));
         match deed {
-            Deed::Agree | Deed::Decline if self.recorder.tenant().policy.agreement == Agreement::Off => {
+            Deed::Agree | Deed::Decline
+                if self.recorder.tenant().policy.agreement == Agreement::Off =>
+            {
                 Ok(see_other(self.path.as_str()))
             }
             Deed::Agree => {
                 let back = form::way_back(fields, self.authority, self.path.as_str());
                 // A page that has changed since is shown again: nobody agrees to what they have not seen.
                 let Some(page) = page else { return Ok(see_other(back)) };
-                let Some(field) = judged.agree(self.unix_s, resources.random) else {
+                let Some(field) = judged.agree(self.came.unix_s, resources.random) else {
                     return Ok(see_other(back));
                 };
                 self.count(AgreementEvent::Agreed, page);
@@ -88,8 +94,8 @@ impl Desk<'_> {
             }
             Deed::Withdraw => {
                 // It is done in any case: that the page has changed is no reason against it.
-                let current = || self.pages.get(Kind::Cookies, Language::preferred(fields));
-                let fields = judged.withdraw(uptime_s, resources);
+                let current = || pages.get(Kind::Cookies, Language::preferred(fields));
+                let fields = judged.withdraw(self.came.uptime_s, resources);
                 self.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
                 Ok(with_cookies(see_other(&self.path.of(Place::Withdrawn)), fields))
             }
@@ -97,12 +103,12 @@ impl Desk<'_> {
     }
 
     fn count(&self, event: AgreementEvent, page: &Arc<Page>) {
-        self.recorder.count_agreement(event, page.shown(), self.unix_s);
+        self.recorder.count_agreement(event, page, self.came.unix_s);
     }
 }
 
 /// Leads to a path of the same origin (RFC 9110, section 15.4.4).
-fn see_other(path: &str) -> Response<Body> {
+pub(super) fn see_other(path: &str) -> Response<Body> {
     let mut response = Response::new(Body::none());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let fields = response.headers_mut();

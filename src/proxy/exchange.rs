@@ -5,19 +5,23 @@ use std::{cell::Cell, convert::Infallible, rc::Rc, sync::Arc, time::Instant};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
+    uri::PathAndQuery,
 };
 use http_body::Body as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use smallvec::SmallVec;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     access::{Line, Record},
     admission::{self, Recorder},
+    agreement::Desk,
     body::{Body, RequestBody},
     connection::{Activity, Kind},
+    form::{self, Deed},
     forward::{self, Forwarded, Origin},
     head::Marks,
+    page,
     rejection::{Rejection, Representation},
     request_id::{REQUEST_ID, RequestId},
     snapshot::View,
@@ -26,11 +30,12 @@ use super::{
     worker::{Permit, Worker},
 };
 use crate::{
+    audit::AgreementEvent,
     config::Limits,
     metrics::WorkerMetrics,
     policy::{
-        self, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts, Resources,
-        ResponseFacts, SetCookieFields, date::ImfFixdate, sealing::SealFacts,
+        self, Agreement, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts,
+        Resources, ResponseFacts, SetCookieFields, date::ImfFixdate, sealing::SealFacts,
     },
     traces::{self, Tracing},
 };
@@ -133,6 +138,20 @@ impl Downstream {
             record.set_tenant(&entry.tenant.name);
         }
         let came_unix_s = worker.clock.at(came).unix_s;
+        let page = view.snapshot.page.path.as_ref();
+        let place = page::place(page, &entry.tenant, request.uri().path());
+        if let (Some(place), Some(path)) = (place, page) {
+            let pages = view.pages(&entry.tenant);
+            if let Some((response, shown)) = page::read(place, &request, path, &pages) {
+                if let Some(page) = shown
+                    && entry.tenant.policy.agreement != Agreement::Off
+                {
+                    let recorder = Recorder::aside(entry);
+                    recorder.count_agreement(AgreementEvent::Shown, &page, came_unix_s);
+                }
+                return Ok(own(response, id));
+            }
+        }
         let recorder = Recorder::begin(entry, request.uri().path(), came_unix_s);
 
         // What the response is judged by stays here while the request travels on: clones share their bytes.
@@ -157,6 +176,38 @@ impl Downstream {
             &mut recorder.record_at(came_unix_s),
         );
         self.check_head(&request, &cookies, view.limits(), &recorder, &judged)?;
+        if let Some(path) = page {
+            let desk = Desk {
+                path,
+                recorder: &recorder,
+                authority: &authority,
+                came: worker.clock.at(came),
+            };
+            if let Some(deed) = place.and_then(Deed::at) {
+                let pages = view.pages(tenant);
+                let mut resources = Resources {
+                    tenant: &tenant.name,
+                    superseded: &worker.superseded,
+                    random: &mut super::random::<32>,
+                };
+                let form = (&uri, request.headers());
+                let response = desk.act(deed, form, &pages, &judged, &mut resources)?;
+                if let Some(logout) =
+                    view.snapshot.logout.as_ref().filter(|_| deed == Deed::Withdraw)
+                {
+                    let told =
+                        self.end_session(request, field, logout, view, &recorder, &authority, id);
+                    Box::pin(told).await;
+                }
+                return Ok(own(response, id));
+            }
+            if let Some(demand) = judged.demand(asked.is_some()) {
+                let is_head = method == Method::HEAD;
+                let pages = view.pages(tenant);
+                let response = desk.demand(demand, request.headers(), &pages, is_head)?;
+                return Ok(own(response, id));
+            }
+        }
         replace_cookie(request.headers_mut(), field);
 
         let upstream = &view.upstreams[usize::from(tenant.upstream)];
@@ -238,6 +289,45 @@ impl Downstream {
         asked.confirm(&mut response);
         self.spawn_tunnel(asked, upstream_io, record.take());
         Ok(response)
+    }
+
+    /// Tells the application that a session has ended, as the person's browser would (G7). What it answers is of no matter:
+    /// the browser is told to forget the session in any case.
+    #[expect(clippy::too_many_arguments, reason = "they are what an exchange consists of")]
+    async fn end_session(
+        &self,
+        mut request: Request<Incoming>,
+        field: CookieField,
+        logout: &PathAndQuery,
+        view: &View,
+        recorder: &Recorder,
+        authority: &HeaderValue,
+        id: &RequestId,
+    ) {
+        let tenant = recorder.tenant();
+        replace_cookie(request.headers_mut(), field);
+        if !request.headers().contains_key(header::COOKIE) {
+            return;
+        }
+        form::prepare_logout(&mut request, logout);
+        let marks = Marks::of(request.headers());
+        let trusted = view.trusts(self.origin.peer());
+        let forwarded = Forwarded { marks, trusted, version: request.version(), authority };
+        let request = self.prepare(request, view.limits(), recorder, &forwarded, id, false);
+        let upstream = &view.upstreams[usize::from(tenant.upstream)];
+        match upstream.send(request, false).await {
+            Ok(answer) if answer.response.status().as_u16() < 400 => {}
+            Ok(answer) => {
+                let status = answer.response.status().as_u16();
+                warn!(
+                    tenant = &*tenant.name,
+                    status, "the application did not end a session that was withdrawn"
+                );
+            }
+            Err(error) => {
+                warn!(tenant = &*tenant.name, %error, "the application was not told of a withdrawal");
+            }
+        }
     }
 
     /// Refuses a head that is too large (R8): now that its cookies are judged, the answer can evict them.
@@ -336,6 +426,12 @@ impl Downstream {
             drop((open, permit));
         });
     }
+}
+
+/// An answer of the gateway's own, with the id of its request.
+fn own(mut response: Response<Body>, id: &RequestId) -> Response<Body> {
+    response.headers_mut().insert(REQUEST_ID, id.value());
+    response
 }
 
 /// Says, if so, that the connection closes after this answer (RFC 9112, section 9.6).

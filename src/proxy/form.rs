@@ -1,7 +1,8 @@
 //! What a person does on one of the gateway's own pages: the forms that agree, decline and withdraw (G7), and the way
 //! back from them. A form acts only where its page comes from the same origin, and leads nowhere else.
 
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use percent_encoding::percent_decode_str;
 
 use crate::page::settings::Place;
 
@@ -57,6 +58,28 @@ pub(super) fn way_back<'f>(fields: &'f HeaderMap, authority: &HeaderValue, base:
     path.filter(|path| is_safe(path) && !is_below(path, base)).unwrap_or("/")
 }
 
+/// Makes of a form's request the one by which the browser would end its session: a `POST` to `logout`, with the CSRF token
+/// as Laravel's own scripts send it.
+pub(super) fn prepare_logout<B>(request: &mut Request<B>, logout: &PathAndQuery) {
+    *request.uri_mut() = Uri::from(logout.clone());
+    let token = csrf_token(request.headers());
+    let fields = request.headers_mut();
+    fields.remove(X_XSRF_TOKEN);
+    if let Some(token) = token {
+        fields.insert(X_XSRF_TOKEN, token);
+    }
+}
+
+/// The value of the cookie `XSRF-TOKEN`, as a script reads it.
+fn csrf_token(fields: &HeaderMap) -> Option<HeaderValue> {
+    let cookies = fields.get(header::COOKIE)?.to_str().ok()?;
+    let value = cookies.split("; ").find_map(|pair| pair.strip_prefix("XSRF-TOKEN="))?;
+    let decoded: Vec<u8> = percent_decode_str(value).collect();
+    HeaderValue::try_from(decoded).ok()
+}
+
+const X_XSRF_TOKEN: HeaderName = HeaderName::from_static("x-xsrf-token");
+
 /// The path and query of a URL of this origin.
 fn path_of<'u>(url: &'u str, authority: &HeaderValue) -> Option<&'u str> {
     let rest = url.strip_prefix("https://")?;
@@ -102,7 +125,7 @@ mod tests {
 
     fn fields(lines: &[(&'static str, &str)]) -> HeaderMap {
         let line = |(name, value): &(&'static str, &str)| {
-            (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
         };
         lines.iter().map(line).collect()
     }

@@ -9,11 +9,13 @@
 //! - `upstream/`: the connection pool, balancing, timeouts; `head.rs`: what a head holds; `forward.rs`: hop-by-hop and
 //!   forwarding fields.
 //! - `body.rs`: bodies on their way; `delivery.rs`: whether they arrive; `upgrade.rs`: WebSockets.
+//! - `page.rs`: the gateway's own pages; `agreement.rs`: asks, and does what people say; `form.rs`: what they send.
 //! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
 //! - `access.rs`, `request_id.rs`: what is noted of an exchange.
 
 mod access;
 mod admission;
+mod agreement;
 mod body;
 mod connection;
 mod delivery;
@@ -22,6 +24,7 @@ mod form;
 mod forward;
 mod head;
 mod limits;
+mod page;
 mod redirect;
 mod rejection;
 mod request_id;

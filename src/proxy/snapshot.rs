@@ -2,16 +2,23 @@
 
 use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
+use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
     admission::TenantView,
+    page::Shelf,
     tls::Expiry,
     upstream::{Shared, Upstream},
 };
 use crate::{
-    audit::Journal, clock::Clock, config::Limits, policy::sealing::Sealing, tenants::TenantTable,
+    audit::Journal,
+    clock::Clock,
+    config::Limits,
+    page::{self, Pages},
+    policy::sealing::Sealing,
+    tenants::{Tenant, TenantTable},
     traces::Tracing,
 };
 
@@ -32,6 +39,12 @@ pub(crate) struct Snapshot {
     pub(crate) tenants: Arc<TenantTable>,
     /// The version of the declaration that rules, as evidence names it.
     pub(crate) declaration: Arc<str>,
+    /// Since when it does, in seconds since the Unix epoch.
+    pub(crate) since_unix_s: u64,
+    /// The gateway's own pages.
+    pub(crate) page: page::settings::Settings,
+    /// Where the application is told of a withdrawal.
+    pub(crate) logout: Option<PathAndQuery>,
     /// Follows exchanges across services, where that is asked for.
     pub(crate) tracing: Option<Tracing>,
     /// How long open exchanges may finish at a stop.
@@ -43,6 +56,7 @@ pub(crate) struct View {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) tenants: TenantView,
     pub(crate) upstreams: Vec<Rc<Upstream>>,
+    shelf: Shelf,
 }
 
 impl View {
@@ -69,7 +83,13 @@ impl View {
             ),
             upstreams: snapshot.upstreams.iter().map(upstream).collect(),
             snapshot,
+            shelf: Shelf::default(),
         }
+    }
+
+    /// The gateway's own pages for a tenant.
+    pub(crate) fn pages(&self, tenant: &Tenant) -> Rc<Pages> {
+        self.shelf.pages(&self.snapshot, &tenant.policy)
     }
 
     /// Whether a peer is one of `server.trusted_proxies`.

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 22] = [
+const ROWS: [(&str, &[&str]); 23] = [
     ("seal", &[]),
     ("policy", &["seal"]),
     ("language", &[]),
@@ -18,7 +18,7 @@ const ROWS: [(&str, &[&str]); 22] = [
     ("audit", &["policy"]),
     ("metrics", &["audit", "policy"]),
     ("process", &["metrics"]),
-    ("page", &["language", "policy"]),
+    ("page", &["audit", "language", "policy"]),
     ("config", &["page", "policy", "tenants"]),
     ("clock", &[]),
     ("seal_keys", &["clock", "seal"]),
@@ -28,7 +28,10 @@ const ROWS: [(&str, &[&str]); 22] = [
     ("certificate", &["clock"]),
     ("demo", &["clock"]),
     ("explain", &["clock", "config", "policy", "tenants"]),
-    ("proxy", &["audit", "clock", "config", "metrics", "policy", "tenants", "traces"]),
+    (
+        "proxy",
+        &["audit", "clock", "config", "language", "metrics", "page", "policy", "tenants", "traces"],
+    ),
     (
         "gateway",
         &[
@@ -37,6 +40,7 @@ const ROWS: [(&str, &[&str]); 22] = [
             "config",
             "ledger",
             "metrics",
+            "page",
             "policy",
             "process",
             "proxy",

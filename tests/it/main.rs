@@ -7,6 +7,7 @@
 
 mod admin;
 mod admin_safety;
+mod agreement;
 mod audit;
 mod backup;
 mod cli;

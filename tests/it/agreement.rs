@@ -1,0 +1,299 @@
+//! Rules G6 to G8: nothing before an agreement, how one is given, and how it is withdrawn.
+
+use crumbgate::{
+    audit::AgreementEvent,
+    policy::verdict::{Action, Direction, Reason},
+};
+use http::{Method, request::Builder};
+
+use crate::harness::{ACME, Answer, App, Browser, Http, Setup, both_versions, ok, request};
+
+const PAGE: &str = "/.well-known/cookies";
+
+/// An application that sets both cookies wherever it is asked, and says which it got.
+async fn app() -> App {
+    App::replying(|request| {
+        let set = ["set-cookie: flexopus_session=app-1", "set-cookie: XSRF-TOKEN=tok%3D"];
+        ok(&set, &request.fields("cookie").join("; "))
+    })
+    .await
+}
+
+fn required(app: &App) -> Setup {
+    Setup::before(app).tenant(ACME, "agreement = \"required\"\nsession = \"1h\"")
+}
+
+/// What a browser sends when a person opens a page.
+fn navigation(http: Http, path: &str) -> Builder {
+    request(http, Method::GET, path).header("accept", "text/html,application/xhtml+xml")
+}
+
+/// What it sends when they press a button on one.
+fn form(http: Http, path: &str, from: &str) -> Builder {
+    request(http, Method::POST, path)
+        .header("accept", "text/html")
+        .header("origin", format!("https://{ACME}"))
+        .header("sec-fetch-site", "same-origin")
+        .header("referer", format!("https://{ACME}{from}"))
+}
+
+/// The address of a form on a page, that ends so.
+fn action(page: &str, end: &str) -> String {
+    let mut actions = page.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let wanted = format!("{PAGE}/{end}?page=");
+    actions.find(|action| action.starts_with(&wanted)).unwrap().to_owned()
+}
+
+fn session_of(answer: &Answer) -> String {
+    answer.set_cookie("flexopus_session").split(';').next().unwrap().to_owned()
+}
+
+/// Agrees on the question at `path`, and returns the cookie that says so.
+async fn agree(browser: &Browser, http: Http, path: &str) -> String {
+    let question = browser.send(navigation(http, path), "").await;
+    assert_eq!(question.status, 403);
+    let answer = browser.send(form(http, &action(&question.text(), "agree"), path), "").await;
+    assert_eq!((answer.status.as_u16(), answer.field("location")), (303, Some(path)));
+    session_of(&answer)
+}
+
+both_versions!(g6_a_visit_from_the_question_to_the_session, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+
+    let first = browser.send(navigation(http, "/bookings?day=1"), "").await;
+    assert_eq!(
+        (first.status.as_u16(), first.field("content-type")),
+        (403, Some("text/html; charset=utf-8"))
+    );
+    assert_eq!((first.set_cookies().len(), first.field("cache-control")), (0, Some("no-store")));
+    assert!(first.field("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
+    assert_eq!(app.received().len(), 0, "the application knows nothing of it");
+
+    let agreed = agree(&browser, http, "/bookings?day=1").await;
+    assert!(agreed.starts_with("flexopus_session=cg1."));
+    let page =
+        browser.send(navigation(http, "/bookings?day=1").header("cookie", &agreed), "").await;
+    assert_eq!((page.status.as_u16(), page.text().as_str()), (200, ""), "it has no session yet");
+    let session = session_of(&page);
+    let page = browser.send(navigation(http, "/bookings").header("cookie", &session), "").await;
+    assert_eq!(page.text(), "flexopus_session=app-1");
+
+    let tally = gateway.tally(ACME);
+    let events = AgreementEvent::ALL.map(|event| tally.agreements(event));
+    assert_eq!(events, [1, 0, 2, 0], "agreed, declined, shown, withdrawn");
+});
+
+both_versions!(
+    g6_the_question_is_in_the_browser_s_language_and_the_same_at_every_address,
+    |http| {
+        let app = app().await;
+        let gateway = required(&app).start();
+        let browser = gateway.browser(http);
+        let ask = async |path, language| {
+            let request = navigation(http, path).header("accept-language", language);
+            browser.send(request, "").await
+        };
+        let [english, german, other] = [
+            ask("/a?b=c", "en").await,
+            ask("/a?b=c", "de-DE,de;q=0.9").await,
+            ask("/x", "en").await,
+        ];
+        assert_eq!(
+            (english.field("content-language"), german.field("content-language")),
+            (Some("en"), Some("de"))
+        );
+        assert!(german.text().contains("<html lang=\"de\">"), "{}", german.text());
+        assert_eq!(english.body, other.body);
+
+        let head = request(http, Method::HEAD, "/").header("accept", "text/html");
+        let head = browser.send(head, "").await;
+        assert_eq!((head.status.as_u16(), head.body.len()), (403, 0));
+        assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Shown), 3);
+    }
+);
+
+both_versions!(g6_a_program_is_told_where_to_agree, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+    for (method, path) in
+        [(Method::GET, "/api/me"), (Method::POST, "/login"), (Method::DELETE, "/bookings/1")]
+    {
+        let asked = request(http, method, path).header("accept", "application/json");
+        let answer = browser.send(asked, "").await;
+        assert_eq!(answer.status, 403);
+        assert_eq!(answer.field("content-type"), Some("application/problem+json"));
+        let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(problem["agreement"], format!("https://{ACME}{PAGE}"));
+        assert_eq!(problem["status"], 403);
+    }
+    assert_eq!(app.received().len(), 0);
+});
+
+both_versions!(g6_what_is_no_page_reaches_the_application_without_its_cookies, |http| {
+    let app = app().await;
+    let setup = required(&app).sections("[agreement]\nopen_paths = [\"/imprint\"]");
+    let gateway = setup.start();
+    let browser = gateway.browser(http);
+    let cookie = "flexopus_session=before; XSRF-TOKEN=t; _ga=1";
+    let image = request(http, Method::GET, "/logo.svg").header("accept", "image/*");
+    let imprint = navigation(http, "/imprint");
+    for asked in [image, imprint] {
+        let answer = browser.send(asked.header("cookie", cookie), "").await;
+        let sets_declared = |field: &&str| !field.starts_with("_ga=");
+        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
+        assert!(!answer.set_cookies().iter().any(sets_declared), "{:?}", answer.set_cookies());
+    }
+    let tally = gateway.tally(ACME);
+    let held = Action::Strip(Reason::BeforeAgreement);
+    assert_eq!(tally.of(Direction::Request, held), 4);
+    assert_eq!(tally.of(Direction::Response, held), 4);
+});
+
+both_versions!(g6_who_was_logged_in_before_anybody_asked_still_is_afterwards, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+    let question = browser.send(navigation(http, "/"), "").await;
+    let agree = form(http, &action(&question.text(), "agree"), "/");
+    let answer = browser.send(agree.header("cookie", "flexopus_session=before"), "").await;
+    let page = navigation(http, "/").header("cookie", session_of(&answer));
+    assert_eq!(browser.send(page, "").await.text(), "flexopus_session=before");
+});
+
+both_versions!(g7_nobody_agrees_or_withdraws_from_another_site, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+    let question = browser.send(navigation(http, "/"), "").await.text();
+    let page = browser.send(navigation(http, PAGE), "").await.text();
+    for path in
+        [action(&question, "agree"), action(&question, "decline"), action(&page, "withdraw")]
+    {
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("x-nothing", "at all"),
+        ] {
+            let forged = request(http, Method::POST, &path).header(name, value);
+            let answer = browser.send(forged.header("accept", "text/html"), "").await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.set_cookies().len()),
+                (403, 0),
+                "{name} {value}"
+            );
+        }
+    }
+    assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Agreed), 0);
+});
+
+both_versions!(g6_the_way_back_never_leads_to_another_site, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+    let question = browser.send(navigation(http, "/"), "").await.text();
+    let path = action(&question, "agree");
+    for (referer, expected) in [
+        ("https://evil.example/x", "/"),
+        ("https://acme.example//evil.example", "/"),
+        ("https://acme.example/\\evil.example", "/"),
+        ("https://acme.example/desks?x=//y", "/desks?x=//y"),
+    ] {
+        let sent = request(http, Method::POST, &path)
+            .header("sec-fetch-site", "same-origin")
+            .header("referer", referer);
+        let answer = browser.send(sent, "").await;
+        assert_eq!((answer.status.as_u16(), answer.field("location")), (303, Some(expected)));
+    }
+});
+
+both_versions!(g6_nobody_agrees_to_a_page_that_they_have_not_seen, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+    for stamp in ["", "?page=", "?page=0000000000000000"] {
+        let sent = form(http, &format!("{PAGE}/agree{stamp}"), "/desks");
+        let answer = browser.send(sent, "").await;
+        assert_eq!((answer.status.as_u16(), answer.field("location")), (303, Some("/desks")));
+        assert_eq!(answer.set_cookies().len(), 0, "the question is asked again");
+    }
+});
+
+both_versions!(g6_who_declines_is_told_what_follows_and_asked_again, |http| {
+    let app = app().await;
+    let gateway = required(&app).start();
+    let browser = gateway.browser(http);
+    let question = browser.send(navigation(http, "/"), "").await.text();
+    let answer = browser.send(form(http, &action(&question, "decline"), "/"), "").await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 0));
+    let told = browser.send(navigation(http, answer.field("location").unwrap()), "").await;
+    assert_eq!((told.status.as_u16(), told.set_cookies().len()), (200, 0));
+    assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
+    assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Declined), 1);
+});
+
+both_versions!(g7_who_withdraws_has_no_cookie_left_and_no_session, |http| {
+    let app = app().await;
+    let setup = required(&app).sections("[agreement]\nlogout = \"/logout?all=1\"");
+    let gateway = setup.start();
+    let browser = gateway.browser(http);
+    let agreed = agree(&browser, http, "/").await;
+    let page = browser.send(navigation(http, "/").header("cookie", &agreed), "").await;
+    let session = session_of(&page);
+    let cookies = format!("{session}; XSRF-TOKEN=tok%3D");
+
+    let page = browser.send(navigation(http, PAGE), "").await;
+    let withdraw = form(http, &action(&page.text(), "withdraw"), PAGE);
+    let answer = browser.send(withdraw.header("cookie", &cookies), "").await;
+    let location = answer.field("location").unwrap().to_owned();
+    assert_eq!((answer.status.as_u16(), &*location), (303, "/.well-known/cookies/withdrawn"));
+    let deleted = answer.set_cookies();
+    let names: Vec<_> =
+        deleted.iter().map(|field| field.split_once("=; Max-Age=0; ").unwrap().0).collect();
+    assert_eq!(names, ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"]);
+
+    let told = app.last();
+    assert_eq!((told.method(), told.target()), ("POST", "/logout?all=1"));
+    assert_eq!(told.field("cookie"), Some("flexopus_session=app-1; XSRF-TOKEN=tok%3D"));
+    assert_eq!(told.field("x-xsrf-token"), Some("tok="));
+
+    // What was under way meanwhile brings nothing back.
+    let late = browser.send(navigation(http, "/").header("cookie", &cookies), "").await;
+    assert_eq!(late.set_cookies(), Vec::<&str>::new());
+    let told = browser.send(navigation(http, &location), "").await;
+    assert_eq!(told.status, 200);
+    assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
+    assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Withdrawn), 1);
+});
+
+both_versions!(g7_an_application_that_is_gone_does_not_keep_a_withdrawal_from_being_one, |http| {
+    let app = app().await;
+    let setup = required(&app).sections("[agreement]\nlogout = \"/logout\"");
+    let gateway = setup.start();
+    let browser = gateway.browser(http);
+    let agreed = agree(&browser, http, "/").await;
+    let session =
+        session_of(&browser.send(navigation(http, "/").header("cookie", &agreed), "").await);
+    let page = browser.send(navigation(http, PAGE), "").await;
+    app.kill().await;
+    let withdraw = form(http, &action(&page.text(), "withdraw"), PAGE);
+    let answer = browser.send(withdraw.header("cookie", &session), "").await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 3));
+});
+
+both_versions!(t4_where_cookies_are_only_watched_nobody_is_asked, |http| {
+    let app = app().await;
+    let setup = Setup::before(&app).tenant(ACME, "agreement = \"required\"\nmode = \"report\"");
+    let gateway = setup.start();
+    let browser = gateway.browser(http);
+    let answer =
+        browser.send(navigation(http, "/").header("cookie", "flexopus_session=s"), "").await;
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "flexopus_session=s"));
+    assert_eq!(answer.set_cookies(), ["flexopus_session=app-1", "XSRF-TOKEN=tok%3D"]);
+    browser.send(navigation(http, PAGE), "").await;
+    assert_eq!(app.last().target(), PAGE, "there it is the application's page");
+});
