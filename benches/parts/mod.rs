@@ -3,6 +3,7 @@
 
 mod evidence;
 mod policy;
+mod seal;
 mod tenants;
 
 /// A piece of work, which takes the same every time.
@@ -31,7 +32,7 @@ impl Part {
 
 /// Every part.
 pub(crate) fn all() -> Vec<Part> {
-    [policy::requests(), policy::responses(), tenants::parts(), evidence::parts()]
+    [policy::requests(), policy::responses(), seal::parts(), tenants::parts(), evidence::parts()]
         .into_iter()
         .flatten()
         .collect()
