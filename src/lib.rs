@@ -22,6 +22,7 @@ extern crate self as crumbgate;
 
 pub mod admin;
 pub mod audit;
+pub mod banner;
 pub mod certificate;
 pub mod cli;
 pub mod clock;

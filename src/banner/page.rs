@@ -1,0 +1,212 @@
+//! Which answers are pages that may carry a banner.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::{Outcome, csp};
+
+/// Whether an answer is a page that may carry a banner; if not, why.
+///
+/// # Errors
+///
+/// Says what stands in the way: [`Outcome::NoPage`], [`Outcome::Encoding`], [`Outcome::Compressed`] or
+/// [`Outcome::Forbidden`], in this order.
+pub fn may_carry(status: StatusCode, response: &HeaderMap) -> Result<(), Outcome> {
+    let kind = if is_whole(status, response) { Kind::of(response) } else { Kind::Other };
+    match kind {
+        Kind::Other => Err(Outcome::NoPage),
+        Kind::Unread => Err(Outcome::Encoding),
+        Kind::Html if is_compressed(response) => Err(Outcome::Compressed),
+        Kind::Html if forbids(response) => Err(Outcome::Forbidden),
+        Kind::Html => Ok(()),
+    }
+}
+
+/// Whether a status comes with a page of its own, all of it, to be shown. Pages that tell errors are pages, too.
+fn is_whole(status: StatusCode, response: &HeaderMap) -> bool {
+    let has_page = match status {
+        StatusCode::NO_CONTENT
+        | StatusCode::RESET_CONTENT
+        | StatusCode::PARTIAL_CONTENT
+        | StatusCode::IM_USED => false,
+        _ => status.is_success() || status.is_client_error() || status.is_server_error(),
+    };
+    has_page && !response.contains_key(header::CONTENT_RANGE) && !is_download(response)
+}
+
+/// Whether the answer is to be saved and not shown: every disposition but `inline` says so (RFC 6266, section 4.2).
+fn is_download(response: &HeaderMap) -> bool {
+    values(response, &header::CONTENT_DISPOSITION).any(|value| {
+        let kind = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        !kind.trim_ascii().eq_ignore_ascii_case(b"inline")
+    })
+}
+
+/// What an answer is by its `Content-Type`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// A page in which ASCII stands for itself.
+    Html,
+    /// No page; or what it is, is not said clearly.
+    Other,
+    /// A page in another charset, or of another syntax.
+    Unread,
+}
+
+impl Kind {
+    fn of(response: &HeaderMap) -> Self {
+        let mut types = values(response, &header::CONTENT_TYPE);
+        let (Some(text), None) = (types.next(), types.next()) else { return Self::Other };
+        let mut parts = text.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let essence = parts.next().unwrap_or_default();
+        if essence.eq_ignore_ascii_case(b"application/xhtml+xml") {
+            return Self::Unread;
+        }
+        if !essence.eq_ignore_ascii_case(b"text/html") {
+            return Self::Other;
+        }
+        // The first one counts. One that nobody knows leaves the charset to the browser's guess.
+        let charset = parts.find_map(|part| parameter(part, b"charset"));
+        if charset.is_none_or(is_ascii_compatible) { Self::Html } else { Self::Unread }
+    }
+}
+
+/// The value of a parameter, if it has this name; without its quotes.
+fn parameter<'v>(part: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
+    let (given, value) = part.split_at_checked(name.len())?;
+    let value = value.strip_prefix(b"=").filter(|_| given.eq_ignore_ascii_case(name))?;
+    let quoted = value.strip_prefix(b"\"");
+    Some(quoted.map_or(value, |value| value.strip_suffix(b"\"").unwrap_or(value)))
+}
+
+/// Whether bytes of ASCII are ASCII in this charset, at least those that a tag is made of: all but UTF-16, ISO-2022 and
+/// some that are older still (Encoding Standard, section 4.2).
+fn is_ascii_compatible(charset: &[u8]) -> bool {
+    let charset = charset.trim_ascii().to_ascii_lowercase();
+    let starts = |beginning: &&[u8]| charset.starts_with(beginning);
+    ASCII_COMPATIBLE.iter().any(|beginning| starts(beginning))
+}
+
+const ASCII_COMPATIBLE: [&[u8]; 19] = [
+    b"ascii",
+    b"big5",
+    b"cp125",
+    b"euc-",
+    b"gb",
+    b"iso-8859-",
+    b"iso8859-",
+    b"iso_8859-",
+    b"koi8-",
+    b"latin",
+    b"macintosh",
+    b"shift-jis",
+    b"shift_jis",
+    b"tis-620",
+    b"us-ascii",
+    b"utf-8",
+    b"utf8",
+    b"windows-125",
+    b"windows-874",
+];
+
+fn is_compressed(response: &HeaderMap) -> bool {
+    let mut codings = values(response, &header::CONTENT_ENCODING)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether the page's own words are against it: nobody may change it (RFC 9111, section 5.2.2.6), or its policy would let
+/// the banner have neither style nor button.
+fn forbids(response: &HeaderMap) -> bool {
+    let mut directives = values(response, &header::CACHE_CONTROL)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+        || !csp::lets_work(values(response, &header::CONTENT_SECURITY_POLICY))
+}
+
+fn values<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
+    fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(status: u16, fields: &[(&'static str, &'static str)]) -> Result<(), Outcome> {
+        let field = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        may_carry(StatusCode::from_u16(status).unwrap(), &fields.iter().map(field).collect())
+    }
+
+    #[test]
+    fn every_page_may_carry_one_also_those_that_tell_errors() {
+        for status in [200, 201, 203, 400, 403, 404, 419, 500, 503] {
+            assert_eq!(judge(status, &[("content-type", "text/html")]), Ok(()), "{status}");
+        }
+        for status in [204, 205, 206, 226, 302, 304, 600] {
+            let judged = judge(status, &[("content-type", "text/html")]);
+            assert_eq!(judged, Err(Outcome::NoPage), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_html_in_a_charset_that_is_read() {
+        for (kind, expected) in [
+            ("text/html", Ok(())),
+            ("Text/HTML ; Charset=UTF-8", Ok(())),
+            ("text/html;charset=\"iso-8859-15\"; charset=utf-16", Ok(())),
+            ("text/html; x=y; charset=windows-1252", Ok(())),
+            ("text/html; charset=Shift_JIS", Ok(())),
+            ("text/html; charset=utf-16", Err(Outcome::Encoding)),
+            ("text/html; charset=UTF-16LE", Err(Outcome::Encoding)),
+            ("text/html; charset=utf-32", Err(Outcome::Encoding)),
+            ("text/html; charset=iso-2022-jp", Err(Outcome::Encoding)),
+            ("text/html; charset=", Err(Outcome::Encoding)),
+            ("text/html; charset=of-my-own", Err(Outcome::Encoding)),
+            ("application/xhtml+xml; charset=utf-8", Err(Outcome::Encoding)),
+            ("text/htm", Err(Outcome::NoPage)),
+            ("text/html5", Err(Outcome::NoPage)),
+            ("application/json", Err(Outcome::NoPage)),
+            ("", Err(Outcome::NoPage)),
+        ] {
+            assert_eq!(judge(200, &[("content-type", kind)]), expected, "{kind}");
+        }
+        assert_eq!(judge(200, &[]), Err(Outcome::NoPage));
+        let twice = [("content-type", "text/html"), ("content-type", "text/html")];
+        assert_eq!(judge(200, &twice), Err(Outcome::NoPage));
+    }
+
+    #[test]
+    fn what_else_a_head_says_counts_too() {
+        for (name, value, expected) in [
+            ("content-encoding", "identity", Ok(())),
+            ("content-encoding", "", Ok(())),
+            ("content-encoding", "gzip", Err(Outcome::Compressed)),
+            ("content-encoding", "identity, br", Err(Outcome::Compressed)),
+            ("content-range", "bytes 0-9/10", Err(Outcome::NoPage)),
+            ("content-disposition", "inline; filename=a.html", Ok(())),
+            ("content-disposition", "Attachment", Err(Outcome::NoPage)),
+            ("content-disposition", "attachment; filename=a.html", Err(Outcome::NoPage)),
+            ("cache-control", "no-cache, private", Ok(())),
+            ("cache-control", "private, No-Transform", Err(Outcome::Forbidden)),
+            ("content-security-policy", "default-src 'self'", Ok(())),
+            ("content-security-policy", "default-src 'none'", Err(Outcome::Forbidden)),
+            ("content-security-policy-report-only", "default-src 'none'", Ok(())),
+        ] {
+            let fields = [("content-type", "text/html"), (name, value)];
+            assert_eq!(judge(200, &fields), expected, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_policy_in_a_second_field_counts() {
+        let fields = [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", "default-src 'self'"),
+            ("content-security-policy", "form-action 'none'"),
+        ];
+        assert_eq!(judge(200, &fields), Err(Outcome::Forbidden));
+    }
+}
