@@ -4,6 +4,7 @@
 //! **accept → handshake → admit → judge request → forward → judge response → record → answer**.
 //!
 //! - [`policy`]: pure; which cookie may cross, and how it leaves; [`seal`]: pure; a session's value, unreadable outside.
+//! - [`banner`]: pure; which of the application's pages may carry a banner, and where it goes in them.
 //! - [`tenants`]: in memory; whose request it is.
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.

@@ -82,8 +82,7 @@ fn parameter<'v>(part: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
 /// some that are older still (Encoding Standard, section 4.2).
 fn is_ascii_compatible(charset: &[u8]) -> bool {
     let charset = charset.trim_ascii().to_ascii_lowercase();
-    let starts = |beginning: &&[u8]| charset.starts_with(beginning);
-    ASCII_COMPATIBLE.iter().any(|beginning| starts(beginning))
+    ASCII_COMPATIBLE.iter().any(|beginning| charset.starts_with(beginning))
 }
 
 const ASCII_COMPATIBLE: [&[u8]; 19] = [

@@ -431,6 +431,8 @@ pub struct Limits {
     pub cookie_bytes: usize,
     /// Bytes of a request's body (413); none: unlimited.
     pub body_bytes: Option<u64>,
+    /// How far into a page its body is looked for, to put a banner there.
+    pub banner_bytes: usize,
     /// Downstream connections of all workers together (503).
     pub connections: usize,
     /// Streams that are open at once on one HTTP/2 connection.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     audit::{Books, OTHER, Tally},
+    banner::Outcome,
     policy::verdict::{Action, Direction, Reason, SealStep},
 };
 
@@ -54,6 +55,9 @@ fn tell_exchanges(text: &mut Text, sum: &Sum) {
     text.family("crumbgate_open_exchanges", Gauge, help).value(sum.open_exchanges);
     let help = "Requests of the plain listeners that were redirected to https.";
     text.family("crumbgate_redirects_total", Counter, help).value(sum.redirects);
+    let help = "Navigations of people who have not agreed that went on to the application, by what became of the banner.";
+    let mut family = text.family("crumbgate_banners_total", Counter, help);
+    family.samples("outcome", &Outcome::ALL, &sum.banners);
 
     let help = "Downstream connections by what they are doing; at most a second old.";
     let mut family = text.family("crumbgate_connections", Gauge, help);

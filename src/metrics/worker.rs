@@ -12,6 +12,7 @@ use super::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, status_class,
     },
 };
+use crate::banner::Outcome;
 
 /// A number with one writer and any number of readers.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ pub struct WorkerMetrics {
     rejections: [Counter; RejectionReason::ALL.len()],
     ended_early: [Counter; Side::ALL.len()],
     redirects: Counter,
+    banners: [Counter; Outcome::ALL.len()],
     accepted: Counter,
     handshakes: [Counter; Handshake::ALL.len()],
     cuts: [Counter; CutCause::ALL.len()],
@@ -75,6 +77,11 @@ impl WorkerMetrics {
     /// Counts a request of a plain listener that was redirected.
     pub fn count_redirect(&self) {
         self.redirects.add(1);
+    }
+
+    /// Counts what became of a banner.
+    pub fn count_banner(&self, outcome: Outcome) {
+        self.banners[outcome as usize].add(1);
     }
 
     /// Counts a connection that was accepted.
@@ -136,6 +143,7 @@ pub(super) struct Sum {
     pub(super) rejections: [u64; RejectionReason::ALL.len()],
     pub(super) ended_early: [u64; Side::ALL.len()],
     pub(super) redirects: u64,
+    pub(super) banners: [u64; Outcome::ALL.len()],
     pub(super) accepted: u64,
     pub(super) handshakes: [u64; Handshake::ALL.len()],
     pub(super) cuts: [u64; CutCause::ALL.len()],
@@ -154,6 +162,7 @@ impl Sum {
         add(&mut self.rejections, &worker.rejections);
         add(&mut self.ended_early, &worker.ended_early);
         self.redirects += worker.redirects.get();
+        add(&mut self.banners, &worker.banners);
         self.accepted += worker.accepted.get();
         add(&mut self.handshakes, &worker.handshakes);
         add(&mut self.cuts, &worker.cuts);

@@ -15,10 +15,13 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::{
-    access::Record, admission::Recorder, delivery::Delivery, forward, head::Marks, limits,
-    upstream::Lease,
+    access::Record, admission::Recorder, delivery::Delivery, forward, head::Marks,
+    insertion::Insertion, limits, upstream::Lease,
 };
-use crate::policy::{self, Mode};
+use crate::{
+    banner::Outcome,
+    policy::{self, Mode},
+};
 
 /// Why a body ends before its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -233,6 +236,8 @@ struct Streamed {
     incoming: Incoming,
     /// What has come and was not handed on.
     rest: Bytes,
+    /// A banner that is still to be put in, if there is one.
+    insertion: Option<Box<Insertion>>,
     /// How much is handed on at once.
     part_bytes: usize,
     /// The connection that it comes from; given back at the body's end.
@@ -269,12 +274,31 @@ impl Body {
         let streamed = Streamed {
             incoming,
             rest: Bytes::new(),
+            insertion: None,
             part_bytes: if delivery.is_some() { limits::H2_PART_BYTES } else { usize::MAX },
             lease: Some(lease),
             patience,
             recorder,
         };
         Self { source: Source::Upstream(streamed), delivery, record: None }
+    }
+
+    /// The same body, a page, with a banner in it if that has a place within its first `limit` bytes. `tell` is called
+    /// once, when it is known what has become of the banner.
+    pub(crate) fn with_banner(
+        mut self,
+        banner: Bytes,
+        limit: usize,
+        tell: impl FnOnce(Outcome) + 'static,
+    ) -> Self {
+        match &mut self.source {
+            Source::Own(_) => tell(Outcome::NoBody),
+            Source::Upstream(streamed) => {
+                let insertion = Insertion::new(banner, limit, Box::new(tell));
+                streamed.insertion = Some(Box::new(insertion));
+            }
+        }
+        self
     }
 
     /// The same body, with the record that its end closes.
@@ -334,6 +358,7 @@ impl Streamed {
                 match frame.into_data() {
                     Ok(data) => {
                         self.rest = data;
+                        self.insert(|insertion, part| insertion.pass(part));
                         (Some(Ok(self.next_part())), ended)
                     }
                     Err(trailers) => (Some(Ok(trailers)), ended),
@@ -345,6 +370,9 @@ impl Streamed {
             }
             None => (None, true),
         };
+        if ended {
+            self.insert(|insertion, _| insertion.finish());
+        }
         if ended && let Some(lease) = self.lease.take() {
             lease.give_back();
         }
@@ -354,7 +382,21 @@ impl Streamed {
 
 impl Streamed {
     fn next_part(&mut self) -> Frame<Bytes> {
-        Frame::data(self.rest.split_to(self.rest.len().min(self.part_bytes)))
+        let part = self.rest.split_to(self.rest.len().min(self.part_bytes));
+        if self.rest.is_empty() {
+            self.insert(|insertion, rest| *rest = insertion.next().unwrap_or_default());
+        }
+        Frame::data(part)
+    }
+
+    /// Has a banner that is still to be put in take its next step, with what is to be handed on.
+    fn insert(&mut self, step: impl FnOnce(&mut Insertion, &mut Bytes)) {
+        if let Some(insertion) = &mut self.insertion {
+            step(insertion, &mut self.rest);
+            if insertion.is_over() {
+                self.insertion = None;
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -411,11 +453,13 @@ impl HttpBody for Body {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Source::Upstream(streamed) => {
-                let rest = streamed.rest.len() as u64;
+                let waiting = streamed.insertion.as_ref().map_or(0, |i| i.waiting_bytes());
+                let rest = (streamed.rest.len() + waiting) as u64;
                 let hint = streamed.incoming.size_hint();
                 let mut whole = SizeHint::new();
                 whole.set_lower(hint.lower().saturating_add(rest));
-                if let Some(upper) = hint.upper() {
+                // A banner that may still be put in makes more of it.
+                if let (Some(upper), None) = (hint.upper(), &streamed.insertion) {
                     whole.set_upper(upper.saturating_add(rest));
                 }
                 whole

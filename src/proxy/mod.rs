@@ -8,7 +8,7 @@
 //! - `admission.rs`: authority, tenant, limits (T1, T2, R8).
 //! - `upstream/`: the connection pool, balancing, timeouts; `head.rs`: what a head holds; `forward.rs`: hop-by-hop and
 //!   forwarding fields.
-//! - `body.rs`: bodies on their way; `delivery.rs`: whether they arrive; `upgrade.rs`: WebSockets.
+//! - `body.rs`: bodies on their way; `insertion.rs`: a banner in them; `delivery.rs`: whether they arrive; `upgrade.rs`: WebSockets.
 //! - `page.rs`: the gateway's own pages; `agreement.rs`: asks, and does what people say; `form.rs`: what they send.
 //! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
 //! - `access.rs`, `request_id.rs`: what is noted of an exchange.
@@ -23,6 +23,7 @@ mod exchange;
 mod form;
 mod forward;
 mod head;
+mod insertion;
 mod limits;
 mod page;
 mod redirect;

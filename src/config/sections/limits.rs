@@ -15,6 +15,7 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
         head_fields,
         cookie_bytes,
         body_bytes,
+        banner_bytes,
         connections,
         h2_streams,
         h2_resets,
@@ -30,6 +31,7 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
         head_fields: table.get("head_fields", head_fields, |node| node.number(HEAD_FIELDS)),
         cookie_bytes: read_cookie_bytes(&table, cookie_bytes, head_bytes),
         body_bytes: table.get("body_bytes", BodyBytes(body_bytes), read_body_bytes).0,
+        banner_bytes: table.get("banner_bytes", banner_bytes, |node| node.number(BANNER_BYTES)),
         connections: table.get("connections", connections, |node| node.number(CONNECTIONS)),
         h2_streams: table.get("h2_streams", h2_streams, |node| node.number(H2_STREAMS)),
         h2_resets: table.get("h2_resets", h2_resets, |node| node.number(H2_RESETS)),
@@ -50,6 +52,7 @@ impl Limits {
         head_fields: 100,
         cookie_bytes: 49_152,
         body_bytes: None,
+        banner_bytes: 65_536,
         connections: 10_000,
         h2_streams: 100,
         h2_resets: 200,
@@ -94,6 +97,7 @@ impl Written for BodyBytes {
 const HEAD_BYTES: RangeInclusive<usize> = 8_192..=1_048_576;
 const HEAD_FIELDS: RangeInclusive<usize> = 10..=1_000;
 const COOKIE_BYTES: RangeInclusive<usize> = 1_024..=1_048_576;
+const BANNER_BYTES: RangeInclusive<usize> = 1_024..=1_048_576;
 const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const H2_STREAMS: RangeInclusive<u32> = 1..=10_000;
 const H2_RESETS: RangeInclusive<u32> = 1..=1_000_000;

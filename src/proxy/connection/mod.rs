@@ -361,6 +361,7 @@ mod tests {
             head_fields: 100,
             cookie_bytes: 49_152,
             body_bytes: None,
+            banner_bytes: 65_536,
             connections: 10_000,
             h2_streams: 100,
             h2_resets: 2,
