@@ -393,6 +393,12 @@ impl JudgedRequest<'_> {
         self.cookies.mark.as_ref().map_or(Standing::NotAsked, |mark| mark.standing)
     }
 
+    /// Whether the answer, if it is a page, says by a banner that nobody has agreed yet (G6).
+    pub fn is_notified(&self) -> bool {
+        let is_navigation = self.request.method == "GET" && self.request.accepts_html;
+        is_navigation && self.standing() == Standing::Noticed
+    }
+
     /// What stands in the application's place, because nobody has agreed; none where it is asked (G6).
     pub fn demand(&self, is_upgrade: bool) -> Option<Demand> {
         self.cookies.mark.as_ref()?.demand(self.request, is_upgrade)

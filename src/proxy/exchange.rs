@@ -31,8 +31,11 @@ use super::{
 };
 use crate::{
     audit::AgreementEvent,
+    banner,
     config::Limits,
+    language::Language,
     metrics::WorkerMetrics,
+    page::Kind as PageKind,
     policy::{
         self, Agreement, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts,
         Resources, ResponseFacts, SetCookieFields, date::ImfFixdate, sealing::SealFacts,
@@ -209,6 +212,12 @@ impl Downstream {
             }
         }
         replace_cookie(request.headers_mut(), field);
+        let is_notified = judged.is_notified() && !banner::is_embedded(request.headers());
+        // In which language a banner is put into the answer, if one is.
+        let language = is_notified.then(|| Language::preferred(request.headers()));
+        if is_notified {
+            banner::prepare_request(request.headers_mut());
+        }
 
         let upstream = &view.upstreams[usize::from(tenant.upstream)];
         let trusted = view.trusts(self.origin.peer());
@@ -282,7 +291,12 @@ impl Downstream {
         fields.insert(REQUEST_ID, id.value());
         let Some((asked, upstream_io)) = tunnel else {
             let timeout = upstream.body_timeout();
-            return Ok(response.map(|body| Body::streamed(body, lease, timeout, recorder.clone())));
+            let response =
+                response.map(|body| Body::streamed(body, lease, timeout, recorder.clone()));
+            return Ok(match language {
+                Some(language) => notify(worker, view, response, recorder.clone(), language),
+                None => response,
+            });
         };
         lease.release();
         let mut response = response.map(|_| Body::none());
@@ -426,6 +440,31 @@ impl Downstream {
             drop((open, permit));
         });
     }
+}
+
+/// Puts a banner into a page, where it may carry one, and counts what became of it (G6).
+fn notify(
+    worker: &Worker,
+    view: &View,
+    mut response: Response<Body>,
+    recorder: Recorder,
+    language: Language,
+) -> Response<Body> {
+    let metrics = Arc::clone(&worker.metrics);
+    if let Err(outcome) = banner::may_carry(response.status(), response.headers()) {
+        metrics.count_banner(outcome);
+        return response;
+    }
+    banner::prepare_response(response.headers_mut());
+    let page = Arc::clone(view.pages(recorder.tenant()).get(PageKind::Banner, language));
+    let html = page.html.clone();
+    let tell = move |outcome| {
+        metrics.count_banner(outcome);
+        if outcome == banner::Outcome::Shown {
+            recorder.count_agreement(AgreementEvent::Shown, &page, recorder.unix_s());
+        }
+    };
+    response.map(|body| body.with_banner(html, view.limits().banner_bytes, tell))
 }
 
 /// An answer of the gateway's own, with the id of its request.
