@@ -330,7 +330,7 @@ impl Visit {
         let frame = pages::Frame { organization, session, path, nonce: &nonce, has_script };
         let mut answer = full(status, "text/html; charset=utf-8", frame.render(title, main));
         let policy = format!(
-            "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; \
+            "default-src 'none'; style-src 'self' 'nonce-{nonce}'; script-src 'nonce-{nonce}'; \
              img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; \
              frame-ancestors 'none'"
         );
