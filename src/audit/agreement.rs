@@ -24,7 +24,7 @@ impl AgreementEvent {
     pub const ALL: [Self; 4] = [Self::Agreed, Self::Declined, Self::Shown, Self::Withdrawn];
 
     /// The word of it, in metrics, lines and reports.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Agreed => "agreed",
             Self::Declined => "declined",

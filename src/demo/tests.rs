@@ -243,7 +243,8 @@ async fn the_quiet_pages_and_all_errors_run_no_script() {
         let page = visitor.get(path).await;
         assert_eq!(content(&page).contains("<script"), has_script, "{path}");
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        let nonce = policy.split_once("style-src 'self' 'nonce-").unwrap().1.split_once('\'').unwrap().0;
+        let nonce =
+            policy.split_once("style-src 'self' 'nonce-").unwrap().1.split_once('\'').unwrap().0;
         assert!(content(&page).contains(&format!("<style nonce=\"{nonce}\">")), "{path}");
     }
 }

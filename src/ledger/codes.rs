@@ -2,7 +2,7 @@
 //!
 //! Numbers and words are part of the format: a new member gets the next number, and none is ever given anew.
 
-use super::entry::EventKind;
+use super::entry::{AgreementEvent, EventKind};
 use crate::policy::{
     Mode,
     asked::AskedLifetime,
@@ -85,6 +85,15 @@ impl Coded for Action {
     ];
 }
 
+impl Coded for AgreementEvent {
+    const ALL: &'static [(i64, Self, &'static str)] = &[
+        (1, Self::Agreed, Self::Agreed.word()),
+        (2, Self::Declined, Self::Declined.word()),
+        (3, Self::Shown, Self::Shown.word()),
+        (4, Self::Withdrawn, Self::Withdrawn.word()),
+    ];
+}
+
 impl Coded for EventKind {
     const ALL: &'static [(i64, Self, &'static str)] = &[
         (1, Self::Configuration, "configuration"),
@@ -135,6 +144,7 @@ mod tests {
         assert_numbers_lead_back(&[Mode::Enforce, Mode::Report]);
         assert_numbers_lead_back(&[Direction::Request, Direction::Response]);
         assert_numbers_lead_back(&AskedLifetime::ALL);
+        assert_numbers_lead_back(&AgreementEvent::ALL);
         assert_numbers_lead_back(&[
             EventKind::Clock,
             EventKind::Configuration,

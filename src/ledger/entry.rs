@@ -1,8 +1,8 @@
-//! What the ledger holds: entries of three kinds, numbered in the order in which they were first written.
+//! What the ledger holds: entries of four kinds, numbered in the order in which they were first written.
 
 use std::sync::Arc;
 
-pub use crate::audit::{Figures, Window};
+pub use crate::audit::{AgreementEvent, Figures, Window};
 use crate::policy::{
     Mode,
     asked::{AskedLifetime, Attributes},
@@ -13,6 +13,8 @@ use crate::policy::{
 /// compares numbers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Entry {
+    /// What became of a page of the gateway's own in a window.
+    Agreement(Agreement),
     /// Something happened to the gateway itself, or to a tenant's keys.
     Event(Event),
     /// The gateway, or a tenant's traffic, was alive in a window (A5).
@@ -59,6 +61,28 @@ pub struct Verdicts {
     pub attributes: Attributes,
 }
 
+/// How often one thing happened to one page of the gateway's own in one window. As with [`Verdicts`], counts of entries
+/// that differ in nothing else add up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Agreement {
+    /// The window.
+    pub window: Window,
+    /// The tenant's name.
+    pub tenant: TextId,
+    /// What happened.
+    pub event: AgreementEvent,
+    /// The SHA-256 of the very page, in hexadecimal digits: the ledger has it under that hash.
+    pub page: TextId,
+    /// The SHA-256 of the declaration that ruled, in hexadecimal digits.
+    pub declaration: TextId,
+    /// How often.
+    pub count: u64,
+    /// The first minute in which it did, in seconds since the Unix epoch.
+    pub first_unix_s: u64,
+    /// The last such minute.
+    pub last_unix_s: u64,
+}
+
 /// That the gateway was alive in a window; for a tenant, what its traffic added up to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Heartbeat {
@@ -76,10 +100,10 @@ pub struct Heartbeat {
     pub until_unix_s: u64,
     /// Requests of which the cookies were judged.
     pub requests: u64,
-    /// Cookies that were counted, by the counters that the metrics show.
+    /// Cookies and agreements that were counted, by the counters that the metrics show.
     pub seen: Figures,
-    /// Those of them that are in no [`Verdicts`], because there was no room. So, for each figure (A1):
-    /// `seen` = the sum of the window's `Verdicts` + `dropped`.
+    /// Those of them that are in no [`Verdicts`] and no [`Agreement`], because there was no room. So, for each figure
+    /// (A1): `seen` = the sum of the window's entries + `dropped`.
     pub dropped: Figures,
     /// The SHA-256 of the declaration that is loaded, in hexadecimal digits.
     pub declaration: TextId,
@@ -113,7 +137,8 @@ pub enum EventKind {
     Declaration,
     /// The key that signs has changed: `old` and `new`, public keys.
     Key,
-    /// Verdicts were lost for want of room: `cookies`, `requests`, how many; `from`, `until`, when.
+    /// Verdicts were lost for want of room: `cookies`, `requests`, and `agreements` where there were any, how many; `from`,
+    /// `until`, when.
     Loss,
     /// Entries older than the retention were removed: `segments`, the last of them.
     Prune,

@@ -372,8 +372,12 @@ impl Clerk {
             self.status.waiting.store(self.waiting.unwritten() as u64, Relaxed);
             return;
         }
-        if let Some(cookies) = self.waiting.tell_loss(now_unix_s, &self.settings.actor) {
-            warn!(cookies, "verdicts are in no entry of the ledger: there was no room for them");
+        if let Some(lost) = self.waiting.tell_loss(now_unix_s, &self.settings.actor) {
+            let (cookies, agreements) = (lost.cookies(), lost.agreements);
+            warn!(
+                cookies,
+                agreements, "verdicts are in no entry of the ledger: there was no room for them"
+            );
         }
         self.commit(Some(now_unix_s));
     }

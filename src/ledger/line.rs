@@ -13,7 +13,7 @@ use time::{Date, Month, OffsetDateTime, Time};
 
 use super::{
     codes::{Coded, reason_word},
-    entry::{Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
+    entry::{Agreement, Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
     merkle::{self, Hash, sha256},
 };
 
@@ -38,6 +38,7 @@ impl<'t> LineWriter<'t> {
         let salt = tag.as_ref().get(..SALT_BYTES).unwrap_or_default();
         object.text("salt", &URL_SAFE_NO_PAD.encode(salt));
         match entry {
+            Entry::Agreement(agreement) => self.write_agreement(&mut object, agreement),
             Entry::Event(event) => self.write_event(&mut object, event),
             Entry::Heartbeat(heartbeat) => self.write_heartbeat(&mut object, heartbeat),
             Entry::Verdicts(verdicts) => self.write_verdicts(&mut object, verdicts),
@@ -51,6 +52,18 @@ impl<'t> LineWriter<'t> {
         line.push(merkle::LEAF);
         self.write(seq, entry, line);
         sha256(line)
+    }
+
+    fn write_agreement(&self, object: &mut Object<'_>, agreement: &Agreement) {
+        object.text("kind", "agreement");
+        write_window(object, agreement.window);
+        object.text("tenant", self.texts.get(agreement.tenant));
+        object.text("event", agreement.event.word());
+        object.text("page", self.texts.get(agreement.page));
+        object.text("declaration", self.texts.get(agreement.declaration));
+        object.number("count", agreement.count);
+        object.time("first", agreement.first_unix_s);
+        object.time("last", agreement.last_unix_s);
     }
 
     fn write_event(&self, object: &mut Object<'_>, event: &Event) {
@@ -96,14 +109,18 @@ impl<'t> LineWriter<'t> {
         object.time("from", heartbeat.from_unix_s);
         object.time("until", heartbeat.until_unix_s);
         object.number("requests", heartbeat.requests);
-        let Figures { request, response, added, .. } = heartbeat.seen;
+        let Figures { request, response, added, agreements } = heartbeat.seen;
         object.number("seen_request", request);
         object.number("seen_response", response);
         object.number("added", added);
-        let Figures { request, response, added, .. } = heartbeat.dropped;
+        let Figures { request, response, added, agreements: dropped_agreements } =
+            heartbeat.dropped;
         object.number("dropped_request", request);
         object.number("dropped_response", response);
         object.number("dropped_added", added);
+        // Absent where there are none, as in lines that were hashed before there were agreements.
+        object.some_number("agreements", agreements);
+        object.some_number("dropped_agreements", dropped_agreements);
         object.text("declaration", self.texts.get(heartbeat.declaration));
     }
 }
@@ -148,6 +165,13 @@ impl<'l> Object<'l> {
 
     fn number(&mut self, key: &str, number: u64) {
         self.raw(key, itoa::Buffer::new().format(number));
+    }
+
+    /// A number, if it is not 0.
+    fn some_number(&mut self, key: &str, number: u64) {
+        if number > 0 {
+            self.number(key, number);
+        }
     }
 
     fn text(&mut self, key: &str, text: &str) {
@@ -247,7 +271,7 @@ const LAST_UNIX_S: i64 = 253_402_300_799;
 #[cfg(test)]
 mod tests {
     use super::{
-        super::entry::{EventKind, TextId},
+        super::entry::{AgreementEvent, EventKind, TextId},
         *,
     };
     use crate::policy::{
@@ -308,6 +332,24 @@ mod tests {
         assert_eq!(
             line(&Entry::Heartbeat(heartbeat)),
             r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"heartbeat","window":"2026-11-23T10:00:00Z","window_s":300,"tenant":null,"number":3,"from":"2026-11-23T10:00:00Z","until":"2026-11-23T10:04:59Z","requests":0,"seen_request":0,"seen_response":0,"added":0,"dropped_request":0,"dropped_response":0,"dropped_added":0,"declaration":"abc"}"#
+        );
+        let [seen, dropped] = [5, 2].map(|agreements| Figures { agreements, ..Figures::default() });
+        let text = line(&Entry::Heartbeat(Heartbeat { seen, dropped, ..heartbeat }));
+        let end = r#""dropped_added":0,"agreements":5,"dropped_agreements":2,"declaration":"abc"}"#;
+        assert!(text.ends_with(end), "{text}");
+        let agreement = Agreement {
+            window,
+            tenant: TextId(0),
+            event: AgreementEvent::Withdrawn,
+            page: TextId(1),
+            declaration: TextId(3),
+            count: 7,
+            first_unix_s: 1_795_428_060,
+            last_unix_s: 1_795_428_120,
+        };
+        assert_eq!(
+            line(&Entry::Agreement(agreement)),
+            r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"agreement","window":"2026-11-23T10:00:00Z","window_s":300,"tenant":"acme.example","event":"withdrawn","page":"_ga","declaration":"abc","count":7,"first":"2026-11-23T10:01:00Z","last":"2026-11-23T10:02:00Z"}"#
         );
         let event = Event {
             at_unix_s: 0,

@@ -2,7 +2,7 @@
 //!
 //! - [`entry`]: what the ledger holds; [`codes`]: its closed sets; [`line`](mod@line): an entry as the line that is
 //!   hashed; [`declaration`]: a declaration as JSON.
-//! - `keeper`: the thread that writes; `waiting`: what it has not written yet; `desk`: what it is asked to do while it runs;
+//! - `keeper`: the thread that writes; `waiting`: what it has not written yet, and `agreements`, that of agreement; `desk`: what it is asked to do while it runs;
 //!   `store`, `writing`, [`schema`]: the file; `tenants`: those of them that were set while running; `status`: how it does.
 //! - Sealing: [`merkle`]: a root for many lines; [`checkpoint`]: what is signed, as a [`note`]; [`key`]: with what;
 //!   [`outline`]: what names the entry that does not fit; [`seal`]: closing and pruning segments; `balance`: whether one adds
@@ -13,6 +13,7 @@
 //!   [`vendors`]: who usually sets a cookie.
 //! - [`progress`]: how far all of these are.
 
+mod agreements;
 mod balance;
 pub mod checkpoint;
 pub mod codes;

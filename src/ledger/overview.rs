@@ -120,6 +120,7 @@ impl Sums {
     fn read(&mut self, reader: &Reader, first: u64, last: u64) -> Result<(), ReadError> {
         reader.entries(first, last, |_, entry| {
             match entry {
+                Entry::Agreement(agreement) => self.books.add_agreement(&agreement),
                 Entry::Heartbeat(heartbeat) if heartbeat.tenant.is_some() => {
                     self.books.add_heartbeat(&heartbeat);
                 }

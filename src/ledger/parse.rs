@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use super::{
     codes::{Coded, reason_word},
-    entry::{Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window},
+    entry::{
+        Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
+    },
     line::unix_s_of,
 };
 use crate::policy::{asked::Attributes, verdict::Action};
@@ -48,6 +50,9 @@ pub fn seq_of(line: &[u8]) -> Option<u64> {
 pub fn read_line(line: &[u8], interner: &mut Interner) -> Result<Entry, String> {
     let json = |error: serde_json::Error| error.to_string();
     match kind_of(line).unwrap_or_default() {
+        "agreement" => {
+            serde_json::from_slice::<AgreementLine<'_>>(line).map_err(json)?.read(interner)
+        }
         "event" => serde_json::from_slice::<EventLine<'_>>(line).map_err(json)?.read(interner),
         "heartbeat" => {
             serde_json::from_slice::<HeartbeatLine<'_>>(line).map_err(json)?.read(interner)
@@ -70,6 +75,48 @@ fn kind_of(line: &[u8]) -> Option<&str> {
 const KIND: &[u8] = b"\"kind\":\"";
 /// Number, salt and kind of the longest line that there can be.
 const LONGEST_BEGIN_BYTES: usize = 96;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgreementLine<'l> {
+    #[serde(rename = "seq")]
+    _seq: u64,
+    #[serde(rename = "salt", borrow)]
+    _salt: Cow<'l, str>,
+    #[serde(rename = "kind", borrow)]
+    _kind: Cow<'l, str>,
+    #[serde(borrow)]
+    window: Cow<'l, str>,
+    window_s: u32,
+    #[serde(borrow)]
+    tenant: Cow<'l, str>,
+    #[serde(borrow)]
+    event: Cow<'l, str>,
+    #[serde(borrow)]
+    page: Cow<'l, str>,
+    #[serde(borrow)]
+    declaration: Cow<'l, str>,
+    count: u64,
+    #[serde(borrow)]
+    first: Cow<'l, str>,
+    #[serde(borrow)]
+    last: Cow<'l, str>,
+}
+
+impl AgreementLine<'_> {
+    fn read(self, interner: &mut Interner) -> Result<Entry, String> {
+        Ok(Entry::Agreement(Agreement {
+            window: window(&self.window, self.window_s)?,
+            tenant: interner.id(&self.tenant),
+            event: word(&self.event)?,
+            page: interner.id(&self.page),
+            declaration: interner.id(&self.declaration),
+            count: self.count,
+            first_unix_s: moment(&self.first)?,
+            last_unix_s: moment(&self.last)?,
+        }))
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +179,10 @@ struct HeartbeatLine<'l> {
     dropped_request: u64,
     dropped_response: u64,
     dropped_added: u64,
+    #[serde(default)]
+    agreements: u64,
+    #[serde(default)]
+    dropped_agreements: u64,
     #[serde(borrow)]
     declaration: Cow<'l, str>,
 }
@@ -149,13 +200,13 @@ impl HeartbeatLine<'_> {
                 request: self.seen_request,
                 response: self.seen_response,
                 added: self.added,
-                agreements: 0,
+                agreements: self.agreements,
             },
             dropped: Figures {
                 request: self.dropped_request,
                 response: self.dropped_response,
                 added: self.dropped_added,
-                agreements: 0,
+                agreements: self.dropped_agreements,
             },
             declaration: interner.id(&self.declaration),
         }))
@@ -255,7 +306,10 @@ fn attributes(words: &[Cow<'_, str>]) -> Result<Attributes, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::line::LineWriter, *};
+    use super::{
+        super::{entry::AgreementEvent, line::LineWriter},
+        *,
+    };
     use crate::policy::{
         Mode,
         asked::AskedLifetime,
@@ -299,6 +353,33 @@ mod tests {
                 declaration: name,
             }));
         }
+        for agreements in [0, 7, u64::MAX] {
+            let [seen, dropped] = [agreements, agreements / 2]
+                .map(|agreements| Figures { agreements, ..Figures::default() });
+            entries.push(Entry::Heartbeat(Heartbeat {
+                window,
+                tenant: Some(tenant),
+                number: 8,
+                from_unix_s: 0,
+                until_unix_s: 0,
+                requests: 0,
+                seen,
+                dropped,
+                declaration: name,
+            }));
+        }
+        for event in AgreementEvent::ALL {
+            entries.push(Entry::Agreement(Agreement {
+                window,
+                tenant,
+                event,
+                page: name,
+                declaration: route,
+                count: u64::MAX,
+                first_unix_s: 1_795_428_060,
+                last_unix_s: 1_795_428_120,
+            }));
+        }
         for (_, kind, _) in EventKind::ALL {
             let (actor, detail) = ("\"\\\u{1b}ä".to_owned(), r#"{"a":1}"#.to_owned());
             let tenant = (*kind == EventKind::Tenant).then_some(name);
@@ -331,6 +412,11 @@ mod tests {
                 "unknown field",
             ),
             (r#"{"seq":1,"salt":"","kind":"event","seq":2}"#, "duplicate field"),
+            (r#"{"seq":1,"salt":"","kind":"agreement"}"#, "missing field"),
+            (
+                r#"{"seq":1,"salt":"","kind":"agreement","window":"1970-01-01T00:00:00Z","window_s":300,"tenant":"a","event":"kept","page":"","declaration":"","count":1,"first":"","last":""}"#,
+                "unknown word",
+            ),
             (
                 r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"tenant","actor":"","detail":""}"#,
                 "names a tenant",

@@ -8,8 +8,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Rows, p
 use super::{
     codes::Coded,
     entry::{
-        DeclarationRecord, Entry, Event, EventKind, Figures, Heartbeat, Segment, SigningKey,
-        TextId, Texts, Verdicts, Window,
+        Agreement, DeclarationRecord, Entry, Event, EventKind, Figures, Heartbeat, Segment,
+        SigningKey, TextId, Texts, Verdicts, Window,
     },
     progress::Progress,
     schema::{self, SchemaError},
@@ -23,6 +23,8 @@ pub struct Reader {
     connection: Connection,
     texts: Texts,
     path: PathBuf,
+    /// Of its schema.
+    version: i64,
     progress: Progress,
 }
 
@@ -66,10 +68,11 @@ pub enum ReadError {
 impl Reader {
     /// Opens a ledger, and holds on to what it says now.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let (connection, _) = open(path)?;
+        let (connection, version) = open(path)?;
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
         let texts = texts(&connection).map_err(failed)?;
-        Ok(Self { connection, texts, path: path.to_owned(), progress: Progress::default() })
+        let path = path.to_owned();
+        Ok(Self { connection, texts, path, version, progress: Progress::default() })
     }
 
     /// The same, with each entry that is handed out as a step of `progress`.
@@ -117,13 +120,15 @@ impl Reader {
 
     /// The number of the last entry; 0 where there is none.
     pub fn last(&self) -> Result<u64, ReadError> {
-        let last = self.connection.query_row(LAST, [], |row| unsigned(row, 0));
+        let sql = self.of_age(LAST, LAST_BEFORE);
+        let last = self.connection.query_row(sql, [], |row| unsigned(row, 0));
         last.map_err(|error| self.failed(error))
     }
 
     /// The number of the first entry, whatever it is; none where there is none.
     pub fn first(&self) -> Result<Option<i64>, ReadError> {
-        let first = self.connection.query_row(FIRST, [], |row| row.get(0));
+        let sql = self.of_age(FIRST, FIRST_BEFORE);
+        let first = self.connection.query_row(sql, [], |row| row.get(0));
         first.map_err(|error| self.failed(error))
     }
 
@@ -184,6 +189,39 @@ impl Reader {
         })
     }
 
+    /// Hands out every page, each with its hash. `each` may stop it by an error of its own.
+    pub fn pages<E: From<ReadError>>(
+        &self,
+        mut each: impl FnMut(&str, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.version < schema::WITH_AGREEMENTS {
+            return Ok(());
+        }
+        let failed = |error| self.failed(error);
+        let mut statement = self.connection.prepare(PAGES).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let hash: String = row.get(0).map_err(failed)?;
+            let html: Vec<u8> = row.get(1).map_err(failed)?;
+            each(&hash, &html)?;
+        }
+        Ok(())
+    }
+
+    /// The page of a hash; none where there is none.
+    pub fn page(&self, hash: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        if self.version < schema::WITH_AGREEMENTS {
+            return Ok(None);
+        }
+        let page = self.connection.query_row(PAGE, [hash], |row| row.get(0)).optional();
+        page.map_err(|error| self.failed(error))
+    }
+
+    /// The first for a ledger that can have agreements, the second for an older one.
+    fn of_age(&self, sql: &'static str, older: &'static str) -> &'static str {
+        if self.version < schema::WITH_AGREEMENTS { older } else { sql }
+    }
+
     fn collect<T>(
         &self,
         sql: &str,
@@ -233,16 +271,19 @@ pub(super) fn entries<E: From<ReadError>>(
     let bounds = [first, last].map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
     let prepare = |sql| connection.prepare_cached(sql).map_err(failed);
     let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    let is_old = version.map_err(failed)? < schema::WITH_TENANTS;
-    let (mut verdicts, mut heartbeats, mut events) = (
+    let version = version.map_err(failed)?;
+    let since = |first, sql, older| prepare(if version < first { older } else { sql });
+    let (mut verdicts, mut heartbeats, mut events, mut agreements) = (
         prepare(VERDICTS)?,
-        prepare(HEARTBEATS)?,
-        prepare(if is_old { EVENTS_WITHOUT_TENANT } else { EVENTS })?,
+        since(schema::WITH_AGREEMENTS, HEARTBEATS, HEARTBEATS_WITHOUT_AGREEMENTS)?,
+        since(schema::WITH_TENANTS, EVENTS, EVENTS_WITHOUT_TENANT)?,
+        since(schema::WITH_AGREEMENTS, AGREEMENTS, NO_AGREEMENTS)?,
     );
     let mut sources = [
         Source::new(verdicts.query(bounds).map_err(failed)?, read_verdicts),
         Source::new(heartbeats.query(bounds).map_err(failed)?, read_heartbeat),
         Source::new(events.query(bounds).map_err(failed)?, read_event),
+        Source::new(agreements.query(bounds).map_err(failed)?, read_agreement),
     ];
     for source in &mut sources {
         source.advance(connection)?;
@@ -357,13 +398,13 @@ fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>>
 }
 
 fn read_heartbeat(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
-    let figures = |at: usize| {
-        let [request, response, added] = [at, at + 1, at + 2].map(|index| unsigned(row, index));
+    let figures = |columns: [usize; 4]| {
+        let [request, response, added, agreements] = columns.map(|index| unsigned(row, index));
         Ok::<_, rusqlite::Error>(Figures {
             request: request?,
             response: response?,
             added: added?,
-            agreements: 0,
+            agreements: agreements?,
         })
     };
     Ok(Ok(Entry::Heartbeat(Heartbeat {
@@ -373,9 +414,25 @@ fn read_heartbeat(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>
         from_unix_s: unsigned(row, 5)?,
         until_unix_s: unsigned(row, 6)?,
         requests: unsigned(row, 7)?,
-        seen: figures(8)?,
-        dropped: figures(11)?,
+        seen: figures([8, 9, 10, 15])?,
+        dropped: figures([11, 12, 13, 16])?,
         declaration: text(row, 14)?,
+    })))
+}
+
+fn read_agreement(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
+    let Some(event) = Coded::of_code(row.get(4)?) else {
+        return Ok(Err("event has an unknown number"));
+    };
+    Ok(Ok(Entry::Agreement(Agreement {
+        window: window(row)?,
+        tenant: text(row, 3)?,
+        event,
+        page: text(row, 5)?,
+        declaration: text(row, 6)?,
+        count: unsigned(row, 7)?,
+        first_unix_s: unsigned(row, 8)?,
+        last_unix_s: unsigned(row, 9)?,
     })))
 }
 
@@ -424,8 +481,25 @@ const VERDICTS: &str = "SELECT seq, window, window_s, tenant, mode, direction, a
      FROM verdicts WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
 const HEARTBEATS: &str = "SELECT seq, window, window_s, tenant, number, since, until, requests, \
-     seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, declaration \
+     seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, declaration, \
+     agreements, dropped_agreements \
      FROM heartbeats WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+const HEARTBEATS_WITHOUT_AGREEMENTS: &str = "SELECT seq, window, window_s, tenant, number, since, \
+     until, requests, seen_request, seen_response, added, dropped_request, dropped_response, \
+     dropped_added, declaration, 0, 0 \
+     FROM heartbeats WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+const AGREEMENTS: &str = "SELECT seq, window, window_s, tenant, event, page, declaration, count, \
+     first, last FROM agreements WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+/// Of a ledger that has no table of them: nothing.
+const NO_AGREEMENTS: &str = "SELECT 0 WHERE ?1 IS NULL AND ?2 IS NULL";
+
+/// As bytes: what somebody has put there need not be text.
+const PAGES: &str = "SELECT CAST(hash AS TEXT), CAST(html AS BLOB) FROM pages ORDER BY hash";
+
+const PAGE: &str = "SELECT CAST(html AS BLOB) FROM pages WHERE hash = ?1";
 
 const EVENTS: &str = "SELECT seq, at, kind, actor, detail, tenant \
      FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
@@ -435,8 +509,17 @@ const EVENTS_WITHOUT_TENANT: &str = "SELECT seq, at, kind, actor, detail, NULL \
 
 const FIRST: &str = "SELECT min(seq) FROM (
      SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
+     UNION ALL SELECT min(seq) FROM events UNION ALL SELECT min(seq) FROM agreements)";
+
+const FIRST_BEFORE: &str = "SELECT min(seq) FROM (
+     SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
      UNION ALL SELECT min(seq) FROM events)";
 
 pub(super) const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
+     SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
+     UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(seq) FROM agreements
+     UNION ALL SELECT max(last) FROM segments)";
+
+const LAST_BEFORE: &str = "SELECT coalesce(max(seq), 0) FROM (
      SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
      UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(last) FROM segments)";

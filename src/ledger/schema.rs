@@ -68,9 +68,9 @@ fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite
 
 /// How version n becomes n + 1. Once released, a step is never changed: what is new is a new step.
 ///
-/// `seq` is one sequence over the three tables of entries. Times are seconds since the Unix epoch. The numbers of closed
+/// `seq` is one sequence over the tables of entries: `agreements`, `events`, `heartbeats`, `verdicts`. Times are seconds since the Unix epoch. The numbers of closed
 /// sets are in `codes.rs`, texts are in `texts`.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
     CREATE TABLE texts (
@@ -163,12 +163,60 @@ const VERSION_2: &str = "
     ALTER TABLE events ADD COLUMN tenant INTEGER;
     ";
 
+const VERSION_3: &str = "
+    -- What became of the gateway's own pages.
+    CREATE TABLE agreements (
+        seq INTEGER PRIMARY KEY,
+        window INTEGER NOT NULL,
+        window_s INTEGER NOT NULL,
+        tenant INTEGER NOT NULL,
+        event INTEGER NOT NULL,
+        page INTEGER NOT NULL,
+        declaration INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL
+    );
+    -- The pages themselves, each as long as an entry names it. `hash` is the SHA-256 of `html`, in hexadecimal digits.
+    CREATE TABLE pages (
+        hash TEXT PRIMARY KEY,
+        html TEXT NOT NULL
+    );
+    ALTER TABLE heartbeats ADD COLUMN agreements INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE heartbeats ADD COLUMN dropped_agreements INTEGER NOT NULL DEFAULT 0;
+    ";
+
 /// Since when there are the tenants.
 pub(super) const WITH_TENANTS: i64 = 2;
+
+/// Since when there are agreements, and their pages.
+pub(super) const WITH_AGREEMENTS: i64 = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_version_2_becomes_one_of_this_version_and_its_heartbeats_have_no_agreements() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        connection.execute_batch(VERSION_2).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let old =
+            "INSERT INTO heartbeats VALUES (1, 2, 3, NULL, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
+                   INSERT INTO tenants VALUES ('a.example', '{}', 1, 'ada')";
+        connection.execute_batch(old).unwrap();
+        migrate(&mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+        let heartbeat = "SELECT seq || dropped_added || declaration || agreements || dropped_agreements FROM heartbeats";
+        let heartbeat: String = connection.query_row(heartbeat, [], |row| row.get(0)).unwrap();
+        assert_eq!(heartbeat, "1131400");
+        for (table, rows) in [("tenants", 1), ("agreements", 0), ("pages", 0)] {
+            let count = format!("SELECT count(*) FROM {table}");
+            assert_eq!(connection.query_row(&count, [], |row| row.get::<_, i64>(0)), Ok(rows));
+        }
+    }
 
     #[test]
     fn a_file_of_version_1_becomes_one_of_this_version_and_keeps_what_it_has() {

@@ -148,7 +148,7 @@ pub fn prune(
         .query_map([signed(before_unix_s)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     for (number, first, last) in &old {
-        for table in ["verdicts", "heartbeats", "events"] {
+        for table in ["agreements", "events", "heartbeats", "verdicts"] {
             let delete = format!("DELETE FROM {table} WHERE seq BETWEEN ?1 AND ?2");
             transaction.execute(&delete, [first, last])?;
         }
@@ -158,9 +158,20 @@ pub fn prune(
         )?;
     }
     if !old.is_empty() {
+        prune_pages(transaction)?;
         prune_texts(transaction)?;
     }
     Ok(old.last().map(|(number, ..)| number.unsigned_abs()))
+}
+
+/// Removes the pages that no entry names any more.
+fn prune_pages(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute(
+        "DELETE FROM pages WHERE hash NOT IN \
+         (SELECT text FROM texts WHERE id IN (SELECT page FROM agreements))",
+        [],
+    )?;
+    Ok(())
 }
 
 /// Removes the texts that nothing names any more, where there are so many that it is worth looking.
@@ -175,6 +186,8 @@ fn prune_texts(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
              UNION SELECT route FROM verdicts UNION SELECT declaration FROM verdicts
              UNION SELECT tenant FROM heartbeats WHERE tenant IS NOT NULL
              UNION SELECT tenant FROM events WHERE tenant IS NOT NULL
+             UNION SELECT tenant FROM agreements UNION SELECT page FROM agreements
+             UNION SELECT declaration FROM agreements
              UNION SELECT declaration FROM heartbeats UNION SELECT tenant FROM heartbeat_numbers)",
         [],
     )?;
@@ -227,6 +240,7 @@ fn insert_rotation(
 /// The latest second that an entry speaks of.
 fn newest(entry: &Entry) -> u64 {
     match entry {
+        Entry::Agreement(agreement) => agreement.last_unix_s,
         Entry::Event(event) => event.at_unix_s,
         Entry::Heartbeat(heartbeat) => heartbeat.until_unix_s,
         Entry::Verdicts(verdicts) => verdicts.last_unix_s,

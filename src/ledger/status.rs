@@ -27,7 +27,7 @@ impl Status {
         self.written.load(Relaxed)
     }
 
-    /// Cookies that are in no entry, for want of room: `crumbgate_audit_dropped_total`.
+    /// Cookies and agreements that are in no entry, for want of room: `crumbgate_audit_dropped_total`.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
@@ -47,7 +47,7 @@ impl Status {
         self.segments.load(Relaxed)
     }
 
-    /// Cookies by which closed segments do not add up: 0 in good order.
+    /// Cookies and agreements by which closed segments do not add up: 0 in good order.
     pub fn unbalanced(&self) -> u64 {
         self.unbalanced.load(Relaxed)
     }

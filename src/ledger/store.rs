@@ -17,6 +17,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
+    agreements::KnownPages,
     balance::imbalance,
     desk::Change,
     entry::{DeclarationRecord, Event, EventKind},
@@ -29,6 +30,7 @@ use super::{
     waiting::Waiting,
     writing::{NewNames, Writing, insert_event, signed},
 };
+use crate::audit::ShownPage;
 
 /// A ledger that this process alone writes.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Store {
     texts: HashMap<Arc<str>, i64, RandomState>,
     /// The versions of declarations that are in the file.
     declared: HashSet<String, RandomState>,
+    /// The pages that are in the file, as far as they are known.
+    pages: KnownPages,
     next_seq: u64,
     key_files: KeyFiles,
     /// None until it was asked for, and as long as it can't be had.
@@ -202,6 +206,7 @@ impl Store {
             connection,
             texts: HashMap::default(),
             declared: declarations.iter().map(|declaration| declaration.hash.clone()).collect(),
+            pages: KnownPages::default(),
             next_seq: found.next_seq,
             key_files,
             keyring: None,
@@ -226,13 +231,18 @@ impl Store {
         let first = self.next_seq;
         waiting.attempt = Some(waiting.name_attempt(first));
         self.prints.iter_mut().try_for_each(Print::check)?;
-        match self.try_write(waiting, ruling, alive_unix_s) {
+        if self.pages.len() > CACHED_TEXTS {
+            self.pages.clear();
+        }
+        let new_pages = waiting.agreements.new_pages(&self.pages);
+        match self.try_write(waiting, &new_pages, ruling, alive_unix_s) {
             Ok((next, new_names)) => {
                 for DeclarationRecord { hash, .. } in ruling.declarations {
                     if !self.declared.contains(hash) {
                         self.declared.insert(hash.clone());
                     }
                 }
+                self.pages.extend(new_pages.iter().map(|page| Arc::clone(page.hash())));
                 self.next_seq = next;
                 waiting.attempt = None;
                 waiting.settle();
@@ -249,6 +259,7 @@ impl Store {
     fn try_write(
         &mut self,
         waiting: &mut Waiting,
+        new_pages: &[Arc<ShownPage>],
         ruling: Ruling<'_>,
         alive_unix_s: Option<u64>,
     ) -> rusqlite::Result<(u64, NewNames)> {
@@ -265,6 +276,12 @@ impl Store {
         let dirty = waiting.verdicts.iter_mut().filter(|(_, open)| open.place.is_dirty);
         for (key, open) in dirty {
             writing.verdicts(key, open)?;
+        }
+        for page in new_pages {
+            writing.page(page)?;
+        }
+        for (key, open) in waiting.agreements.dirty() {
+            writing.agreement(key, open)?;
         }
         let dirty = waiting.heartbeats.iter_mut().filter(|(_, open)| open.place.is_dirty);
         // They are numbered as they are written: those of earlier windows come first.
@@ -411,6 +428,7 @@ impl Store {
         self.next_seq = self.next_seq.saturating_add(1);
         // Some of them may be gone.
         self.texts.clear();
+        self.pages.clear();
         Ok(Some(segments))
     }
 

@@ -10,9 +10,12 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::entry::{Event, EventKind, Figures, Window};
+use super::{
+    agreements::Agreements,
+    entry::{Event, EventKind, Figures, Window},
+};
 use crate::{
-    audit::{MAX_NAMES, OTHER, Page, PageAccount, PageRow, has_foreign_name},
+    audit::{MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
     policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
@@ -24,6 +27,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     pub(super) verdicts: HashMap<VerdictsKey, OpenVerdicts, RandomState>,
+    pub(super) agreements: Agreements,
     pub(super) heartbeats: HashMap<HeartbeatKey, OpenHeartbeat, RandomState>,
     pub(super) events: Vec<Event>,
     /// The undeclared names of each window and tenant, over all workers (A4).
@@ -31,7 +35,7 @@ pub(super) struct Waiting {
     /// How many names there are in all of them.
     named: usize,
     loss: Option<Loss>,
-    /// Cookies that are in no entry, since the start.
+    /// Cookies and agreements that are in no entry, since the start.
     dropped: u64,
     /// What the transaction is called that was tried last and did not go through, as far as is known.
     pub(super) attempt: Option<String>,
@@ -109,7 +113,7 @@ pub(super) struct Place {
 
 impl Place {
     /// The transaction has gone through.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.seq = self.assigned.or(self.seq);
         self.assigned = None;
         self.is_dirty = false;
@@ -119,7 +123,7 @@ impl Place {
 /// What is in no entry at all.
 #[derive(Clone, Copy, Debug, Default)]
 struct Loss {
-    cookies: u64,
+    figures: Figures,
     requests: u64,
     from_unix_s: u64,
     until_unix_s: u64,
@@ -133,6 +137,9 @@ impl Waiting {
         }
         for row in page.rows {
             self.add_row(page.window, &page.declaration, row);
+        }
+        for row in page.agreements {
+            self.add_agreement(page.window, &page.declaration, &row);
         }
     }
 
@@ -152,6 +159,7 @@ impl Waiting {
     pub(super) fn is_dirty(&self) -> bool {
         !self.events.is_empty()
             || self.loss.is_some()
+            || self.agreements.is_dirty()
             || self.verdicts.values().any(|open| open.place.is_dirty)
             || self.heartbeats.values().any(|open| open.place.is_dirty)
     }
@@ -160,23 +168,26 @@ impl Waiting {
     pub(super) fn unwritten(&self) -> usize {
         let verdicts = self.verdicts.values().filter(|open| open.place.is_dirty).count();
         let heartbeats = self.heartbeats.values().filter(|open| open.place.is_dirty).count();
-        verdicts + heartbeats + self.events.len()
+        verdicts + heartbeats + self.agreements.unwritten() + self.events.len()
     }
 
-    /// Cookies that are in no entry, since the start.
+    /// Cookies and agreements that are in no entry, since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
 
     /// What was dropped since this was last asked, as an event.
-    pub(super) fn tell_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<u64> {
+    pub(super) fn tell_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<Figures> {
         let loss = self.loss.take()?;
-        let detail = serde_json::json!({
-            "cookies": loss.cookies,
+        let mut detail = serde_json::json!({
+            "cookies": loss.figures.cookies(),
             "requests": loss.requests,
             "from": super::line::rfc3339(loss.from_unix_s),
             "until": super::line::rfc3339(loss.until_unix_s),
         });
+        if loss.figures.agreements > 0 {
+            detail["agreements"] = loss.figures.agreements.into();
+        }
         self.events.push(Event {
             at_unix_s: now_unix_s,
             kind: EventKind::Loss,
@@ -184,7 +195,7 @@ impl Waiting {
             actor: actor.to_owned(),
             detail: detail.to_string(),
         });
-        Some(loss.cookies)
+        Some(loss.figures)
     }
 
     /// Names a transaction that is about to be tried, from this entry on; no two of one process have one name.
@@ -205,7 +216,8 @@ impl Waiting {
             open.place.settle();
             open.written = open.sums;
         }
-        if self.verdicts.len().saturating_add(self.heartbeats.len()) > MAX_WAITING / 2 {
+        self.agreements.settle();
+        if self.len() > MAX_WAITING / 2 {
             self.restart();
         }
     }
@@ -218,12 +230,14 @@ impl Waiting {
         };
         self.verdicts.retain(|key, open| open.place.is_dirty || is_open(&key.window));
         self.heartbeats.retain(|key, open| open.place.is_dirty || is_open(&key.window));
+        self.agreements.forget(is_open);
         self.names.retain(|(window, _), _| is_open(window));
         self.named = self.names.values().map(Names::len).sum();
     }
 
     /// Forgets all that is in the file: what is counted from now on, and what is not in it yet, makes new entries.
     pub(super) fn restart(&mut self) {
+        self.agreements.restart();
         self.verdicts.retain(|_, open| {
             open.count = open.count.saturating_sub(open.written);
             open.written = 0;
@@ -254,7 +268,7 @@ impl Waiting {
                 ..OpenHeartbeat::default()
             }),
             None => {
-                return self.lose(account.seen.cookies(), account.requests, account.last_unix_s);
+                return self.lose(account.seen, account.requests, account.last_unix_s);
             }
         };
         heartbeat.place.is_dirty = true;
@@ -264,8 +278,8 @@ impl Waiting {
         sums.requests = sums.requests.saturating_add(account.requests);
         sums.seen.add(account.seen);
         sums.dropped.add(account.dropped);
-        if account.dropped.cookies() > 0 {
-            self.lose(account.dropped.cookies(), 0, account.last_unix_s);
+        if account.dropped != Figures::default() {
+            self.lose(account.dropped, 0, account.last_unix_s);
         }
     }
 
@@ -301,10 +315,11 @@ impl Waiting {
             None => {
                 // Its heartbeat says so.
                 if let Some(heartbeat) = self.heartbeats.get_mut(&heartbeat) {
-                    let figure = heartbeat.sums.dropped.of(row.direction, row.action);
-                    *figure = figure.saturating_add(row.count);
+                    let mut lost = Figures::default();
+                    *lost.of(row.direction, row.action) = row.count;
+                    heartbeat.sums.dropped.add(lost);
                     heartbeat.place.is_dirty = true;
-                    self.lose(row.count, 0, last_unix_s);
+                    self.lose(lost, 0, last_unix_s);
                 }
                 return;
             }
@@ -314,6 +329,20 @@ impl Waiting {
         open.first_unix_s = open.first_unix_s.min(row.first_unix_s);
         open.last_unix_s = open.last_unix_s.max(row.last_unix_s);
         open.attributes = open.attributes.union(row.attributes);
+    }
+
+    fn add_agreement(&mut self, window: Window, declaration: &Arc<str>, row: &PageAgreement) {
+        let has_room = self.has_room();
+        let tenant = Some(Arc::clone(&row.tenant));
+        let key = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
+        // Without one, they are lost as this page's cookies are.
+        let Some(heartbeat) = self.heartbeats.get_mut(&key) else { return };
+        if !self.agreements.add(window, declaration, row, has_room) {
+            let lost = Figures { agreements: row.count, ..Figures::default() };
+            heartbeat.sums.dropped.add(lost);
+            heartbeat.place.is_dirty = true;
+            self.lose(lost, 0, row.last_unix_s);
+        }
     }
 
     /// Keeps the names of a window and tenant to so many, whichever worker met them (A4).
@@ -335,14 +364,19 @@ impl Waiting {
     }
 
     fn has_room(&self) -> bool {
-        self.verdicts.len().saturating_add(self.heartbeats.len()) < MAX_WAITING
+        self.len() < MAX_WAITING
     }
 
-    fn lose(&mut self, cookies: u64, requests: u64, unix_s: u64) {
-        self.dropped = self.dropped.saturating_add(cookies);
+    fn len(&self) -> usize {
+        self.verdicts.len() + self.heartbeats.len() + self.agreements.len()
+    }
+
+    fn lose(&mut self, figures: Figures, requests: u64, unix_s: u64) {
+        self.dropped =
+            self.dropped.saturating_add(figures.cookies()).saturating_add(figures.agreements);
         let new = Loss { from_unix_s: unix_s, until_unix_s: unix_s, ..Loss::default() };
         let loss = self.loss.get_or_insert(new);
-        loss.cookies = loss.cookies.saturating_add(cookies);
+        loss.figures.add(figures);
         loss.requests = loss.requests.saturating_add(requests);
         loss.from_unix_s = loss.from_unix_s.min(unix_s);
         loss.until_unix_s = loss.until_unix_s.max(unix_s);
@@ -419,7 +453,8 @@ mod tests {
         let total = (tenants * MAX_NAMES * 2) as u64;
         assert_eq!(rows + waiting.dropped(), total, "nothing is lost without being counted");
         assert!(waiting.verdicts.len() + waiting.heartbeats.len() <= MAX_WAITING);
-        assert_eq!(waiting.tell_loss(700, "test"), Some(waiting.dropped()));
+        let told = waiting.tell_loss(700, "test").map(Figures::cookies);
+        assert_eq!(told, Some(waiting.dropped()));
         assert_eq!(waiting.tell_loss(700, "test"), None);
         let [event] = &waiting.events[..] else { panic!("{:?}", waiting.events) };
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();

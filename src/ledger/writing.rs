@@ -7,13 +7,14 @@ use rusqlite::{Transaction, params};
 use serde_json::Value;
 
 use super::{
+    agreements::{AgreementKey, OpenAgreement},
     codes::Coded,
     entry::{Event, EventKind, TextId},
     tenants::{self, TenantChange},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
 };
 use crate::{
-    audit::OTHER,
+    audit::{OTHER, ShownPage},
     policy::verdict::{Action, Direction, Reason},
 };
 
@@ -64,6 +65,48 @@ impl Writing<'_> {
             actor: actor.to_owned(),
             detail: format!("{{\"before\":{before},\"after\":{after}}}"),
         })
+    }
+
+    /// Stores a page, where the file has not got it.
+    pub(super) fn page(&self, page: &ShownPage) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO pages (hash, html) VALUES (?1, ?2)";
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        statement.execute([&**page.hash(), &**page.html()])?;
+        Ok(())
+    }
+
+    pub(super) fn agreement(
+        &mut self,
+        key: &AgreementKey,
+        open: &mut OpenAgreement,
+    ) -> rusqlite::Result<()> {
+        let [count, first, last] = [open.count, open.first_unix_s, open.last_unix_s].map(signed);
+        if let Some(seq) = open.place.seq {
+            let sql = "UPDATE agreements SET count = ?2, first = ?3, last = ?4 WHERE seq = ?1";
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            return one(statement.execute(params![signed(seq), count, first, last])?);
+        }
+        let seq = self.take_seq();
+        open.place.assigned = Some(seq);
+        let (tenant, page) = (self.text(&key.tenant)?, self.text(&key.page)?);
+        let declaration = self.text(&key.declaration)?;
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO agreements (seq, window, window_s, tenant, event, page, declaration, count, \
+             first, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?;
+        statement.execute(params![
+            signed(seq),
+            signed(key.window.start_unix_s),
+            key.window.length_s,
+            tenant,
+            key.event.code(),
+            page,
+            declaration,
+            count,
+            first,
+            last,
+        ])?;
+        Ok(())
     }
 
     pub(super) fn verdicts(
@@ -117,27 +160,28 @@ impl Writing<'_> {
     ) -> rusqlite::Result<()> {
         let Sums { requests, seen, dropped } = open.sums;
         let (from, until) = (signed(open.from_unix_s), signed(open.until_unix_s));
-        let figures = [seen.request, seen.response, seen.added];
-        let figures = [figures, [dropped.request, dropped.response, dropped.added]];
-        let [[seen_request, seen_response, added], [request, response, more]] =
-            figures.map(|three| three.map(signed));
+        let [seen, dropped] = [seen, dropped].map(|figures| {
+            [figures.request, figures.response, figures.added, figures.agreements].map(signed)
+        });
         if let Some(seq) = open.place.seq {
             let mut statement = self.transaction.prepare_cached(
                 "UPDATE heartbeats SET since = ?2, until = ?3, requests = ?4, seen_request = ?5, \
                  seen_response = ?6, added = ?7, dropped_request = ?8, dropped_response = ?9, \
-                 dropped_added = ?10 WHERE seq = ?1",
+                 dropped_added = ?10, agreements = ?11, dropped_agreements = ?12 WHERE seq = ?1",
             )?;
             return one(statement.execute(params![
                 signed(seq),
                 from,
                 until,
                 signed(requests),
-                seen_request,
-                seen_response,
-                added,
-                request,
-                response,
-                more,
+                seen[0],
+                seen[1],
+                seen[2],
+                dropped[0],
+                dropped[1],
+                dropped[2],
+                seen[3],
+                dropped[3],
             ])?);
         }
         let seq = self.take_seq();
@@ -154,8 +198,8 @@ impl Writing<'_> {
         let mut statement = self.transaction.prepare_cached(
             "INSERT INTO heartbeats (seq, window, window_s, tenant, number, since, until, requests, \
              seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, \
-             declaration) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             declaration, agreements, dropped_agreements) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
         statement.execute(params![
             signed(seq),
@@ -166,13 +210,15 @@ impl Writing<'_> {
             from,
             until,
             signed(requests),
-            seen_request,
-            seen_response,
-            added,
-            request,
-            response,
-            more,
+            seen[0],
+            seen[1],
+            seen[2],
+            dropped[0],
+            dropped[1],
+            dropped[2],
             declaration,
+            seen[3],
+            dropped[3],
         ])?;
         Ok(())
     }

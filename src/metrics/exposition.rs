@@ -10,7 +10,7 @@ use super::{
     worker::Sum,
 };
 use crate::{
-    audit::{Books, OTHER, Tally},
+    audit::{AgreementEvent, Books, OTHER, Tally},
     banner::Outcome,
     policy::verdict::{Action, Direction, Reason, SealStep},
 };
@@ -93,6 +93,11 @@ fn tell_cookies(text: &mut Text, tally: &Tally) {
     let mut family = text.family("crumbgate_seals_total", Counter, help);
     for step in SealStep::ALL {
         family.sample(&[("step", step.word())], tally.of_seal(step));
+    }
+    let help = "What became of the gateway's own pages: shown, agreed to or declined there, or agreement withdrawn.";
+    let mut family = text.family("crumbgate_agreements_total", Counter, help);
+    for event in AgreementEvent::ALL {
+        family.sample(&[("event", event.word())], tally.agreements(event));
     }
 }
 
@@ -178,6 +183,15 @@ fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
             }
         }
     }
+    let help =
+        "What became of the gateway's own pages by tenant, as in crumbgate_agreements_total.";
+    let mut family = text.family("crumbgate_tenant_agreements_total", Counter, help);
+    for (tenant, tally) in &tallies {
+        for event in AgreementEvent::ALL {
+            let labels = [("tenant", *tenant), ("event", event.word())];
+            family.sample(&labels, tally.agreements(event));
+        }
+    }
 }
 
 fn tell_spans(text: &mut Text, metrics: &Metrics) {
@@ -219,7 +233,7 @@ fn tell_ledger(text: &mut Text, readings: &Readings) {
     let ledger = readings.ledger.unwrap_or_default();
     let help = "Entries that were written to the ledger's file.";
     text.family("crumbgate_audit_rows_total", Counter, help).value(ledger.rows);
-    let help = "Cookies that are in no entry of the ledger, for want of room.";
+    let help = "Cookies, and pages that were shown or answered, that are in no entry of the ledger, for want of room.";
     text.family("crumbgate_audit_dropped_total", Counter, help).value(ledger.dropped);
     let help = "Entries that wait in memory to be written.";
     text.family("crumbgate_audit_waiting_rows", Gauge, help).value(ledger.waiting);
@@ -227,7 +241,7 @@ fn tell_ledger(text: &mut Text, readings: &Readings) {
     text.family("crumbgate_audit_failing", Gauge, help).value(u8::from(ledger.is_failing));
     let help = "Segments of the ledger that were closed.";
     text.family("crumbgate_audit_segments_total", Counter, help).value(ledger.segments);
-    let help = "Cookies by which the entries of closed segments differ from those that were seen; anything but 0 is a fault.";
+    let help = "Cookies and agreements by which the entries of closed segments differ from what was counted; anything but 0 is a fault.";
     text.family("crumbgate_audit_unbalanced_total", Counter, help).value(ledger.unbalanced);
     let help =
         "Events of the ledger which say that something before them may be missing, by their kind.";

@@ -61,14 +61,14 @@ fn site() -> (Site, Scribe) {
     (site, scribe)
 }
 
-async fn export(site: &Site, arguments: &[&str]) -> String {
+pub(crate) async fn export(site: &Site, arguments: &[&str]) -> String {
     let arguments = [&["audit", "export", "crumbgate.db"], arguments].concat();
     let finished = site.run(&arguments).await;
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
     finished.stdout
 }
 
-async fn verify(site: &Site, bundle: &str) -> Value {
+pub(crate) async fn verify(site: &Site, bundle: &str) -> Value {
     let finished = site.run(&["audit", "verify", bundle, "--json"]).await;
     assert_eq!(finished.stderr, "", "{finished:?}");
     let said: Value = serde_json::from_str(&finished.stdout).unwrap();
@@ -76,7 +76,7 @@ async fn verify(site: &Site, bundle: &str) -> Value {
     said
 }
 
-fn members(bundle: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn members(bundle: &Path) -> Vec<(String, Vec<u8>)> {
     let mut archive = ZipArchive::new(Cursor::new(fs::read(bundle).unwrap())).unwrap();
     let mut members = Vec::new();
     for index in 0..archive.len() {
@@ -93,7 +93,7 @@ fn member(bundle: &Path, name: &str) -> String {
     String::from_utf8(content.unwrap_or_else(|| panic!("no {name}")).1).unwrap()
 }
 
-fn write(bundle: &Path, members: &[(String, Vec<u8>)]) {
+pub(crate) fn write(bundle: &Path, members: &[(String, Vec<u8>)]) {
     let mut zip = ZipWriter::new(fs::File::create(bundle).unwrap());
     for (name, content) in members {
         zip.start_file(

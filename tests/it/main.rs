@@ -18,6 +18,7 @@ mod documents;
 mod ejection;
 mod eviction;
 mod evidence;
+mod evidence_agreements;
 mod evidence_faults;
 mod evidence_metrics;
 mod explain;

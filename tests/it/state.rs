@@ -16,7 +16,7 @@ use std::{
 };
 
 use crumbgate::{
-    audit::{Books, Journal, Page},
+    audit::{AgreementEvent, Books, Journal, Page, ShownPage},
     clock::Clock,
     ledger::{
         ChangeError, Desk, Keeper, Settings, TenantChange,
@@ -37,10 +37,13 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{
-    ACME, App, Holding, Http, Kept, NOW_UNIX_S, Program, Setup, Site, in_time,
-    ledger::{Scribe, USUAL},
-    ok, until, without_variables,
+use crate::{
+    evidence_agreements::as_of_version,
+    harness::{
+        ACME, App, Holding, Http, Kept, NOW_UNIX_S, Program, Setup, Site, in_time,
+        ledger::{Scribe, USUAL},
+        ok, until, without_variables,
+    },
 };
 
 const FIRST: &str = r#"{"cookies":[{"name":"flexopus_session","lifetime":"session"}]}"#;
@@ -582,10 +585,20 @@ async fn a2_verdicts_are_told_under_the_declaration_that_an_exchange_began_with(
 
 #[tokio::test]
 async fn a_file_of_version_1_is_read_as_it_is_and_becomes_the_next_version_when_it_is_written() {
+    is_read_as_it_is_and_becomes_the_next(1).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_2_is_read_as_it_is_and_becomes_the_next_version_when_it_is_written() {
+    is_read_as_it_is_and_becomes_the_next(2).await;
+}
+
+async fn is_read_as_it_is_and_becomes_the_next(version: u32) {
     in_time(async {
-        let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]).sections(
-            "[log]\nformat = \"json\"",
-        ));
+        let site = Site::of(
+            &Setup::before_servers(&["http://127.0.0.1:9".to_owned()])
+                .sections("[log]\nformat = \"json\""),
+        );
         fs::create_dir(site.path("state")).unwrap();
         let path = site.path("state/crumbgate.db");
         let mut scribe = Scribe::new(&path, NOW_UNIX_S);
@@ -596,13 +609,10 @@ async fn a_file_of_version_1_is_read_as_it_is_and_becomes_the_next_version_when_
         }
         scribe.event(EventKind::Stop, "{}");
         scribe.close();
-        // A gateway counts its heartbeats on; and what version 2 has added goes.
-        scribe
-            .connection
-            .execute_batch(
-                "INSERT INTO heartbeat_numbers VALUES (0, 3); DROP TABLE tenants; ALTER TABLE events DROP COLUMN tenant; PRAGMA user_version = 1",
-            )
-            .unwrap();
+        // A gateway counts its heartbeats on; and what later versions have added goes.
+        let counted = "INSERT INTO heartbeat_numbers VALUES (0, 3)";
+        scribe.connection.execute_batch(counted).unwrap();
+        as_of_version(&scribe.connection, version);
         drop(scribe);
         let before = fs::read(&path).unwrap();
         assert_eq!(stored(&path), pairs(&[]));
@@ -622,10 +632,17 @@ async fn a_file_of_version_1_is_read_as_it_is_and_becomes_the_next_version_when_
         assert_eq!(program.exit().await.code, Some(0));
         let kept = Kept::read(&path);
         assert_eq!(kept.requests(ACME), 300);
-        let (keeper, _sender) = keep(settings(&path));
+        let (keeper, sender) = keep(settings(&path));
         keeper.desk().change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
         assert_eq!(stored(&path), pairs(&[("a.example", HOUR)]));
+        let journal = Journal::new(Arc::new(Books::default()), Some((sender, 300)));
+        let page = Arc::new(ShownPage::new("<p>We use cookies"));
+        let account = journal.account(&ACME.into(), &"first".into());
+        account.count_agreement(AgreementEvent::Shown, &page, NOW_UNIX_S);
+        journal.hand_on();
         keeper.stop();
+        let kept = Kept::try_read(&path).unwrap();
+        assert_eq!((kept.agreements(ACME, AgreementEvent::Shown), kept.pages.len()), (1, 1));
         run(&["audit", "verify", "old.zip"]).await;
     })
     .await;

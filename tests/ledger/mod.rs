@@ -6,9 +6,13 @@
 mod hostile;
 mod rich;
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use crumbgate::{
+    audit::{AgreementEvent, ShownPage},
     ledger::{
         codes::Coded,
         entry::{EventKind, Figures},
@@ -32,6 +36,7 @@ pub(crate) use rich::rich;
 pub(crate) struct Draft {
     connection: Connection,
     texts: HashMap<String, i64>,
+    pages: HashSet<String>,
     seq: u64,
     heartbeats: HashMap<String, u64>,
     window_s: u64,
@@ -124,9 +129,9 @@ impl Draft {
         let mut connection = Connection::open(path).unwrap();
         schema::migrate(&mut connection).unwrap();
         connection.execute_batch("PRAGMA synchronous = OFF; BEGIN").unwrap();
-        let (texts, heartbeats) = (HashMap::new(), HashMap::new());
+        let (texts, pages, heartbeats) = (HashMap::new(), HashSet::new(), HashMap::new());
         let declaration = "0".repeat(64);
-        Self { connection, texts, seq: 0, heartbeats, window_s, declaration }
+        Self { connection, texts, pages, seq: 0, heartbeats, window_s, declaration }
     }
 
     pub(crate) fn finish(self) {
@@ -180,6 +185,56 @@ impl Draft {
         insert.execute(row).unwrap();
     }
 
+    /// What happened to pages of a tenant in the window that begins then, with a heartbeat that balances. Returns their
+    /// hashes.
+    pub(crate) fn agreements(
+        &mut self,
+        start_unix_s: u64,
+        tenant: &str,
+        told: &[(AgreementEvent, &str, u64)],
+    ) -> Vec<String> {
+        let pages = told
+            .iter()
+            .map(|(event, html, count)| self.agreement(start_unix_s, tenant, *event, html, *count));
+        let pages = pages.collect();
+        let agreements = told.iter().map(|(.., count)| count).sum();
+        let seen = Figures { agreements, ..Figures::default() };
+        self.heartbeat_of(start_unix_s, tenant, 0, seen, Figures::default());
+        pages
+    }
+
+    fn agreement(
+        &mut self,
+        start_unix_s: u64,
+        tenant: &str,
+        event: AgreementEvent,
+        html: &str,
+        count: u64,
+    ) -> String {
+        let page = ShownPage::new(html);
+        if self.pages.insert(page.hash().to_string()) {
+            let row = [&**page.hash(), html];
+            self.connection.execute("INSERT INTO pages VALUES (?,?)", row).unwrap();
+        }
+        let declaration = self.declaration.clone();
+        let texts = [tenant, &**page.hash(), &*declaration].map(|text| self.text(text));
+        let row = params![
+            self.next(),
+            number(start_unix_s),
+            number(self.window_s),
+            texts[0],
+            event.code(),
+            texts[1],
+            texts[2],
+            number(count),
+            number(start_unix_s + 60),
+            number(start_unix_s + self.window_s - 60),
+        ];
+        let insert = "INSERT INTO agreements VALUES (?,?,?,?,?,?,?,?,?,?)";
+        self.connection.execute(insert, row).unwrap();
+        page.hash().to_string()
+    }
+
     /// A tenant's heartbeat.
     pub(crate) fn heartbeat_of(
         &mut self,
@@ -215,7 +270,7 @@ impl Draft {
         let seq = self.next();
         let mut insert = self
             .connection
-            .prepare_cached("INSERT INTO heartbeats VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+            .prepare_cached("INSERT INTO heartbeats VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
             .unwrap();
         let row = params![
             seq,
@@ -233,6 +288,8 @@ impl Draft {
             number(dropped.response),
             number(dropped.added),
             declaration,
+            number(seen.agreements),
+            number(dropped.agreements),
         ];
         insert.execute(row).unwrap();
     }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crumbgate::{
+    audit::AgreementEvent,
     ledger::entry::{EventKind, Figures},
     policy::{
         asked::AskedLifetime,
@@ -110,6 +111,9 @@ pub(crate) fn rich(path: &Path, until_unix_s: u64) {
             enforced(&mut draft, at, "globex.flexopus.example", busy, hour);
             watched(&mut draft, at, "initech.flexopus.example", busy);
         }
+        if busy > 0 && hour >= 24 {
+            asked(&mut draft, at, "acme.flexopus.example", busy, hour);
+        }
         if hour == 59 {
             draft.event(at + HOUR - 1, EventKind::Stop, RUN, &json!({}));
         }
@@ -173,6 +177,24 @@ fn enforced(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
     }
     seen.retain(|seen| seen.count > 0);
     draft.traffic(at, tenant, busy * 10, &seen);
+}
+
+/// The page is another one with the second declaration.
+fn asked(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
+    let pages = ["de", "en"].map(|language| {
+        let version = if hour < 96 { 1 } else { 2 };
+        format!("<!DOCTYPE html><html lang={language}><title>Cookies, version {version}</title>")
+    });
+    let mut told = vec![
+        (AgreementEvent::Shown, &*pages[0], busy * 2),
+        (AgreementEvent::Agreed, &*pages[0], busy),
+        (AgreementEvent::Declined, &*pages[0], busy / 9),
+        (AgreementEvent::Withdrawn, &*pages[0], busy / 40),
+        (AgreementEvent::Shown, &*pages[1], busy / 5),
+        (AgreementEvent::Agreed, &*pages[1], busy / 7),
+    ];
+    told.retain(|(.., count)| *count > 0);
+    draft.agreements(at, tenant, &told);
 }
 
 fn watched(draft: &mut Draft, at: u64, tenant: &str, busy: u64) {

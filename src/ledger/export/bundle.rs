@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{checkpoint::Checkpoint, entry::Entry, entry::TextId};
 
-/// The form of bundles that this version writes and reads.
-pub(in crate::ledger) const FORMAT: &str = "crumbgate-bundle-1";
+/// The form of bundles that this version writes, and reads.
+pub(in crate::ledger) const FORMAT: &str = "crumbgate-bundle-2";
+
+/// The form before it, which is read: it has no agreements, and its table no columns for them.
+pub(in crate::ledger) const FORMER: &str = "crumbgate-bundle-1";
 
 /// How to verify a bundle by hand.
 pub(in crate::ledger) const GUIDE: &str = "VERIFY.txt";
@@ -29,6 +32,22 @@ pub(in crate::ledger) const TABLE: &str = "entries.csv";
 pub(in crate::ledger) const DECLARATIONS: &str = "declarations.json";
 /// The newest declaration, for the EDPB Website Auditing Tool.
 pub(in crate::ledger) const KNOWLEDGE: &str = "declaration-edpb.json";
+
+/// The folder of the pages that were shown.
+const PAGES: &str = "pages/";
+
+/// The name of the page of a hash; none where that is no hash, but whatever somebody has put there.
+pub(in crate::ledger) fn page_member(hash: &str) -> Option<String> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (hash.len() == 64 && hash.bytes().all(is_digit)).then(|| format!("{PAGES}{hash}.html"))
+}
+
+/// The hash of the page that a member has, by its name; none of another member.
+pub(in crate::ledger) fn hash_of_member(name: &str) -> Option<&str> {
+    let file = name.strip_prefix(PAGES).filter(|file| !file.is_empty())?;
+    // What has another form is no hash that an entry could name.
+    Some(file.strip_suffix(".html").unwrap_or(name))
+}
 
 /// What a bundle says of itself. It is not signed: it is where the verifier looks for what.
 #[derive(Debug, Deserialize, Serialize)]
@@ -81,6 +100,7 @@ pub(in crate::ledger) struct DeclarationLine {
 /// Whether an entry is in the bundle of a tenant: its own, and what the gateway says of itself.
 pub(in crate::ledger) fn belongs(entry: &Entry, tenant: TextId) -> bool {
     match entry {
+        Entry::Agreement(agreement) => agreement.tenant == tenant,
         Entry::Event(event) => event.tenant.is_none_or(|other| other == tenant),
         Entry::Heartbeat(heartbeat) => heartbeat.tenant.is_none_or(|other| other == tenant),
         Entry::Verdicts(verdicts) => verdicts.tenant == tenant,

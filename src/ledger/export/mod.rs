@@ -7,6 +7,7 @@ pub(super) mod edpb;
 pub(super) mod table;
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -177,7 +178,7 @@ impl<'r> Contents<'r> {
         zip.text(bundle::SCRIPT, include_str!("verify.py"))?;
         self.write_keys(zip)?;
         self.write_checkpoints(zip)?;
-        let entries = self.write_entries(zip)?;
+        let (entries, pages) = self.write_entries(zip)?;
         self.write_manifest(zip, entries)?;
         if is_tenant {
             self.write_proofs(zip)?;
@@ -186,6 +187,7 @@ impl<'r> Contents<'r> {
         }
         self.write_table(zip)?;
         self.write_declarations(zip)?;
+        self.write_pages(zip, &pages)?;
         Ok(Exported { entries, segments: self.chosen.len() as u64 })
     }
 
@@ -205,17 +207,21 @@ impl<'r> Contents<'r> {
         Ok(())
     }
 
-    fn write_entries(&self, zip: &mut Zip) -> Result<u64, Failure> {
+    /// Writes the entries. Says how many there are, and which pages they name.
+    fn write_entries(&self, zip: &mut Zip) -> Result<(u64, BTreeSet<&str>), Failure> {
         zip.begin(bundle::ENTRIES)?;
-        let (mut line, mut count) = (Vec::new(), 0);
+        let (mut line, mut count, mut pages) = (Vec::new(), 0, BTreeSet::new());
         self.each(|lines, seq, entry| {
             line.clear();
             lines.write(seq, entry, &mut line);
             line.push(b'\n');
             count += 1;
+            if let Entry::Agreement(agreement) = entry {
+                pages.insert(self.reader.texts().get(agreement.page));
+            }
             Ok(zip.write_all(&line)?)
         })?;
-        Ok(count)
+        Ok((count, pages))
     }
 
     fn write_manifest(&self, zip: &mut Zip, entries: u64) -> Result<(), Failure> {
@@ -273,7 +279,7 @@ impl<'r> Contents<'r> {
 
     fn write_table(&self, zip: &mut Zip) -> Result<(), Failure> {
         zip.begin(bundle::TABLE)?;
-        let mut table = Table::begin(&mut *zip).map_err(io::Error::from)?;
+        let mut table = Table::begin(&mut *zip, false).map_err(io::Error::from)?;
         self.each(|_, seq, entry| {
             Ok(table.add(seq, entry, self.reader.texts()).map_err(io::Error::from)?)
         })?;
@@ -296,6 +302,19 @@ impl<'r> Contents<'r> {
             })
             .collect();
         zip.json(bundle::DECLARATIONS, &declarations)
+    }
+
+    /// Writes the pages of these hashes. One that is missing is missing in the bundle, too: there that is found.
+    fn write_pages(&self, zip: &mut Zip, hashes: &BTreeSet<&str>) -> Result<(), Failure> {
+        for hash in hashes {
+            let (Some(name), Some(html)) = (bundle::page_member(hash), self.reader.page(hash)?)
+            else {
+                continue;
+            };
+            zip.begin(&name)?;
+            zip.write_all(&html)?;
+        }
+        Ok(())
     }
 
     /// Hands out every entry that goes in.

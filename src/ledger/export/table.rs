@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::{
     codes::{Coded, reason_word},
-    entry::{Entry, Event, Heartbeat, Texts, Verdicts},
+    entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts},
     line::rfc3339,
 };
 use crate::audit::csv_cell;
@@ -15,15 +15,17 @@ use crate::audit::csv_cell;
 /// Writes the table.
 pub(in crate::ledger) struct Table<W: Write> {
     rows: Writer<W>,
+    is_former: bool,
 }
 
 impl<W: Write> Table<W> {
-    /// Begins with the names of the columns.
-    pub(in crate::ledger) fn begin(to: W) -> csv::Result<Self> {
+    /// Begins with the names of the columns; `is_former`: with those of a bundle of the form before (`bundle::FORMER`).
+    pub(in crate::ledger) fn begin(to: W, is_former: bool) -> csv::Result<Self> {
         let mut rows =
             WriterBuilder::new().has_headers(false).terminator(Terminator::CRLF).from_writer(to);
-        rows.write_record(COLUMNS)?;
-        Ok(Self { rows })
+        let more: &[_] = if is_former { &[] } else { &MORE_COLUMNS };
+        rows.write_record(COLUMNS.iter().chain(more))?;
+        Ok(Self { rows, is_former })
     }
 
     /// Adds an entry.
@@ -33,11 +35,16 @@ impl<W: Write> Table<W> {
         entry: &Entry,
         texts: &Texts,
     ) -> csv::Result<()> {
-        self.rows.serialize(match entry {
+        let row = match entry {
+            Entry::Agreement(agreement) => Row::of_agreement(seq, agreement, texts),
             Entry::Event(event) => Row::of_event(seq, event, texts),
             Entry::Heartbeat(heartbeat) => Row::of_heartbeat(seq, heartbeat, texts),
             Entry::Verdicts(verdicts) => Row::of_verdicts(seq, verdicts, texts),
-        })
+        };
+        if self.is_former {
+            return self.rows.serialize(row);
+        }
+        self.rows.serialize((row, More::of(entry, texts)))
     }
 
     /// What was written to, when all of it has arrived there.
@@ -82,6 +89,9 @@ const COLUMNS: [&str; 32] = [
     "detail",
 ];
 
+/// The names of a [`More`]'s fields.
+const MORE_COLUMNS: [&str; 3] = ["page", "agreements", "dropped_agreements"];
+
 /// One row; empty where an entry has no such thing. Texts from outside are made harmless.
 #[derive(Default, Serialize)]
 struct Row<'t> {
@@ -119,7 +129,47 @@ struct Row<'t> {
     detail: Cow<'t, str>,
 }
 
+/// What a row has more than in a bundle of the form before (`bundle::FORMER`).
+#[derive(Default, Serialize)]
+struct More<'t> {
+    page: Cow<'t, str>,
+    agreements: Option<u64>,
+    dropped_agreements: Option<u64>,
+}
+
+impl<'t> More<'t> {
+    fn of(entry: &Entry, texts: &'t Texts) -> Self {
+        match entry {
+            Entry::Agreement(agreement) => {
+                Self { page: csv_cell(texts.get(agreement.page)), ..Self::default() }
+            }
+            Entry::Heartbeat(heartbeat) => Self {
+                agreements: Some(heartbeat.seen.agreements),
+                dropped_agreements: Some(heartbeat.dropped.agreements),
+                ..Self::default()
+            },
+            Entry::Event(_) | Entry::Verdicts(_) => Self::default(),
+        }
+    }
+}
+
 impl<'t> Row<'t> {
+    fn of_agreement(seq: u64, agreement: &Agreement, texts: &'t Texts) -> Self {
+        Self {
+            seq,
+            kind: "agreement",
+            window: rfc3339(agreement.window.start_unix_s),
+            window_s: Some(agreement.window.length_s),
+            tenant: csv_cell(texts.get(agreement.tenant)),
+            count: Some(agreement.count),
+            first: rfc3339(agreement.first_unix_s),
+            last: rfc3339(agreement.last_unix_s),
+            declaration: texts.get(agreement.declaration),
+            event: agreement.event.word(),
+            ..Self::default()
+        }
+    }
+
     fn of_event(seq: u64, event: &'t Event, texts: &'t Texts) -> Self {
         Self {
             seq,
@@ -190,8 +240,9 @@ mod tests {
     #[test]
     fn each_column_has_the_name_of_what_is_in_it() {
         let mut rows = WriterBuilder::new().from_writer(Vec::new());
-        rows.serialize(Row::default()).unwrap();
+        rows.serialize((Row::default(), More::default())).unwrap();
         let written = String::from_utf8(rows.into_inner().unwrap()).unwrap();
-        assert_eq!(written.lines().next(), Some(&*COLUMNS.join(",")));
+        let columns = [&COLUMNS[..], &MORE_COLUMNS].concat().join(",");
+        assert_eq!(written.lines().next(), Some(&*columns));
     }
 }

@@ -141,29 +141,39 @@ demand(len(entries) == manifest["entries"], "bundle.json has another number of e
 
 # 5. The books, where nothing before was left out and the window is over.
 numbers = {}
-sums = collections.defaultdict(lambda: [0] * 6)
+sums = collections.defaultdict(lambda: [0] * 8)
 whole = here == list(range(1, len(segments) + 1))
 for entry in entries:
     if entry["kind"] == "heartbeat":
         number = numbers.get(entry["tenant"], 0) + 1
         demand(not whole or entry["number"] == number, "entry %d: heartbeat number" % entry["seq"])
         numbers[entry["tenant"]] = number
-        for at, figure in enumerate(("request", "response")):
-            sums[entry["window"], entry["tenant"]][at] += entry["seen_" + figure]
-            sums[entry["window"], entry["tenant"]][at + 3] += entry["dropped_" + figure]
-        sums[entry["window"], entry["tenant"]][2] += entry["added"]
-        sums[entry["window"], entry["tenant"]][5] += entry["dropped_added"]
+        for at, figure in enumerate(("request", "response", "added", "agreements")):
+            seen = "seen_" + figure if at < 2 else figure
+            # A figure of agreements that is 0 is left out.
+            sums[entry["window"], entry["tenant"]][at] += entry.get(seen, 0)
+            sums[entry["window"], entry["tenant"]][at + 4] += entry.get("dropped_" + figure, 0)
+    elif entry["kind"] == "agreement":
+        sums[entry["window"], entry["tenant"]][7] += entry["count"]
     elif entry["kind"] == "verdicts":
         added = entry["action"] in ("renew", "inject", "evict")
         figure = 2 if added else ("request", "response").index(entry["direction"])
-        sums[entry["window"], entry["tenant"]][figure + 3] += entry["count"]
+        sums[entry["window"], entry["tenant"]][figure + 4] += entry["count"]
 last_window = max((window for window, _ in sums), default=None)
 for (window, tenant), figures in sums.items():
     if whole and window != last_window:
-        demand(figures[:3] == figures[3:], "the books of %s in the window %s" % (tenant, window))
+        demand(figures[:4] == figures[4:], "the books of %s in the window %s" % (tenant, window))
 
 # 6. The declarations.
 for declaration in json.load(open("declarations.json", encoding="utf-8")):
     demand(sha256(declaration["json"].encode()).hex() == declaration["hash"], "a declaration")
+
+# 7. The pages that were shown.
+named = {entry["page"] + ".html" for entry in entries if entry["kind"] == "agreement"}
+found = set(os.listdir("pages")) if os.path.isdir("pages") else set()
+demand(named == found, "pages: those that entries name are not those that are here")
+for page in named:
+    with open(os.path.join("pages", page), "rb") as file:
+        demand(sha256(file.read()).hex() + ".html" == page, "the page " + page)
 
 print("It verifies:", len(entries), "entries,", len(here), "of", len(segments), "segments, closed until", segments[-1][3])

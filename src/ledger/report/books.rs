@@ -2,10 +2,11 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use super::agreement::Times;
 use crate::{
     ledger::{
         codes::Coded,
-        entry::{Heartbeat, Verdicts},
+        entry::{Agreement, Heartbeat, Verdicts},
     },
     policy::{
         Mode,
@@ -24,6 +25,8 @@ pub struct Books {
     pub response: Side,
     /// Cookies that the gateway added to responses.
     pub added: Added,
+    /// What became of the gateway's own pages.
+    pub agreements: Agreements,
 }
 
 /// Cookies of one direction.
@@ -60,6 +63,17 @@ pub struct Added {
     pub dropped: u64,
 }
 
+/// What became of pages: no cookies.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Agreements {
+    /// How often anything was counted, by the counters that the metrics show.
+    pub counted: u64,
+    /// How often what, by the entries.
+    pub times: Times,
+    /// How often it is in no entry, because there was no room.
+    pub dropped: u64,
+}
+
 /// The books of one tenant.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct TenantBooks {
@@ -82,6 +96,13 @@ impl Books {
         add(&mut self.response.dropped, heartbeat.dropped.response);
         add(&mut self.added.counted, heartbeat.seen.added);
         add(&mut self.added.dropped, heartbeat.dropped.added);
+        add(&mut self.agreements.counted, heartbeat.seen.agreements);
+        add(&mut self.agreements.dropped, heartbeat.dropped.agreements);
+    }
+
+    /// Counts what became of a page.
+    pub(in crate::ledger) fn add_agreement(&mut self, agreement: &Agreement) {
+        self.agreements.times.count(agreement.event, agreement.count);
     }
 
     /// Counts verdicts.
@@ -122,11 +143,24 @@ impl Books {
         add(&mut self.added.injected, other.added.injected);
         add(&mut self.added.renewed, other.added.renewed);
         add(&mut self.added.dropped, other.added.dropped);
+        add(&mut self.agreements.counted, other.agreements.counted);
+        self.agreements.times.add(&other.agreements.times);
+        add(&mut self.agreements.dropped, other.agreements.dropped);
     }
 
-    /// Whether each cookie that was counted has its verdict, or is known to have none.
+    /// Whether each cookie that was counted has its verdict, or is known to have none; and so with what became of pages.
     pub fn balance(&self) -> bool {
-        [self.request.difference(), self.response.difference(), self.added.difference()] == [0; 3]
+        self.differences() == [0; 4]
+    }
+
+    /// What is left over: cookies of requests, of responses, added ones; and agreements.
+    pub fn differences(&self) -> [i64; 4] {
+        [
+            self.request.difference(),
+            self.response.difference(),
+            self.added.difference(),
+            self.agreements.difference(),
+        ]
     }
 
     /// Cookies that went on by the verdict.
@@ -182,6 +216,14 @@ impl Added {
     }
 }
 
+impl Agreements {
+    /// Counted and not written down (positive), or the reverse (negative).
+    pub fn difference(&self) -> i64 {
+        let Times { shown, agreed, declined, withdrawn } = self.times;
+        difference(self.counted, [shown, agreed, declined, withdrawn, self.dropped])
+    }
+}
+
 impl Serialize for Side {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut side = serializer.serialize_struct("Side", 7)?;
@@ -210,6 +252,20 @@ impl Serialize for Added {
     }
 }
 
+impl Serialize for Agreements {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut agreements = serializer.serialize_struct("Agreements", 7)?;
+        agreements.serialize_field("counted", &self.counted)?;
+        agreements.serialize_field("shown", &self.times.shown)?;
+        agreements.serialize_field("agreed", &self.times.agreed)?;
+        agreements.serialize_field("declined", &self.times.declined)?;
+        agreements.serialize_field("withdrawn", &self.times.withdrawn)?;
+        agreements.serialize_field("dropped", &self.dropped)?;
+        agreements.serialize_field("difference", &self.difference())?;
+        agreements.end()
+    }
+}
+
 fn words<S: Serializer>(modes: &[Mode], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(modes.iter().map(|mode| mode.word()))
 }
@@ -219,7 +275,7 @@ pub(super) fn add(sum: &mut u64, count: u64) {
     *sum = sum.saturating_add(count);
 }
 
-fn difference(counted: u64, accounted: [u64; 4]) -> i64 {
+fn difference<const N: usize>(counted: u64, accounted: [u64; N]) -> i64 {
     let accounted: i128 = accounted.into_iter().map(i128::from).sum();
     let difference = i128::from(counted) - accounted;
     i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })

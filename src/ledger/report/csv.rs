@@ -1,9 +1,10 @@
-//! The report's cookies as CSV (RFC 4180), for spreadsheets: one table, a row for each tenant, mode, cookie and reason.
+//! The report's cookies and pages as CSV (RFC 4180), for spreadsheets: one table, a row for each tenant, mode, cookie and
+//! reason, and for each tenant, declaration and page.
 //!
 //! It begins with a byte order mark: without one Excel reads UTF-8 as something else. Programs that stumble over it are
 //! better served by the JSON.
 
-use super::{Declared, DeclaredIn, Report, Stripped, visible::visible};
+use super::{Agreement, AgreementPage, Declared, DeclaredIn, Report, Stripped, visible::visible};
 use crate::{
     ledger::{
         codes::{Coded, reason_word},
@@ -13,7 +14,7 @@ use crate::{
 };
 
 impl Report {
-    /// Declared and stripped cookies, all of them. Names of columns and members of closed sets are English.
+    /// Declared and stripped cookies, and the pages that were shown, all of them. Names of columns and members of closed sets are English.
     ///
     /// No cell is a formula: one that would be has a `'` in front.
     ///
@@ -33,6 +34,11 @@ impl Report {
         for stripped in &self.stripped {
             table.write_record(stripped_row(stripped).map(|cell| neutral(&cell)))?;
         }
+        for agreement in &self.agreements {
+            for page in &agreement.pages {
+                table.write_record(agreement_row(agreement, page).map(|cell| neutral(&cell)))?;
+            }
+        }
         table.flush()?;
         drop(table);
         Ok(written)
@@ -42,7 +48,7 @@ impl Report {
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// The columns, in order. New ones come behind the last.
-pub(super) const COLUMNS: [&str; 23] = [
+pub(super) const COLUMNS: [&str; 29] = [
     "kind",
     "tenant",
     "mode",
@@ -66,6 +72,12 @@ pub(super) const COLUMNS: [&str; 23] = [
     "renewed",
     "injected",
     "lifetimes_granted_s",
+    "declaration",
+    "page",
+    "shown",
+    "agreed",
+    "declined",
+    "withdrawn",
 ];
 
 type Row = [String; COLUMNS.len()];
@@ -120,6 +132,24 @@ fn stripped_row(stripped: &Stripped) -> Row {
         ("evictions", stripped.evictions.to_string()),
         ("in_spite_of_evictions", stripped.in_spite_of_evictions.to_string()),
         ("dependence", dependence.unwrap_or_default()),
+    ];
+    fill(&mut row, cells);
+    row
+}
+
+fn agreement_row(agreement: &Agreement, page: &AgreementPage) -> Row {
+    let mut row = Row::default();
+    let cells = [
+        ("kind", "agreement".to_owned()),
+        ("tenant", agreement.tenant.clone()),
+        ("first", rfc3339(page.first_unix_s)),
+        ("last", rfc3339(page.last_unix_s)),
+        ("declaration", agreement.declaration.clone()),
+        ("page", page.hash.clone()),
+        ("shown", page.times.shown.to_string()),
+        ("agreed", page.times.agreed.to_string()),
+        ("declined", page.times.declined.to_string()),
+        ("withdrawn", page.times.withdrawn.to_string()),
     ];
     fill(&mut row, cells);
     row

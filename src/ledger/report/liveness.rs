@@ -33,6 +33,8 @@ pub struct Gap {
     pub cookies: Option<u64>,
     /// Requests, likewise.
     pub requests: Option<u64>,
+    /// What became of pages, likewise.
+    pub agreements: Option<u64>,
 }
 
 /// Why there is a gap.
@@ -195,14 +197,15 @@ impl Liveness {
 /// A stretch without a heartbeat, if it is longer than heartbeats are exact.
 fn gap(period: Period, why: Why) -> Option<Gap> {
     let is_gap = period.seconds() > EXACT_S;
-    is_gap.then_some(Gap { period, why, cookies: None, requests: None })
+    is_gap.then_some(Gap { period, why, cookies: None, requests: None, agreements: None })
 }
 
 /// The gap that an event tells of by itself, unless a silence shows the same.
 fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
     let detail = Detail::of(event);
     let period = detail.period(event.at_unix_s);
-    let (cookies, requests) = (detail.number("cookies"), detail.number("requests"));
+    let [cookies, requests, agreements] =
+        ["cookies", "requests", "agreements"].map(|key| detail.number(key));
     let why = match event.kind {
         EventKind::Loss => Why::Loss,
         EventKind::UncleanStop => Why::UncleanStop,
@@ -218,7 +221,7 @@ fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
     };
     let is_shown = |gap: &Gap| gap.why == why && gap.period.overlaps(period);
     let is_new = why == Why::Loss || !silences.iter().any(is_shown);
-    is_new.then_some(Gap { period, why, cookies, requests })
+    is_new.then_some(Gap { period, why, cookies, requests, agreements })
 }
 
 impl Happening {

@@ -1,6 +1,7 @@
 //! A report over a stretch of time: what was declared and enforced, what was stripped, and whether the books balance.
 //!
-//! - [`Report::build`] reads the ledger once and adds up; `tally.rs` adds, `liveness.rs` finds the gaps, `declared.rs`
+//! - [`Report::build`] reads the ledger once and adds up; `tally.rs` adds, `agreement.rs` what became of pages,
+//!   `liveness.rs` finds the gaps, `declared.rs`
 //!   reads declarations, `chain.rs` says what is closed and signed, `timeline.rs` folds windows into buckets.
 //! - [`text`](Report::text), [`html`](Report::html), [`json`](Report::json) and [`csv`](Report::csv) write it down;
 //!   `words.rs` has every text in both languages, `spoken.rs` numbers and moments, `visible.rs` what keeps a name from
@@ -8,6 +9,7 @@
 //!
 //! The fields of the structs here are those of the JSON, and `docs/REPORT.md` lists them.
 
+mod agreement;
 mod books;
 mod chain;
 mod csv;
@@ -39,7 +41,8 @@ use super::{
     read::{ReadError, Reader},
 };
 
-pub use books::{Added, Books, Side, TenantBooks};
+pub use agreement::{Agreement, AgreementPage, Times};
+pub use books::{Added, Agreements, Books, Side, TenantBooks};
 pub use chain::{ChainState, Checked, ClosedSegment};
 pub use declared::{Declared, DeclaredCookie, DeclaredIn, Granted, Lifetime, Version};
 pub use liveness::{Gap, Heartbeats, Why};
@@ -78,6 +81,14 @@ impl Period {
         self.since_unix_s < other.until_unix_s && other.since_unix_s < self.until_unix_s
     }
 
+    /// The shortest that has both.
+    fn with(self, other: Self) -> Self {
+        Self {
+            since_unix_s: self.since_unix_s.min(other.since_unix_s),
+            until_unix_s: self.until_unix_s.max(other.until_unix_s),
+        }
+    }
+
     /// The part that lies within another.
     fn within(self, other: Self) -> Option<Self> {
         let part = Self {
@@ -111,6 +122,8 @@ pub struct Report {
     pub declared: Vec<Declared>,
     /// Stripped cookies, most frequent first.
     pub stripped: Vec<Stripped>,
+    /// What became of the gateway's own pages, by tenant and declaration.
+    pub agreements: Vec<Agreement>,
     /// What happened when.
     pub timeline: Timeline,
     /// Whether the gateway was alive.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Books, ChainState, Period, Report, Route, Selection, Stripped, TenantBooks, Usually,
+    Books, ChainState, Period, Report, Route, Selection, Stripped, TenantBooks, Usually, agreement,
     declared::{self, Use},
     liveness::Liveness,
     stripped::{Counts, Evictions, reason_of},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     ledger::{
         codes::Coded,
-        entry::{DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts},
+        entry::{Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts},
     },
     policy::{
         Mode,
@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// What has been added up.
 pub(super) struct Tally<'t> {
@@ -37,6 +37,7 @@ pub(super) struct Tally<'t> {
     stripped: Rows,
     evictions: Map<(TextId, Mode, TextId), Evictions>,
     declared: Map<(TextId, Mode, TextId), Use>,
+    agreements: agreement::Rows,
     ruled: Map<TextId, Period>,
     windows: Windows,
     liveness: Liveness,
@@ -76,6 +77,7 @@ impl<'t> Tally<'t> {
             stripped: Rows::default(),
             evictions: Map::default(),
             declared: Map::default(),
+            agreements: agreement::Rows::default(),
             ruled: Map::default(),
             windows: Windows::default(),
             liveness: Liveness::default(),
@@ -86,10 +88,31 @@ impl<'t> Tally<'t> {
     /// Adds an entry, if it is of the selection.
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
+            Entry::Agreement(agreement) => self.add_agreement(&agreement),
             Entry::Event(event) => self.add_event(event),
             Entry::Heartbeat(heartbeat) => self.add_heartbeat(&heartbeat),
             Entry::Verdicts(verdicts) => self.add_verdicts(&verdicts),
         }
+    }
+
+    fn add_agreement(&mut self, agreement: &Agreement) {
+        let tenant = agreement.tenant;
+        self.known_tenants.insert(tenant);
+        let window = Period {
+            since_unix_s: agreement.window.start_unix_s,
+            until_unix_s: agreement.window.end_unix_s(),
+        };
+        let is_selected = self.tenant.is_none_or(|selected| selected == tenant);
+        if !is_selected || !self.period.overlaps(window) {
+            return;
+        }
+        self.record(Period {
+            since_unix_s: agreement.first_unix_s,
+            until_unix_s: agreement.last_unix_s.saturating_add(MINUTE_S),
+        });
+        widen(&mut self.ruled, agreement.declaration, window);
+        self.tenants.entry(tenant).or_default().books.add_agreement(agreement);
+        self.agreements.add(agreement);
     }
 
     fn add_event(&mut self, event: Event) {
@@ -172,7 +195,7 @@ impl<'t> Tally<'t> {
 
     fn record(&mut self, period: Period) {
         let recorded = self.recorded.get_or_insert(period);
-        *recorded = union(*recorded, period);
+        *recorded = recorded.with(period);
     }
 
     /// The report of what was added.
@@ -215,6 +238,7 @@ impl<'t> Tally<'t> {
             tenants,
             declared: declared::join(&declarations, uses),
             stripped: self.stripped.finish(texts, &self.evictions, usually),
+            agreements: self.agreements.finish(texts),
             timeline: self.windows.fold(period),
             heartbeats,
             gaps,
@@ -303,12 +327,5 @@ const MINUTE_S: u64 = 60;
 
 fn widen<K: Eq + Hash>(periods: &mut Map<K, Period>, key: K, period: Period) {
     let known = periods.entry(key).or_insert(period);
-    *known = union(*known, period);
-}
-
-fn union(a: Period, b: Period) -> Period {
-    Period {
-        since_unix_s: a.since_unix_s.min(b.since_unix_s),
-        until_unix_s: a.until_unix_s.max(b.until_unix_s),
-    }
+    *known = known.with(period);
 }

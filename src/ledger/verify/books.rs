@@ -1,9 +1,11 @@
 //! What must add up beyond the hashes: the figures of each window (A1), and the heartbeats (A5).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    super::entry::{Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window},
+    super::entry::{
+        Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
+    },
     Finding,
     finding::Balance,
 };
@@ -25,6 +27,8 @@ pub(super) struct Books {
     absent_unix_s: Option<u64>,
     /// The last segment that an event says was pruned.
     pruned: u64,
+    /// The hashes of the pages that entries name.
+    pages: HashSet<TextId>,
 }
 
 #[derive(Default)]
@@ -49,6 +53,7 @@ impl Books {
     /// Enters the next entry.
     pub(super) fn enter(&mut self, seq: u64, entry: &Entry, texts: &Texts) -> Result<(), Finding> {
         match entry {
+            Entry::Agreement(agreement) => self.enter_agreement(agreement),
             Entry::Event(event) => self.enter_event(event),
             Entry::Heartbeat(heartbeat) => return self.enter_heartbeat(seq, heartbeat, texts),
             Entry::Verdicts(verdicts) => self.enter_verdicts(verdicts),
@@ -61,6 +66,11 @@ impl Books {
         self.pruned
     }
 
+    /// The hashes of the pages that entries name.
+    pub(super) fn pages<'t>(&self, texts: &'t Texts) -> BTreeSet<&'t str> {
+        self.pages.iter().map(|page| texts.get(*page)).collect()
+    }
+
     /// Closes the books: every window that had ended by `until_unix_s` must be balanced.
     pub(super) fn close(self, until_unix_s: u64, texts: &Texts) -> Result<(), Finding> {
         let is_due = |window: &Window| {
@@ -71,6 +81,14 @@ impl Books {
         let Some(((window, tenant), sums)) = first else { return Ok(()) };
         let tenant = texts.get(*tenant).to_owned();
         Err(Finding::Balance(Box::new(Balance::of(*window, tenant, sums.seen, sums.told))))
+    }
+
+    fn enter_agreement(&mut self, agreement: &Agreement) {
+        self.pages.insert(agreement.page);
+        self.add(agreement.window, agreement.tenant, |sums| {
+            let figure = &mut sums.told.agreements;
+            *figure = figure.saturating_add(agreement.count);
+        });
     }
 
     fn enter_event(&mut self, event: &Event) {

@@ -11,8 +11,8 @@ use super::{
         entry::{DeclarationRecord, Entry, SigningKey},
         export::{
             bundle::{
-                self, CHECKPOINTS, DECLARATIONS, DeclarationLine, ENTRIES, FORMAT, KEYS, KNOWLEDGE,
-                MANIFEST, Manifest, OUTLINES, OutlineLine, PROOFS, ProofLine, TABLE,
+                self, CHECKPOINTS, DECLARATIONS, DeclarationLine, ENTRIES, FORMAT, FORMER, KEYS,
+                KNOWLEDGE, MANIFEST, Manifest, OUTLINES, OutlineLine, PROOFS, ProofLine, TABLE,
             },
             edpb::knowledge_base,
             table::Table,
@@ -27,6 +27,7 @@ use super::{
     books::Books,
     chain::Chain,
     is_of_hash, notes,
+    pages::PageCheck,
     segment::{Misfit, SegmentCheck},
     unpack::{Bundle, Compared, Lines, damaged, member},
 };
@@ -49,7 +50,7 @@ pub fn verify_bundle(
             return Err(BundleError::Foreign { path: path.to_owned(), what });
         }
     };
-    if manifest.format != FORMAT {
+    if ![FORMAT, FORMER].contains(&&*manifest.format) {
         let what = format!("its form is {:?}, expected {FORMAT:?}", manifest.format);
         return Err(BundleError::Foreign { path: path.to_owned(), what });
     }
@@ -92,6 +93,9 @@ fn verify(
     let closed_unix_s = present.clone().next_back().map_or(0, |last| last.closed_unix_s);
     let present = present.count() as u64;
     let Walk { books, interner, entries, .. } = walk;
+    let mut check = PageCheck::new(books.pages(interner.texts()));
+    bundle.pages(|hash, html| check.meet(hash, html))?;
+    check.end()?;
     books.close(closed_unix_s, interner.texts())?;
     if entries != manifest.entries {
         let problem =
@@ -125,7 +129,7 @@ fn verify_declarations(bundle: &Bundle, manifest: &Manifest) -> Result<(), Findi
     let lines: Vec<DeclarationLine> = bundle.json(DECLARATIONS)?;
     let mut newest = None;
     for DeclarationLine { hash, since, json } in lines {
-        if !is_of_hash(&json, &hash) {
+        if !is_of_hash(json.as_bytes(), &hash) {
             return Err(Finding::Declaration { hash });
         }
         let since_unix_s = unix_s_of(&since).ok_or(Finding::Declaration { hash: hash.clone() })?;
@@ -161,7 +165,8 @@ impl Walk<'_> {
         let mut beside = Lines::of(name, member(beside, name)?)?;
         let compared = Compared::with(member(table, TABLE)?);
         let copy = |error: csv::Error| damaged(TABLE, &error);
-        let mut table = Table::begin(compared).map_err(copy)?;
+        let is_former = self.manifest.format == FORMER;
+        let mut table = Table::begin(compared, is_former).map_err(copy)?;
 
         for checkpoint in checkpoints {
             if !self.manifest.has(checkpoint.segment) {

@@ -126,6 +126,21 @@ pub enum Finding {
         /// The segment.
         segment: u64,
     },
+    /// A page that was shown is not the one of its hash.
+    Page {
+        /// The hash.
+        hash: String,
+    },
+    /// A page that was shown is gone.
+    PageMissing {
+        /// Its hash.
+        hash: String,
+    },
+    /// A page is there that no entry names.
+    PageUnnamed {
+        /// Under which hash.
+        hash: String,
+    },
     /// A checkpoint does not follow the one before it.
     Previous {
         /// The segment.
@@ -196,7 +211,7 @@ pub struct Balance {
     pub window: Window,
     /// Whose.
     pub tenant: String,
-    /// Which cookies: of requests, of responses, added.
+    /// What was counted: cookies of requests, of responses, added; or agreements.
     pub figure: &'static str,
     /// What the heartbeats say.
     pub seen: u64,
@@ -208,9 +223,10 @@ impl Balance {
     /// The first figure that differs.
     pub(super) fn of(window: Window, tenant: String, seen: Figures, told: Figures) -> Self {
         let figures = [
-            ("requests", seen.request, told.request),
-            ("responses", seen.response, told.response),
-            ("additions", seen.added, told.added),
+            ("cookies of requests", seen.request, told.request),
+            ("cookies of responses", seen.response, told.response),
+            ("cookies of additions", seen.added, told.added),
+            ("agreements", seen.agreements, told.agreements),
         ];
         let differs = figures.into_iter().find(|(_, seen, told)| seen != told);
         let (figure, seen, told) = differs.unwrap_or_default();
@@ -236,6 +252,7 @@ impl Finding {
             Self::Keys { .. } | Self::KeyUnknown { .. } | Self::Verifier(_) => "key",
             Self::Missing { .. } => "missing",
             Self::Outline { .. } => "outline",
+            Self::Page { .. } | Self::PageMissing { .. } | Self::PageUnnamed { .. } => "page",
             Self::Previous { .. } => "chain",
             Self::Proof { .. } => "proof",
             Self::PrunedUntold { .. } => "pruned",
@@ -273,6 +290,9 @@ impl Finding {
             | Self::Gap { .. }
             | Self::Heartbeat { .. }
             | Self::KeyUnknown { .. }
+            | Self::Page { .. }
+            | Self::PageMissing { .. }
+            | Self::PageUnnamed { .. }
             | Self::Stray { .. }
             | Self::Unreadable { .. }
             | Self::Verifier(_) => None,
@@ -305,6 +325,9 @@ impl Finding {
             | Self::Keys { .. }
             | Self::KeyUnknown { .. }
             | Self::Outline { .. }
+            | Self::Page { .. }
+            | Self::PageMissing { .. }
+            | Self::PageUnnamed { .. }
             | Self::Previous { .. }
             | Self::PrunedUntold { .. }
             | Self::SegmentMissing { .. }
@@ -338,8 +361,7 @@ impl fmt::Display for Finding {
             ),
             Self::Balance(balance) => write!(
                 f,
-                "window {} of {:?}: the heartbeat has {} cookies of {}, and its entries with those that were dropped \
-                 come to {}",
+                "window {} of {:?}: the heartbeat has {} {}, and its entries with those that were dropped come to {}",
                 rfc3339(balance.window.start_unix_s),
                 balance.tenant,
                 balance.seen,
@@ -408,6 +430,15 @@ impl fmt::Display for Finding {
                 f,
                 "segment {segment}: its outline was changed; its entries are what was sealed"
             ),
+            Self::Page { hash } => {
+                write!(f, "the page {hash} was changed: its SHA-256 is another one")
+            }
+            Self::PageMissing { hash } => {
+                write!(f, "the page {hash} is missing: entries say that it was shown")
+            }
+            Self::PageUnnamed { hash } => {
+                write!(f, "the page {hash} was inserted: no entry names it")
+            }
             Self::Previous { segment } => write!(
                 f,
                 "segment {segment}: its checkpoint follows another one than that of segment {}: one of them was \

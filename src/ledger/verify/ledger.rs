@@ -18,6 +18,7 @@ use super::{
     books::Books,
     chain::Chain,
     is_of_hash,
+    pages::PageCheck,
     segment::{Misfit, SegmentCheck, name_change},
 };
 
@@ -114,10 +115,11 @@ fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
         return Err(Finding::PrunedUntold { segment: segment.number }.into());
     }
     for declaration in reader.declarations()? {
-        if !is_of_hash(&declaration.json, &declaration.hash) {
+        if !is_of_hash(declaration.json.as_bytes(), &declaration.hash) {
             return Err(Finding::Declaration { hash: declaration.hash }.into());
         }
     }
+    walk.pages()?;
     let ledger = chain.ledger().to_owned();
     let followed = chain.end()?;
     let closed_unix_s = followed.last.as_ref().map_or(0, |last| last.closed_unix_s);
@@ -145,6 +147,7 @@ fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> 
     }
     let mut walk = Walk { reader, books: Books::default(), entries: 0, present: 0, last: 0 };
     let unsealed = walk.unsealed()?;
+    walk.pages()?;
     Ok(Verification {
         ledger: String::new(),
         tenant: None,
@@ -239,6 +242,13 @@ impl Walk<'_> {
             self.books.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
         })?;
         Ok(count)
+    }
+
+    /// Looks at the pages that the entries name.
+    fn pages(&self) -> Result<(), Stop> {
+        let mut check = PageCheck::new(self.books.pages(self.reader.texts()));
+        self.reader.pages(|hash, html| check.meet(hash, html).map_err(Stop::from))?;
+        Ok(check.end()?)
     }
 
     /// Says how far one came before the file could not be read.

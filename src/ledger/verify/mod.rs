@@ -6,6 +6,7 @@
 //! - the entries of each segment against its signed root: none changed, missing, inserted or reordered (`segment.rs`);
 //! - heartbeats without a gap, and the balance of every window that has ended (`books.rs`);
 //! - that segments without entries were pruned, and that declarations are those of their hashes;
+//! - that the pages which were shown are there, and those of their hashes (`pages.rs`);
 //! - a key and checkpoints that were kept elsewhere ([`Expected`]).
 //!
 //! Entries that no checkpoint has yet (of the last hour) are counted, and not vouched for.
@@ -15,6 +16,7 @@ mod bundle;
 mod chain;
 mod finding;
 mod ledger;
+mod pages;
 mod segment;
 mod unpack;
 
@@ -122,7 +124,7 @@ pub(super) fn notes(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether a declaration is the one of its hash.
-fn is_of_hash(json: &str, hash: &str) -> bool {
-    hex(&sha256(json.as_bytes())) == hash
+/// Whether a declaration, or a page, is the one of its hash.
+fn is_of_hash(bytes: &[u8], hash: &str) -> bool {
+    hex(&sha256(bytes)) == hash
 }

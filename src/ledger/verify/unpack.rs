@@ -10,7 +10,10 @@ use std::{
 use serde::de::DeserializeOwned;
 use zip::{ZipArchive, read::ZipFile, result::ZipError};
 
-use super::{super::parse::seq_of, Finding};
+use super::{
+    super::{export::bundle::hash_of_member, parse::seq_of},
+    Finding,
+};
 
 /// A bundle's file.
 pub(super) struct Bundle {
@@ -39,10 +42,12 @@ pub enum BundleError {
     },
 }
 
-/// More members than a bundle has.
-const MAX_MEMBERS: usize = 32;
+/// More members than a bundle has: most of them are pages, a tenant has some twelve for each declaration.
+const MAX_MEMBERS: usize = 100_000;
 /// Of a member that is read as a whole: a checkpoint has 400 bytes, and ten years have 87,600 of them.
 const MAX_WHOLE_BYTES: u64 = 64 << 20;
+/// Of a page.
+const MAX_PAGE_BYTES: u64 = 16 << 20;
 /// Of a member that is read line by line.
 const MAX_STREAM_BYTES: u64 = 1 << 40;
 /// Of a line: an outline of a million entries has 11 MB.
@@ -77,6 +82,28 @@ impl Bundle {
             return Err(damaged(name, &format!("it has more than {MAX_WHOLE_BYTES} bytes")));
         }
         Ok(text)
+    }
+
+    /// Hands out the pages, each with the hash that its name says.
+    pub(super) fn pages(
+        &self,
+        mut each: impl FnMut(&str, &[u8]) -> Result<(), Finding>,
+    ) -> Result<(), Finding> {
+        let mut archive = self.archive()?;
+        let mut html = Vec::new();
+        for index in 0..archive.len() {
+            let member = archive.by_index(index).map_err(|error| damaged("", &error))?;
+            let name = member.name().map_err(|error| damaged("", &error))?.into_owned();
+            let Some(hash) = hash_of_member(&name) else { continue };
+            html.clear();
+            let read = member.take(MAX_PAGE_BYTES + 1).read_to_end(&mut html);
+            read.map_err(|error| damaged(&name, &error))?;
+            if html.len() as u64 > MAX_PAGE_BYTES {
+                return Err(damaged(&name, &format!("it has more than {MAX_PAGE_BYTES} bytes")));
+            }
+            each(hash, &html)?;
+        }
+        Ok(())
     }
 
     /// A whole member of JSON.

@@ -1,9 +1,9 @@
 //! A ledger, read whole, with its texts in place of their numbers.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use crumbgate::{
-    audit::{Figures, Window},
+    audit::{AgreementEvent, Figures, Window},
     ledger::{
         entry::{Entry, EventKind, Segment},
         progress::Progress,
@@ -22,6 +22,9 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) verdicts: Vec<Verdicts>,
+    pub(crate) agreements: Vec<Agreement>,
+    /// The pages, by their hashes.
+    pub(crate) pages: BTreeMap<String, String>,
     pub(crate) heartbeats: Vec<Heartbeat>,
     pub(crate) events: Vec<(EventKind, Value)>,
     /// Changes of tenants: whose, by whom, and the detail.
@@ -46,6 +49,20 @@ pub(crate) struct Verdicts {
     pub(crate) first_unix_s: u64,
     pub(crate) last_unix_s: u64,
     pub(crate) attributes: Vec<&'static str>,
+}
+
+/// What became of a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreement {
+    pub(crate) window: Window,
+    pub(crate) tenant: String,
+    pub(crate) event: AgreementEvent,
+    /// The hash of the page.
+    pub(crate) page: String,
+    pub(crate) declaration: String,
+    pub(crate) count: u64,
+    pub(crate) first_unix_s: u64,
+    pub(crate) last_unix_s: u64,
 }
 
 /// A heartbeat; without a tenant it is the gateway's own.
@@ -75,6 +92,16 @@ impl Kept {
         let mut kept = Self { segments: reader.segments()?, ..Self::default() };
         reader.entries(1, u64::MAX, |_, entry| {
             match entry {
+                Entry::Agreement(agreement) => kept.agreements.push(Agreement {
+                    window: agreement.window,
+                    tenant: texts.get(agreement.tenant).to_owned(),
+                    event: agreement.event,
+                    page: texts.get(agreement.page).to_owned(),
+                    declaration: texts.get(agreement.declaration).to_owned(),
+                    count: agreement.count,
+                    first_unix_s: agreement.first_unix_s,
+                    last_unix_s: agreement.last_unix_s,
+                }),
                 Entry::Event(event) => {
                     let detail: Value = serde_json::from_str(&event.detail).unwrap();
                     if let Some(tenant) = event.tenant {
@@ -110,6 +137,10 @@ impl Kept {
             }
             Ok::<_, ReadError>(())
         })?;
+        reader.pages(|hash, html| {
+            kept.pages.insert(hash.to_owned(), String::from_utf8(html.to_vec()).unwrap());
+            Ok::<_, ReadError>(())
+        })?;
         Ok(kept)
     }
 
@@ -119,6 +150,12 @@ impl Kept {
             row.tenant == tenant && row.direction == direction && row.action == action
         };
         self.verdicts.iter().filter(of).map(|row| row.count).sum()
+    }
+
+    /// How often something happened to the pages of a tenant.
+    pub(crate) fn agreements(&self, tenant: &str, event: AgreementEvent) -> u64 {
+        let of = |row: &&Agreement| row.tenant == tenant && row.event == event;
+        self.agreements.iter().filter(of).map(|row| row.count).sum()
     }
 
     /// The heartbeats of a tenant, or the gateway's own.
@@ -154,6 +191,11 @@ impl Kept {
             let of = |row: &&Verdicts| row.window == window && Some(&row.tenant) == tenant.as_ref();
             for row in self.verdicts.iter().filter(of) {
                 *counted.of(row.direction, row.action) += row.count;
+            }
+            let of =
+                |row: &&Agreement| row.window == window && Some(&row.tenant) == tenant.as_ref();
+            for row in self.agreements.iter().filter(of) {
+                counted.agreements += row.count;
             }
             assert_eq!(seen, counted, "{tenant:?} in {window:?}");
         }

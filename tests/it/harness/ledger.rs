@@ -6,6 +6,7 @@ use std::{
 };
 
 use crumbgate::{
+    audit::{AgreementEvent, ShownPage},
     ledger::{
         codes::Coded,
         entry::{EventKind, Figures, Segment, Window},
@@ -115,6 +116,35 @@ impl Scribe {
         }
     }
 
+    /// What became of pages of a tenant in the window: its heartbeat, and an entry for each. The pages are in the ledger
+    /// from now on.
+    pub(crate) fn agreements(&mut self, tenant: &str, told: &[(AgreementEvent, &str, u64)]) {
+        let agreements = told.iter().map(|(.., count)| count).sum();
+        self.heartbeat(Some(tenant), Figures { agreements, ..Figures::default() });
+        for (event, html, count) in told {
+            self.seq += 1;
+            let page = ShownPage::new(*html);
+            let insert = "INSERT OR IGNORE INTO pages VALUES (?1, ?2)";
+            self.connection.execute(insert, [&**page.hash(), html]).unwrap();
+            let (tenant, declaration) = (self.text(tenant), self.text(&declaration_hash()));
+            let start = self.window_unix_s.cast_signed();
+            let row = params![
+                self.seq.cast_signed(),
+                start,
+                WINDOW_S,
+                tenant,
+                event.code(),
+                self.text(page.hash()),
+                declaration,
+                count.cast_signed(),
+                start,
+                start + 240
+            ];
+            let insert = "INSERT INTO agreements VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+            self.connection.execute(insert, row).unwrap();
+        }
+    }
+
     /// The next window begins.
     pub(crate) fn next_window(&mut self) {
         self.window_unix_s += u64::from(WINDOW_S);
@@ -154,12 +184,13 @@ impl Scribe {
         let tenant = tenant.map(|tenant| self.text(tenant));
         let declaration = self.text(&declaration_hash());
         let start = self.window_unix_s.cast_signed();
-        let [number, request, response, added] =
-            [number, seen.request, seen.response, seen.added].map(u64::cast_signed);
+        let [number, request, response, added, agreements] =
+            [number, seen.request, seen.response, seen.added, seen.agreements]
+                .map(u64::cast_signed);
         let mut insert = self
             .connection
             .prepare_cached(
-                "INSERT INTO heartbeats VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, 0, ?12)",
+                "INSERT INTO heartbeats VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, 0, ?12, ?13, 0)",
             )
             .unwrap();
         insert
@@ -175,7 +206,8 @@ impl Scribe {
                 request,
                 response,
                 added,
-                declaration
+                declaration,
+                agreements
             ])
             .unwrap();
         self.seq

@@ -6,7 +6,7 @@ use super::{
         page::{Cell, Line, Part, Section, Table, number, text},
         words::Words,
     },
-    count, name, routes, usually,
+    count, name, routes, table, usually,
 };
 use crate::policy::{Mode, asked::AskedLifetime, declaration::SessionDuration};
 
@@ -188,9 +188,4 @@ fn evictions(row: &Stripped, words: &Words) -> Cell {
         cell = cell.and(Line::Strong(words.in_spite_short.to_owned()));
     }
     cell.sorted_by(row.evictions)
-}
-
-/// A table with the tenant's column only where there is more than one.
-fn table(table: Table, report: &Report, words: &Words) -> Part {
-    Part::Table(if report.has_tenants() { table } else { table.without(words.tenant) })
 }

@@ -1,12 +1,13 @@
 //! What a report says to people, section by section, in the words of one language.
 
+mod agreement;
 mod cookies;
 mod operation;
 mod summary;
 
 use super::{
     Report, Stripped,
-    page::{Cell, Line, Section},
+    page::{Cell, Line, Part, Section, Table},
     words::Words,
 };
 
@@ -18,6 +19,7 @@ pub(super) fn sections(report: &Report, words: &Words) -> Vec<Section> {
         cookies::before(report, words),
         Some(cookies::declared(report, words)),
         Some(cookies::stripped(report, words)),
+        Some(agreement::agreement(report, words)),
         Some(operation::timeline(report, words)),
         report.has_tenants().then(|| summary::tenants(report, words)),
         Some(operation::liveness(report, words)),
@@ -51,6 +53,11 @@ pub(super) fn head(report: &Report, words: &Words) -> Vec<(&'static str, Cell)> 
 /// How often, to be sorted by.
 fn count(number: u64, words: &Words) -> Cell {
     Cell::plain(words.number(number)).sorted_by(number)
+}
+
+/// A table with the tenant's column only where there is more than one.
+fn table(table: Table, report: &Report, words: &Words) -> Part {
+    Part::Table(if report.has_tenants() { table } else { table.without(words.tenant) })
 }
 
 /// The template of a cookie's name.

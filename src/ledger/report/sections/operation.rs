@@ -51,6 +51,9 @@ pub(super) fn liveness(report: &Report, words: &Words) -> Section {
             let lost = (words.lost)(&words.number(cookies), &words.number(requests));
             why = why.and(Line::Strong(lost));
         }
+        if let Some(agreements) = gap.agreements {
+            why = why.and(Line::Strong((words.lost_agreements)(&words.number(agreements))));
+        }
         let seconds = gap.period.seconds();
         vec![
             Cell::moment(gap.period.since_unix_s),

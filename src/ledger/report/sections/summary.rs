@@ -84,9 +84,8 @@ fn balance(books: &Books, words: &Words) -> Cell {
     if books.balance() {
         return Cell::plain(words.is_balanced).sorted_by(0);
     }
-    let differences =
-        [books.request.difference(), books.response.difference(), books.added.difference()];
-    let wrong: Vec<_> = differences
+    let wrong: Vec<_> = books
+        .differences()
         .into_iter()
         .filter(|difference| *difference != 0)
         .map(|d| words.signed(d))

@@ -173,6 +173,24 @@ pub(super) const WORDS: Words = Words {
     would_be: |number| format!("{number} würden gesendet"),
     in_spite_short: "kommt weiterhin",
 
+    agreement: "Zustimmung",
+    agreement_lead: "Wie oft die Seite des Gateways über Cookies gezeigt wurde und was dort geantwortet wurde. Gezählt \
+                     werden Seiten und gedrückte Knöpfe, nicht Personen: Von wem sie sind, wird nicht aufgezeichnet.",
+    agreement_none: "Es wurde keine Seite gezeigt.",
+    agreement_dropped: |number| {
+        format!("Für {number} davon hat das Protokoll keine eigene Zeile: Es war kein Platz.")
+    },
+    shown: "Gezeigt",
+    agreed: "Zugestimmt",
+    declined: "Abgelehnt",
+    withdrawn: "Widerrufen",
+    first_time: "Zuerst",
+    last_time: "Zuletzt",
+    pages: "Die gezeigten Seiten",
+    pages_lead: "Das Protokoll enthält jede dieser Seiten Byte für Byte unter ihrem SHA-256; ein Export enthält sie als \
+                 Dateien.",
+    page: "Seite (SHA-256)",
+
     timeline: "Zeitverlauf",
     timeline_lead: |step| format!("Gesehene Cookies. Schrittweite: {step}. Zeiten in UTC."),
     timeline_numbers: "Die Zahlen hinter dem Bild",
@@ -208,6 +226,7 @@ pub(super) const WORDS: Words = Words {
         Why::Unknown => "das Protokoll sagt nicht, warum",
     },
     lost: |cookies, requests| format!("{cookies} Cookies in {requests} Anfragen"),
+    lost_agreements: |number| format!("{number} gezeigte oder beantwortete Seiten"),
 
     events: "Ereignisse",
     events_none: "Mit dem Gateway selbst und den Einstellungen der Mandanten ist in diesem Zeitraum nichts geschehen.",
@@ -304,6 +323,11 @@ pub(super) const WORDS: Words = Words {
             "Kommt weiterhin",
             "Browser sendeten den Namen in einem späteren Zeitfenster als dem der ersten Löschaufforderung: ein anderer \
           Browser, der noch keine bekam, ein Skript, das es neu setzt, oder eine Domain oder ein Pfad außer Reichweite.",
+        ),
+        (
+            "Gezeigt, zugestimmt, abgelehnt, widerrufen",
+            "Eine Seite des Gateways ging an einen Browser, oder ein Knopf darauf wurde gedrückt. Ein Widerruf zählt für \
+             die Seite, auf der er geschah.",
         ),
         (
             "(other)",

@@ -170,6 +170,23 @@ pub(super) const WORDS: Words = Words {
     would_be: |number| format!("{number} would be sent"),
     in_spite_short: "still comes",
 
+    agreement: "Agreement",
+    agreement_lead: "How often the gateway's own page about cookies was shown, and what was answered there. Counted are \
+                     pages and presses of buttons, not people: whose they were is not recorded.",
+    agreement_none: "No page was shown.",
+    agreement_dropped: |number| {
+        format!("Of {number} such counts the ledger has no line of their own: there was no room.")
+    },
+    shown: "Shown",
+    agreed: "Agreed",
+    declined: "Declined",
+    withdrawn: "Withdrawn",
+    first_time: "First",
+    last_time: "Last",
+    pages: "The pages that were shown",
+    pages_lead: "The ledger has each of these pages, byte for byte, under its SHA-256; an export has them as files.",
+    page: "Page (SHA-256)",
+
     timeline: "Time line",
     timeline_lead: |step| format!("Cookies seen, in steps of {step}. Times are UTC."),
     timeline_numbers: "The numbers behind the picture",
@@ -202,6 +219,7 @@ pub(super) const WORDS: Words = Words {
         Why::Unknown => "the ledger does not say why",
     },
     lost: |cookies, requests| format!("{cookies} cookies in {requests} requests"),
+    lost_agreements: |number| format!("{number} pages that were shown or answered"),
 
     events: "Events",
     events_none: "Nothing happened to the gateway itself, nor to a tenant's keys, in this time.",
@@ -292,6 +310,11 @@ pub(super) const WORDS: Words = Words {
             "Still comes",
             "Browsers sent the name in a later window than the first eviction: another browser that had not \
                          been asked, a script that sets it anew, or a domain or path that an eviction can't reach.",
+        ),
+        (
+            "Shown, agreed, declined, withdrawn",
+            "A page of the gateway's own was sent to a browser, or a button of it was pressed. A withdrawal is counted for the \
+             page on which it was done.",
         ),
         ("(other)", "Names beyond the first thousand of a tenant in one window, counted together."),
         (

@@ -122,6 +122,20 @@ pub(super) struct Words {
     pub(super) would_be: fn(&str) -> String,
     pub(super) in_spite_short: &'static str,
 
+    pub(super) agreement: &'static str,
+    pub(super) agreement_lead: &'static str,
+    pub(super) agreement_none: &'static str,
+    pub(super) agreement_dropped: fn(&str) -> String,
+    pub(super) shown: &'static str,
+    pub(super) agreed: &'static str,
+    pub(super) declined: &'static str,
+    pub(super) withdrawn: &'static str,
+    pub(super) first_time: &'static str,
+    pub(super) last_time: &'static str,
+    pub(super) pages: &'static str,
+    pub(super) pages_lead: &'static str,
+    pub(super) page: &'static str,
+
     pub(super) timeline: &'static str,
     pub(super) timeline_lead: fn(&str) -> String,
     pub(super) timeline_numbers: &'static str,
@@ -143,6 +157,7 @@ pub(super) struct Words {
     pub(super) duration: &'static str,
     pub(super) gap: fn(Why) -> &'static str,
     pub(super) lost: fn(&str, &str) -> String,
+    pub(super) lost_agreements: fn(&str) -> String,
 
     pub(super) events: &'static str,
     pub(super) events_none: &'static str,
@@ -179,7 +194,7 @@ pub(super) struct Words {
     pub(super) chain_unchecked: &'static str,
 
     pub(super) glossary: &'static str,
-    pub(super) terms: [(&'static str, &'static str); 14],
+    pub(super) terms: [(&'static str, &'static str); 15],
 }
 
 /// A unit of time: one of it, and the word for several.

@@ -1,0 +1,61 @@
+//! The pages that were shown: each that an entry names is there, is the one of its hash, and there is no other.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, is_of_hash};
+
+/// Pages that are met one after another.
+pub(super) struct PageCheck<'t> {
+    /// The hashes that entries name and that were not met yet.
+    left: BTreeSet<&'t str>,
+}
+
+impl<'t> PageCheck<'t> {
+    /// `named` are the hashes that entries name.
+    pub(super) fn new(named: BTreeSet<&'t str>) -> Self {
+        Self { left: named }
+    }
+
+    /// Looks at the next page.
+    pub(super) fn meet(&mut self, hash: &str, html: &[u8]) -> Result<(), Finding> {
+        if !self.left.remove(hash) {
+            return Err(Finding::PageUnnamed { hash: hash.to_owned() });
+        }
+        if !is_of_hash(html, hash) {
+            return Err(Finding::Page { hash: hash.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// All that are there were met.
+    pub(super) fn end(self) -> Result<(), Finding> {
+        match self.left.first() {
+            Some(hash) => Err(Finding::PageMissing { hash: (*hash).to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::ShownPage;
+
+    #[test]
+    fn what_is_there_is_what_is_named_and_as_it_was() {
+        let [a, b] = ["<p>a", "<p>b"].map(ShownPage::new);
+        let [hash, other] = [a.hash(), b.hash()].map(|hash| hash.to_string());
+        let named = || PageCheck::new([&*hash].into());
+        let mut check = named();
+        assert_eq!(check.meet(&hash, b"<p>a"), Ok(()));
+        assert_eq!(check.end(), Ok(()));
+        let (missing, changed, unnamed) = (
+            Finding::PageMissing { hash: hash.clone() },
+            Finding::Page { hash: hash.clone() },
+            Finding::PageUnnamed { hash: other.clone() },
+        );
+        assert_eq!(named().end(), Err(missing));
+        assert_eq!(named().meet(&hash, b"<p>b"), Err(changed));
+        assert_eq!(named().meet(&other, b"<p>b"), Err(unnamed));
+    }
+}
