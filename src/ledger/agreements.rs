@@ -63,7 +63,7 @@ impl Agreements {
             page: Arc::clone(row.page.hash()),
             declaration: Arc::clone(declaration),
         };
-        if !self.rows.contains_key(&key) && !(has_room && self.hold(&row.page)) {
+        if !(self.rows.contains_key(&key) || has_room && self.hold(&row.page)) {
             return false;
         }
         let first_unix_s = row.first_unix_s;
