@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rustls::ClientConfig;
 use tokio_rustls::TlsAcceptor;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::StartError;
 use crate::{
@@ -99,18 +99,30 @@ fn declared_since(config: &Config, clock: &Clock) -> u64 {
 }
 
 /// What session cookies are sealed with, where the configuration asks for that. The keys are made where there are none yet.
+/// Where there are some though nobody asks any more, what was sealed is still opened (G4).
 fn sealing(config: &Config, clock: &Clock) -> Result<Option<Arc<Sealing>>, StartError> {
-    let Some(cookie) = config.seal.cookie.clone().filter(|_| config.seal.is_used) else {
-        return Ok(None);
-    };
     let path = &config.seal.keys;
-    let found = seal_keys::load_or_create(path, clock.now()).map_err(StartError::SealKeys)?;
-    if found.is_new {
-        let path = path.display().to_string();
-        info!(path, "keys for sealing were made: keep the file, for sessions end without it");
-    }
+    let is_wanted = config.seal.is_used || path.exists();
+    let Some(cookie) = config.seal.cookie.clone().filter(|_| is_wanted) else { return Ok(None) };
+    let ring = match seal_keys::load_or_create(path, clock.now()) {
+        Ok(found) => {
+            if found.is_new {
+                let path = path.display().to_string();
+                info!(
+                    path,
+                    "keys for sealing were made: keep the file, for sessions end without it"
+                );
+            }
+            found.ring
+        }
+        Err(error) if config.seal.is_used => return Err(StartError::SealKeys(error)),
+        Err(error) => {
+            warn!(%error, "what was sealed before is not opened");
+            return Ok(None);
+        }
+    };
     Ok(Some(Arc::new(Sealing {
-        ring: found.ring,
+        ring,
         cookie,
         version: ledger::declaration::version(&config.declaration),
         unsealed_until_unix_s: config.seal.unsealed_until_unix_s,

@@ -157,3 +157,14 @@ both_versions!(g2_nothing_is_sealed_unless_somebody_asks_for_it, |http| {
 fn keys_of(gateway: &Running) -> std::path::PathBuf {
     gateway.ledger().with_file_name("seal.keys")
 }
+
+both_versions!(g4_who_stops_sealing_logs_nobody_out, |http| {
+    let app = app().await;
+    let sealing = setup(&app).start();
+    let sealed = session_of(&sealing.browser(http).get("/login/s").await);
+    let keys = keys_of(&sealing);
+    let plain = Setup::before(&app).sections(&format!("[seal]\nkeys = {keys:?}")).start();
+    let answer = plain.browser(http).get_with_cookie("/api/me", &sealed).await;
+    assert_eq!(answer.text(), "flexopus_session=s");
+    assert_eq!(session_of(&answer), "flexopus_session=s", "what is renewed is no longer sealed");
+});
