@@ -11,7 +11,7 @@ use super::{
     transcript::{Exchange, Fields},
 };
 use crate::policy::{
-    Mode, Policy,
+    Agreement, Mode, Policy,
     declaration::{Declaration, DeclaredCookie, Inject},
     is_token,
     verdict::{Action, Direction, Reason},
@@ -151,6 +151,15 @@ pub(super) fn remarks(policy: &Policy, judged: &Judged) -> Vec<Remark> {
     let mut remark = |rule, words: String| remarks.push(Remark { rule: Some(rule), words });
     if policy.mode == Mode::Report {
         remark(Rule::T4, "report mode: verdicts are counted, and no cookie is changed".to_owned());
+    }
+    if policy.mode == Mode::Enforce && policy.seals() {
+        let words = "the tenant seals its session cookie; an explanation has no keys, and shows what the application has";
+        remark(Rule::G2, words.to_owned());
+    }
+    if policy.mode == Mode::Enforce && policy.agreement == Agreement::Required {
+        let words =
+            "as for a person who has agreed: before that no declared cookie goes either way";
+        remark(Rule::G6, words.to_owned());
     }
     if let Some(reason) = judged.not_evicted.filter(|_| left(judged).into_iter().any(is_token)) {
         remark(Rule::E1, words_for_no_eviction(reason).to_owned());

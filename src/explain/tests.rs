@@ -403,3 +403,15 @@ fn every_rule_is_one_of_the_policy() {
         assert!(policy.contains(&format!("\n- {rule}. ")), "{rule}");
     }
 }
+
+#[test]
+fn an_explanation_says_that_it_has_no_keys_and_nobody_s_agreement() {
+    let rules = |change: &dyn Fn(&mut Policy)| {
+        let explainer = explainer(|policy| change(policy));
+        let explanation = explainer.explain(None, &exchange("/", &["flexopus_session=s"], &[]));
+        explanation.remarks.iter().filter_map(|remark| remark.rule).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(&|_| ()), []);
+    assert_eq!(rules(&|policy| policy.seal = true), [Rule::G2]);
+    assert_eq!(rules(&|policy| policy.agreement = Agreement::Required), [Rule::G2, Rule::G6]);
+}

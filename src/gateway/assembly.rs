@@ -17,6 +17,7 @@ use crate::{
         tls::{self, CertificateError, Certificates, Expiry, Tickets},
         upstream::Shared,
     },
+    seal::Version,
     seal_keys,
     tenants::TenantTable,
     traces::Tracing,
@@ -124,11 +125,18 @@ fn sealing(config: &Config, clock: &Clock) -> Result<Option<Arc<Sealing>>, Start
     Ok(Some(Arc::new(Sealing {
         ring,
         cookie,
-        version: ledger::declaration::version(&config.declaration),
+        version: version(config),
         unsealed_until_unix_s: config.seal.unsealed_until_unix_s,
         ask_again: config.asking.ask_again,
         open_paths: config.asking.open_paths.clone(),
     })))
+}
+
+/// The declaration's version, as sealed cookies have it: the first bytes of its hash.
+fn version(config: &Config) -> Version {
+    let hash = ledger::declaration::record(&config.declaration, 0).hash;
+    let digits = hash.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    Version(digits.unwrap_or_default().to_be_bytes())
 }
 
 /// What the state file, and the ledger in it, are kept by.

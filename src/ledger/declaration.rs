@@ -8,25 +8,17 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::{entry::DeclarationRecord, note::hex, read::Reader};
-use crate::{
-    policy::declaration::{
-        Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
-    },
-    seal::Version,
+use crate::policy::declaration::{
+    Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
 };
 
 /// The record of a declaration that rules from `since_unix_s` on. Its JSON has the keys of `[[cookies]]` in
 /// `config.toml`, with every default written out; durations are numbers of seconds.
 pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord {
-    let json = json_of(declaration);
+    let cookies: Vec<_> = declaration.cookies().iter().map(cookie).collect();
+    let json = json!({ "cookies": cookies }).to_string();
     let hash = hex(digest(&SHA256, json.as_bytes()).as_ref());
     DeclarationRecord { hash, json, since_unix_s }
-}
-
-/// A declaration's version as sealed cookies have it: the first bytes of its hash.
-pub fn version(declaration: &Declaration) -> Version {
-    let digest = digest(&SHA256, json_of(declaration).as_bytes());
-    Version(digest.as_ref().first_chunk().copied().unwrap_or_default())
 }
 
 /// Since when a declaration has been in force, in seconds since the Unix epoch, as the ledger in this file knows; none
@@ -34,11 +26,6 @@ pub fn version(declaration: &Declaration) -> Version {
 pub fn since(path: &Path, hash: &str) -> Option<u64> {
     let declarations = Reader::open(path).ok()?.declarations().ok()?;
     declarations.into_iter().find(|known| known.hash == hash).map(|known| known.since_unix_s)
-}
-
-fn json_of(declaration: &Declaration) -> String {
-    let cookies: Vec<_> = declaration.cookies().iter().map(cookie).collect();
-    json!({ "cookies": cookies }).to_string()
 }
 
 fn cookie(cookie: &DeclaredCookie) -> Value {
