@@ -42,6 +42,14 @@ impl Browser {
         }
     }
 
+    /// The same browser, with what it holds, when its site is behind another gateway.
+    pub(crate) fn behind(&self, gateway: &Gateway) -> Self {
+        let mut site = self.site.clone();
+        site.set_port(Some(gateway.port)).expect("a site has a port");
+        let (certificate, jar) = (gateway.certificate(), self.jar.clone());
+        Self { http: self.http, site, certificate, jar }
+    }
+
     /// Opens a page, as somebody does who clicks a link.
     pub(crate) fn navigate(&self, path: &str) -> Answer {
         self.send(path, &["--header", "accept: text/html,application/xhtml+xml"])
@@ -93,6 +101,16 @@ impl Browser {
     /// Puts a cookie into the jar, as a script of the page does.
     pub(crate) fn set_by_script(&self, cookie: &str) {
         self.jar.borrow_mut().parse(cookie, &self.site).expect("a cookie that a browser takes");
+    }
+
+    /// Holds another browser's session from now on, as somebody does who has stolen it.
+    pub(crate) fn take_session_of(&self, other: &Self) {
+        self.set_by_script(&format!("flexopus_session={}; Path=/", other.session()));
+    }
+
+    /// The session's cookie, as it is kept.
+    pub(crate) fn session(&self) -> String {
+        self.value("flexopus_session")
     }
 
     /// The names of the cookies that it holds, sorted.

@@ -9,6 +9,7 @@ mod browser;
 mod gateway;
 #[path = "../process/mod.rs"]
 mod process;
+mod sealing;
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,7 +28,7 @@ const THREE_DAYS: u64 = 3 * 24 * 60 * 60;
 const WEEK: u64 = 7 * 24 * 60 * 60;
 
 /// One body, over HTTP/1.1 and over HTTP/2.
-macro_rules! both_versions {
+macro_rules! in_both_versions {
     ($name:ident, $body:expr) => {
         mod $name {
             use super::*;
@@ -43,14 +44,26 @@ macro_rules! both_versions {
             }
 
             fn run(http: Http) {
-                let application = Application::start();
-                let gateway = Gateway::before(&application);
-                let body: fn(Application, &dyn Fn(&str) -> Browser) = $body;
-                body(application, &|host| Browser::new(http, &gateway, host));
+                let body: fn(Http) = $body;
+                body(http);
             }
         }
     };
 }
+
+/// The same, with an application, and a gateway before it.
+macro_rules! both_versions {
+    ($name:ident, $body:expr) => {
+        in_both_versions!($name, |http| {
+            let application = Application::start();
+            let gateway = Gateway::before(&application);
+            let body: fn(Application, &dyn Fn(&str) -> Browser) = $body;
+            body(application, &|host| Browser::new(http, &gateway, host));
+        });
+    };
+}
+
+use {both_versions, in_both_versions};
 
 both_versions!(d1_a_session_lasts_as_long_as_its_tenant_says, |_, at| {
     let durations = [
@@ -191,8 +204,13 @@ both_versions!(s4_cookies_that_laravel_takes_back_leave_the_jar, |_, at| {
 });
 
 both_versions!(n4_a_slow_call_does_not_undo_a_logout, |mut application, at| {
-    let browser = at("acme.flexopus.example");
-    for logout in ["/logout", "/logout/forget"] {
+    let (plain, sealed) = (at("acme.flexopus.example"), at("sealed.flexopus.example"));
+    for (browser, logout) in [
+        (&plain, "/logout"),
+        (&plain, "/logout/forget"),
+        (&sealed, "/logout"),
+        (&sealed, "/logout/forget"),
+    ] {
         browser.log_in();
 
         // Without a logout meanwhile, such a call renews both.

@@ -1,0 +1,153 @@
+//! Laravel's session, sealed: it works as it does unsealed, and is of no use to whoever takes it elsewhere.
+
+use crate::{
+    Application, Browser, Gateway, Http, SESSION, TWO_HOURS, both_versions, in_both_versions,
+};
+
+const SEALED: &str = "sealed.flexopus.example";
+const RIVAL: &str = "rival.flexopus.example";
+const USER: Option<&str> = Some("ada@acme.example");
+
+/// What the browser holds is sealed, and Laravel gets what it has set itself: its own encryption, in base64.
+fn assert_is_sealed(browser: &Browser) {
+    let session = browser.session();
+    assert!(session.starts_with("cg1."), "{session}");
+    let seen = browser.call("/whoami").json();
+    let field = seen["cookie_field"].as_str().expect("a field");
+    assert_eq!(field.matches('=').count(), 2, "{field}");
+    assert!(field.contains("flexopus_session=eyJ"), "{field}");
+    assert!(!field.contains("cg1."), "{field}");
+}
+
+both_versions!(g2_laravel_works_behind_a_sealed_session, |_, at| {
+    let browser = at(SEALED);
+    browser.log_in();
+    assert_is_sealed(&browser);
+
+    let booked = browser.post("/api/desks/B1/bookings", "");
+    assert_eq!((booked.status, booked.json()["booked"].as_str()), (201, Some("B1")));
+    assert_is_sealed(&browser);
+    assert_eq!(browser.post_with_token("/api/desks/B1/bookings", "", "a-guess").status, 419);
+
+    let before = SESSION.map(|name| browser.value(name));
+    let answer = browser.call("/api/ping");
+    assert_eq!(answer.json()["pong"], true);
+    let renewed = SESSION.map(|name| browser.value(name));
+    assert_eq!(before[0], renewed[0]);
+    assert_ne!(before[1], renewed[1], "it is sealed anew");
+    for name in SESSION {
+        assert_eq!(browser.expiry(name), answer.date() + TWO_HOURS);
+    }
+    assert_is_sealed(&browser);
+
+    assert_eq!(browser.post("/logout", "").status, 302);
+    assert!(browser.session().starts_with("cg1."), "a guest's is sealed, too");
+    assert_eq!(browser.user(), None);
+    assert_eq!(browser.call("/api/ping").status, 401);
+
+    browser.log_in();
+    assert_eq!(browser.post("/logout/forget", "").status, 302);
+    assert!(browser.names().is_empty(), "{:?}", browser.names());
+    assert_eq!(browser.call("/api/ping").status, 401);
+});
+
+both_versions!(g4_a_stolen_session_is_of_no_use_at_another_tenant, |_, at| {
+    // The application does not tell its hosts apart.
+    let (victim, thief) = (at("acme.flexopus.example"), at("beta.flexopus.example"));
+    victim.log_in();
+    thief.take_session_of(&victim);
+    assert_eq!(thief.user().as_deref(), USER);
+
+    let victim = at(SEALED);
+    victim.log_in();
+    // Whether it seals itself, or not.
+    for host in [RIVAL, "beta.flexopus.example"] {
+        let thief = at(host);
+        thief.take_session_of(&victim);
+        assert_eq!(thief.user(), None);
+        assert_eq!(thief.call("/api/ping").status, 401);
+        assert_eq!(thief.call("/whoami").json()["cookies"].as_array().map(Vec::len), Some(0));
+    }
+    assert_eq!(victim.user().as_deref(), USER);
+});
+
+in_both_versions!(g4_a_session_ends_when_nobody_has_used_it_for_its_duration, |http| {
+    let application = Application::start();
+    let gateway = Gateway::before(&application);
+    let after_one_hour = gateway.another().ahead(3_600).before(&application);
+    let after_some_more = gateway.another().ahead(2 * 3_600 + 60).before(&application);
+
+    let left_alone = Browser::new(http, &gateway, SEALED);
+    left_alone.log_in();
+    // Any gateway with the same keys opens what another has sealed.
+    let used = left_alone.behind(&after_one_hour);
+    assert_eq!(used.user().as_deref(), USER);
+    assert_eq!(used.call("/api/ping").status, 200);
+
+    let left_alone = left_alone.behind(&after_some_more);
+    assert_eq!(left_alone.user(), None);
+    assert_eq!(left_alone.call("/api/ping").status, 401);
+    let used = used.behind(&after_some_more);
+    assert_eq!(used.user().as_deref(), USER);
+    assert_eq!(used.call("/api/ping").status, 200);
+
+    // To Laravel no time has gone by: where nothing is sealed, it takes what a browser should have forgotten.
+    let plain = Browser::new(http, &gateway, "acme.flexopus.example");
+    plain.log_in();
+    assert_eq!(plain.behind(&after_some_more).user().as_deref(), USER);
+});
+
+in_both_versions!(g3_who_is_logged_in_stays_so_when_sealing_begins_and_when_it_ends, |http| {
+    let application = Application::start();
+    let host = "acme.flexopus.example";
+    let gateway = Gateway::before(&application);
+    let tenants = "[tenants.\"acme.flexopus.example\"]\nsession = \"2h\"\nseal = true";
+    let sealing = gateway.another().tenants(tenants).before(&application);
+
+    let browser = Browser::new(http, &gateway, host);
+    browser.log_in();
+    let plain = browser.session();
+    assert!(!plain.starts_with("cg1."));
+
+    let browser = browser.behind(&sealing);
+    assert_eq!(browser.call("/api/ping").status, 200);
+    assert_is_sealed(&browser);
+    assert_eq!(browser.post("/api/desks/B1/bookings", "").status, 201);
+    assert_is_sealed(&browser);
+
+    let browser = browser.behind(&gateway);
+    assert_eq!(browser.call("/api/ping").status, 200);
+    assert!(!browser.session().starts_with("cg1."), "{}", browser.session());
+    assert_eq!(browser.user().as_deref(), USER);
+});
+
+both_versions!(n4_calls_that_are_under_way_during_a_login_do_not_lose_it, |mut application, at| {
+    let browser = at(SEALED);
+    let names = ["one", "two", "three"];
+    for order in [[0, 1, 2], [2, 0, 1]] {
+        browser.log_in();
+        let mut calls = names.map(|name| {
+            // Of one session, each call has another seal.
+            assert_eq!(browser.call("/api/ping").status, 200);
+            let call = browser.begin(&format!("/api/slow/{name}"));
+            application.wait_until_under_way(name);
+            Some(call)
+        });
+        let mut finish = |index: usize| {
+            application.finish(names[index]);
+            let answer = calls[index].take().expect("each is finished once").answer();
+            assert_eq!(answer.json()["finished"], names[index]);
+            SESSION.map(|name| answer.set_cookies(name).count())
+        };
+
+        let [before, after @ ..] = order;
+        assert_eq!(finish(before), [1, 1], "it renews the session that there is");
+        browser.log_in();
+        for index in after {
+            assert_eq!(finish(index), [0, 0]);
+        }
+        assert_eq!(browser.user().as_deref(), USER);
+        assert_eq!(browser.call("/api/ping").status, 200);
+        application.forget_calls();
+    }
+});
