@@ -1,0 +1,54 @@
+//! Any bytes as a page, in parts whose lengths the first bytes say: the banner's place is the same in whatever parts the
+//! page comes, and it is right behind a `<body …>` tag.
+
+#![no_main]
+
+use crumbgate::banner::{Outcome, Scanner, Sight};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((lengths, page)) = bytes.split_at_checked(LENGTHS) else { return };
+    let whole = look([page]);
+    assert_eq!(look(in_parts(page, lengths)), whole);
+    assert_eq!(look(page.chunks(1)), whole);
+    if let Ok(at) = whole {
+        assert_eq!(page[at - 1], b'>');
+        assert!(page[..at].to_ascii_lowercase().windows(5).any(|tag| tag == b"<body"));
+        assert_eq!(look([&page[..at]]), whole, "nothing behind the place counts");
+        assert_eq!(look([&page[..at - 1]]), Err(Outcome::NoBody));
+    }
+});
+
+/// How many bytes of the input are lengths.
+const LENGTHS: usize = 4;
+
+const LIMIT: usize = 4096;
+
+/// Where the body of a page begins that comes in these parts.
+fn look<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, Outcome> {
+    let mut scanner = Scanner::new(LIMIT);
+    let mut passed = 0;
+    for part in parts {
+        match scanner.look(part) {
+            Sight::Body(at) => return Ok(passed + at),
+            Sight::More => passed += part.len(),
+            Sight::Never(outcome) => return Err(outcome),
+        }
+    }
+    Err(Outcome::NoBody)
+}
+
+/// The page in parts of these lengths, over and over; nothing is a length, too.
+fn in_parts<'p>(page: &'p [u8], lengths: &[u8]) -> Vec<&'p [u8]> {
+    let (mut parts, mut rest) = (Vec::new(), page);
+    for length in lengths.iter().cycle().map(|length| usize::from(*length)) {
+        if rest.is_empty() || lengths.iter().all(|length| *length == 0) {
+            break;
+        }
+        let (part, behind) = rest.split_at(length.min(rest.len()));
+        parts.push(part);
+        rest = behind;
+    }
+    parts.push(rest);
+    parts
+}
