@@ -170,7 +170,8 @@ impl<'r> Mark<'r> {
     /// What stands in the application's place (G6).
     pub(super) fn demand(&self, request: RequestFacts<'_>, is_upgrade: bool) -> Option<Demand> {
         let is_open = |path| self.sealing.open_paths.iter().any(|open| open.matches(path));
-        if !self.holds_back() || is_open(request.path) {
+        // A preflight has no cookies, whoever has agreed.
+        if !self.holds_back() || is_open(request.path) || request.method == "OPTIONS" {
             return None;
         }
         let reads = matches!(request.method, "GET" | "HEAD");
@@ -506,6 +507,7 @@ mod tests {
             ("GET", "/socket", true, true, Some(Demand::Refusal)),
             ("GET", "/logo.svg", false, false, None),
             ("GET", "/imprint", true, false, None),
+            ("OPTIONS", "/api/me", false, false, None),
         ] {
             assert_eq!(ask(method, path, html, is_upgrade), expected, "{method} {path}");
         }
