@@ -2,8 +2,6 @@
 
 use std::{fmt, str};
 
-use super::MAX_SCOPE_BYTES;
-
 /// What a session cookie shall hold. `Debug` shows no value.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Contents<'a> {
@@ -49,10 +47,9 @@ impl Contents<'_> {
         encoded_len(self.scope.len(), value_len, self.agreement.is_some())
     }
 
-    /// Adds the plaintext; none where the scope is too long.
+    /// Adds the plaintext; none where the scope is longer than [`MAX_SCOPE_BYTES`](super::MAX_SCOPE_BYTES).
     pub(super) fn encode_into(&self, plaintext: &mut Vec<u8>) -> Option<()> {
-        let scope_len = u8::try_from(self.scope.len()).ok();
-        let scope_len = scope_len.filter(|length| usize::from(*length) <= MAX_SCOPE_BYTES)?;
+        let scope_len = u8::try_from(self.scope.len()).ok()?;
         let has_value = if self.value.is_some() { HAS_VALUE } else { 0 };
         let has_agreement = if self.agreement.is_some() { HAS_AGREEMENT } else { 0 };
         plaintext.push(has_value | has_agreement);
@@ -89,8 +86,7 @@ impl Opened {
             _ => read_agreement(rest).map(|(agreement, rest)| (Some(agreement), rest))?,
         };
         let (scope_len, rest) = rest.split_first()?;
-        let scope_len =
-            Some(usize::from(*scope_len)).filter(|length| *length <= MAX_SCOPE_BYTES)?;
+        let scope_len = usize::from(*scope_len);
         let (scope, value) = rest.split_at_checked(scope_len)?;
         str::from_utf8(scope).ok()?;
         if !has_value && !value.is_empty() {

@@ -171,8 +171,8 @@ fn text_len(binary_len: usize) -> usize {
     base64::encoded_len(binary_len, false).unwrap_or(usize::MAX).saturating_add(PREFIX.len())
 }
 
-/// The longest scope that can be sealed: a host has no more (RFC 1035, section 3.1).
-pub const MAX_SCOPE_BYTES: usize = 253;
+/// The longest scope that can be sealed: its length is one byte. A host has no more than 254, with a dot at its end.
+pub const MAX_SCOPE_BYTES: usize = 255;
 
 /// What every sealed value begins with.
 pub const PREFIX: &[u8] = b"cg1.";

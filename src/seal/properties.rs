@@ -27,7 +27,7 @@ impl Owned {
 }
 
 fn contents() -> impl Strategy<Value = Owned> {
-    let scope = prop_oneof!["[a-z0-9.*-]{0,253}", ".{0,60}"];
+    let scope = prop_oneof!["[a-z0-9.*-]{0,255}", ".{0,60}"];
     let agreement = any::<([u8; 8], u64)>()
         .prop_map(|(version, at_unix_s)| Agreement { version: Version(version), at_unix_s });
     let value = prop_oneof![vec(any::<u8>(), 0..60), vec(any::<u8>(), 0..4096)];
@@ -217,6 +217,21 @@ fn a_sealed_value_between_quotes_reaches_no_application() {
         (b"\"cg1.abcd", NotOpened::Forged),
     ] {
         assert_eq!(ring.open(SESSION, value), Err(expected), "{}", value.escape_ascii());
+    }
+}
+
+#[test]
+fn the_document_tells_what_fits_into_a_cookie() {
+    let document = include_str!("../../docs/SEAL.md");
+    for (is_agreed, told) in [(true, "2,978 bytes with an"), (false, "2,994 without one")] {
+        assert!(document.contains(told), "{told}");
+        let digits: String = told.chars().filter(char::is_ascii_digit).collect();
+        let fits = |value_len| {
+            let sealed = KeyRing::sealed_len("acme.flexopus.example".len(), value_len, is_agreed);
+            SESSION.len() + sealed <= 4096
+        };
+        let largest = digits.parse().unwrap();
+        assert!(fits(largest) && !fits(largest + 1), "{largest}");
     }
 }
 
