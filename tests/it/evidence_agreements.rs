@@ -90,6 +90,15 @@ impl Worker {
         let account = self.journal.account(&tenant.into(), &declaration.into());
         account.count_agreement(event, page, NOW_UNIX_S + 61);
     }
+
+    /// Hands on what was counted, as soon as there is room for all of it in the queue.
+    fn hand_on_all(&self) {
+        self.journal.hand_on();
+        while self.journal.waiting() > 0 {
+            std::thread::yield_now();
+            self.journal.hand_on();
+        }
+    }
 }
 
 fn page(html: &str) -> Arc<ShownPage> {
@@ -123,12 +132,13 @@ async fn what_becomes_of_pages_is_told_by_all_that_tells_of_the_ledger() {
         }
         keeper.desk().configure("b".repeat(64), declaration(SECOND), "ada");
         until("all of it is written", || {
+            worker.journal.hand_on();
             Kept::try_read(&path).is_ok_and(|kept| kept.agreements.len() == 7)
         })
         .await;
         // The same page as another worker has rendered it: it is kept once, and counted in the same entry.
         worker.count(ACME, &first, Agreed, &page("<html lang=de>"));
-        worker.journal.hand_on();
+        worker.hand_on_all();
         keeper.stop();
 
         let kept = Kept::read(&path);
@@ -192,7 +202,9 @@ async fn assert_reports(site: &Site, first: &str, german: &ShownPage) {
     ] {
         for format in ["text", "html"] {
             let said = report(&[format, "--language", language]).await;
-            for word in [&words[..], &[first, &**german.hash()]].concat() {
+            // A text has no captions.
+            let words = if format == "text" { &words[..2] } else { &words };
+            for word in [words, &[first, &**german.hash()]].concat() {
                 assert!(said.contains(word), "{word} in {said}");
             }
         }
@@ -363,9 +375,12 @@ async fn a_page_goes_with_the_last_entry_that_names_it() {
         let mut left = [ASKS, NEWER].map(str::to_owned);
         left.sort_by_key(|html| hash(html));
         assert_eq!(pages(&scribe), left);
+        // What tells of the pruning is sealed.
+        scribe.close();
         export(&site, &["--output", "all.zip"]).await;
         assert_eq!(verify(&site, "all.zip").await["verifies"], true);
-        assert_eq!(scribe.prune(scribe.window_unix_s), Some(2));
+        scribe.next_window();
+        assert_eq!(scribe.prune(scribe.window_unix_s), Some(3));
         assert!(pages(&scribe).is_empty());
     })
     .await;
@@ -498,6 +513,7 @@ fn one_page_after_another_is_shown() {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+    worker.hand_on_all();
     keeper.stop();
     let kept = Kept::read(&path);
     assert_eq!((kept.agreements(ACME, Agreed), kept.pages.len()), (20, 20));

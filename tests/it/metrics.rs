@@ -225,7 +225,7 @@ async fn whatever_clients_send_the_series_stay_the_same() {
         };
         assert_eq!(without(&before), without(&after));
         // The bound is the operator's: three tenants and the rest.
-        assert!(after.series().len() - without(&after).len() <= 4 * (1 + 8));
+        assert!(after.series().len() - without(&after).len() <= 4 * (1 + 8 + 4));
     }))
     .await;
 }

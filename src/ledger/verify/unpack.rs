@@ -42,8 +42,10 @@ pub enum BundleError {
     },
 }
 
-/// More members than a bundle has: most of them are pages, a tenant has some twelve for each declaration.
-const MAX_MEMBERS: usize = 100_000;
+/// More members than a bundle has, beside its pages.
+const MAX_MEMBERS: usize = 32;
+/// More pages than a bundle has: a tenant has some twelve for each declaration.
+const MAX_PAGES: usize = 100_000;
 /// Of a member that is read as a whole: a checkpoint has 400 bytes, and ten years have 87,600 of them.
 const MAX_WHOLE_BYTES: u64 = 64 << 20;
 /// Of a page.
@@ -60,7 +62,9 @@ impl Bundle {
         let archive = ZipArchive::new(BufReader::new(File::open(path).map_err(open)?));
         let foreign = |what| BundleError::Foreign { path: path.to_owned(), what };
         let archive = archive.map_err(|error| foreign(error.to_string()))?;
-        if archive.len() > MAX_MEMBERS {
+        let names = archive.file_names().filter_map(Result::ok);
+        let pages = names.filter(|name| hash_of_member(name).is_some()).count();
+        if pages > MAX_PAGES || archive.len() - pages > MAX_MEMBERS {
             return Err(foreign(format!("it has {} members", archive.len())));
         }
         Ok(bundle)

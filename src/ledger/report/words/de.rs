@@ -175,7 +175,8 @@ pub(super) const WORDS: Words = Words {
 
     agreement: "Zustimmung",
     agreement_lead: "Wie oft die Seite des Gateways über Cookies gezeigt wurde und was dort geantwortet wurde. Gezählt \
-                     werden Seiten und gedrückte Knöpfe, nicht Personen: Von wem sie sind, wird nicht aufgezeichnet.",
+                     werden Seiten und gedrückte Knöpfe, nicht Personen: Von wem sie sind, wird nicht aufgezeichnet. \
+                     Zuerst nach Fassung der Deklaration, dann nach Seite.",
     agreement_none: "Es wurde keine Seite gezeigt.",
     agreement_dropped: |number| {
         format!("Für {number} davon hat das Protokoll keine eigene Zeile: Es war kein Platz.")

@@ -172,7 +172,8 @@ pub(super) const WORDS: Words = Words {
 
     agreement: "Agreement",
     agreement_lead: "How often the gateway's own page about cookies was shown, and what was answered there. Counted are \
-                     pages and presses of buttons, not people: whose they were is not recorded.",
+                     pages and presses of buttons, not people: whose they were is not recorded. First by \
+                     version of the declaration, then by page.",
     agreement_none: "No page was shown.",
     agreement_dropped: |number| {
         format!("Of {number} such counts the ledger has no line of their own: there was no room.")
