@@ -386,6 +386,9 @@ async fn a_page_goes_with_the_last_entry_that_names_it() {
     .await;
 }
 
+/// A member of a bundle: its name, and what it holds.
+type Member = (String, Vec<u8>);
+
 #[tokio::test]
 async fn a_bundle_whose_pages_or_agreements_were_changed_is_found_out_also_by_the_script() {
     in_time(async {
@@ -394,12 +397,12 @@ async fn a_bundle_whose_pages_or_agreements_were_changed_is_found_out_also_by_th
             export(&site, &[tenant, &["--output", "some.zip", "--overwrite"]].concat()).await;
             let bundle = members(&site.path("some.zip"));
             let asks = format!("pages/{}.html", hash(ASKS));
-            let edited = |edit: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+            let edited = |edit: &dyn Fn(&mut Vec<Member>)| {
                 let mut bundle = bundle.clone();
                 edit(&mut bundle);
                 bundle
             };
-            let is_asks = |(name, _): &(String, Vec<u8>)| *name == asks;
+            let is_asks = |(name, _): &Member| *name == asks;
             for (what, bundle, expected) in [
                 (
                     "a page changed",

@@ -9,7 +9,11 @@ const FILE: &str = "state/seal.keys";
 /// A folder whose configuration seals.
 fn sealing() -> Site {
     let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
-    Site::of(&setup.tenant("acme.flexopus.example", "session = \"3d\"").sections("[seal]\n"))
+    Site::of(
+        &setup
+            .tenant("acme.flexopus.example", "session = \"3d\"")
+            .sections("[seal]\nkeys = \"state/seal.keys\"\n"),
+    )
 }
 
 /// What a command that does its work says.
