@@ -86,6 +86,7 @@ pub(super) fn read<B>(
         return Some((not_allowed("GET, HEAD"), None));
     }
     let language = Language::preferred(fields);
+    let is_head = *method == Method::HEAD;
     let (response, page) = match kind(place) {
         None => (style(fields), None),
         Some(Kind::Cookies) if Representation::asked_by(fields) == Representation::Json => {
@@ -96,11 +97,10 @@ pub(super) fn read<B>(
         Some(kind) => {
             let page = pages.get(kind, language);
             let response = document(HTML, page.html.clone(), page.hash(), fields);
-            let asks = kind == Kind::Cookies;
+            let asks = kind == Kind::Cookies && !is_head;
             (guarded(spoken(response, language)), asks.then(|| Arc::clone(page)))
         }
     };
-    let is_head = *method == Method::HEAD;
     Some((if is_head { bodiless(response) } else { response }, page))
 }
 
