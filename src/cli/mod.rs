@@ -5,6 +5,7 @@
 
 mod audit;
 mod control;
+mod declaration;
 mod demo;
 mod explain;
 mod health;
@@ -92,6 +93,12 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print what people can read about the cookies: the cookie page, or the table to publish elsewhere
+    ///
+    /// It is the page that the gateway serves at page.path, rendered from the declaration of the configuration and a
+    /// tenant's own session duration. Nothing has to run.
+    #[command(after_help = declaration::EXAMPLES)]
+    Declaration(declaration::Arguments),
     /// Serve a sample application full of trackers behind the gateway, on loopback
     ///
     /// Needs nothing: the application is built in, the certificate is made on the spot. It prints addresses for a
@@ -199,6 +206,7 @@ pub fn main() -> ExitCode {
         }
         Command::Check { config, print } => check(&config.config, print),
         Command::Completions { shell } => print_completions(shell),
+        Command::Declaration(arguments) => declaration::run(&arguments),
         Command::Demo { port, access } => demo::run(port, access),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Health { config } => health::ask(&config.config),

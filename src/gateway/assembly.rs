@@ -10,7 +10,7 @@ use super::StartError;
 use crate::{
     clock::Clock,
     config::{self, Config, ConfigHash, Evidence, ServerAddress},
-    ledger,
+    ledger::{self, entry::DeclarationRecord},
     policy::sealing::Sealing,
     proxy::{
         snapshot::Snapshot,
@@ -30,8 +30,8 @@ pub(super) struct Parts {
     upstreams: Vec<Arc<Shared>>,
     /// What session cookies are sealed with, where the configuration asks for that.
     sealing: Option<Arc<Sealing>>,
-    /// Since when the declaration has been in force.
-    since_unix_s: u64,
+    /// The declaration, and when it was first in force.
+    declared: DeclarationRecord,
 }
 
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
@@ -52,8 +52,21 @@ impl Parts {
         };
         let upstreams = Shared::all(with_verifiers(&config.upstreams)?, before);
         let sealing = sealing(config, clock)?;
-        let since_unix_s = declared_since(config, clock);
-        Ok(Self { tls, expiries, upstreams, sealing, since_unix_s })
+        let declared = declared(config, clock);
+        Ok(Self { tls, expiries, upstreams, sealing, declared })
+    }
+
+    /// The same with the declaration in force since when it was in `before`, where it is the same one.
+    pub(super) fn or_since_of(mut self, before: &Snapshot) -> Self {
+        if *self.declared.hash == *before.declaration {
+            self.declared.since_unix_s = before.since_unix_s;
+        }
+        self
+    }
+
+    /// The declaration, as the ledger is told of it.
+    pub(super) fn declared(&self) -> &DeclarationRecord {
+        &self.declared
     }
 
     /// The same with the TLS of `before` where this has none, and a listener needs it still.
@@ -81,8 +94,8 @@ impl Parts {
             tls: self.tls,
             expiries: self.expiries,
             tenants,
-            declaration: ledger::declaration::record(&config.declaration, 0).hash.into(),
-            since_unix_s: self.since_unix_s,
+            declaration: self.declared.hash.into(),
+            since_unix_s: self.declared.since_unix_s,
             page: config.page.clone(),
             logout: config.asking.logout.clone(),
             tracing,
@@ -91,12 +104,14 @@ impl Parts {
     }
 }
 
-/// Since when the declaration has been in force, as far as the ledger knows: since now where it does not.
-fn declared_since(config: &Config, clock: &Clock) -> u64 {
+/// The declaration, and when it was first in force, as far as the ledger knows: from now on where it does not.
+fn declared(config: &Config, clock: &Clock) -> DeclarationRecord {
     let Evidence { path, ledger, .. } = &config.evidence;
-    let declaration = ledger::declaration::record(&config.declaration, clock.now().unix_s);
-    let known = if *ledger { ledger::declaration::since(path, &declaration.hash) } else { None };
-    known.unwrap_or(declaration.since_unix_s)
+    let mut declared = ledger::declaration::record(&config.declaration, clock.now().unix_s);
+    // A file that can't be read is told of by whoever needs more of it.
+    let known = ledger.then(|| ledger::declaration::since(path, &declared.hash).ok().flatten());
+    declared.since_unix_s = known.flatten().unwrap_or(declared.since_unix_s);
+    declared
 }
 
 /// What session cookies are sealed with, where the configuration asks for that. The keys are made where there are none yet.

@@ -138,7 +138,7 @@ impl Gateway {
         let https = sockets::bind_all(ListenerKey::Https, &server.https, workers, inherited)?;
         let http = sockets::bind_all(ListenerKey::Http, &server.http, workers, inherited)?;
         let (sender, pages) = Keeper::queue(workers);
-        let ledger = assembly::ledger_settings(&loaded.config, &loaded.hash, &clock);
+        let mut ledger = assembly::ledger_settings(&loaded.config, &loaded.hash, &clock);
         let evidence = ledger.keeps_evidence.then_some((sender, ledger.window_s));
         let settings = Arc::new(Settings {
             superseded: Arc::new(Superseded::new(
@@ -160,6 +160,8 @@ impl Gateway {
             exporters: Mutex::default(),
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
+        // So that the ledger and the cookie page name the same day.
+        ledger.declaration.since_unix_s = snapshot.since_unix_s;
         control.keep_sockets(https.kept.into_iter().chain(http.kept));
         let mut gateway = Self {
             control,

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server},
-    ledger,
     proxy::worker::{Adoption, Listeners},
     tenants::TenantTable,
 };
@@ -143,6 +142,8 @@ impl Control {
         let https = https.clone().find(is_asked_for).or(https.clone().next());
         let https = https.map(|listener| listener.exact);
         let parts = parts.or_tls_of(&before.snapshot, https.is_some());
+        let parts = parts.or_since_of(&before.snapshot);
+        let declared = parts.declared().clone();
         let tracing = if config.traces == before.config.traces {
             before.snapshot.tracing.clone()
         } else {
@@ -152,8 +153,7 @@ impl Control {
         let config_hash = hash_text(&hash);
         if let Some(desk) = self.desk() {
             // First, so that the ledger knows of a declaration when entries name it.
-            let declaration = ledger::declaration::record(&config.declaration, clock.now().unix_s);
-            desk.configure(config_hash.clone(), declaration, actor);
+            desk.configure(config_hash.clone(), declared, actor);
         }
         self.adopt(&snapshot, sockets);
         *locked(&self.0.directory) = directory;

@@ -5,9 +5,14 @@
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use rusqlite::OptionalExtension;
 use serde_json::{Value, json};
 
-use super::{entry::DeclarationRecord, note::hex, read::Reader};
+use super::{
+    entry::DeclarationRecord,
+    note::hex,
+    read::{ReadError, open, unsigned},
+};
 use crate::policy::declaration::{
     Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
 };
@@ -21,11 +26,21 @@ pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord
     DeclarationRecord { hash, json, since_unix_s }
 }
 
-/// Since when a declaration has been in force, in seconds since the Unix epoch, as the ledger in this file knows; none
-/// where it does not, or can't be read. Waits for the disk.
-pub fn since(path: &Path, hash: &str) -> Option<u64> {
-    let declarations = Reader::open(path).ok()?.declarations().ok()?;
-    declarations.into_iter().find(|known| known.hash == hash).map(|known| known.since_unix_s)
+/// When a declaration was first in force, in seconds since the Unix epoch, as the ledger in this file knows; none where it
+/// does not, or is absent. Waits for the disk.
+///
+/// # Errors
+///
+/// Where there is a file, and it can't be read, or is none of ours.
+pub fn since(path: &Path, hash: &str) -> Result<Option<u64>, ReadError> {
+    let connection = match open(path) {
+        Ok((connection, _)) => connection,
+        Err(ReadError::Absent { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let sql = "SELECT since FROM declarations WHERE hash = ?1";
+    let since = connection.query_row(sql, [hash], |row| unsigned(row, 0)).optional();
+    since.map_err(|error| ReadError::Sqlite { path: path.to_owned(), error })
 }
 
 fn cookie(cookie: &DeclaredCookie) -> Value {

@@ -29,7 +29,6 @@ pub fn content_security_policy() -> &'static str {
 pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
     let words = sheet.words;
     let path = sheet.subject.settings.path.as_ref();
-    let withdrawal = sheet.withdrawal();
     let main = html! {
         h1 { (words.title) }
         p.lead { (sheet.lead()) }
@@ -44,13 +43,13 @@ pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
             @for text in agreement { p { (text) } }
             @if let Some(path) = path { (button(path, Place::Agree, stamp, words.agree)) }
         }
-        @if let [lead @ .., last] = &*withdrawal {
+        @if let Some(withdrawal) = sheet.withdrawal() {
             h2 #withdraw { (words.withdraw_title.of(sheet.subject.agreement)) }
-            @if !lead.is_empty() { p { (lead.join(" ")) } }
+            @if let Some(by_button) = withdrawal.by_button { p { (by_button) } }
             @if let Some(path) = path {
                 (button(path, Place::Withdraw, stamp, words.withdraw.of(sheet.subject.agreement)))
             }
-            p { (last) }
+            p { (withdrawal.yourself) }
         }
         p.version { (version(sheet)) }
     };
@@ -226,12 +225,12 @@ pub(super) fn button(path: &PagePath, place: Place, stamp: &str, text: &str) -> 
 fn version(sheet: &Sheet<'_>) -> Markup {
     let (words, subject) = (sheet.words, sheet.subject);
     html! {
-        (words.version) " " code { (sheet.version()) } ", "
+        (words.version) " " code { (sheet.version()) }
         @match subject.since_unix_s {
             Some(since) => {
-                (words.in_force_since) " " time datetime=(spoken::iso_day(since)) { (words.day(since)) }
+                " " (words.version_of) " " time datetime=(spoken::iso_day(since)) { (words.day(since)) }
             }
-            None => (words.not_in_force),
+            None => { ", " (words.not_in_force) }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::policy::Agreement;
 struct Told<'s> {
     /// SHA-256 of the declaration.
     version: &'s str,
-    /// The day since which it is in force; null: it is not yet.
+    /// The day on which it was first in force; null: it was not yet.
     since: Option<String>,
     language: &'static str,
     operator: Option<&'s str>,
@@ -21,7 +21,7 @@ struct Told<'s> {
     page: Option<&'s str>,
     cookies: Vec<Cookie<'s>>,
     others: &'static str,
-    withdrawal: String,
+    withdrawal: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -61,7 +61,7 @@ pub(super) fn of(sheet: &Sheet<'_>) -> String {
         page: settings.path.as_ref().map(settings::PagePath::as_str),
         cookies: cookies.collect(),
         others: sheet.others(),
-        withdrawal: sheet.withdrawal().join(" "),
+        withdrawal: sheet.withdrawal_elsewhere(),
     };
     let json = serde_json::to_string_pretty(&told).expect("texts and numbers have a form in JSON");
     json + "\n"

@@ -43,7 +43,7 @@ pub struct Subject<'s> {
     pub declaration: &'s Declaration,
     /// Its version: the SHA-256 that evidence names it by, in hexadecimal digits.
     pub version: &'s str,
-    /// Since when it has been in force; none: it is not yet.
+    /// When it was first in force, in seconds since the Unix epoch; none: it was not yet.
     pub since_unix_s: Option<u64>,
     /// The tenant's session duration (D1).
     pub session: SessionDuration,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Subject, spoken, words::Words};
+use super::{Subject, settings::PagePath, spoken, words::Words};
 use crate::{
     language::Language,
     policy::{Agreement, declaration::DeclaredCookie},
@@ -31,6 +31,14 @@ pub(super) struct Said<'s> {
     /// Its language, where it is not the sheet's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) language: Option<&'s str>,
+}
+
+/// How to withdraw.
+pub(super) struct Withdrawal {
+    /// By the button of the page, where one is served.
+    pub(super) by_button: Option<String>,
+    /// By what every browser has.
+    pub(super) yourself: &'static str,
 }
 
 impl<'s> Sheet<'s> {
@@ -70,15 +78,25 @@ impl<'s> Sheet<'s> {
         (agreement != Agreement::Off).then(|| [asked].into_iter().chain(kept).collect())
     }
 
-    /// How to withdraw. Empty where there is nothing to delete.
-    pub(super) fn withdrawal(&self) -> Vec<&'static str> {
+    /// How to withdraw, for who reads it beside the button.
+    pub(super) fn withdrawal(&self) -> Option<Withdrawal> {
+        self.withdrawal_by(None)
+    }
+
+    /// The same for who reads it elsewhere.
+    pub(super) fn withdrawal_elsewhere(&self) -> Option<String> {
+        let page = self.subject.settings.path.as_ref().map(PagePath::as_str);
+        let Withdrawal { by_button, yourself } = self.withdrawal_by(page)?;
+        let parts: Vec<_> = by_button.as_deref().into_iter().chain([yourself]).collect();
+        Some(parts.join(" "))
+    }
+
+    fn withdrawal_by(&self, page: Option<&str>) -> Option<Withdrawal> {
         let Words { withdraw_lead, withdraw_then, withdraw_yourself, .. } = self.words;
         let then = withdraw_then.of(self.subject.agreement);
-        match (self.rows.is_empty(), &self.subject.settings.path) {
-            (true, _) => Vec::new(),
-            (false, None) => vec![*withdraw_yourself],
-            (false, Some(_)) => vec![*withdraw_lead, then, *withdraw_yourself],
-        }
+        let is_served = self.subject.settings.path.is_some();
+        let by_button = is_served.then(|| format!("{} {then}", withdraw_lead(page)));
+        (!self.rows.is_empty()).then_some(Withdrawal { by_button, yourself: withdraw_yourself })
     }
 
     /// The version, as people compare it.

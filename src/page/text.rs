@@ -30,9 +30,8 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
     if let Some(agreement) = sheet.agreement() {
         text.section(words.agreement_title, &agreement.join(" "));
     }
-    let withdrawal = sheet.withdrawal();
-    if !withdrawal.is_empty() {
-        text.section(words.withdraw_title.of(subject.agreement), &withdrawal.join(" "));
+    if let Some(withdrawal) = sheet.withdrawal_elsewhere() {
+        text.section(words.withdraw_title.of(subject.agreement), &withdrawal);
     }
     let settings = subject.settings;
     let operator = settings.operator.as_ref().map(|operator| operator.as_str());
@@ -42,10 +41,10 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
         text.wrapped("", &format!("{}: {}", words.operator, named.join(", ")));
     }
     let since = match subject.since_unix_s {
-        Some(since) => format!("{} {}", words.in_force_since, words.day(since)),
-        None => words.not_in_force.to_owned(),
+        Some(since) => format!(" {} {}", words.version_of, words.day(since)),
+        None => format!(", {}", words.not_in_force),
     };
-    text.wrapped("", &format!("{} {}, {since}", words.version, sheet.version()));
+    text.wrapped("", &format!("{} {}{since}", words.version, sheet.version()));
     text.text
 }
 
@@ -128,12 +127,20 @@ fn row(cells: &[String]) -> String {
 
 /// A text that means itself in a cell of a table.
 fn markdown(text: &str) -> String {
+    let text = one_line(text);
     let mut escaped = String::with_capacity(text.len());
-    for character in one_line(text).chars() {
-        if "\\`*_|<>[]&~#".contains(character) {
+    let mut before = ' ';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        // Within a word an underscore is one.
+        let is_inner = character == '_'
+            && before.is_alphanumeric()
+            && characters.peek().is_some_and(|after| after.is_alphanumeric());
+        if "\\`*_|<>[]&~#".contains(character) && !is_inner {
             escaped.push('\\');
         }
         escaped.push(character);
+        before = character;
     }
     escaped
 }

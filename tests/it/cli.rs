@@ -27,7 +27,8 @@ fn empty() -> Site {
 const SHIPPED: &str = include_str!("../../config.toml");
 
 /// The command line of each command that says something at once.
-const SAYING: [&[&str]; 9] = [
+const SAYING: [&[&str]; 10] = [
+    &["declaration"],
     &["explain", "--cookie", "_ga=1"],
     &["explain", "--cookie", "_ga=1", "--json"],
     &["check"],
@@ -348,11 +349,12 @@ async fn completions_know_every_command_and_bash_can_read_them() {
     .await;
 }
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "audit",
     "certificate",
     "check",
     "completions",
+    "declaration",
     "demo",
     "explain",
     "health",

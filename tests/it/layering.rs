@@ -74,6 +74,7 @@ const ROWS: [(&str, &[&str]); 24] = [
             "gateway",
             "language",
             "ledger",
+            "page",
             "policy",
             "proxy",
             "seal",

@@ -53,7 +53,7 @@ pub(super) const WORDS: Words = Words {
     without_unsaid: "Die Website ist eingeschränkt: Wofür das Cookie da ist, funktioniert nicht.",
 
     version: "Version",
-    in_force_since: "in Kraft seit",
+    version_of: "vom",
     not_in_force: "noch nicht in Kraft",
     operator: "Betreiber",
 
@@ -83,8 +83,16 @@ pub(super) const WORDS: Words = Words {
         "So widerrufen Sie Ihr Einverständnis",
         "So löschen Sie die Cookies",
     ),
-    withdraw_lead: "Die Schaltfläche löscht alle Cookies dieser Website auf einmal aus diesem Browser. Wenn Sie angemeldet \
-                    sind, werden Sie abgemeldet.",
+    withdraw_lead: |page| {
+        let button = match page {
+            Some(page) => format!("Die Schaltfläche auf der Seite {page} dieser Website"),
+            None => "Die Schaltfläche".to_owned(),
+        };
+        format!(
+            "{button} löscht alle Cookies dieser Website auf einmal aus diesem Browser. Wenn Sie angemeldet sind, werden \
+             Sie abgemeldet."
+        )
+    },
     withdraw_then: ByAgreement {
         notice: "Wenn Sie die Website weiter nutzen, werden ihre Cookies wieder gesetzt, und der Hinweis wird angezeigt.",
         off: "Wenn Sie die Website weiter nutzen, werden ihre Cookies wieder gesetzt.",

@@ -53,7 +53,7 @@ pub(super) const WORDS: Words = Words {
     without_unsaid: "The site is limited: what the cookie is for does not work.",
 
     version: "Version",
-    in_force_since: "in force since",
+    version_of: "of",
     not_in_force: "not yet in force",
     operator: "Operator",
 
@@ -77,8 +77,16 @@ pub(super) const WORDS: Words = Words {
     agree: "I agree",
     decline: "I decline",
     withdraw_title: ByAgreement::asked_or_off("How to withdraw", "How to delete the cookies"),
-    withdraw_lead: "The button deletes all cookies of this site from this browser at once. If you are logged in, you are \
-                    logged out.",
+    withdraw_lead: |page| {
+        let button = match page {
+            Some(page) => format!("The button on the page {page} of this site"),
+            None => "The button".to_owned(),
+        };
+        format!(
+            "{button} deletes all cookies of this site from this browser at once. If you are logged in, you are logged \
+             out."
+        )
+    },
     withdraw_then: ByAgreement {
         notice: "If you go on using the site, its cookies are set again, and the notice is shown.",
         off: "If you go on using the site, its cookies are set again.",

@@ -46,7 +46,8 @@ pub(super) struct Words {
     pub(super) without_unsaid: &'static str,
 
     pub(super) version: &'static str,
-    pub(super) in_force_since: &'static str,
+    /// Between the version and the day on which it was first in force.
+    pub(super) version_of: &'static str,
     pub(super) not_in_force: &'static str,
     pub(super) operator: &'static str,
 
@@ -60,7 +61,8 @@ pub(super) struct Words {
     pub(super) agree: &'static str,
     pub(super) decline: &'static str,
     pub(super) withdraw_title: ByAgreement,
-    pub(super) withdraw_lead: &'static str,
+    /// What the button does; and where it is, for who reads this elsewhere.
+    pub(super) withdraw_lead: fn(Option<&str>) -> String,
     pub(super) withdraw_then: ByAgreement,
     pub(super) withdraw: ByAgreement,
     pub(super) withdraw_yourself: &'static str,
