@@ -54,6 +54,7 @@ fn count(
         let response = ResponseFacts {
             status: 200,
             date_unix_s: 1_795_435_200,
+            now_unix_s: 1_795_435_200,
             uptime_s: 1,
             may_be_shared: false,
         };

@@ -183,5 +183,10 @@ const API: RequestFacts<'_> = RequestFacts { path: "/api/me", ..PAGE };
 
 const NAVIGATION: RequestFacts<'_> = RequestFacts { accepts_html: true, ..PAGE };
 
-const ANSWER: ResponseFacts =
-    ResponseFacts { status: 200, date_unix_s: 1_795_435_200, uptime_s: 1, may_be_shared: false };
+const ANSWER: ResponseFacts = ResponseFacts {
+    status: 200,
+    date_unix_s: 1_795_435_200,
+    now_unix_s: 1_795_435_200,
+    uptime_s: 1,
+    may_be_shared: false,
+};

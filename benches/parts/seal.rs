@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crumbgate::seal::{Agreement, Contents, Key, KeyRing, Version};
+use crumbgate::seal::{Agreement, Contents, Holder, Key, KeyRing, Version};
 
 use super::Part;
 
@@ -59,6 +59,7 @@ fn sealed(ring: &KeyRing, value: &[u8]) -> Vec<u8> {
     let contents = Contents {
         scope: "acme.flexopus.example",
         issued_unix_s: 1_795_680_000,
+        holder: Holder([5; 8]),
         agreement: Some(Agreement { version: Version([3; 8]), at_unix_s: 1_795_600_000 }),
         value: Some(value),
     };

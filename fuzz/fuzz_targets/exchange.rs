@@ -86,6 +86,7 @@ impl Exchange<'_> {
         let response = ResponseFacts {
             status: self.status,
             date_unix_s: self.date_unix_s,
+            now_unix_s: self.date_unix_s,
             uptime_s: self.uptime_s,
             may_be_shared: may_be_shared([self.cache_control]),
         };

@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use crumbgate::seal::{Agreement, Contents, Key, KeyRing, MAX_SCOPE_BYTES, Version};
+use crumbgate::seal::{Agreement, Contents, Holder, Key, KeyRing, MAX_SCOPE_BYTES, Version};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
@@ -12,6 +12,7 @@ struct Input<'a> {
     cookie: &'a [u8],
     scope: &'a str,
     issued_unix_s: u64,
+    holder: [u8; 8],
     agreement: Option<([u8; 8], u64)>,
     random: [u8; 32],
     /// Where the sealed text is changed, and to what.
@@ -33,6 +34,7 @@ fuzz_target!(|input: Input<'_>| {
     let contents = Contents {
         scope: input.scope,
         issued_unix_s: input.issued_unix_s,
+        holder: Holder(input.holder),
         agreement,
         value: input.value,
     };

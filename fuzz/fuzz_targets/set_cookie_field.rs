@@ -42,6 +42,7 @@ fn judge(policy: &Policy, field: &[u8]) -> Option<Vec<u8>> {
     let response = ResponseFacts {
         status: 200,
         date_unix_s: 1_795_435_200,
+        now_unix_s: 0,
         uptime_s: 0,
         may_be_shared: false,
     };

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, TenantKeys},
     language::Language,
     ledger,
-    page::{Kind, Pages, Subject, settings::Settings, text},
+    page::{Kind, Pages, Since, Subject, settings::Settings, text},
     policy::{
         Agreement, Mode, Policy,
         declaration::{Declaration, SessionDuration},
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// What there is to tell of one tenant, or of those that say nothing themselves.
 struct Told {
     declaration: Arc<Declaration>,
-    since_unix_s: Option<u64>,
+    since: Since,
     session: SessionDuration,
     mode: Mode,
     agreement: Agreement,
@@ -101,7 +101,7 @@ impl Told {
     fn built_in() -> Self {
         Self {
             declaration: Declaration::flexopus().into(),
-            since_unix_s: None,
+            since: Since::NotYet,
             session: SessionDuration::ONE_WEEK,
             mode: Mode::Enforce,
             agreement: Agreement::Off,
@@ -111,7 +111,7 @@ impl Told {
     }
 
     fn of(mut config: Config, tenant: Option<&str>) -> Result<Self> {
-        let since_unix_s = since(&config)?;
+        let since = since(&config)?;
         let defaults = config.defaults;
         let (session, mode, agreement, seals) = match tenant {
             None => {
@@ -125,7 +125,7 @@ impl Told {
         };
         let sealed = config.seal.cookie.filter(|_| seals).map(|cookie| cookie.as_str().to_owned());
         let (declaration, settings) = (config.declaration, config.page);
-        Ok(Self { declaration, since_unix_s, session, mode, agreement, sealed, settings })
+        Ok(Self { declaration, since, session, mode, agreement, sealed, settings })
     }
 
     fn written(&self, format: Format, language: Language) -> Vec<u8> {
@@ -133,7 +133,7 @@ impl Told {
         let subject = Subject {
             declaration: &self.declaration,
             version: &version,
-            since_unix_s: self.since_unix_s,
+            since: self.since,
             session: self.session,
             agreement: self.agreement,
             sealed: self.sealed.as_deref(),
@@ -165,11 +165,14 @@ fn find(config: &mut Config, host: &str) -> Result<Policy> {
     Ok(found.with_context(|| format!("no tenant serves the host {shown}"))?.policy.clone())
 }
 
-fn since(config: &Config) -> Result<Option<u64>> {
+fn since(config: &Config) -> Result<Since> {
     let evidence = &config.evidence;
+    if !evidence.ledger {
+        return Ok(Since::Unknown);
+    }
     let version = ledger::declaration::record(&config.declaration, 0).hash;
-    let known = evidence.ledger.then(|| ledger::declaration::since(&evidence.path, &version));
-    Ok(known.transpose()?.flatten())
+    let known = ledger::declaration::since(&evidence.path, &version)?;
+    Ok(known.map_or(Since::NotYet, Since::At))
 }
 
 /// How wide a line may be: as the terminal is, and not wider than can be read.

@@ -98,15 +98,16 @@ mod tests {
 
     use super::*;
 
-    fn config() -> Config {
-        let text = r#"
-            server = { https = [], http = ["127.0.0.1:0"] }
-            upstreams.app.servers = ["http://127.0.0.1:1"]
-            upstreams.other.servers = ["http://127.0.0.1:2"]
-            defaults.session = "2h"
-            tenants."acme.example" = {}
+    const TEXT: &str = r#"
+        server = { https = [], http = ["127.0.0.1:0"] }
+        upstreams.app.servers = ["http://127.0.0.1:1"]
+        upstreams.other.servers = ["http://127.0.0.1:2"]
+        defaults.session = "2h"
+        tenants."acme.example" = {}
         "#;
-        Config::read(Source::new("config.toml", text), []).unwrap().config
+
+    fn config() -> Config {
+        Config::read(Source::new("config.toml", TEXT), []).unwrap().config
     }
 
     fn tenant(host: &str, keys: &str) -> Result<Tenant, String> {
@@ -122,6 +123,19 @@ mod tests {
         let found = tenant("*.globex.example", r#"{"session": 1200, "mode": "report"}"#).unwrap();
         assert_eq!((&*found.name, found.upstream), ("*.globex.example", 0));
         assert_eq!(found.policy.session.seconds(), 1_200);
+    }
+
+    #[test]
+    fn a_live_tenant_seals_where_there_are_keys_and_a_cookie_for_them() {
+        let asks = TenantKeys::parse(r#"{"agreement": "required"}"#).unwrap();
+        let error = config().tenant("a.example", &asks).unwrap_err().to_string();
+        assert!(error.contains("keys = \"state/seal.keys\" below [seal]"), "{error}");
+        let with_keys = format!("{TEXT}seal.keys = \"seal.keys\"\n");
+        let config = Config::read(Source::new("config.toml", &*with_keys), []).unwrap().config;
+        assert!(config.tenant("a.example", &asks).is_ok());
+        let read_by_scripts = "cookies = [{ name = \"a\", http_only = false }]";
+        let problems = Config::read(Source::new("config.toml", with_keys + read_by_scripts), []);
+        assert!(problems.unwrap_err().to_string().contains("seal.cookie: is missing"));
     }
 
     #[test]

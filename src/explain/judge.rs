@@ -128,6 +128,7 @@ impl Admitted<'_> {
         ResponseFacts {
             status: response.status,
             date_unix_s: date.and_then(|s| u64::try_from(s).ok()).unwrap_or(self.now.unix_s),
+            now_unix_s: self.now.unix_s,
             uptime_s: self.now.uptime_s,
             may_be_shared: policy::may_be_shared(response.fields.values("cache-control")),
         }

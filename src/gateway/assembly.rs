@@ -18,7 +18,7 @@ use crate::{
         upstream::Shared,
     },
     seal::Version,
-    seal_keys,
+    seal_keys::{self, Found},
     tenants::TenantTable,
     traces::Tracing,
 };
@@ -37,10 +37,11 @@ pub(super) struct Parts {
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
 
 impl Parts {
-    /// Reads certificates and CA bundles. Waits for the disk. What is known of the servers of `before` goes on.
+    /// Reads certificates, CA bundles and keys. Waits for the disk. What is known of the servers of `before` goes on, and
+    /// who had keys before gets no new ones.
     pub(super) fn read(
         config: &Config,
-        before: &[Arc<Shared>],
+        before: Option<&Snapshot>,
         tickets: &Tickets,
         clock: &Clock,
     ) -> Result<Self, StartError> {
@@ -50,8 +51,10 @@ impl Parts {
             let (tls, expiries) = acceptor(&config.tls, tickets, clock)?;
             (Some(tls), expiries)
         };
-        let upstreams = Shared::all(with_verifiers(&config.upstreams)?, before);
-        let sealing = sealing(config, clock)?;
+        let known = before.map_or(&[][..], |before| &before.upstreams);
+        let upstreams = Shared::all(with_verifiers(&config.upstreams)?, known);
+        let has_keys = before.is_some_and(|before| before.sealing.is_some());
+        let sealing = sealing(config, has_keys, clock)?;
         let declared = declared(config, clock);
         Ok(Self { tls, expiries, upstreams, sealing, declared })
     }
@@ -59,7 +62,7 @@ impl Parts {
     /// The same with the declaration in force since when it was in `before`, where it is the same one.
     pub(super) fn or_since_of(mut self, before: &Snapshot) -> Self {
         if *self.declared.hash == *before.declaration {
-            self.declared.since_unix_s = before.since_unix_s;
+            self.declared.since_unix_s = before.since_unix_s.unwrap_or(self.declared.since_unix_s);
         }
         self
     }
@@ -95,7 +98,7 @@ impl Parts {
             expiries: self.expiries,
             tenants,
             declaration: self.declared.hash.into(),
-            since_unix_s: self.declared.since_unix_s,
+            since_unix_s: config.evidence.ledger.then_some(self.declared.since_unix_s),
             page: config.page.clone(),
             logout: config.asking.logout.clone(),
             tracing,
@@ -116,11 +119,21 @@ fn declared(config: &Config, clock: &Clock) -> DeclarationRecord {
 
 /// What session cookies are sealed with, where the configuration asks for that. The keys are made where there are none yet.
 /// Where there are some though nobody asks any more, what was sealed is still opened (G4).
-fn sealing(config: &Config, clock: &Clock) -> Result<Option<Arc<Sealing>>, StartError> {
+fn sealing(
+    config: &Config,
+    has_keys: bool,
+    clock: &Clock,
+) -> Result<Option<Arc<Sealing>>, StartError> {
     let path = &config.seal.keys;
     let is_wanted = config.seal.is_used || path.exists();
     let Some(cookie) = config.seal.cookie.clone().filter(|_| is_wanted) else { return Ok(None) };
-    let ring = match seal_keys::load_or_create(path, clock.now()) {
+    // A file that is gone for a moment must not end every session.
+    let found = if has_keys {
+        seal_keys::load(path).map(|ring| Found { ring, is_new: false })
+    } else {
+        seal_keys::load_or_create(path, clock.now())
+    };
+    let ring = match found {
         Ok(found) => {
             if found.is_new {
                 let path = path.display().to_string();

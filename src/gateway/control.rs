@@ -181,7 +181,7 @@ impl Control {
         let tickets = Tickets::new().map_err(StartError::Tickets)?;
         let clock = &running.settings.clock;
         let started = clock.now();
-        let parts = Parts::read(&config, &[], &tickets, clock)?;
+        let parts = Parts::read(&config, None, &tickets, clock)?;
         let mut tenants = std::mem::take(&mut config.tenants);
         let mut directory = Directory::of(&tenants);
         tenants.extend(directory.add_stored(&config));

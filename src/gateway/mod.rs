@@ -161,7 +161,9 @@ impl Gateway {
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
         // So that the ledger and the cookie page name the same day.
-        ledger.declaration.since_unix_s = snapshot.since_unix_s;
+        if let Some(since_unix_s) = snapshot.since_unix_s {
+            ledger.declaration.since_unix_s = since_unix_s;
+        }
         control.keep_sockets(https.kept.into_iter().chain(http.kept));
         let mut gateway = Self {
             control,

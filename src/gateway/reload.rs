@@ -123,7 +123,7 @@ impl Control {
             Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
         };
         let parts =
-            match Parts::read(&loaded.config, &before.snapshot.upstreams, &self.0.tickets, clock) {
+            match Parts::read(&loaded.config, Some(&before.snapshot), &self.0.tickets, clock) {
                 Ok(parts) => parts,
                 // The files have changed since they were checked.
                 Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),

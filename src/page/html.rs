@@ -7,6 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
+    Since,
     settings::{PagePath, Place},
     sheet::{Row, Said, Sheet},
     spoken,
@@ -226,11 +227,12 @@ fn version(sheet: &Sheet<'_>) -> Markup {
     let (words, subject) = (sheet.words, sheet.subject);
     html! {
         (words.version) " " code { (sheet.version()) }
-        @match subject.since_unix_s {
-            Some(since) => {
+        @match subject.since {
+            Since::At(since) => {
                 " " (words.version_of) " " time datetime=(spoken::iso_day(since)) { (words.day(since)) }
             }
-            None => { ", " (words.not_in_force) }
+            Since::NotYet => { ", " (words.not_in_force) }
+            Since::Unknown => {}
         }
     }
 }

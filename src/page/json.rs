@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::{settings, sheet::Said, sheet::Sheet, spoken};
+use super::{Since, settings, sheet::Said, sheet::Sheet, spoken};
 use crate::policy::Agreement;
 
 #[derive(Serialize)]
 struct Told<'s> {
     /// SHA-256 of the declaration.
     version: &'s str,
-    /// The day on which it was first in force; null: it was not yet.
+    /// The day on which it was first in force; null: it was not yet, or nobody has kept that.
     since: Option<String>,
     language: &'static str,
     operator: Option<&'s str>,
@@ -48,7 +48,10 @@ pub(super) fn of(sheet: &Sheet<'_>) -> String {
     });
     let told = Told {
         version: subject.version,
-        since: subject.since_unix_s.map(spoken::iso_day),
+        since: match subject.since {
+            Since::At(unix_s) => Some(spoken::iso_day(unix_s)),
+            Since::NotYet | Since::Unknown => None,
+        },
         language: words.language.tag(),
         operator: settings.operator.as_ref().map(settings::Name::as_str),
         link: settings.link.as_ref().map(settings::Link::as_str),

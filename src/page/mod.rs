@@ -43,8 +43,8 @@ pub struct Subject<'s> {
     pub declaration: &'s Declaration,
     /// Its version: the SHA-256 that evidence names it by, in hexadecimal digits.
     pub version: &'s str,
-    /// When it was first in force, in seconds since the Unix epoch; none: it was not yet.
-    pub since_unix_s: Option<u64>,
+    /// When it was first in force.
+    pub since: Since,
     /// The tenant's session duration (D1).
     pub session: SessionDuration,
     /// Whether people are asked (G6).
@@ -53,6 +53,17 @@ pub struct Subject<'s> {
     pub sealed: Option<&'s str>,
     /// What the operator decides of the pages.
     pub settings: &'s Settings,
+}
+
+/// When a declaration was first in force.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Since {
+    /// At this moment, in seconds since the Unix epoch.
+    At(u64),
+    /// It was not yet.
+    NotYet,
+    /// Nobody has kept that.
+    Unknown,
 }
 
 /// The style of the banner, for every page and tenant.
@@ -93,7 +104,8 @@ pub struct Page {
     pub html: Bytes,
     /// The same as evidence keeps it.
     pub shown: Arc<ShownPage>,
-    /// What its buttons say they were on: the first 16 hexadecimal digits of the SHA-256 of the page with an empty stamp.
+    /// What its buttons say they were on: the first 16 hexadecimal digits of the SHA-256 of the page with an empty stamp
+    /// and without a date.
     /// None: it has no button.
     pub stamp: Option<Arc<str>>,
 }
@@ -118,8 +130,11 @@ impl Pages {
     /// Renders all of them.
     pub fn new(subject: &Subject<'_>) -> Self {
         let sheets = Language::ALL.map(|language| (language, Sheet::new(subject, language)));
+        // What people agree to is the same on all gateways, whenever each began to say so.
+        let undated = Subject { since: Since::Unknown, ..*subject };
         let of_sheet = |(language, sheet): &(Language, Sheet<'_>)| {
-            Kind::ALL.map(|kind| Arc::new(Page::new(kind, *language, sheet)))
+            let undated = Sheet::new(&undated, *language);
+            Kind::ALL.map(|kind| Arc::new(Page::new(kind, *language, sheet, &undated)))
         };
         let json =
             |(language, sheet): &(Language, Sheet<'_>)| (*language, Document::new(json::of(sheet)));
@@ -148,19 +163,18 @@ impl Pages {
 }
 
 impl Page {
-    fn new(kind: Kind, language: Language, sheet: &Sheet<'_>) -> Self {
-        let render = |stamp: &str| match kind {
+    fn new(kind: Kind, language: Language, sheet: &Sheet<'_>, undated: &Sheet<'_>) -> Self {
+        let render = |sheet: &Sheet<'_>, stamp: &str| match kind {
             Kind::Banner => banner::fragment(sheet, stamp),
             Kind::Cookies => html::cookies(sheet, stamp),
             Kind::Declined => html::declined(sheet),
             Kind::Interstitial => html::interstitial(sheet, stamp),
             Kind::Withdrawn => html::withdrawn(sheet),
         };
-        let bare = render("");
-        let mut stamp = sha256_hex(bare.as_bytes());
+        let mut stamp = sha256_hex(render(undated, "").as_bytes());
         stamp.truncate(STAMP_DIGITS);
-        let stamped = render(&stamp);
-        let stamp = (stamped != bare).then(|| stamp.into());
+        let stamped = render(sheet, &stamp);
+        let stamp = (stamped != render(sheet, "")).then(|| stamp.into());
         let shown = Arc::new(ShownPage::new(stamped));
         let html = Bytes::copy_from_slice(shown.html().as_bytes());
         Self { kind, language, html, shown, stamp }

@@ -9,7 +9,7 @@ fn subject<'s>(declaration: &'s Declaration, settings: &'s Settings) -> Subject<
     Subject {
         declaration,
         version: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        since_unix_s: Some(1_795_428_000),
+        since: Since::At(1_795_428_000),
         session: SessionDuration::ONE_WEEK,
         agreement: Agreement::Required,
         sealed: Some("flexopus_session"),
@@ -24,7 +24,9 @@ fn html(page: &Page) -> &str {
 #[test]
 fn a_page_is_known_by_its_hash_and_its_buttons_say_which_page_they_were_on() {
     let (declaration, settings) = (Declaration::flexopus(), Settings::default());
-    let pages = Pages::new(&subject(&declaration, &settings));
+    let subject = subject(&declaration, &settings);
+    let pages = Pages::new(&subject);
+    let undated = Pages::new(&Subject { since: Since::Unknown, ..subject });
     for kind in Kind::ALL {
         for language in Language::ALL {
             let page = pages.get(kind, language);
@@ -33,7 +35,9 @@ fn a_page_is_known_by_its_hash_and_its_buttons_say_which_page_they_were_on() {
             let has_button = html(page).contains("<button");
             assert_eq!(page.stamp.is_some(), has_button, "{kind:?}");
             let Some(stamp) = &page.stamp else { continue };
-            let bare = html(page).replace(&**stamp, "");
+            let page_of_others = undated.get(kind, language);
+            assert_eq!(page_of_others.stamp.as_ref(), Some(stamp), "whenever a gateway began");
+            let bare = html(page_of_others).replace(&**stamp, "");
             assert_eq!(**stamp, sha256_hex(bare.as_bytes())[..16]);
             assert!(Arc::ptr_eq(pages.by_stamp(stamp).unwrap(), page));
             let actions = html(page).matches(" action=\"/.well-known/cookies/").count();
@@ -60,7 +64,7 @@ fn the_same_subject_has_the_same_pages_and_whatever_differs_is_another_page() {
     let operator = Settings { operator: Some("Acme".parse().unwrap()), ..Settings::default() };
     for other in [
         Subject { session: SessionDuration::MIN, ..subject },
-        Subject { since_unix_s: None, ..subject },
+        Subject { since: Since::NotYet, ..subject },
         Subject { version: "f", ..subject },
         Subject { agreement: Agreement::Off, ..subject },
         Subject { sealed: None, ..subject },
@@ -181,7 +185,7 @@ fn without_an_address_a_page_promises_no_button() {
     let subject = Subject {
         agreement: Agreement::Off,
         sealed: None,
-        since_unix_s: None,
+        since: Since::NotYet,
         ..subject(&declaration, &settings)
     };
     let pages = Pages::new(&subject);

@@ -1,7 +1,7 @@
 //! The same without HTML: for a terminal, and as the table that an operator would publish.
 
 use super::{
-    Subject,
+    Since, Subject,
     sheet::{Row, Sheet},
 };
 use crate::language::Language;
@@ -40,9 +40,10 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
         let named: Vec<_> = operator.into_iter().chain(link).collect();
         text.wrapped("", &format!("{}: {}", words.operator, named.join(", ")));
     }
-    let since = match subject.since_unix_s {
-        Some(since) => format!(" {} {}", words.version_of, words.day(since)),
-        None => format!(", {}", words.not_in_force),
+    let since = match subject.since {
+        Since::At(since) => format!(" {} {}", words.version_of, words.day(since)),
+        Since::NotYet => format!(", {}", words.not_in_force),
+        Since::Unknown => String::new(),
     };
     text.wrapped("", &format!("{} {}{since}", words.version, sheet.version()));
     text.text

@@ -21,6 +21,8 @@ pub(super) struct RequestCookies<'r> {
     pub(super) mark: Option<Mark<'r>>,
     /// What goes upstream, in order; each declared name at most once.
     kept: SmallVec<[KeptPair<'r>; 4]>,
+    /// What would go upstream, had anybody agreed (G6).
+    held: Vec<KeptPair<'r>>,
     /// The bits of the declared names that came.
     seen: u64,
     /// The bits of the declared names that came more than once (N6).
@@ -53,6 +55,7 @@ impl<'r> RequestCookies<'r> {
             declaration,
             mark,
             kept: SmallVec::new(),
+            held: Vec::new(),
             seen: 0,
             duplicated: 0,
             is_changed: false,
@@ -93,6 +96,9 @@ impl<'r> RequestCookies<'r> {
             }
             return Err(Reason::Undeclared); // R2
         };
+        if self.mark_of(bit).is_some_and(|mark| mark.is_beside(value)) {
+            return Err(Reason::Duplicate); // R3, as G2 has it
+        }
         if self.seen & bit != 0 {
             self.duplicated |= bit;
             return Err(Reason::Duplicate); // R3
@@ -107,6 +113,7 @@ impl<'r> RequestCookies<'r> {
         };
         let seal = if bit == mark.bit { mark.judge()? } else { None }; // G4
         if mark.holds_back() {
+            self.held.push(KeptPair { bit, pair, value });
             return Err(Reason::BeforeAgreement); // G6
         }
         self.is_changed |= bit == mark.bit && mark.is_opened();
@@ -135,10 +142,15 @@ impl<'r> RequestCookies<'r> {
         self.mark.as_ref().filter(|mark| mark.bit == bit)
     }
 
-    /// What goes upstream, in pieces; what was sealed is opened (G2).
-    fn upstream(&self) -> Option<Vec<u8>> {
+    /// What tells the application whose session ends (G7): what goes upstream, or would.
+    pub(super) fn farewell(&self) -> Option<Vec<u8>> {
+        self.joined(self.kept.iter().chain(&self.held))
+    }
+
+    /// These pairs as one field; what was sealed is opened (G2). None where nothing is left.
+    fn joined<'k>(&self, pairs: impl Iterator<Item = &'k KeptPair<'k>>) -> Option<Vec<u8>> {
         let mut field = Vec::new();
-        for kept in &self.kept {
+        for kept in pairs {
             let opened = self.mark_of(kept.bit).filter(|mark| mark.is_opened());
             let (name, value) = match opened {
                 None => (kept.pair, None),
@@ -168,7 +180,7 @@ impl<'r> RequestCookies<'r> {
             (Mode::Enforce, _) if self.kept.is_empty() => CookieField::Removed,
             (Mode::Enforce, [_]) if !self.is_changed => CookieField::Untouched,
             (Mode::Enforce, _) => {
-                self.upstream().map_or(CookieField::Removed, CookieField::Replaced)
+                self.joined(self.kept.iter()).map_or(CookieField::Removed, CookieField::Replaced)
             }
         }
     }

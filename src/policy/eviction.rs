@@ -242,8 +242,13 @@ mod tests {
     #[test]
     fn e1_what_evicts_nothing_says_why() {
         let why = |exchange: &Exchange, status, may_be_shared| {
-            let response =
-                ResponseFacts { status, date_unix_s: DATE_UNIX_S, uptime_s: 0, may_be_shared };
+            let response = ResponseFacts {
+                status,
+                date_unix_s: DATE_UNIX_S,
+                now_unix_s: DATE_UNIX_S,
+                uptime_s: 0,
+                may_be_shared,
+            };
             exchange.declines_eviction(Some(response))
         };
         let navigation = page("/", "_ga=1");

@@ -112,12 +112,7 @@ impl Exchange {
             declined.push((cookie.name.to_string(), reason));
         };
         let (upstream, judged) = self.judge(&mut record);
-        let response = ResponseFacts {
-            status: self.status,
-            date_unix_s: DATE_UNIX_S,
-            uptime_s: self.uptime_s,
-            may_be_shared: self.may_be_shared,
-        };
+        let response = self.response();
         let resources = Resources {
             tenant: self.tenant,
             superseded: &self.superseded,
@@ -159,7 +154,9 @@ impl Exchange {
     /// The field that notes an agreement.
     pub(super) fn agrees(&self) -> Option<String> {
         let (_, judged) = self.judge(&mut |_| ());
-        let field = judged.agree(DATE_UNIX_S, &mut || [3; 32])?;
+        let (tenant, superseded) = (self.tenant, &*self.superseded);
+        let mut resources = Resources { tenant, superseded, random: &mut || [3; 32] };
+        let field = judged.agree(self.response(), &mut resources)?;
         Some(String::from_utf8(field).unwrap())
     }
 
@@ -168,8 +165,19 @@ impl Exchange {
         let (_, judged) = self.judge(&mut |_| ());
         let (tenant, superseded) = (self.tenant, &*self.superseded);
         let resources = Resources { tenant, superseded, random: &mut || [0; 32] };
-        let fields = judged.withdraw(self.uptime_s, &resources);
+        let fields = judged.withdraw(self.response(), &resources);
         fields.into_iter().map(|field| String::from_utf8(field).unwrap()).collect()
+    }
+
+    /// What is known of the answer.
+    fn response(&self) -> ResponseFacts {
+        ResponseFacts {
+            status: self.status,
+            date_unix_s: DATE_UNIX_S,
+            now_unix_s: DATE_UNIX_S,
+            uptime_s: self.uptime_s,
+            may_be_shared: self.may_be_shared,
+        }
     }
 
     fn judge(&self, record: &mut impl FnMut(Verdict<'_>)) -> (CookieField, JudgedRequest<'_>) {

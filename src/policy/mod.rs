@@ -6,6 +6,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+mod agreement;
 pub mod asked;
 mod cookie;
 pub mod date;
@@ -24,16 +25,17 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
+use agreement::Sealed;
 use asked::Asked;
 use cookie::RequestCookies;
 use declaration::{Declaration, DeclaredCookie, Inject, SessionDuration};
 use eviction::Evictions;
 use renewal::Renewal;
-use sealing::{Demand, Mark, SealFacts, Standing};
+use sealing::{Mark, SealFacts};
 use set_cookie::{Built, Received};
 use superseded::Superseded;
 use syntax::{parts, split_once};
-use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, SealStep, Verdict};
+use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict};
 
 pub use syntax::{is_token, trim};
 
@@ -123,6 +125,8 @@ pub struct ResponseFacts {
     pub status: u16,
     /// The response's date in seconds since the Unix epoch (S2, N5).
     pub date_unix_s: u64,
+    /// The time by the gateway's clock, in seconds since the Unix epoch: what is sealed is issued then (G2).
+    pub now_unix_s: u64,
     /// Seconds on a clock that never goes back, for the memory of N4.
     pub uptime_s: u32,
     /// Whether a shared cache may store the response (N3; see [`may_be_shared`]).
@@ -224,7 +228,8 @@ impl JudgedRequest<'_> {
             let received = Received::read(field, response.date_unix_s);
             let mut judged =
                 self.judge_set_cookie(&received, response, holds_back, &resources, &mut set);
-            let seal = judged.as_mut().ok().and_then(|built| self.seal(built, &mut resources));
+            let seal =
+                judged.as_mut().ok().and_then(|built| self.seal(built, response, &mut resources));
             let granted_s = judged.as_ref().ok().map(Built::granted_s);
             let action = match judged {
                 Ok(built) if built.is(field) => outgoing.keep(),
@@ -243,7 +248,7 @@ impl JudgedRequest<'_> {
             };
             match renewal {
                 Ok(renewal) => {
-                    let sealed = self.seal_renewed(bit, &renewal, resources.random);
+                    let sealed = self.seal_renewed(bit, &renewal, response, &mut resources);
                     self.renew(cookie, renewal, sealed, response, &mut outgoing, record);
                 }
                 Err(reason) => decline(cookie, reason),
@@ -311,7 +316,7 @@ impl JudgedRequest<'_> {
         let (bit, cookie) = declared.ok_or(Reason::Undeclared)?; // S1
         *set |= bit;
         received.check()?;
-        if holds_back && !received.terms.deletes() {
+        if holds_back {
             return Err(Reason::BeforeAgreement); // G6
         }
         let lifetime_s = cookie.lifetime(self.policy.session).seconds();
@@ -336,7 +341,7 @@ impl JudgedRequest<'_> {
         if set & bit != 0 {
             return Err(NotRenewed::SetByUpstream);
         }
-        let is_to_be_sealed = self.cookies.mark_of(bit).is_some_and(Mark::is_to_be_sealed);
+        let is_to_be_sealed = self.is_to_be_sealed(bit, response);
         if !is_to_be_sealed && !cookie.renew_on.matches(self.request.method, self.request.path) {
             return Err(NotRenewed::Elsewhere); // except G3
         }
@@ -344,87 +349,10 @@ impl JudgedRequest<'_> {
         if self.cookies.duplicated & bit != 0 {
             return Err(NotRenewed::Duplicated);
         }
-        if self.cookies.is_alone(bit) && cookie.inject == Inject::Renew {
-            return Ok(Renewal::AGREEMENT);
+        if let Some(renewal) = self.renewal_of_agreement(bit, cookie, response, resources) {
+            return renewal;
         }
         Renewal::of(cookie, self.cookies.value(bit), resources, response.uptime_s)
-    }
-
-    /// Whether no declared cookie may be set: nobody has agreed, or who had has withdrawn while the application was at
-    /// work (G6, G7).
-    fn holds_back(&self, response: ResponseFacts, resources: &Resources<'_>) -> bool {
-        let Some(mark) = &self.cookies.mark else { return false };
-        let has_withdrawn = || {
-            let identity = mark.identity().filter(|_| mark.standing != Standing::NotAsked);
-            identity.is_some_and(|identity| {
-                resources.superseded.holds(resources.withdrawal(identity), response.uptime_s)
-            })
-        };
-        mark.holds_back() || has_withdrawn()
-    }
-
-    /// Seals what the application has set, if it is to be sealed (G2, G5).
-    fn seal(&self, built: &mut Built<'_>, resources: &mut Resources<'_>) -> Option<SealStep> {
-        let mark =
-            self.cookies.mark.as_ref().filter(|mark| mark.seals && mark.is_of(built.cookie))?;
-        let sealed = mark.seal(Some(built.living_value()?), mark.agreement(), resources.random);
-        let Some(sealed) = sealed else { return Some(SealStep::TooLarge) };
-        built.value = sealed.into();
-        Some(SealStep::Sealed)
-    }
-
-    /// What a renewed or injected cookie leaves as, if it is to be sealed; and what was done about it.
-    fn seal_renewed(
-        &self,
-        bit: u64,
-        renewal: &Renewal<'_>,
-        random: &mut dyn FnMut() -> [u8; 32],
-    ) -> Option<(SealStep, Option<Vec<u8>>)> {
-        // An agreement is kept by a tenant that no longer asks, too: it may ask again.
-        let mark = self.cookies.mark_of(bit);
-        let mark = mark.filter(|mark| mark.seals || renewal.value.is_none())?;
-        let sealed = mark.seal(renewal.value.as_deref(), mark.agreement(), random);
-        let step = if sealed.is_some() { SealStep::Sealed } else { SealStep::TooLarge };
-        Some((step, sealed))
-    }
-
-    /// Whether the person behind the request has agreed to the use of cookies (G6).
-    pub fn standing(&self) -> Standing {
-        self.cookies.mark.as_ref().map_or(Standing::NotAsked, |mark| mark.standing)
-    }
-
-    /// Whether the answer, if it is a page, says by a banner that nobody has agreed yet (G6).
-    pub fn is_notified(&self) -> bool {
-        let is_navigation = self.request.method == "GET" && self.request.accepts_html;
-        is_navigation && self.standing() == Standing::Noticed
-    }
-
-    /// What stands in the application's place, because nobody has agreed; none where it is asked (G6).
-    pub fn demand(&self, is_upgrade: bool) -> Option<Demand> {
-        self.cookies.mark.as_ref()?.demand(self.request, is_upgrade)
-    }
-
-    /// The `Set-Cookie` field of an answer of the gateway's own that notes that this person agrees now (G6); none where
-    /// nothing can be sealed. The application's value is kept where there is room for both.
-    pub fn agree(&self, date_unix_s: u64, random: &mut dyn FnMut() -> [u8; 32]) -> Option<Vec<u8>> {
-        let mark = self.cookies.mark.as_ref()?;
-        let (_, cookie) = self.policy.declaration.find(mark.name())?;
-        let agreement = Some(mark.agreed_now());
-        let sealed = mark.seal(mark.value(), agreement, random);
-        let sealed = sealed.or_else(|| mark.seal(None, agreement, random))?;
-        let lifetime_s = cookie.lifetime(self.policy.session).seconds();
-        Some(Built::living(cookie, sealed.into(), lifetime_s, date_unix_s).to_bytes())
-    }
-
-    /// The `Set-Cookie` fields of an answer of the gateway's own that delete every declared cookie (G7). What the
-    /// application still answers to requests that began before can no longer set any.
-    pub fn withdraw(&self, uptime_s: u32, resources: &Resources<'_>) -> Vec<Vec<u8>> {
-        let identity = self.cookies.mark.as_ref().and_then(Mark::identity);
-        if let Some(identity) = identity {
-            resources.superseded.remember(resources.withdrawal(identity), uptime_s);
-        }
-        let cookies = self.policy.declaration.cookies().iter();
-        cookies.map(|cookie| Built::deleted(cookie).to_bytes()).collect()
     }
 
     /// Renews or injects one cookie.
@@ -432,7 +360,7 @@ impl JudgedRequest<'_> {
         &self,
         cookie: &DeclaredCookie,
         renewal: Renewal<'_>,
-        sealed: Option<(SealStep, Option<Vec<u8>>)>,
+        sealed: Option<Sealed>,
         response: ResponseFacts,
         outgoing: &mut Outgoing,
         record: &mut impl FnMut(Verdict<'_>),

@@ -15,6 +15,7 @@ use super::{
     superseded::Key,
     verdict::{Action, NotRenewed},
 };
+use crate::seal::Holder;
 
 /// What a response adds for one declared cookie.
 pub(super) struct Renewal<'a> {
@@ -55,6 +56,17 @@ impl<'a> Renewal<'a> {
             (Inject::Value(value), None) => inject(Cow::Borrowed(value.as_bytes())),
         }
     }
+}
+
+/// What is remembered of the holder of a sealed cookie for some minutes, for what is under way meanwhile (G7).
+#[derive(Clone, Copy)]
+pub(super) enum Said {
+    /// That they have agreed.
+    Agreed,
+    /// That their agreement alone was replaced by a session.
+    Replaced,
+    /// That they have withdrawn.
+    Withdrawn,
 }
 
 impl Renewal<'_> {
@@ -108,9 +120,14 @@ impl Resources<'_> {
         Key { tenant: self.tenant, name, value }
     }
 
-    /// The key of a withdrawal: no cookie has its name.
-    pub(super) fn withdrawal<'k>(&'k self, identity: &'k [u8]) -> Key<'k> {
-        self.key(b"=", identity)
+    /// The key of what a holder of a sealed cookie has said on the gateway's own pages. No cookie has such a name.
+    pub(super) fn said<'k>(&'k self, what: Said, holder: &'k Holder) -> Key<'k> {
+        let name: &[u8] = match what {
+            Said::Agreed => b"=agreed",
+            Said::Replaced => b"=replaced",
+            Said::Withdrawn => b"=withdrawn",
+        };
+        self.key(name, &holder.0)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     syntax::{is_cookie_value, parts},
     verdict::{Reason, SealStep},
 };
-use crate::seal::{self, Contents, KeyRing, NotOpened, Opened, Version};
+use crate::seal::{self, Contents, Holder, KeyRing, NotOpened, Opened, Version};
 
 /// What the sealed cookies of all tenants are sealed and opened with.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,7 +34,7 @@ pub struct SealFacts<'r> {
     pub sealing: &'r Sealing,
     /// The tenant's name.
     pub tenant: &'r str,
-    /// When the request came, in seconds since the Unix epoch: what is sealed in its response is issued then.
+    /// When the request came, in seconds since the Unix epoch.
     pub now_unix_s: u64,
 }
 
@@ -114,11 +114,23 @@ impl<'r> Mark<'r> {
             standing: Standing::NotAsked,
             came: Came::Nothing,
         };
+        let session_s = u64::from(policy.session.seconds());
         let pairs = fields.iter().flat_map(|field| parts(field)).filter_map(read_pair);
-        // Of several the first counts, as everywhere (R3).
-        let value = pairs.into_iter().find(|(other, _)| *other == name).map(|(_, value)| value);
-        if let Some(value) = value.filter(|value| is_cookie_value(value)) {
-            mark.came = mark.open(value, u64::from(policy.session.seconds()));
+        let values = pairs.filter(|(other, _)| *other == name).map(|(_, value)| value);
+        // Of several the first that can be opened counts: nobody but a gateway has made it. Where none can, the first
+        // counts, as everywhere (R3).
+        for (index, value) in values.take(MAX_LOOKS).enumerate() {
+            let is_first = index == 0;
+            if is_cookie_value(value) {
+                let came = mark.open(value, session_s);
+                let is_opened = matches!(came, Came::Opened { .. });
+                if is_first || is_opened {
+                    mark.came = came;
+                }
+                if is_opened {
+                    break;
+                }
+            }
         }
         mark.standing = match policy.agreement {
             Agreement::Off => Standing::NotAsked,
@@ -138,9 +150,7 @@ impl<'r> Mark<'r> {
             }
             Ok(opened) => Came::Opened { sealed: value, opened },
             Err(NotOpened::Forged) => Came::Stripped(Reason::Forged),
-            Err(NotOpened::Unsealed) if self.is_late() && self.can_seal(value) => {
-                Came::Stripped(Reason::Forged)
-            }
+            Err(NotOpened::Unsealed) if self.is_late() => Came::Stripped(Reason::Forged),
             Err(NotOpened::Unsealed) => Came::Unsealed(value),
         }
     }
@@ -157,7 +167,7 @@ impl<'r> Mark<'r> {
                 !self.sealing.ask_again || agreement.version == self.sealing.version
             }),
             // It could not be set before, and there is no room in it to say so (G5).
-            Came::Unsealed(value) => !self.can_seal(value),
+            Came::Unsealed(value) => !self.can_seal(value, true),
             Came::Nothing | Came::Stripped(_) => false,
         }
     }
@@ -225,16 +235,20 @@ impl<'r> Mark<'r> {
 
     /// Whether the next response seals what came as it is (G3).
     pub(super) fn is_to_be_sealed(&self) -> bool {
-        self.seals && matches!(self.came, Came::Unsealed(value) if self.can_seal(value))
+        self.seals && matches!(self.came, Came::Unsealed(value) if self.can_seal(value, false))
     }
 
-    /// What tells this holder's cookie from others', for the memory of withdrawals: the application's value stays when
-    /// it is sealed anew.
-    pub(super) fn identity(&self) -> Option<&[u8]> {
+    /// Whether a pair of its name is another than the one that counts, because that one could be opened.
+    pub(super) fn is_beside(&self, value: &[u8]) -> bool {
+        matches!(&self.came, Came::Opened { sealed, .. } if !std::ptr::eq(*sealed, value))
+    }
+
+    /// What tells this holder's cookies from others', for the memory of what they have said: it stays when the
+    /// application sets another value.
+    pub(super) fn holder(&self) -> Option<Holder> {
         match &self.came {
-            Came::Opened { sealed, opened } => opened.value().or(Some(sealed)),
-            Came::Unsealed(value) => Some(value),
-            Came::Nothing | Came::Stripped(_) => None,
+            Came::Opened { opened, .. } => Some(opened.holder()),
+            Came::Nothing | Came::Stripped(_) | Came::Unsealed(_) => None,
         }
     }
 
@@ -246,31 +260,41 @@ impl<'r> Mark<'r> {
         }
     }
 
-    /// An agreement that is given now.
-    pub(super) fn agreed_now(&self) -> seal::Agreement {
-        seal::Agreement { version: self.sealing.version, at_unix_s: self.now_unix_s }
+    /// An agreement that is given at this moment.
+    pub(super) fn agreement_at(&self, unix_s: u64) -> seal::Agreement {
+        seal::Agreement { version: self.sealing.version, at_unix_s: unix_s }
     }
 
-    /// Seals what the cookie shall hold; none where browsers would refuse it for its size (G5).
+    /// Seals what the cookie shall hold from now on; none where browsers would refuse it for its size (G5).
     pub(super) fn seal(
         &self,
         value: Option<&[u8]>,
         agreement: Option<seal::Agreement>,
+        now_unix_s: u64,
         random: &mut dyn FnMut() -> [u8; 32],
     ) -> Option<Vec<u8>> {
         let name = self.cookie.name.as_bytes();
-        let contents =
-            Contents { scope: self.scope, issued_unix_s: self.now_unix_s, agreement, value };
+        let holder = self.holder().unwrap_or_else(|| Holder(first_bytes(random())));
+        let (scope, issued_unix_s) = (self.scope, now_unix_s);
+        let contents = Contents { scope, issued_unix_s, holder, agreement, value };
         let sealed = self.sealing.ring.seal(name, &contents, random)?;
         fits(name, &sealed).then_some(sealed)
     }
 
-    /// Whether there is room for this value and an agreement.
-    fn can_seal(&self, value: &[u8]) -> bool {
-        let sealed_len = KeyRing::sealed_len(self.scope.len(), value.len(), true);
+    /// Whether there is room for this value, and for an agreement if there is one.
+    fn can_seal(&self, value: &[u8], is_agreed: bool) -> bool {
+        let sealed_len = KeyRing::sealed_len(self.scope.len(), value.len(), is_agreed);
         self.cookie.name.as_bytes().len().saturating_add(sealed_len) <= MAX_PAIR_BYTES
     }
 }
+
+/// Eight of these bits.
+fn first_bytes(bits: [u8; 32]) -> [u8; 8] {
+    bits.first_chunk().copied().unwrap_or_default()
+}
+
+/// How many pairs of its name are looked at: browsers send one for each path and domain that it was set for.
+const MAX_LOOKS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -316,7 +340,8 @@ mod tests {
     }
 
     fn contents(value: Option<&[u8]>) -> Contents<'_> {
-        Contents { scope: HOST, issued_unix_s: DATE_UNIX_S, agreement: None, value }
+        let holder = Holder(*b"a holder");
+        Contents { scope: HOST, issued_unix_s: DATE_UNIX_S, holder, agreement: None, value }
     }
 
     fn agreed(version: u8) -> Option<seal::Agreement> {
@@ -416,11 +441,13 @@ mod tests {
 
     #[test]
     fn g3_a_value_of_before_is_let_through_and_sealed_wherever_the_next_response_comes_from() {
-        let sent = exchange("GET", "/anywhere").sends("flexopus_session=old; XSRF-TOKEN=t");
+        let sent = exchange("GET", "/anywhere").html();
+        let sent = sent.sends("flexopus_session=old; XSRF-TOKEN=t");
         assert_eq!(upstream(&sent).0.as_deref(), Some("flexopus_session=old; XSRF-TOKEN=t"));
         let answer = sent.answers(&[]);
         assert_eq!(answer.added(), [("flexopus_session", Action::Renew)]);
-        assert_eq!(opened(answer.fields.first().unwrap()).contents(), contents(Some(b"old")));
+        let set = opened(answer.fields.first().unwrap());
+        assert_eq!(set.contents(), Contents { holder: set.holder(), ..contents(Some(b"old")) });
         assert!(sent.clone().status(500).answers(&[]).fields.is_empty());
         let mut late = sent;
         let until = late.seal.as_mut().unwrap();
@@ -428,6 +455,20 @@ mod tests {
         assert_eq!(upstream(&late).1, [Action::Strip(Reason::Forged), Action::Keep]);
         late.seal.as_mut().unwrap().unsealed_until_unix_s = Some(DATE_UNIX_S + 1);
         assert_eq!(upstream(&late).1, [Action::Keep, Action::Keep]);
+    }
+
+    #[test]
+    fn g3_nothing_that_a_cache_may_keep_for_others_gets_a_session() {
+        let old = "flexopus_session=old";
+        for (sent, expected) in [
+            (exchange("GET", "/page").html(), 1),
+            (exchange("GET", "/api/x"), 1),
+            (exchange("GET", "/logo.css"), 0),
+            (exchange("GET", "/page").html().status(304), 0),
+            (Exchange { may_be_shared: true, ..exchange("GET", "/page").html() }, 0),
+        ] {
+            assert_eq!(sent.sends(old).answers(&[]).fields.len(), expected);
+        }
     }
 
     #[test]
@@ -466,15 +507,29 @@ mod tests {
     #[test]
     fn g5_a_value_that_is_too_large_leaves_as_it_is_and_comes_back_so() {
         let huge = format!("flexopus_session={}", "v".repeat(4000));
-        let mut sent = exchange("GET", "/api/x");
+        let sent = exchange("GET", "/api/x");
         assert!(sent.answers(&[&huge]).fields.first().unwrap().starts_with(&huge));
-        sent.seal.as_mut().unwrap().unsealed_until_unix_s = Some(0);
         let back = sent.sends(&huge);
         assert_eq!(upstream(&back), (Some(huge.clone()), vec![Action::Keep]));
         assert!(back.answers(&[]).fields.first().unwrap().starts_with(&huge));
-        // It was set after an agreement: there is no end to asking otherwise.
+        // There is no end to asking otherwise.
         let asked = sealing_exchange("GET", "/", Agreement::Required).html().sends(&huge);
         assert_eq!(asked.standing(false), (Standing::Agreed, None));
+        // Whoever has a value can make it larger: from that day on size is no excuse.
+        let mut late = back;
+        late.seal.as_mut().unwrap().unsealed_until_unix_s = Some(DATE_UNIX_S);
+        assert_eq!(upstream(&late).1, [Action::Strip(Reason::Forged)]);
+    }
+
+    #[test]
+    fn g5_an_agreement_that_has_no_room_beside_the_session_does_not_end_it() {
+        let fits_alone = format!("flexopus_session={}", "v".repeat(2975));
+        let held = exchange("GET", "/page").html().sends(&fits_alone).answers(&[]);
+        let pair = held.fields.first().unwrap().split(';').next().unwrap();
+        assert!(pair.starts_with("flexopus_session=cg1."));
+        let agrees = |agreement| sealing_exchange("POST", "/", agreement).sends(pair).agrees();
+        assert_eq!(agrees(Agreement::Notice), None, "the banner stays");
+        assert_eq!(opened(&agrees(Agreement::Required).unwrap()).value(), None);
     }
 
     #[test]
@@ -485,8 +540,8 @@ mod tests {
         assert_eq!(upstream(&sent), (None, vec![held, Action::Strip(Reason::Undeclared), held]));
         let answer = sent.answers(&["flexopus_session=new", "XSRF-TOKEN=; Max-Age=0", "x=1"]);
         let actions: Vec<_> = answer.verdicts.iter().skip(3).map(|(_, action)| *action).collect();
-        assert_eq!(actions, [held, Action::Rewrite, Action::Strip(Reason::Undeclared)]);
-        assert_eq!(answer.names(), ["XSRF-TOKEN"], "a deletion stays a deletion");
+        assert_eq!(actions, [held, held, Action::Strip(Reason::Undeclared)]);
+        assert_eq!(answer.fields, Vec::<String>::new(), "who was not asked logs nobody out");
         let map = sealing_exchange("GET", "/map-builder", Agreement::Required).answers(&[]);
         assert_eq!(map.added(), [], "nothing is injected");
     }
@@ -544,8 +599,55 @@ mod tests {
             let set = sent.agrees().unwrap();
             let agreement = seal::Agreement { version: Version([1; 8]), at_unix_s: DATE_UNIX_S };
             let expected = Contents { agreement: Some(agreement), ..contents(value) };
+            let expected = Contents { holder: opened(&set).holder(), ..expected };
             assert_eq!(opened(&set).contents(), expected);
         }
+    }
+
+    #[test]
+    fn g2_a_slow_call_with_an_agreement_alone_does_not_undo_a_login() {
+        let alone = pair(&Contents { agreement: agreed(1), ..contents(None) });
+        let slow = exchange("GET", "/api/x").sends(&alone);
+        assert_eq!(slow.answers(&[]).added().len(), 1);
+        // Its mark was renewed meanwhile: it is another text of the same holder.
+        let renewed = slow.answers(&[]).fields.remove(0);
+        let renewed = renewed.split(';').next().unwrap();
+        let login = Exchange { superseded: slow.superseded.clone(), ..exchange("POST", "/login") };
+        assert_eq!(login.sends(renewed).answers(&["flexopus_session=new"]).fields.len(), 1);
+        let late = slow.answers(&[]);
+        assert!(late.declined.contains(&("flexopus_session".to_owned(), NotRenewed::Superseded)));
+        assert_eq!(late.fields.len(), 0);
+    }
+
+    #[test]
+    fn g7_an_agreement_is_not_lost_to_what_was_under_way() {
+        let slow = sealing_exchange("GET", "/api/x", Agreement::Notice);
+        let slow = slow.sends(&pair(&contents(Some(b"s"))));
+        assert!(slow.agrees().is_some());
+        for fields in [&[][..], &["flexopus_session=t"]] {
+            let answer = slow.answers(fields);
+            assert!(opened(answer.fields.first().unwrap()).agreement().is_some());
+        }
+        let other = pair(&Contents { holder: Holder(*b"no other"), ..contents(Some(b"s")) });
+        let answer = Exchange { fields: vec![other], ..slow }.answers(&["flexopus_session=t"]);
+        assert_eq!(opened(answer.fields.first().unwrap()).agreement(), None);
+    }
+
+    #[test]
+    fn g2_of_several_the_one_that_opens_counts() {
+        let held = Contents { agreement: agreed(1), ..contents(Some(b"s")) };
+        let fields = format!("flexopus_session=tossed; {}; flexopus_session=cg1.x", pair(&held));
+        let sent = sealing_exchange("GET", "/api/x", Agreement::Required).sends(&fields);
+        let duplicate = Action::Strip(Reason::Duplicate);
+        let expected =
+            (Some("flexopus_session=s".to_owned()), vec![duplicate, Action::Keep, duplicate]);
+        assert_eq!(upstream(&sent), expected);
+        assert_eq!(sent.answers(&[]).added(), [("flexopus_session", Action::Renew)]);
+        let none = exchange("GET", "/").sends("flexopus_session=a; flexopus_session=b");
+        assert_eq!(
+            upstream(&none),
+            (Some("flexopus_session=a".to_owned()), vec![Action::Keep, duplicate])
+        );
     }
 
     #[test]
@@ -562,7 +664,11 @@ mod tests {
             );
             let answer = slow.answers(&["flexopus_session=new", "XSRF-TOKEN=t"]);
             assert_eq!(answer.fields, Vec::<String>::new());
-            let other = Contents { value: Some(b"other"), ..held };
+            // The application has set another value meanwhile, as Laravel does with each answer.
+            let older = Contents { value: Some(b"older"), ..held };
+            let older = Exchange { fields: vec![pair(&older)], ..slow.clone() };
+            assert_eq!(older.answers(&["flexopus_session=new"]).fields, Vec::<String>::new());
+            let other = Contents { holder: Holder(*b"no other"), ..held };
             let other = Exchange { fields: vec![pair(&other)], ..slow };
             assert_eq!(other.answers(&["flexopus_session=new"]).fields.len(), 1);
         }

@@ -19,7 +19,7 @@ use crate::{
         Kind, Page, Pages,
         settings::{PagePath, Place},
     },
-    policy::{Agreement, JudgedRequest, Resources, sealing::Demand},
+    policy::{Agreement, JudgedRequest, Resources, ResponseFacts, sealing::Demand},
 };
 
 /// What an answer of this kind draws on.
@@ -81,7 +81,7 @@ impl Desk<'_> {
                 let back = form::way_back(fields, self.authority, self.path.as_str());
                 // A page that has changed since is shown again: nobody agrees to what they have not seen.
                 let Some(page) = page else { return Ok(see_other(back)) };
-                let Some(field) = judged.agree(self.came.unix_s, resources.random) else {
+                let Some(field) = judged.agree(self.response(), resources) else {
                     return Ok(see_other(back));
                 };
                 self.count(AgreementEvent::Agreed, page);
@@ -95,10 +95,22 @@ impl Desk<'_> {
             Deed::Withdraw => {
                 // It is done in any case: that the page has changed is no reason against it.
                 let current = || pages.get(Kind::Cookies, Language::preferred(fields));
-                let fields = judged.withdraw(self.came.uptime_s, resources);
+                let fields = judged.withdraw(self.response(), resources);
                 self.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
                 Ok(with_cookies(see_other(&self.path.of(Place::Withdrawn)), fields))
             }
+        }
+    }
+
+    /// What the policy needs to know of an answer of the gateway's own.
+    fn response(&self) -> ResponseFacts {
+        let Now { unix_s, uptime_s } = self.came;
+        ResponseFacts {
+            status: StatusCode::SEE_OTHER.as_u16(),
+            date_unix_s: unix_s,
+            now_unix_s: unix_s,
+            uptime_s,
+            may_be_shared: false,
         }
     }
 

@@ -198,9 +198,12 @@ impl Downstream {
                 if let Some(logout) =
                     view.snapshot.logout.as_ref().filter(|_| deed == Deed::Withdraw)
                 {
-                    let told =
-                        self.end_session(request, field, logout, view, &recorder, &authority, id);
-                    Box::pin(told).await;
+                    if let Some(cookies) = judged.farewell().and_then(sensitive) {
+                        request.headers_mut().insert(header::COOKIE, cookies);
+                        let told =
+                            self.end_session(request, logout, view, &recorder, &authority, id);
+                        Box::pin(told).await;
+                    }
                 }
                 return Ok(own(response, id));
             }
@@ -245,6 +248,7 @@ impl Downstream {
         let response_facts = ResponseFacts {
             status: response.status().as_u16(),
             date_unix_s: date.unwrap_or(now.unix_s),
+            now_unix_s: now.unix_s,
             uptime_s: now.uptime_s,
             may_be_shared: marks.any(Marks::CACHE_CONTROL)
                 && policy::may_be_shared(field_bytes(fields, &header::CACHE_CONTROL)),
@@ -307,11 +311,9 @@ impl Downstream {
 
     /// Tells the application that a session has ended, as the person's browser would (G7). What it answers is of no matter:
     /// the browser is told to forget the session in any case.
-    #[expect(clippy::too_many_arguments, reason = "they are what an exchange consists of")]
     async fn end_session(
         &self,
         mut request: Request<Incoming>,
-        field: CookieField,
         logout: &PathAndQuery,
         view: &View,
         recorder: &Recorder,
@@ -319,10 +321,6 @@ impl Downstream {
         id: &RequestId,
     ) {
         let tenant = recorder.tenant();
-        replace_cookie(request.headers_mut(), field);
-        if !request.headers().contains_key(header::COOKIE) {
-            return;
-        }
         form::prepare_logout(&mut request, logout);
         let marks = Marks::of(request.headers());
         let trusted = view.trusts(self.origin.peer());

@@ -9,7 +9,7 @@ use super::{body::Body, form::Deed, rejection::Representation, snapshot::Snapsho
 use crate::{
     language::Language,
     page::{
-        self, Kind, Page, Pages, Subject,
+        self, Kind, Page, Pages, Since, Subject,
         settings::{PagePath, Place},
     },
     policy::{Agreement, Mode, Policy, declaration::SessionDuration},
@@ -41,21 +41,21 @@ impl Shelf {
         let pages = Rc::new(Pages::new(&Subject {
             declaration: &policy.declaration,
             version: &snapshot.declaration,
-            since_unix_s: Some(snapshot.since_unix_s),
+            since: snapshot.since_unix_s.map_or(Since::Unknown, Since::At),
             session,
             agreement,
             sealed: sealing.map(|sealing| sealing.cookie.as_str()),
             settings: &snapshot.page,
         }));
         if made.len() >= MAX_PAGES {
-            made.clear();
+            made.remove(0);
         }
         made.push((wanted, Rc::clone(&pages)));
         pages
     }
 }
 
-/// How many tenants' pages a worker keeps; more that differ, and it begins anew.
+/// How many tenants' pages a worker keeps; more that differ, and the oldest go.
 const MAX_PAGES: usize = 64;
 
 /// Which of the gateway's own places a request is for, if it is for one. Where a tenant is only watched there are none:

@@ -39,8 +39,8 @@ pub(crate) struct Snapshot {
     pub(crate) tenants: Arc<TenantTable>,
     /// The version of the declaration that rules, as evidence names it.
     pub(crate) declaration: Arc<str>,
-    /// Since when it does, in seconds since the Unix epoch.
-    pub(crate) since_unix_s: u64,
+    /// Since when it does, in seconds since the Unix epoch, as the ledger has it.
+    pub(crate) since_unix_s: Option<u64>,
     /// The gateway's own pages.
     pub(crate) page: page::settings::Settings,
     /// Where the application is told of a withdrawal.

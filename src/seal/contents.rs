@@ -9,6 +9,8 @@ pub struct Contents<'a> {
     pub scope: &'a str,
     /// When it is sealed, in seconds since the epoch.
     pub issued_unix_s: u64,
+    /// Who holds it: the same as long as it is sealed anew.
+    pub holder: Holder,
     /// What its holder has agreed to.
     pub agreement: Option<Agreement>,
     /// The application's own value; none where it has set none. An empty one is a value.
@@ -24,6 +26,11 @@ pub struct Agreement {
     pub at_unix_s: u64,
 }
 
+/// What tells one holder's cookies from others', drawn at random when a cookie is first sealed. It says nothing of a
+/// person, and is shown nowhere.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub struct Holder(pub [u8; 8]);
+
 /// A declaration's version: the first bytes of its SHA-256.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Version(pub [u8; 8]);
@@ -37,6 +44,7 @@ pub struct Opened {
     /// Invariant: the bytes from `scope_begin` to here are UTF-8.
     scope_end: usize,
     issued_unix_s: u64,
+    holder: Holder,
     agreement: Option<Agreement>,
     has_value: bool,
 }
@@ -54,6 +62,7 @@ impl Contents<'_> {
         let has_agreement = if self.agreement.is_some() { HAS_AGREEMENT } else { 0 };
         plaintext.push(has_value | has_agreement);
         plaintext.extend(self.issued_unix_s.to_be_bytes());
+        plaintext.extend(self.holder.0);
         if let Some(Agreement { version, at_unix_s }) = self.agreement {
             plaintext.extend(version.0);
             plaintext.extend(at_unix_s.to_be_bytes());
@@ -81,6 +90,8 @@ impl Opened {
         }
         let has_value = flags & HAS_VALUE != 0;
         let (issued_unix_s, rest) = read_u64(rest)?;
+        let (holder, rest) = rest.split_first_chunk()?;
+        let holder = Holder(*holder);
         let (agreement, rest) = match flags & HAS_AGREEMENT {
             0 => (None, rest),
             _ => read_agreement(rest).map(|(agreement, rest)| (Some(agreement), rest))?,
@@ -94,7 +105,7 @@ impl Opened {
         }
         let scope_end = bytes.len().checked_sub(value.len())?;
         let scope_begin = scope_end.checked_sub(scope_len)?;
-        Some(Self { bytes, scope_begin, scope_end, issued_unix_s, agreement, has_value })
+        Some(Self { bytes, scope_begin, scope_end, issued_unix_s, holder, agreement, has_value })
     }
 
     /// Whose cookie it is.
@@ -106,6 +117,11 @@ impl Opened {
     /// When it was sealed, in seconds since the epoch.
     pub fn issued_unix_s(&self) -> u64 {
         self.issued_unix_s
+    }
+
+    /// Who holds it.
+    pub fn holder(&self) -> Holder {
+        self.holder
     }
 
     /// What its holder has agreed to.
@@ -123,6 +139,7 @@ impl Opened {
         Contents {
             scope: self.scope(),
             issued_unix_s: self.issued_unix_s,
+            holder: self.holder,
             agreement: self.agreement,
             value: self.value(),
         }
@@ -159,6 +176,12 @@ impl fmt::Debug for Opened {
     }
 }
 
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Holder(..)")
+    }
+}
+
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Version({self})")
@@ -176,8 +199,8 @@ impl fmt::Display for Version {
 const HAS_VALUE: u8 = 0b01;
 const HAS_AGREEMENT: u8 = 0b10;
 
-/// The flags, the time of issue, and the scope's length.
-const FIXED_BYTES: usize = 1 + 8 + 1;
+/// The flags, the time of issue, the holder, and the scope's length.
+const FIXED_BYTES: usize = 1 + 8 + 8 + 1;
 
 /// The version, and the time.
 const AGREEMENT_BYTES: usize = 8 + 8;

@@ -21,7 +21,7 @@ use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 
-pub use contents::{Agreement, Contents, Opened, Version};
+pub use contents::{Agreement, Contents, Holder, Opened, Version};
 pub use key::{Key, KeyId, NoKeyId};
 
 /// The keys by which values are sealed and opened: the first seals, all of them open. Never empty, each key once.

@@ -4,13 +4,16 @@ use std::collections::HashSet;
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::{Agreement, Contents, Key, KeyRing, MAX_SCOPE_BYTES, NotOpened, RingError, Version};
+use super::{
+    Agreement, Contents, Holder, Key, KeyRing, MAX_SCOPE_BYTES, NotOpened, RingError, Version,
+};
 
 /// Contents that own what they hold.
 #[derive(Clone, Debug)]
 struct Owned {
     scope: String,
     issued_unix_s: u64,
+    holder: Holder,
     agreement: Option<Agreement>,
     value: Option<Vec<u8>>,
 }
@@ -20,6 +23,7 @@ impl Owned {
         Contents {
             scope: &self.scope,
             issued_unix_s: self.issued_unix_s,
+            holder: self.holder,
             agreement: self.agreement,
             value: self.value.as_deref(),
         }
@@ -31,8 +35,15 @@ fn contents() -> impl Strategy<Value = Owned> {
     let agreement = any::<([u8; 8], u64)>()
         .prop_map(|(version, at_unix_s)| Agreement { version: Version(version), at_unix_s });
     let value = prop_oneof![vec(any::<u8>(), 0..60), vec(any::<u8>(), 0..4096)];
-    (scope, any::<u64>(), option::of(agreement), option::of(value)).prop_map(
-        |(scope, issued_unix_s, agreement, value)| Owned { scope, issued_unix_s, agreement, value },
+    let holder = any::<[u8; 8]>().prop_map(Holder);
+    (scope, any::<u64>(), holder, option::of(agreement), option::of(value)).prop_map(
+        |(scope, issued_unix_s, holder, agreement, value)| Owned {
+            scope,
+            issued_unix_s,
+            holder,
+            agreement,
+            value,
+        },
     )
 }
 
@@ -52,6 +63,8 @@ fn counting() -> impl FnMut() -> [u8; 32] {
 fn seal(ring: &KeyRing, cookie: &[u8], owned: &Owned) -> Vec<u8> {
     ring.seal(cookie, &owned.contents(), &mut counting()).unwrap()
 }
+
+const HOLDER: Holder = Holder(*b"a holder");
 
 const SESSION: &[u8] = b"flexopus_session";
 
@@ -161,7 +174,7 @@ proptest! {
         other[at.index(value.len())] ^= 1;
         let seal = |value: &[u8]| {
             let contents =
-                Contents { scope: "a", issued_unix_s: 1, agreement: None, value: Some(value) };
+                Contents { scope: "a", issued_unix_s: 1, holder: HOLDER, agreement: None, value: Some(value) };
             ring.seal(SESSION, &contents, &mut || [7; 32]).unwrap()
         };
         prop_assert_eq!(seal(&value), seal(&value));
@@ -174,7 +187,7 @@ proptest! {
     #[test]
     fn a_longer_scope_than_a_host_has_is_not_sealed(secret: [u8; 32], more in 1..400_usize) {
         let scope = "a".repeat(MAX_SCOPE_BYTES + more);
-        let owned = Owned { scope, issued_unix_s: 1, agreement: None, value: None };
+        let owned = Owned { scope, issued_unix_s: 1, holder: HOLDER, agreement: None, value: None };
         let sealed = ring(&[secret]).seal(SESSION, &owned.contents(), &mut counting());
         prop_assert_eq!(sealed, None);
     }
@@ -194,6 +207,7 @@ fn each_of_all_bits_of_a_sealed_value_counts() {
     let owned = Owned {
         scope: "acme.example".to_owned(),
         issued_unix_s: 1_795_435_200,
+        holder: HOLDER,
         agreement: Some(Agreement { version: Version([3; 8]), at_unix_s: 1_795_435_100 }),
         value: Some(b"0123456789".to_vec()),
     };
@@ -223,7 +237,7 @@ fn a_sealed_value_between_quotes_reaches_no_application() {
 #[test]
 fn the_document_tells_what_fits_into_a_cookie() {
     let document = include_str!("../../docs/SEAL.md");
-    for (is_agreed, told) in [(true, "2,978 bytes with an"), (false, "2,994 without one")] {
+    for (is_agreed, told) in [(true, "2,970 bytes with an"), (false, "2,986 without one")] {
         assert!(document.contains(told), "{told}");
         let digits: String = told.chars().filter(char::is_ascii_digit).collect();
         let fits = |value_len| {
@@ -250,6 +264,7 @@ fn nothing_shows_a_value_or_a_key() {
     let owned = Owned {
         scope: "acme.example".to_owned(),
         issued_unix_s: 1,
+        holder: HOLDER,
         agreement: None,
         value: Some(b"secret".to_vec()),
     };

@@ -1,9 +1,9 @@
-//! Known answers. Those of the format were made by another program: Python, with `cryptography` 50.0.2 (its `AESGCMSIV`
+//! Known answers. Those of the format were made by another program: Python, with `cryptography` 48.0.0 (its `AESGCMSIV`
 //! is OpenSSL's), from `docs/SEAL.md` alone. Those of the cipher are from RFC 8452.
 
 use aws_lc_rs::aead::{Aad, Nonce};
 
-use super::{Agreement, Contents, Key, KeyRing, NotOpened, Version};
+use super::{Agreement, Contents, Holder, Key, KeyRing, NotOpened, Version};
 
 /// The bytes 0 to 31.
 fn ring() -> KeyRing {
@@ -21,6 +21,7 @@ const SESSION: &[u8] = b"flexopus_session";
 const PLAIN: Contents<'_> = Contents {
     scope: "acme.flexopus.example",
     issued_unix_s: 1_795_435_200,
+    holder: Holder([0xf0, 0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7]),
     agreement: None,
     value: Some(b"eyJpdiI6Im9va2llIn0%3D"),
 };
@@ -40,37 +41,44 @@ fn contents_are_sealed_to_the_known_text_and_opened_again() {
         (
             SESSION,
             AGREED,
-            "cg1.aMdDs6ChoqOkpaanqKmqq-KKgpGS9IQWxB1d8pEDns49uGkij2KIsTPhNHKSUvAMv93vauBTpeNzgSAtvJ0PLMaM-1JGBLg1CqveAw0gw1soY4um-taEzodM_8v55DG9-sFPb-w",
+            "cg1.aMdDs6ChoqOkpaanqKmqqyiSXF7V9JyYnteBwCO1feC4VrcGNgHw5vfFfy5Rs5c4zKwtT8AuRdZUtB2FBH_uzSiIpYp7cqrwZ-xGda4rOyXwRHaECwLYm0F4vRrd-E2F89bVF2MAA7XoS1EO2w",
         ),
         (
             SESSION,
             PLAIN,
-            "cg1.aMdDs6ChoqOkpaanqKmqqyaQ-2u8_sQqZ4BAYWBFEbigaoXMLcUVBzX2LYiKPf441FafpVzRezoqWLAuYpqEU-6YoTedhN0VBZGKpEnE7GmmD12pDA",
+            "cg1.aMdDs6ChoqOkpaanqKmqq8PWbMqhsIGVEyA1QKBEQWqLykvwP5Gw0jvDmdwp-VJn2HvUT4lmIWY8tGHAFQOL1sjvjQjnAAj-R2B2UdearNJeoXs1a0wOZoNkyyZy",
         ),
         (
             SESSION,
             Contents { value: None, ..AGREED },
-            "cg1.aMdDs6ChoqOkpaanqKmqq5CERmcv2LqHRwtMyzACZubWCvDStZ70B7WTlh-121CINIHdE3V2Nzkq8WzsqH9cJ4B14d_YBUKkOVl07RxX2A",
+            "cg1.aMdDs6ChoqOkpaanqKmqq2iwTGAZWSHKYB9EJjQpA9hJwS5O8pj4KDskCjH6bu5ByJ6mQk_VLsMiReEFOnFmMnW-93ZFBI6tL0VgtLxINEi_tKWaWRus",
         ),
         (
             SESSION,
             Contents { value: Some(b""), ..PLAIN },
-            "cg1.aMdDs6ChoqOkpaanqKmqq7hRhN5ggQ4QwD5wMchHjz43sozU-VTvPbvkz27QVT-jxPMQcg64q6HjlG9RwYd0",
+            "cg1.aMdDs6ChoqOkpaanqKmqq_UBd0u73ghQT7pzU6yDEoNC62GA7PUxzLO3Hhs1JqrskbQoW7q_nyDPqFQkJ7ae0ufY_lL5AyA",
         ),
         (
             b"a",
-            Contents { scope: "", issued_unix_s: 0, agreement: None, value: None },
-            "cg1.aMdDs6ChoqOkpaanqKmqq_g1A8ynONkrbi_mk48yg40yjafJSJanJnkO",
+            Contents {
+                scope: "",
+                issued_unix_s: 0,
+                holder: Holder([0; 8]),
+                agreement: None,
+                value: None,
+            },
+            "cg1.aMdDs6ChoqOkpaanqKmqq8PXjDWalrA-OYKyyaGUpu1EzHS833PR64mjSSYx9-ldrL8",
         ),
         (
             b"a",
             Contents {
                 scope: "*.b",
                 issued_unix_s: u64::MAX,
+                holder: Holder([0xff; 8]),
                 agreement: largest,
                 value: Some(b"\0\xff;\""),
             },
-            "cg1.aMdDs6ChoqOkpaanqKmqq_DepSmCVxoOG6kNc9AZAgGUKxcxl0s5vT_ZX0iKb0Ew-lPO_kAUQKckGT4aBUKHjNc",
+            "cg1.aMdDs6ChoqOkpaanqKmqqxrsLbuFyG0DNyEn1whqLok_NVgJ6PkO4J-OVh-zF6-ZdCw3u4cXFzKaPdr3nxyOECA_bngXQbOIug",
         ),
     ] {
         let sealed = ring().seal_with(nonce(), cookie, &contents).unwrap();
@@ -88,25 +96,32 @@ fn a_key_is_named_by_its_digest() {
 
 #[test]
 fn what_a_key_seals_in_another_form_is_forged() {
-    let fine = "cg1.aMdDs6ChoqOkpaanqKmqq2pdOVJ2L4AJ9IEbZ4ZkW0Y8KuCQInhBfrdDgw";
+    let fine = "cg1.aMdDs6ChoqOkpaanqKmqq8Dav_x-LO2DBMNmTHEHXI-CEjgjdwEjoLcw3zKMOKIj2ww2";
     assert_eq!(ring().open(b"a", fine.as_bytes()).unwrap().scope(), "a");
     for (form, text) in [
-        ("an unknown flag", "cg1.aMdDs6ChoqOkpaanqKmqq-umJGfP_HwMXhqpUtE5yCj3MbxpSBfblhdT"),
+        (
+            "an unknown flag",
+            "cg1.aMdDs6ChoqOkpaanqKmqqxura1JAxMoRa8T2titUSxoY_sLm7gN4Uf2JYXbDnuQOhlkP",
+        ),
         ("nothing", "cg1.aMdDs6ChoqOkpaanqKmqqwDDbmPcRdDhC75fdgzYfGc"),
         (
             "a value without its flag",
-            "cg1.aMdDs6ChoqOkpaanqKmqq82L7KkVoK38763djJmccrV4e6Hgc79gUk8Ddw",
+            "cg1.aMdDs6ChoqOkpaanqKmqqz-CPFOjHBMnJEWUEWfXsVoHyG423_xwmZKoMGzVzEzVrZDEzA",
         ),
-        ("half a time of issue", "cg1.aMdDs6ChoqOkpaanqKmqq5FUcqWQOfcJLYWRfwBAfRFurU8d_WvhUA"),
+        ("half a time of issue", "cg1.aMdDs6ChoqOkpaanqKmqq-B4tM0oBRWjikWK4uiCH3W3EpNA7Q"),
+        ("half a holder", "cg1.aMdDs6ChoqOkpaanqKmqq4XMCnLPmHx3iB2w6klXm6HBEuX-8Mu06vwqwPZN"),
         (
             "half an agreement",
-            "cg1.aMdDs6ChoqOkpaanqKmqqzrgF09Ia0oqA13o-GuWYmza1SkYRhm5v7ClhyvBOwtUIVRXDiTdTj0",
+            "cg1.aMdDs6ChoqOkpaanqKmqq4nx1OAXLlRxje2WNUVLB9mC50moGBCWbU--oE3HD6vyh5HiIGDEZvj5q03RSw",
         ),
-        ("no scope", "cg1.aMdDs6ChoqOkpaanqKmqq-QnuNlnbs5QmVZUA0Sna7XLSKd1H5rcw7M"),
-        ("half a scope", "cg1.aMdDs6ChoqOkpaanqKmqq9ad4YrPl5tgHzLeSsLQqQaztEyuzhWP9n9IJg"),
+        ("no scope", "cg1.aMdDs6ChoqOkpaanqKmqqwglsjX98GO_Bh7WR-HkY8lWXiSlD1SamMpq5zM8wzlNSg"),
+        (
+            "half a scope",
+            "cg1.aMdDs6ChoqOkpaanqKmqq6zfRVNHIC-Ht8v38E-nqDd1YqVrc8EDdR4ZyjA3I6cndPvJ",
+        ),
         (
             "a scope that is not UTF-8",
-            "cg1.aMdDs6ChoqOkpaanqKmqqwk7maCm3M9FifUWa1mLWCBVz2V-lelDRQaJlQ",
+            "cg1.aMdDs6ChoqOkpaanqKmqq85Yjtx0Xm9QGM5aMDg9OMZPTdu8sH1VGrPHgXBEfDLinWo8",
         ),
     ] {
         let key = &ring().0[0];

@@ -6,7 +6,9 @@ use crumbgate::{
 };
 use http::{Method, request::Builder};
 
-use crate::harness::{ACME, Answer, App, Browser, Http, Setup, both_versions, ok, request};
+use crate::harness::{
+    ACME, Answer, App, Browser, Http, NOW_UNIX_S, Setup, both_versions, in_time, ok, request,
+};
 
 const PAGE: &str = "/.well-known/cookies";
 
@@ -260,6 +262,7 @@ both_versions!(g7_who_withdraws_has_no_cookie_left_and_no_session, |http| {
     assert_eq!((told.method(), told.target()), ("POST", "/logout?all=1"));
     assert_eq!(told.field("cookie"), Some("flexopus_session=app-1; XSRF-TOKEN=tok%3D"));
     assert_eq!(told.field("x-xsrf-token"), Some("tok="));
+    let before = app.received().len();
 
     // What was under way meanwhile brings nothing back.
     let late = browser.send(navigation(http, "/").header("cookie", &cookies), "").await;
@@ -268,7 +271,42 @@ both_versions!(g7_who_withdraws_has_no_cookie_left_and_no_session, |http| {
     assert_eq!(told.status, 200);
     assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
     assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Withdrawn), 1);
+    assert_eq!(app.received().len(), before + 1);
 });
+
+both_versions!(g7_who_never_agreed_can_end_the_session_of_before, |http| {
+    let app = app().await;
+    let setup = required(&app).sections("[agreement]\nlogout = \"/logout\"");
+    let gateway = setup.start();
+    let browser = gateway.browser(http);
+    let page = browser.send(navigation(http, PAGE), "").await;
+    let withdraw = form(http, &action(&page.text(), "withdraw"), PAGE);
+    let cookies = "_ga=1; flexopus_session=before; XSRF-TOKEN=t";
+    let answer = browser.send(withdraw.header("cookie", cookies), "").await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 3));
+    let told = app.last();
+    assert_eq!(told.target(), "/logout");
+    assert_eq!(told.field("cookie"), Some("flexopus_session=before; XSRF-TOKEN=t"));
+});
+
+/// Two gateways before one application with one ring of keys, as a balancer has them.
+#[tokio::test]
+async fn g6_what_one_gateway_shows_is_agreed_to_at_another() {
+    in_time(async {
+        let app = app().await;
+        let http = Http::Two;
+        let first = required(&app).start();
+        let keys = first.ledger().with_file_name("seal.keys");
+        let second = required(&app).sections(&format!("[seal]\nkeys = {keys:?}"));
+        let second = second.start_at(NOW_UNIX_S + 3 * 86_400);
+        let question = first.browser(http).send(navigation(http, "/"), "").await;
+        let agree = form(http, &action(&question.text(), "agree"), "/");
+        let agreed = second.browser(http).send(agree, "").await;
+        let page = navigation(http, "/").header("cookie", session_of(&agreed));
+        assert_eq!(second.browser(http).send(page, "").await.status, 200);
+    })
+    .await;
+}
 
 both_versions!(g7_an_application_that_is_gone_does_not_keep_a_withdrawal_from_being_one, |http| {
     let app = app().await;

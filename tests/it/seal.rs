@@ -3,9 +3,9 @@
 use std::fs;
 
 use crumbgate::policy::verdict::{Action, Direction, Reason, SealStep};
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use crate::harness::{Answer, App, NOW_UNIX_S, Running, Setup, both_versions, ok};
+use crate::harness::{Answer, App, Http, NOW_UNIX_S, Running, Setup, both_versions, in_time, ok};
 
 /// An application that says which cookies it gets, and sets the session to `value` at `/login/value`.
 async fn app() -> App {
@@ -95,7 +95,8 @@ both_versions!(g3_who_was_logged_in_before_sealing_stays_so, |http| {
     let until = "[seal]\nunsealed_until = \"2026-11-24\"";
     let gateway = setup(&app).sections(until).start();
     let browser = gateway.browser(http);
-    let answer = browser.get_with_cookie("/page", "flexopus_session=before").await;
+    let page = browser.request(Method::GET, "/page").header("accept", "text/html");
+    let answer = browser.send(page.header("cookie", "flexopus_session=before"), "").await;
     assert_eq!(answer.text(), "flexopus_session=before");
     let sealed = session_of(&answer);
     assert_eq!(browser.get_with_cookie("/page", &sealed).await.text(), "flexopus_session=before");
@@ -104,6 +105,26 @@ both_versions!(g3_who_was_logged_in_before_sealing_stays_so, |http| {
     let late = browser.get_with_cookie("/page", "flexopus_session=before").await;
     assert_eq!((late.text().as_str(), late.set_cookies().len()), ("", 0));
 });
+
+#[tokio::test]
+async fn a_reload_makes_no_new_keys_when_the_file_is_gone_for_a_moment() {
+    in_time(async {
+        let app = app().await;
+        let gateway = setup(&app).start();
+        let browser = gateway.browser(Http::Two);
+        let sealed = session_of(&browser.get("/login/s").await);
+        let keys = keys_of(&gateway);
+        let away = keys.with_extension("away");
+        fs::rename(&keys, &away).unwrap();
+        assert!(gateway.inner().control().reload("test").is_err());
+        assert!(!keys.exists());
+        assert_eq!(browser.get_with_cookie("/page", &sealed).await.text(), "flexopus_session=s");
+        fs::rename(&away, &keys).unwrap();
+        assert!(gateway.inner().control().reload("test").is_ok());
+        assert_eq!(browser.get_with_cookie("/page", &sealed).await.text(), "flexopus_session=s");
+    })
+    .await;
+}
 
 both_versions!(g5_a_value_too_large_to_seal_goes_through_and_is_counted, |http| {
     let app = app().await;

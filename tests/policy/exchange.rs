@@ -98,6 +98,7 @@ impl Exchange {
         let response = ResponseFacts {
             status: self.status,
             date_unix_s: self.date_unix_s,
+            now_unix_s: DATE_UNIX_S,
             uptime_s: 0,
             may_be_shared: self.may_be_shared,
         };

@@ -80,7 +80,7 @@ proptest! {
     fn g6_before_an_agreement_no_declared_cookie_goes_either_way(
         exchange in any_sealing_exchange(&[Agreement::Required]),
     ) {
-        // One that is too large to be sealed can only have been set after an agreement (G5).
+        // One that is too large to be sealed is not asked (G5).
         prop_assume!(exchange.cookie.iter().all(|field| field.len() < 2500));
         prop_assume!(exchange.policy.declaration.cookies().iter().any(|c| c.name.as_str() == "flexopus_session"));
         let outcome = exchange.judge();

@@ -61,6 +61,7 @@ impl Gateway {
         let response = ResponseFacts {
             status: if matches!(app, App::Refuse) { 401 } else { 200 },
             date_unix_s: DATE_UNIX_S,
+            now_unix_s: 1_795_435_200,
             uptime_s,
             may_be_shared: false,
         };

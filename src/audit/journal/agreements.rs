@@ -15,12 +15,13 @@ pub(super) struct Agreements {
     rows: HashMap<Key, Row, RandomState>,
 }
 
-/// What tells rows apart. Pages are told apart by their addresses: the row holds on to its own.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+/// What tells rows apart.
+#[derive(Clone, Eq, Hash, PartialEq)]
 struct Key {
     account: usize,
     event: AgreementEvent,
-    page: usize,
+    /// Its hash.
+    page: Arc<str>,
 }
 
 struct Row {
@@ -50,7 +51,7 @@ impl Agreements {
         page: &Arc<ShownPage>,
         unix_s: u64,
     ) -> bool {
-        let key = Key { account, event, page: Arc::as_ptr(page).addr() };
+        let key = Key { account, event, page: Arc::clone(page.hash()) };
         let is_full = self.rows.len() >= MAX_ROWS;
         let minute = minute(unix_s);
         let row = match self.rows.get_mut(&key) {

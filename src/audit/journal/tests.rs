@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::mpsc::{Receiver, sync_channel},
 };
@@ -215,10 +216,12 @@ fn what_happens_to_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
 
 #[test]
 fn a1_pages_that_have_no_room_are_counted_as_dropped_and_a_full_book_starts_anew() {
-    let page = ShownPage::new("<p>a");
+    let number = Cell::new(0);
     let agree = |account: &Account, unix_s: u64| {
-        // Another place makes another row.
-        account.count_agreement(AgreementEvent::Shown, &Arc::new(page.clone()), unix_s);
+        // Another page makes another row.
+        number.set(number.get() + 1);
+        let page = Arc::new(ShownPage::new(format!("<p>{}", number.get())));
+        account.count_agreement(AgreementEvent::Shown, &page, unix_s);
     };
     // Taken: nothing is lost, however many pages there are.
     let (journal, pages) = journal(8);

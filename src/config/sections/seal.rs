@@ -21,11 +21,12 @@ pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_asked_for: bo
     let named = table.optional("cookie", |node| read_cookie(&node, declaration));
     let cookie = named.or_else(|| sealable(declaration).map(|cookie| cookie.name.clone()));
     let unsealed_until = table.optional("unsealed_until", read_day);
-    if is_asked_for && cookie.is_none() && table.value("cookie").is_none() {
+    let is_used = is_asked_for || table.value("keys").is_some();
+    if is_used && cookie.is_none() && table.value("cookie").is_none() {
         refuse_lack(&table);
     }
     Seal {
-        is_used: is_asked_for || table.value("keys").is_some(),
+        is_used,
         keys: table.reader.resolve(keys),
         cookie,
         unsealed_until_unix_s: unsealed_until.map(|Day(unix_s)| unix_s),

@@ -78,7 +78,8 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
     };
     let table = root.section("tenants");
     let tenant = defaults.read_tenants(&table).pop();
-    if tenant.as_ref().is_some_and(|tenant| tenant.policy.seals()) && !config.seal.is_used {
+    let has_keys = config.seal.is_used && config.seal.cookie.is_some();
+    if tenant.as_ref().is_some_and(|tenant| tenant.policy.seals()) && !has_keys {
         let message = "wants its session cookie sealed, and this gateway has no keys for that";
         let problem = Problem::error(table.place(), table.key(), message);
         let help = "write keys = \"state/seal.keys\" below [seal] in the configuration, and reload";

@@ -133,14 +133,20 @@ impl Setup {
     /// Starts it, with a clock that stands still at [`NOW_UNIX_S`].
     #[track_caller]
     pub(crate) fn start(self) -> Running {
+        self.start_at(NOW_UNIX_S)
+    }
+
+    /// The same at another time.
+    #[track_caller]
+    pub(crate) fn start_at(self, now_unix_s: u64) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let made = certificate::make(&NAMES, Clock::system().now()).unwrap();
         made.write(folder.path(), false).unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, self.text()).unwrap();
         let loaded = Config::load(&file, []).unwrap_or_else(|problems| panic!("{problems}"));
-        let unix_s = Arc::new(AtomicU64::new(NOW_UNIX_S));
-        let clock = Clock::Fixed { unix_s: Arc::clone(&unix_s), started_unix_s: NOW_UNIX_S };
+        let unix_s = Arc::new(AtomicU64::new(now_unix_s));
+        let clock = Clock::Fixed { unix_s: Arc::clone(&unix_s), started_unix_s: now_unix_s };
         let gateway = Gateway::start(loaded, clock).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(made.chain_pem.as_bytes()).unwrap()).unwrap();
