@@ -23,10 +23,11 @@ impl JudgedRequest<'_> {
         self.cookies.mark.as_ref().map_or(Standing::NotAsked, |mark| mark.standing)
     }
 
-    /// Whether the answer, if it is a page, says by a banner that nobody has agreed yet (G6).
+    /// Whether the answer, if it is a page, says by a banner that nobody has agreed yet (G6). That of a `HEAD` is the head
+    /// of such an answer.
     pub fn is_notified(&self) -> bool {
-        let is_navigation = self.request.method == "GET" && self.request.accepts_html;
-        is_navigation && self.standing() == Standing::Noticed
+        let is_read = matches!(self.request.method, "GET" | "HEAD");
+        is_read && self.request.accepts_html && self.standing() == Standing::Noticed
     }
 
     /// What stands in the application's place, because nobody has agreed; none where it is asked (G6).

@@ -298,6 +298,7 @@ impl Downstream {
             let response =
                 response.map(|body| Body::streamed(body, lease, timeout, recorder.clone()));
             return Ok(match language {
+                Some(_) if method == Method::HEAD => notify_head(response),
                 Some(language) => notify(worker, view, response, recorder.clone(), language),
                 None => response,
             });
@@ -438,6 +439,14 @@ impl Downstream {
             drop((open, permit));
         });
     }
+}
+
+/// Makes of a head what it would be with a page behind it that has a banner. Nobody sees one: nothing is counted.
+fn notify_head(mut response: Response<Body>) -> Response<Body> {
+    if banner::may_carry(response.status(), response.headers()).is_ok() {
+        banner::prepare_response(response.headers_mut());
+    }
+    response
 }
 
 /// Puts a banner into a page, where it may carry one, and counts what became of it (G6).
