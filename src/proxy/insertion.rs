@@ -89,7 +89,10 @@ mod tests {
         let (mut left, mut waiting) = (Vec::new(), 0);
         for part in parts {
             let mut rest = Bytes::copy_from_slice(part);
-            insertion.pass(&mut rest);
+            // A body drops what is over.
+            if !insertion.is_over() {
+                insertion.pass(&mut rest);
+            }
             waiting = waiting.max(insertion.waiting_bytes());
             left.extend(rest);
             while !insertion.is_over()
