@@ -10,6 +10,7 @@ mod admin_safety;
 mod agreement;
 mod audit;
 mod backup;
+mod banner;
 mod cli;
 mod control;
 mod corpus;
