@@ -60,6 +60,23 @@ impl Browser {
         self.send(path, &["--header", JSON])
     }
 
+    /// Presses a button of one of the gateway's own pages, which was opened at `at`; returns the answer.
+    pub(crate) fn press(&self, button: &str, page: &Answer, at: &str) -> Answer {
+        let (_, form) = page.body.split_once(&format!("action=\"{PAGE}/{button}")).expect("a form");
+        let (stamp, _) = form.split_once('"').expect("the end of its address");
+        let site = self.site.origin().ascii_serialization();
+        let fields = [
+            "accept: text/html".to_owned(),
+            format!("origin: {site}"),
+            format!("referer: {}", self.url(at)),
+            "sec-fetch-mode: navigate".to_owned(),
+            "sec-fetch-site: same-origin".to_owned(),
+        ];
+        let headers = fields.iter().flat_map(|field| ["--header", field]);
+        let arguments: Vec<_> = headers.chain(["--data", ""]).collect();
+        self.send(&format!("{PAGE}/{button}{stamp}"), &arguments)
+    }
+
     /// Posts a form as the page's script does: with the token that it reads from its cookie.
     pub(crate) fn post(&self, path: &str, form: &str) -> Answer {
         self.post_with_token(path, form, &self.value("XSRF-TOKEN"))
@@ -169,6 +186,9 @@ impl Browser {
         curl
     }
 }
+
+/// The gateway's cookie page.
+pub(crate) const PAGE: &str = "/.well-known/cookies";
 
 const JSON: &str = "accept: application/json";
 

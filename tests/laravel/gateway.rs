@@ -124,7 +124,7 @@ impl Plan {
     }
 }
 
-/// `sealed` and `rival` are alike, and so are `asking` and `too`.
+/// `sealed` and `rival` are alike, and so are `asking` and `asking-too`.
 const TENANTS: &str = r#"
     [tenants."acme.flexopus.example"]
     session = "2h"
@@ -139,6 +139,14 @@ const TENANTS: &str = r#"
     [tenants."rival.flexopus.example"]
     session = "2h"
     seal = true
+
+    [tenants."asking.flexopus.example"]
+    session = "2h"
+    agreement = "required"
+
+    [tenants."asking-too.flexopus.example"]
+    session = "2h"
+    agreement = "required"
 
     [tenants."*.flexopus.example"]
 "#;

@@ -4,6 +4,7 @@
 //! token for two hours, plants trackers, and one cookie called `flexopus.session`, which PHP reads as
 //! `flexopus_session`: without a gateway that lets no such name through, nobody could log in.
 
+mod agreement;
 mod application;
 mod browser;
 mod gateway;
