@@ -1,6 +1,8 @@
 //! The file of `seal.keys`: the keys by which session cookies are sealed, one a line, the first of which seals.
 //!
-//!     68c743b3 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 made 2026-11-26T09:00:00Z # of the old data centre
+//! ```text
+//! 68c743b3 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 made 2026-11-26T09:00:00Z # of the old data centre
+//! ```
 //!
 //! A gateway that seals makes the file where there is none; `crumbgate seal` changes it. It is replaced as a whole, by
 //! one change after another, and keeps its owner and its permissions. No message and no `Debug` has a key.
