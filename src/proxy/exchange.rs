@@ -197,13 +197,11 @@ impl Downstream {
                 let response = desk.act(deed, form, &pages, &judged, &mut resources)?;
                 if let Some(logout) =
                     view.snapshot.logout.as_ref().filter(|_| deed == Deed::Withdraw)
+                    && let Some(cookies) = judged.farewell().and_then(sensitive)
                 {
-                    if let Some(cookies) = judged.farewell().and_then(sensitive) {
-                        request.headers_mut().insert(header::COOKIE, cookies);
-                        let told =
-                            self.end_session(request, logout, view, &recorder, &authority, id);
-                        Box::pin(told).await;
-                    }
+                    request.headers_mut().insert(header::COOKIE, cookies);
+                    let told = self.end_session(request, logout, view, &recorder, &authority, id);
+                    Box::pin(told).await;
                 }
                 return Ok(own(response, id));
             }

@@ -17,17 +17,17 @@ use crate::{
 /// Reads `[seal]`. `is_asked_for`: the defaults or a tenant of the file want values sealed.
 pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_asked_for: bool) -> Seal {
     let table = root.section("seal");
-    let keys = table.get("keys", PathBuf::from("state/seal.keys"), |node| node.path());
+    let keys = table.optional("keys", |node| node.path());
     let named = table.optional("cookie", |node| read_cookie(&node, declaration));
     let cookie = named.or_else(|| sealable(declaration).map(|cookie| cookie.name.clone()));
     let unsealed_until = table.optional("unsealed_until", read_day);
-    let is_used = is_asked_for || table.value("keys").is_some();
+    let is_used = is_asked_for || keys.is_some();
     if is_used && cookie.is_none() && table.value("cookie").is_none() {
         refuse_lack(&table);
     }
     Seal {
         is_used,
-        keys: table.reader.resolve(keys),
+        keys: table.reader.resolve(keys.unwrap_or_else(|| PathBuf::from("state/seal.keys"))),
         cookie,
         unsealed_until_unix_s: unsealed_until.map(|Day(unix_s)| unix_s),
     }
