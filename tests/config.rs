@@ -17,8 +17,9 @@ use proptest::prelude::*;
 use crumbgate::{
     config::{
         AdminListener, Config, Limits, Loaded, Place, Problem, Problems, ServerAddress, Source,
-        known_keys,
+        TenantKeys, known_keys,
     },
+    page::settings::{PagePath, Settings},
     policy::{
         EvictScope, Mode,
         declaration::{Declaration, DeclaredCookie, Inject, Lifetime, RenewOn, SameSite},
@@ -277,6 +278,27 @@ fn the_gateway_is_administered_on_loopback_unless_the_file_says_otherwise() {
     let environment = [("CRUMBGATE_ADMIN__LISTEN", "off")];
     let config = read("config.toml", &minimal(), &environment).unwrap().config;
     assert_eq!(config.admin.listen, AdminListener::Off);
+}
+
+#[test]
+fn the_page_is_where_the_file_says_and_who_asks_for_agreement_needs_one() {
+    let page = |text: &str| read("config.toml", &(minimal() + text), &[]).unwrap().config.page;
+    assert_eq!(page(""), Settings::default());
+    let written = page(
+        "[page]\npath = \"/cookies\"\noperator = \"Acme\"\nlink = \"https://a.example\"\nlogo = \"A\"",
+    );
+    let path = written.path.as_ref().map(PagePath::as_str);
+    assert_eq!((path, written.logo.unwrap().as_str()), (Some("/cookies"), "A"));
+    assert_eq!(written.operator.unwrap().as_str(), "Acme");
+    assert_eq!(written.link.unwrap().as_str(), "https://a.example");
+    let environment = [("CRUMBGATE_PAGE__PATH", "off")];
+    let off = read("config.toml", &(minimal() + "[seal]\n"), &environment).unwrap().config;
+    assert_eq!(off.page.path, None);
+
+    let keys = |agreement| TenantKeys::parse(&format!("{{\"agreement\": {agreement:?}}}")).unwrap();
+    assert!(off.tenant("b.example", &keys("off")).is_ok());
+    let refused = off.tenant("b.example", &keys("required")).unwrap_err().to_string();
+    assert!(refused.contains("this gateway has no page for that"), "{refused}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Headless Chromium visits the demo, through the gateway and without it; it reads reports (`report.rs`), and works with
-//! the dashboard (`dashboard.rs`).
+//! Headless Chromium visits the demo, through the gateway and without it; it reads reports (`report.rs`), works with
+//! the dashboard (`dashboard.rs`), and reads the gateway's own pages (`pages.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it tells
 //! what the browser holds after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
@@ -8,6 +8,7 @@
 mod dashboard;
 #[path = "../ledger/mod.rs"]
 mod ledger;
+mod pages;
 #[path = "../process/mod.rs"]
 mod process;
 mod report;

@@ -39,6 +39,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod package;
+mod page;
 mod queue;
 mod redirect;
 mod reload;
