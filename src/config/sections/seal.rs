@@ -14,6 +14,8 @@ use crate::{
     policy::declaration::{CookieName, Declaration, DeclaredCookie, Lifetime, PathPattern},
 };
 
+use super::upstreams::read_path;
+
 /// Reads `[seal]`. `is_asked_for`: the defaults or a tenant of the file want values sealed.
 pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_asked_for: bool) -> Seal {
     let table = root.section("seal");
@@ -41,7 +43,7 @@ pub(super) fn read_asking(root: &Table<'_>) -> Asking {
         open_paths: table.list("open_paths", Vec::new(), |node| {
             node.parsed::<PathPattern>("write \"/imprint\", or \"/legal/*\" for all below a path")
         }),
-        logout: table.optional("logout", super::upstreams::read_path),
+        logout: table.optional("logout", |node| read_path(&node, "/logout")),
     }
 }
 

@@ -111,7 +111,7 @@ fn read_health(table: &Table<'_>) -> Option<Health> {
     let Health { path, host: _, interval, timeout, fall, rise } = Health::default();
     let interval = table.get("interval", interval, |node| node.duration(HEALTH_INTERVAL));
     Some(Health {
-        path: table.get("path", path, read_path),
+        path: table.get("path", path, |node| read_path(&node, "/up")),
         host: table.optional("host", read_host),
         interval,
         // A shorter interval takes the default down with it; only a time that somebody wrote can contradict.
@@ -129,10 +129,11 @@ fn read_health(table: &Table<'_>) -> Option<Health> {
     })
 }
 
-pub(super) fn read_path(node: Node<'_>) -> Option<PathAndQuery> {
+/// Reads what a request may ask for, such as `example`.
+pub(super) fn read_path(node: &Node<'_>, example: &str) -> Option<PathAndQuery> {
     let text = node.text()?;
     if !text.starts_with('/') || text.contains('#') {
-        return node.refuse("a path", "write \"/up\"");
+        return node.refuse("a path", format!("write {}", quoted(example)));
     }
     request_target(text).or_else(|| node.refuse("a path that a request can have", PATH_HELP))
 }
