@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crumbgate::policy::{
-    CookieField, Agreement, EvictScope, Mode, Policy, RequestFacts,
+    Agreement, CookieField, EvictScope, Mode, Policy, RequestFacts,
     declaration::{Declaration, SessionDuration},
     verdict::Action,
 };
@@ -20,8 +20,13 @@ fuzz_target!(|bytes: &[u8]| {
         seal: false,
         agreement: Agreement::Off,
     };
-    let request =
-        RequestFacts { method: "GET", path: "/", host: "acme.example", accepts_html: true, seal: None };
+    let request = RequestFacts {
+        method: "GET",
+        path: "/",
+        host: "acme.example",
+        accepts_html: true,
+        seal: None,
+    };
     let fields: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let (mut kept, mut seen) = (0, 0);
     let (outcome, _) = policy.judge_request(request, fields.iter().copied(), &mut |verdict| {

@@ -37,8 +37,13 @@ fuzz_target!(|field: &[u8]| {
 
 /// What leaves of a field; none where it is stripped.
 fn judge(policy: &Policy, field: &[u8]) -> Option<Vec<u8>> {
-    let request =
-        RequestFacts { method: "POST", path: "/", host: "acme.example", accepts_html: false, seal: None };
+    let request = RequestFacts {
+        method: "POST",
+        path: "/",
+        host: "acme.example",
+        accepts_html: false,
+        seal: None,
+    };
     let response = ResponseFacts {
         status: 200,
         date_unix_s: 1_795_435_200,
