@@ -130,7 +130,8 @@ fn sources_of(folder: &str) -> BTreeSet<String> {
         let name = entry.file_name().into_string().unwrap();
         if entry.file_type().unwrap().is_dir() { format!("{name}/") } else { name }
     });
-    names.filter(|name| !matches!(&**name, "mod.rs" | "tests.rs")).collect()
+    let is_source = |name: &str| name.ends_with(".rs") || name.ends_with('/');
+    names.filter(|name| is_source(name) && !matches!(&**name, "mod.rs" | "tests.rs")).collect()
 }
 
 /// The map's rows: what they are about, and what they name in it.
