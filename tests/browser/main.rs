@@ -1,10 +1,11 @@
-//! Headless Chromium visits the demo, through the gateway and without it; it reads reports (`report.rs`), works with
-//! the dashboard (`dashboard.rs`), and reads the gateway's own pages (`pages.rs`).
+//! Headless Chromium visits the demo, through the gateway and without it; it is asked whether it agrees (`agreement.rs`),
+//! reads the gateway's own pages (`pages.rs`) and reports (`report.rs`), and works with the dashboard (`dashboard.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it tells
 //! what the browser holds after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
 //! help and the one about privacy, run no script: there the jar shows what the navigation has left.
 
+mod agreement;
 mod dashboard;
 #[path = "../ledger/mod.rs"]
 mod ledger;

@@ -3,7 +3,6 @@
 use crate::{
     Application, Browser, Gateway, Http, SESSION, both_versions,
     browser::{Answer, PAGE},
-    in_both_versions,
 };
 
 const ASKING: &str = "asking.flexopus.example";
@@ -66,30 +65,32 @@ both_versions!(g6_laravel_sets_nothing_before_an_agreement_and_works_after_it, |
     assert_eq!(browser.navigate("/login").status, 403);
 });
 
-in_both_versions!(g8_an_agreement_is_of_no_use_elsewhere_or_later, |http| {
+#[test]
+fn g8_an_agreement_is_of_no_use_elsewhere_or_later() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let later = gateway.another().ahead(2 * 3_600 + 60).before(&application);
-    let browser = Browser::new(http, &gateway, ASKING);
+    let browser = Browser::new(Http::Two, &gateway, ASKING);
     agree(&browser, "/login");
     browser.log_in();
 
-    let thief = Browser::new(http, &gateway, "asking-too.flexopus.example");
+    let thief = Browser::new(Http::Two, &gateway, "asking-too.flexopus.example");
     thief.take_session_of(&browser);
     let late = browser.behind(&later);
     for (other, status) in [(&browser, 200), (&thief, 403), (&late, 403)] {
         assert_eq!(other.navigate("/map-builder").status, status);
         assert_eq!(other.user().as_deref(), USER.filter(|_| status == 200));
     }
-});
+}
 
-in_both_versions!(g7_who_withdraws_leaves_laravel_s_session_as_well, |http| {
+#[test]
+fn g7_who_withdraws_leaves_laravel_s_session_as_well() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let logout = "[agreement]\nlogout = \"/logout\"";
     let telling = gateway.another().sections(logout).before(&application);
     for (gateway, left) in [(&gateway, USER), (&telling, None)] {
-        let browser = Browser::new(http, gateway, ASKING);
+        let browser = Browser::new(Http::Two, gateway, ASKING);
         agree(&browser, "/login");
         browser.log_in();
         let copy = browser.behind(gateway);
@@ -100,4 +101,4 @@ in_both_versions!(g7_who_withdraws_leaves_laravel_s_session_as_well, |http| {
         // Whoever has copied the cookies before has a session only where Laravel does not know better.
         assert_eq!(copy.user().as_deref(), left);
     }
-});
+}

@@ -29,7 +29,7 @@ const THREE_DAYS: u64 = 3 * 24 * 60 * 60;
 const WEEK: u64 = 7 * 24 * 60 * 60;
 
 /// One body, over HTTP/1.1 and over HTTP/2.
-macro_rules! in_both_versions {
+macro_rules! both_versions {
     ($name:ident, $body:expr) => {
         mod $name {
             use super::*;
@@ -45,26 +45,16 @@ macro_rules! in_both_versions {
             }
 
             fn run(http: Http) {
-                let body: fn(Http) = $body;
-                body(http);
+                let application = Application::start();
+                let gateway = Gateway::before(&application);
+                let body: fn(Application, &dyn Fn(&str) -> Browser) = $body;
+                body(application, &|host| Browser::new(http, &gateway, host));
             }
         }
     };
 }
 
-/// The same, with an application, and a gateway before it.
-macro_rules! both_versions {
-    ($name:ident, $body:expr) => {
-        in_both_versions!($name, |http| {
-            let application = Application::start();
-            let gateway = Gateway::before(&application);
-            let body: fn(Application, &dyn Fn(&str) -> Browser) = $body;
-            body(application, &|host| Browser::new(http, &gateway, host));
-        });
-    };
-}
-
-use {both_versions, in_both_versions};
+use both_versions;
 
 both_versions!(d1_a_session_lasts_as_long_as_its_tenant_says, |_, at| {
     let durations = [

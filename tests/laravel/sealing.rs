@@ -1,8 +1,8 @@
 //! Laravel's session, sealed: it works as it does unsealed, and is of no use to whoever takes it elsewhere.
+//!
+//! What needs several gateways is tested over HTTP/2 alone, for its time: what is sealed does not depend on the version.
 
-use crate::{
-    Application, Browser, Gateway, Http, SESSION, TWO_HOURS, both_versions, in_both_versions,
-};
+use crate::{Application, Browser, Gateway, Http, SESSION, TWO_HOURS, both_versions};
 
 const SEALED: &str = "sealed.flexopus.example";
 const RIVAL: &str = "rival.flexopus.example";
@@ -71,13 +71,14 @@ both_versions!(g4_a_stolen_session_is_of_no_use_at_another_tenant, |_, at| {
     assert_eq!(victim.user().as_deref(), USER);
 });
 
-in_both_versions!(g4_a_session_ends_when_nobody_has_used_it_for_its_duration, |http| {
+#[test]
+fn g4_a_session_ends_when_nobody_has_used_it_for_its_duration() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let after_one_hour = gateway.another().ahead(3_600).before(&application);
     let after_some_more = gateway.another().ahead(2 * 3_600 + 60).before(&application);
 
-    let left_alone = Browser::new(http, &gateway, SEALED);
+    let left_alone = Browser::new(Http::Two, &gateway, SEALED);
     left_alone.log_in();
     // Any gateway with the same keys opens what another has sealed.
     let used = left_alone.behind(&after_one_hour);
@@ -92,19 +93,20 @@ in_both_versions!(g4_a_session_ends_when_nobody_has_used_it_for_its_duration, |h
     assert_eq!(used.call("/api/ping").status, 200);
 
     // To Laravel no time has gone by: where nothing is sealed, it takes what a browser should have forgotten.
-    let plain = Browser::new(http, &gateway, "acme.flexopus.example");
+    let plain = Browser::new(Http::Two, &gateway, "acme.flexopus.example");
     plain.log_in();
     assert_eq!(plain.behind(&after_some_more).user().as_deref(), USER);
-});
+}
 
-in_both_versions!(g3_who_is_logged_in_stays_so_when_sealing_begins_and_when_it_ends, |http| {
+#[test]
+fn g3_who_is_logged_in_stays_so_when_sealing_begins_and_when_it_ends() {
     let application = Application::start();
     let host = "acme.flexopus.example";
     let gateway = Gateway::before(&application);
     let tenants = "[tenants.\"acme.flexopus.example\"]\nsession = \"2h\"\nseal = true";
     let sealing = gateway.another().tenants(tenants).before(&application);
 
-    let browser = Browser::new(http, &gateway, host);
+    let browser = Browser::new(Http::Two, &gateway, host);
     browser.log_in();
     let plain = browser.session();
     assert!(!plain.starts_with("cg1."));
@@ -119,7 +121,7 @@ in_both_versions!(g3_who_is_logged_in_stays_so_when_sealing_begins_and_when_it_e
     assert_eq!(browser.call("/api/ping").status, 200);
     assert!(!browser.session().starts_with("cg1."), "{}", browser.session());
     assert_eq!(browser.user().as_deref(), USER);
-});
+}
 
 both_versions!(n4_calls_that_are_under_way_during_a_login_do_not_lose_it, |mut application, at| {
     let browser = at(SEALED);

@@ -1,0 +1,221 @@
+// Visits sites that ask people before cookies are used, with Chromium and by the keyboard:
+//
+//     node agreement.js CHROMIUM required FOLDER SITE     asked, declines, agrees, works, comes back, withdraws
+//     node agreement.js CHROMIUM notice FOLDER SITE       told, works, agrees, comes back, withdraws
+//     node agreement.js CHROMIUM pages FOLDER SITE        pages that can carry a banner, and pages that can't
+//
+// FOLDER is for profiles. The first two visit in English and in German, once with scripts and once without: where those
+// don't run, less can be found out. SHOTS names a folder for pictures. Prints what it has found as JSON. What that should
+// be is for the test to say.
+
+import { join } from 'node:path';
+
+import axe from 'axe-core';
+import { chromium } from 'playwright-core';
+
+const [program, task, folder, site] = process.argv.slice(2);
+
+const PAGE = '/.well-known/cookies';
+// Somewhere within the application, where nothing runs.
+const DEEP = '/map-builder/help?day=1&room=A%2FB';
+const WIDE = { colorScheme: 'light', viewport: { width: 1280, height: 800 } };
+const NARROW = { colorScheme: 'dark', viewport: { width: 390, height: 844 } };
+
+// A browser with what it kept when it was closed, if it was there before.
+async function open(profile, options) {
+    const browser = await chromium.launchPersistentContext(join(folder, profile), {
+        executablePath: program,
+        ignoreHTTPSErrors: true,
+        timeout: 60_000,
+        args: [
+            '--no-sandbox',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-gpu',
+            '--disable-quic',
+            '--disable-sync',
+            '--host-resolver-rules=MAP *.localhost 127.0.0.1',
+        ],
+        ...options,
+    });
+    browser.setDefaultTimeout(20_000);
+    const page = browser.pages()[0] ?? (await browser.newPage());
+    return { browser, page };
+}
+
+const at = (path) => new URL(path, site).href;
+
+// What is shown, and what the browser holds.
+async function look(page, answer) {
+    const cookies = await page.context().cookies(site);
+    const declared = ['XSRF-TOKEN', 'flexopus_session', 'visitedMapBuilder'];
+    const banner = page.locator('.crumbgate-banner');
+    return {
+        address: page.url().slice(at('/').length - 1),
+        status: answer?.status(),
+        language: await page.locator('html').getAttribute('lang'),
+        title: await page.locator('h1').innerText(),
+        banner: (await banner.count()) ? await banner.innerText() : null,
+        cookies: cookies.map(({ name }) => name).filter((name) => declared.includes(name)).sort(),
+        isSealed: cookies.some(({ name, value }) => name === 'flexopus_session' && value.startsWith('cg1.')),
+        user: (await page.getByRole('button', { name: 'Log out Ada' }).count()) === 1,
+    };
+}
+
+async function go(page, path) {
+    return look(page, await page.goto(at(path)));
+}
+
+async function picture(page, name) {
+    if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
+}
+
+// Presses Tab until a button is reached, which can then be seen to have the focus.
+async function reach(page, deed) {
+    const button = page.locator(`form[action^="${PAGE}/${deed}?"] button`);
+    for (let presses = 0; presses < 50; presses += 1) {
+        await page.keyboard.press('Tab');
+        if (await button.evaluate((button) => button === document.activeElement)) break;
+    }
+    return button.evaluate((button) => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(button);
+        const { top, bottom } = button.getBoundingClientRect();
+        const isInside = top >= 0 && bottom <= window.innerHeight;
+        return button.matches(':focus-visible') && outlineStyle === 'solid' && parseFloat(outlineWidth) >= 2 && isInside;
+    });
+}
+
+// Does something on a page of the gateway, by the keyboard; where that leads.
+async function act(page, deed, path) {
+    const isReached = await reach(page, deed);
+    const [answer] = await Promise.all([
+        page.waitForResponse((response) => response.url() === at(path) && response.request().method() === 'GET'),
+        page.keyboard.press('Enter'),
+    ]);
+    await page.waitForURL(at(path));
+    return { isReached, ...(await look(page, answer)) };
+}
+
+async function logIn(page) {
+    await page.goto(at('/login'));
+    await page.getByLabel('Name').fill('Ada');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(at('/'));
+    return look(page);
+}
+
+async function violations(page) {
+    await page.evaluate(axe.source);
+    // To axe a link that skips to the content is one only before all other links, and here the banner's is before it.
+    const { violations } = await page.evaluate(() => window.axe.run({ rules: { region: { enabled: false } } }));
+    return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html}`));
+}
+
+async function withdraw(page, found, name) {
+    await page.goto(at(PAGE));
+    await picture(page, `${name}-cookies`);
+    found.withdrawn = await act(page, 'withdraw', `${PAGE}/withdrawn`);
+    await picture(page, `${name}-withdrawn`);
+}
+
+// What a site elsewhere gets that sends a form of the gateway's own, as it stands on its page.
+async function forge(browser, deed) {
+    const page = await browser.newPage();
+    await page.goto(at(DEEP));
+    const action = await page.locator(`form[action^="${PAGE}/${deed}?"]`).getAttribute('action');
+    await page.goto('about:blank');
+    await page.setContent(`<form method="post" action="${at(action)}"><button>Win</button></form>`);
+    const [answer] = await Promise.all([page.waitForResponse(at(action)), page.getByRole('button').click()]);
+    const cookies = await browser.cookies(site);
+    await page.close();
+    return { status: answer.status(), cookies };
+}
+
+// What a call of the page's script gets.
+function call(page, path) {
+    return page.evaluate(async (path) => (await fetch(path, { headers: { accept: 'application/json' } })).status, path);
+}
+
+async function visitRequired(locale, options) {
+    const name = `required-${locale}`;
+    const found = {};
+    let { browser, page } = await open(name, { locale, ...options });
+    found.asked = await go(page, DEEP);
+    await picture(page, `${name}-question`);
+    if (options.javaScriptEnabled !== false) found.forged = await forge(browser, 'agree');
+    found.declined = await act(page, 'decline', `${PAGE}/declined`);
+    await picture(page, `${name}-declined`);
+    await page.goto(at(DEEP));
+    found.agreed = await act(page, 'agree', DEEP);
+    found.loggedIn = await logIn(page);
+    found.map = await go(page, '/map-builder');
+    if (options.javaScriptEnabled !== false) found.desks = await call(page, '/api/desks');
+    await browser.close();
+
+    ({ browser, page } = await open(name, { locale, ...options }));
+    found.back = await go(page, DEEP);
+    await withdraw(page, found, name);
+    found.askedAgain = await go(page, '/');
+    await browser.close();
+    return found;
+}
+
+async function visitNotice(locale, options) {
+    const name = `notice-${locale}`;
+    const found = {};
+    let { browser, page } = await open(name, { locale, ...options });
+    found.told = await go(page, DEEP);
+    if (options.javaScriptEnabled !== false) found.violations = await violations(page);
+    await picture(page, `${name}-banner`);
+    found.loggedIn = await logIn(page);
+    await picture(page, `${name}-home`);
+    await page.goto(at(DEEP));
+    found.agreed = await act(page, 'agree', DEEP);
+    await picture(page, `${name}-agreed`);
+    await browser.close();
+
+    ({ browser, page } = await open(name, { locale, ...options }));
+    found.back = await go(page, '/map-builder');
+    await withdraw(page, found, name);
+    found.toldAgain = await go(page, DEEP);
+    await browser.close();
+    return found;
+}
+
+async function required() {
+    const [en, de] = await Promise.all([
+        visitRequired('en-GB', WIDE),
+        visitRequired('de-DE', { ...NARROW, javaScriptEnabled: false }),
+    ]);
+    return { en, de };
+}
+
+async function notice() {
+    const [en, de] = await Promise.all([
+        visitNotice('en-GB', { ...WIDE, javaScriptEnabled: false }),
+        visitNotice('de-DE', NARROW),
+    ]);
+    return { en, de };
+}
+
+async function pages() {
+    const { browser, page } = await open('pages', { locale: 'en-GB' });
+    const told = [];
+    page.on('console', (message) => told.push(message.text()));
+    page.on('pageerror', (error) => told.push(String(error)));
+    const found = { told };
+    for (const path of ['open', 'compressed', 'style', 'form', 'utf-16']) {
+        await page.goto(at(path));
+        found[path] = {
+            banner: await page.locator('.crumbgate-banner').count(),
+            // The application's own script has run, and its style holds.
+            title: await page.title(),
+            colour: await page.locator('h1').evaluate((title) => getComputedStyle(title).color),
+        };
+    }
+    await browser.close();
+    return found;
+}
+
+console.log(JSON.stringify(await { notice, pages, required }[task]()));
