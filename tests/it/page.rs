@@ -238,7 +238,7 @@ async fn the_command_prints_what_the_gateway_serves() {
                     ["--tenant", ACME, "--language", language.tag(), "--format", format];
                 let printed = site.run(&[&["declaration"][..], &arguments].concat()).await;
                 assert_eq!((printed.code, &*printed.stderr), (Some(0), ""), "{printed:?}");
-                let request = browser.request(Method::GET, PAGE).header("accept", accept);
+                let request = request(Http::Two, Method::GET, PAGE).header("accept", accept);
                 let request = request.header("accept-language", language.tag());
                 assert_eq!(printed.stdout, browser.send(request, "").await.text());
             }
