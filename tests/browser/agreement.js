@@ -1,19 +1,18 @@
 // Visits sites that ask people before cookies are used, with Chromium and by the keyboard:
 //
-//     node agreement.js CHROMIUM required FOLDER SITE     asked, declines, agrees, works, comes back, withdraws
-//     node agreement.js CHROMIUM notice FOLDER SITE       told, works, agrees, comes back, withdraws
-//     node agreement.js CHROMIUM pages FOLDER SITE        pages that can carry a banner, and pages that can't
+//     node agreement.js CHROMIUM required SITE     asked, declines, agrees, works, comes back, withdraws
+//     node agreement.js CHROMIUM notice SITE       told, works, agrees, comes back, withdraws
+//     node agreement.js CHROMIUM pages SITE        pages that can carry a banner, and pages that can't
 //
-// FOLDER is for profiles. The first two visit in English and in German, once with scripts and once without: where those
-// don't run, less can be found out. SHOTS names a folder for pictures. Prints what it has found as JSON. What that should
-// be is for the test to say.
+// The first two visit in English and in German, once with scripts and once without: where those don't run, less can be found
+// out. SHOTS names a folder for pictures. Prints what it has found as JSON. What that should be is for the test to say.
 
 import { join } from 'node:path';
 
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
-const [program, task, folder, site] = process.argv.slice(2);
+const [program, task, site] = process.argv.slice(2);
 
 const PAGE = '/.well-known/cookies';
 // Somewhere within the application, where nothing runs.
@@ -21,27 +20,30 @@ const DEEP = '/map-builder/help?day=1&room=A%2FB';
 const WIDE = { colorScheme: 'light', viewport: { width: 1280, height: 800 } };
 const NARROW = { colorScheme: 'dark', viewport: { width: 390, height: 844 } };
 
-// A browser with what it kept when it was closed, if it was there before.
-async function open(profile, options) {
-    const browser = await chromium.launchPersistentContext(join(folder, profile), {
-        executablePath: program,
-        ignoreHTTPSErrors: true,
-        timeout: 60_000,
-        args: [
-            '--no-sandbox',
-            '--no-first-run',
-            '--disable-background-networking',
-            '--disable-component-update',
-            '--disable-gpu',
-            '--disable-quic',
-            '--disable-sync',
-            '--host-resolver-rules=MAP *.localhost 127.0.0.1',
-        ],
-        ...options,
-    });
-    browser.setDefaultTimeout(20_000);
-    const page = browser.pages()[0] ?? (await browser.newPage());
-    return { browser, page };
+const browser = await chromium.launch({
+    executablePath: program,
+    timeout: 60_000,
+    args: [
+        '--no-sandbox',
+        '--disable-background-networking',
+        '--disable-gpu',
+        '--host-resolver-rules=MAP *.localhost 127.0.0.1',
+    ],
+});
+
+// Somebody's browser, with these cookies.
+async function open(options, cookies = []) {
+    const storageState = { cookies, origins: [] };
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, storageState, ...options });
+    context.setDefaultTimeout(20_000);
+    return context.newPage();
+}
+
+// Closes it, and opens it again with the cookies that are kept over that.
+async function reopen(page, options) {
+    const { cookies } = await page.context().storageState();
+    await page.context().close();
+    return open(options, cookies.filter(({ expires }) => expires > 0));
 }
 
 const at = (path) => new URL(path, site).href;
@@ -87,13 +89,10 @@ async function reach(page, deed) {
 }
 
 // Does something on a page of the gateway, by the keyboard; where that leads.
-async function act(page, deed, path) {
+async function act(page, deed) {
     const isReached = await reach(page, deed);
-    const [answer] = await Promise.all([
-        page.waitForResponse((response) => response.url() === at(path) && response.request().method() === 'GET'),
-        page.keyboard.press('Enter'),
-    ]);
-    await page.waitForURL(at(path));
+    // It may lead to the address that is shown already.
+    const [answer] = await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
     return { isReached, ...(await look(page, answer)) };
 }
 
@@ -115,19 +114,19 @@ async function violations(page) {
 async function withdraw(page, found, name) {
     await page.goto(at(PAGE));
     await picture(page, `${name}-cookies`);
-    found.withdrawn = await act(page, 'withdraw', `${PAGE}/withdrawn`);
+    found.withdrawn = await act(page, 'withdraw');
     await picture(page, `${name}-withdrawn`);
 }
 
 // What a site elsewhere gets that sends a form of the gateway's own, as it stands on its page.
-async function forge(browser, deed) {
-    const page = await browser.newPage();
+async function forge(context, deed) {
+    const page = await context.newPage();
     await page.goto(at(DEEP));
     const action = await page.locator(`form[action^="${PAGE}/${deed}?"]`).getAttribute('action');
     await page.goto('about:blank');
     await page.setContent(`<form method="post" action="${at(action)}"><button>Win</button></form>`);
-    const [answer] = await Promise.all([page.waitForResponse(at(action)), page.getByRole('button').click()]);
-    const cookies = await browser.cookies(site);
+    const [answer] = await Promise.all([page.waitForNavigation(), page.getByRole('button').click()]);
+    const cookies = await context.cookies(site);
     await page.close();
     return { status: answer.status(), cookies };
 }
@@ -137,70 +136,66 @@ function call(page, path) {
     return page.evaluate(async (path) => (await fetch(path, { headers: { accept: 'application/json' } })).status, path);
 }
 
-async function visitRequired(locale, options) {
-    const name = `required-${locale}`;
+async function visitRequired(options) {
+    const name = `required-${options.locale}`;
     const found = {};
-    let { browser, page } = await open(name, { locale, ...options });
+    let page = await open(options);
     found.asked = await go(page, DEEP);
     await picture(page, `${name}-question`);
-    if (options.javaScriptEnabled !== false) found.forged = await forge(browser, 'agree');
-    found.declined = await act(page, 'decline', `${PAGE}/declined`);
+    if (options.javaScriptEnabled !== false) found.forged = await forge(page.context(), 'agree');
+    found.declined = await act(page, 'decline');
     await picture(page, `${name}-declined`);
     await page.goto(at(DEEP));
-    found.agreed = await act(page, 'agree', DEEP);
+    found.agreed = await act(page, 'agree');
     found.loggedIn = await logIn(page);
     found.map = await go(page, '/map-builder');
     if (options.javaScriptEnabled !== false) found.desks = await call(page, '/api/desks');
-    await browser.close();
 
-    ({ browser, page } = await open(name, { locale, ...options }));
+    page = await reopen(page, options);
     found.back = await go(page, DEEP);
     await withdraw(page, found, name);
     found.askedAgain = await go(page, '/');
-    await browser.close();
     return found;
 }
 
-async function visitNotice(locale, options) {
-    const name = `notice-${locale}`;
+async function visitNotice(options) {
+    const name = `notice-${options.locale}`;
     const found = {};
-    let { browser, page } = await open(name, { locale, ...options });
+    let page = await open(options);
     found.told = await go(page, DEEP);
     if (options.javaScriptEnabled !== false) found.violations = await violations(page);
     await picture(page, `${name}-banner`);
     found.loggedIn = await logIn(page);
     await picture(page, `${name}-home`);
     await page.goto(at(DEEP));
-    found.agreed = await act(page, 'agree', DEEP);
+    found.agreed = await act(page, 'agree');
     await picture(page, `${name}-agreed`);
-    await browser.close();
 
-    ({ browser, page } = await open(name, { locale, ...options }));
+    page = await reopen(page, options);
     found.back = await go(page, '/map-builder');
     await withdraw(page, found, name);
     found.toldAgain = await go(page, DEEP);
-    await browser.close();
     return found;
 }
 
 async function required() {
     const [en, de] = await Promise.all([
-        visitRequired('en-GB', WIDE),
-        visitRequired('de-DE', { ...NARROW, javaScriptEnabled: false }),
+        visitRequired({ locale: 'en-GB', ...WIDE }),
+        visitRequired({ locale: 'de-DE', ...NARROW, javaScriptEnabled: false }),
     ]);
     return { en, de };
 }
 
 async function notice() {
     const [en, de] = await Promise.all([
-        visitNotice('en-GB', { ...WIDE, javaScriptEnabled: false }),
-        visitNotice('de-DE', NARROW),
+        visitNotice({ locale: 'en-GB', ...WIDE, javaScriptEnabled: false }),
+        visitNotice({ locale: 'de-DE', ...NARROW }),
     ]);
     return { en, de };
 }
 
 async function pages() {
-    const { browser, page } = await open('pages', { locale: 'en-GB' });
+    const page = await open({ locale: 'en-GB' });
     const told = [];
     page.on('console', (message) => told.push(message.text()));
     page.on('pageerror', (error) => told.push(String(error)));
@@ -214,8 +209,11 @@ async function pages() {
             colour: await page.locator('h1').evaluate((title) => getComputedStyle(title).color),
         };
     }
-    await browser.close();
     return found;
 }
 
-console.log(JSON.stringify(await { notice, pages, required }[task]()));
+try {
+    console.log(JSON.stringify(await { notice, pages, required }[task]()));
+} finally {
+    await browser.close();
+}

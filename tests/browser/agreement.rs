@@ -1,7 +1,7 @@
 //! Chromium visits sites that ask before cookies are used, in English and in German, with scripts and without.
 //!
-//! `agreement.js` drives it, by the keyboard alone where something is to be pressed. It closes the browser within a visit,
-//! and comes back with what was kept.
+//! `agreement.js` drives it, by the keyboard alone where something is to be pressed. Within a
+//! visit the browser is closed, and opened again with the cookies that it keeps then.
 
 use std::{fs, path::Path, process::Command};
 
@@ -19,8 +19,7 @@ const HELP: &str = "Help for the map editor";
 
 /// What the driver finds at a site.
 fn found(task: &str, site: &str) -> Value {
-    let profiles = TempDir::new().expect("a temporary folder can be made");
-    drive("agreement.js", &[task.as_ref(), profiles.path().as_os_str(), site.as_ref()])
+    drive("agreement.js", &[task.as_ref(), site.as_ref()])
 }
 
 fn text(value: &Value) -> &str {
