@@ -335,3 +335,28 @@ both_versions!(t4_where_cookies_are_only_watched_nobody_is_asked, |http| {
     browser.send(navigation(http, PAGE), "").await;
     assert_eq!(app.last().target(), PAGE, "there it is the application's page");
 });
+
+/// A reload brings another declaration while somebody has agreed to the one before.
+#[tokio::test]
+async fn g8_a_new_declaration_asks_again_if_the_operator_says_so() {
+    const OTHER: &str =
+        "[[cookies]]\nname = \"flexopus_session\"\nrenew_on = { paths = [\"/api/*\"] }\n";
+    in_time(async {
+        let app = app().await;
+        for (ask_again, expected) in [(false, 200), (true, 403)] {
+            let setup = required(&app).sections(&format!("[agreement]\nask_again = {ask_again}"));
+            let text = setup.text();
+            let gateway = setup.start();
+            let browser = gateway.browser(Http::Two);
+            let agreed = agree(&browser, Http::Two, "/").await;
+            let open = || navigation(Http::Two, "/").header("cookie", &agreed);
+            assert_eq!(browser.send(open(), "").await.status, 200);
+
+            let folder = gateway.ledger().parent().unwrap().parent().unwrap().to_owned();
+            std::fs::write(folder.join("config.toml"), format!("{text}{OTHER}")).unwrap();
+            gateway.inner().control().reload("test").unwrap();
+            assert_eq!(browser.send(open(), "").await.status, expected, "{ask_again}");
+        }
+    })
+    .await;
+}
