@@ -187,9 +187,9 @@ async fn a_terminal_has_colour_unless_it_asks_for_none() {
     in_time(async {
         let site = site(rich);
         for (no_color, expected) in [(None, true), (Some("1"), false)] {
-            // `script` makes a terminal for what it runs.
+            // `script` makes a terminal for what it runs. How far a slow report has come would be drawn there, too.
             let mut command = Command::new("script");
-            let line = format!("{} audit report", env!("CARGO_BIN_EXE_crumbgate"));
+            let line = format!("{} audit report 2>/dev/null", env!("CARGO_BIN_EXE_crumbgate"));
             command.args(["-qec", &line, "/dev/null"]).current_dir(site.path("."));
             without_variables(&mut command);
             no_color.map(|value| command.env("NO_COLOR", value));
