@@ -166,7 +166,7 @@ impl<'r> Mark<'r> {
             Came::Opened { opened, .. } => opened.agreement().is_some_and(|agreement| {
                 !self.sealing.ask_again || agreement.version == self.sealing.version
             }),
-            // It could not be set before, and there is no room in it to say so (G5).
+            // There is no room in it to say so, and there would be no end to asking (G5).
             Came::Unsealed(value) => !self.can_seal(value, true),
             Came::Nothing | Came::Stripped(_) => false,
         }

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 use super::{
     admission::Recorder,
     body::Body,
+    exchange::sensitive,
     form::{self, Deed},
     page,
     rejection::Rejection,
@@ -135,12 +136,8 @@ fn with_cookies(
     mut response: Response<Body>,
     set_cookies: impl IntoIterator<Item = Vec<u8>>,
 ) -> Response<Body> {
-    for field in set_cookies {
-        if let Ok(mut value) = HeaderValue::try_from(field) {
-            value.set_sensitive(true);
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
-    }
+    let set_cookies = set_cookies.into_iter().filter_map(sensitive);
+    response.headers_mut().extend(set_cookies.map(|field| (header::SET_COOKIE, field)));
     response
 }
 

@@ -140,7 +140,8 @@ impl Downstream {
         if let Some(record) = record {
             record.set_tenant(&entry.tenant.name);
         }
-        let came_unix_s = worker.clock.at(came).unix_s;
+        let came = worker.clock.at(came);
+        let came_unix_s = came.unix_s;
         let page = view.snapshot.page.path.as_ref();
         let place = page::place(page, &entry.tenant, request.uri().path());
         if let (Some(place), Some(path)) = (place, page) {
@@ -180,12 +181,7 @@ impl Downstream {
         );
         self.check_head(&request, &cookies, view.limits(), &recorder, &judged)?;
         if let Some(path) = page {
-            let desk = Desk {
-                path,
-                recorder: &recorder,
-                authority: &authority,
-                came: worker.clock.at(came),
-            };
+            let desk = Desk { path, recorder: &recorder, authority: &authority, came };
             if let Some(deed) = place.and_then(Deed::at) {
                 let pages = view.pages(tenant);
                 let mut resources = Resources {
@@ -539,7 +535,7 @@ fn replace_set_cookie(fields: &mut HeaderMap, has_some: bool, outgoing: SetCooki
 }
 
 /// A field's value that is a secret: it is not printed, and HTTP/2 keeps it out of its tables.
-fn sensitive(bytes: Vec<u8>) -> Option<HeaderValue> {
+pub(super) fn sensitive(bytes: Vec<u8>) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok()?;
     value.set_sensitive(true);
     Some(value)
