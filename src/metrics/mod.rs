@@ -4,7 +4,7 @@
 //! tells with them what the [`Books`](crate::audit::Books) counted and what the caller has read elsewhere
 //! ([`Readings`]). How many series there are depends on the configuration alone, never on what clients send.
 //!
-//! `exposition.rs` has each metric with its help; `docs/OPERATIONS.md` says what to do about it.
+//! `exposition.rs` has each metric with its help; `docs/reference/metrics.md` says what to do about it.
 
 mod exposition;
 mod histogram;

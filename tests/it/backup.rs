@@ -1,4 +1,4 @@
-//! A copy of the ledger that is made as `docs/OPERATIONS.md` says, while the gateway writes; and the way back.
+//! A copy of the ledger that is made as `docs/operate.md` says, while the gateway writes; and the way back.
 
 use std::{
     fs,

@@ -370,8 +370,8 @@ const COMMANDS: [&str; 15] = [
 #[tokio::test]
 async fn the_operators_book_has_each_command() {
     in_time(async {
-        let book = include_str!("../../docs/OPERATIONS.md");
-        let table = book.split("### Each command").nth(1).unwrap().split("###").next().unwrap();
+        let book = include_str!("../../docs/reference/commands.md");
+        let table = book.split("## Each command").nth(1).unwrap().split("##").next().unwrap();
         let pages = empty().run(&["man"]).await.stdout;
         let titles =
             pages.lines().filter_map(|line| line.strip_prefix(".TH crumbgate-")?.split(' ').next());
@@ -386,7 +386,7 @@ async fn the_operators_book_has_each_command() {
             let is_named = |line: &str| {
                 line.contains(&format!("`{part}")) || line.contains(&format!(" {part}"))
             };
-            assert!(rows.any(is_named), "{title} is in no row of docs/OPERATIONS.md");
+            assert!(rows.any(is_named), "{title} is in no row of docs/reference/commands.md");
             commands += 1;
         }
         assert!(commands > 20, "{commands}");

@@ -36,7 +36,7 @@ fn documents() -> Vec<String> {
             .map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    let found = [names("."), names("docs")].concat();
+    let found = [names("."), names("docs"), names("docs/reference")].concat();
     assert!(found.len() > 4, "{found:?}");
     found
 }
@@ -110,16 +110,37 @@ async fn every_command_that_a_document_names_is_a_command() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_leads_to_a_file_and_a_heading_that_exist() {
+    let mut count = 0;
     for document in documents() {
         let text = read(&document);
         let folder = root().join(&document).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).map(|after| after.split(')').next().unwrap()) {
-            let file = link.split('#').next().unwrap();
-            let is_elsewhere = link.contains("://") || file.is_empty();
-            assert!(is_elsewhere || folder.join(file).exists(), "{document} links to {link}");
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { root().join(&document) } else { folder.join(file) };
+            assert!(target.exists(), "{document} links to {link}");
+            if !heading.is_empty() {
+                let target = fs::read_to_string(target).unwrap();
+                assert!(anchors(&target).contains(heading), "{document} links to {link}");
+            }
+            count += 1;
         }
     }
+    assert!(count > 50, "{count}");
+}
+
+/// The anchors of a document's headings, as GitHub derives them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
 }
 
 /// The files and folders of a folder of `src/`.
@@ -195,7 +216,7 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn every_limit_is_in_the_operators_table_with_its_default() {
-    let text = read("docs/OPERATIONS.md");
+    let text = read("docs/configure.md");
     let rows = table(&text, "| key of `[limits]` | default |");
     let listed: Vec<_> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
     let known: BTreeSet<_> =
@@ -264,7 +285,7 @@ const METRICS: &str = "| metric | type | labels | what it tells | what to do |";
 
 #[test]
 fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is_exposed() {
-    let text = read("docs/OPERATIONS.md");
+    let text = read("docs/reference/metrics.md");
     let rows = table(&text, METRICS);
     let listed = rows.iter().map(|row| {
         let [name, kind, labels, tells, to_do] = row[..] else { panic!("{row:?}") };
@@ -280,7 +301,7 @@ fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is
 
 #[test]
 fn every_value_of_a_label_that_is_a_word_is_explained() {
-    let text = read("docs/OPERATIONS.md");
+    let text = read("docs/reference/metrics.md");
     let exposition = exposition();
     let values_of = |metric: &str, label: &str| -> BTreeSet<String> {
         let series = exposition.lines().filter(|line| line.starts_with(&format!("{metric}{{")));
@@ -385,7 +406,7 @@ fn the_text_of_a_logged_line_is_found_whatever_stands_before_it() {
 
 #[test]
 fn every_warning_is_in_the_operators_table_and_every_one_there_is_given() {
-    let text = read("docs/OPERATIONS.md");
+    let text = read("docs/reference/log-lines.md");
     let rows = table(&text, "| line | level | what it means, what to do |");
     let mut explained = BTreeMap::<_, BTreeSet<_>>::new();
     for row in &rows {

@@ -338,8 +338,8 @@ fn promtool_finds_nothing_in_the_rules_and_the_scrape_configuration() {
 
 #[test]
 fn every_alert_says_what_it_is_and_leads_to_the_section_that_says_what_to_do() {
-    let manual = fs::read_to_string(folder().join("../docs/OPERATIONS.md")).unwrap();
-    let headings = manual.lines().filter_map(|line| line.strip_prefix("#### "));
+    let manual = fs::read_to_string(folder().join("../docs/reference/alerts.md")).unwrap();
+    let headings = manual.lines().filter_map(|line| line.strip_prefix("## "));
     let mut told: BTreeSet<_> = headings.filter(|it| it.starts_with("Crumbgate")).collect();
     let alerts = alerts();
     for Alert { name, severity, annotations, .. } in &alerts {
@@ -348,7 +348,7 @@ fn every_alert_says_what_it_is_and_leads_to_the_section_that_says_what_to_do() {
             ["description", "runbook", "summary"].map(|key| &*annotations[key]);
         assert_eq!(annotations.len(), 3, "{name}");
         assert!(summary.ends_with('.') && description.ends_with('.'), "{name}");
-        assert_eq!(runbook, format!("docs/OPERATIONS.md#{}", name.to_lowercase()));
+        assert_eq!(runbook, format!("docs/reference/alerts.md#{}", name.to_lowercase()));
         assert!(told.remove(&**name), "{name} has a section in the manual");
     }
     assert!(told.is_empty(), "{told:?} are told of, and never fire");

@@ -1,4 +1,4 @@
-//! The report as JSON, for programs. `docs/REPORT.md` lists its fields.
+//! The report as JSON, for programs. `docs/reference/report.md` lists its fields.
 
 use serde::Serialize;
 

@@ -7,7 +7,7 @@
 //!   `words.rs` has every text in both languages, `spoken.rs` numbers and moments, `visible.rs` what keeps a name from
 //!   outside from doing anything.
 //!
-//! The fields of the structs here are those of the JSON, and `docs/REPORT.md` lists them.
+//! The fields of the structs here are those of the JSON, and `docs/reference/report.md` lists them.
 
 mod agreement;
 mod books;
