@@ -19,6 +19,7 @@ END
     [[ -e $lua ]] || packages+=(libnginx-mod-http-lua)
     [[ -e $njs ]] || packages+=(libnginx-mod-http-js)
     install_packages "${packages[@]}"
+    # shellcheck disable=SC2034 # the scripts that source this one use it
     crumbgate=${CRUMBGATE_BINARY:-target/release/crumbgate}
     if [[ -z ${CRUMBGATE_BINARY:-} ]]; then
         quietly "Building the gateway" cargo build --release --locked

@@ -1,7 +1,7 @@
 //! Schemathesis against the API of the real program: thousands of requests by its own document, and every answer as the
 //! document says.
 //!
-//! It is installed by `scripts/test`, in `target/schemathesis`.
+//! It is installed by `scripts/test`, in `target/python`.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -12,7 +12,7 @@ const TOKEN: &str = "operator-0123456789abcdef0123456789";
 #[tokio::test]
 async fn nothing_is_answered_otherwise_than_the_document_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let schemathesis = root.join("target/schemathesis/bin/st");
+    let schemathesis = root.join("target/python/bin/st");
     assert!(schemathesis.exists(), "{} is missing: scripts/test makes it", schemathesis.display());
     let app = App::answering(&[("/", &[])]).await;
     let site = Site::of(&Setup::before(&app).admin("token_file = \"tokens\""));
