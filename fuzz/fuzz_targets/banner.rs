@@ -1,5 +1,5 @@
-//! Any bytes as a page, in parts whose lengths the first bytes say: the banner's place is the same in whatever parts the
-//! page comes, and it is right behind a `<body …>` tag.
+//! Searches any bytes as a page, in parts whose lengths are the first bytes of the input. The banner's position does not
+//! depend on the parts, and is directly after a `<body …>` tag.
 
 #![no_main]
 
@@ -14,17 +14,17 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(at) = whole {
         assert_eq!(page[at - 1], b'>');
         assert!(page[..at].to_ascii_lowercase().windows(5).any(|tag| tag == b"<body"));
-        assert_eq!(look([&page[..at]]), whole, "nothing behind the place counts");
+        assert_eq!(look([&page[..at]]), whole, "nothing after the position counts");
         assert_eq!(look([&page[..at - 1]]), Err(Outcome::NoBody));
     }
 });
 
-/// How many bytes of the input are lengths.
+/// The number of bytes of the input that are lengths.
 const LENGTHS: usize = 4;
 
 const LIMIT: usize = 4096;
 
-/// Where the body of a page begins that comes in these parts.
+/// Returns the beginning of the body of a page in these parts.
 fn look<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, Outcome> {
     let mut scanner = Scanner::new(LIMIT);
     let mut passed = 0;
@@ -38,7 +38,7 @@ fn look<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, Outcome>
     Err(Outcome::NoBody)
 }
 
-/// The page in parts of these lengths, over and over; nothing is a length, too.
+/// Splits the page into parts of these lengths, repeated as often as needed. A length may be zero.
 fn in_parts<'p>(page: &'p [u8], lengths: &[u8]) -> Vec<&'p [u8]> {
     let (mut parts, mut rest) = (Vec::new(), page);
     for length in lengths.iter().cycle().map(|length| usize::from(*length)) {

@@ -1,5 +1,5 @@
-//! Any text as a cookie date: what is read can be written, and read again as the same; a space before it, with which it has
-//! no usual form, makes no difference.
+//! Reads any text as a cookie date. A date that was read can be written and read back, and a space before it, which
+//! prevents the fast path for the usual form, makes no difference.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as `Cookie` fields (each line is one): only declared names go upstream, each once, each pair well-formed.
+//! Judges any bytes as `Cookie` fields, one per line. Only declared names go upstream, each once and well-formed.
 
 #![no_main]
 
@@ -39,10 +39,10 @@ fuzz_target!(|bytes: &[u8]| {
         CookieField::Untouched => fields.concat(),
     };
     let blank: &[_] = &[' ', '\t'];
-    let text = std::str::from_utf8(&outgoing).expect("what stays is ASCII");
+    let text = std::str::from_utf8(&outgoing).expect("the outgoing field is ASCII");
     let pairs: Vec<_> =
         text.split(';').map(|pair| pair.trim_matches(blank)).filter(|p| !p.is_empty()).collect();
-    assert_eq!(pairs.len(), kept, "the books balance");
+    assert_eq!(pairs.len(), kept, "each kept pair goes upstream");
     assert!(kept <= seen);
     let mut names = Vec::new();
     for pair in pairs {

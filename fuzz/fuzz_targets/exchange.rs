@@ -1,4 +1,5 @@
-//! A whole exchange, enforced and reported: the same verdicts, books that balance, valid fields, bounded evictions.
+//! Judges a whole exchange in both modes: the verdicts are the same, each cookie has exactly one, outgoing fields are valid,
+//! and evictions are bounded.
 
 #![no_main]
 

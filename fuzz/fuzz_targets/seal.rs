@@ -1,5 +1,5 @@
-//! Any bytes as a sealed value, and any contents: what nobody sealed is never opened, what was sealed comes back as it was,
-//! and no change of it is opened.
+//! Opens any bytes, and seals any contents. Bytes that were not sealed are never opened, sealed contents are restored
+//! exactly, and no changed value is opened.
 
 #![no_main]
 
@@ -15,15 +15,15 @@ struct Input<'a> {
     holder: [u8; 8],
     agreement: Option<([u8; 8], u64)>,
     random: [u8; 32],
-    /// Where the sealed text is changed, and to what.
+    /// The index of the changed byte of the sealed text, and its new value.
     change: (u16, u8),
     value: Option<&'a [u8]>,
-    /// What nobody sealed.
+    /// A text that was not sealed.
     text: &'a [u8],
 }
 
 fuzz_target!(|input: Input<'_>| {
-    // The second one seals nothing: its id may stand in a text all the same.
+    // The second key seals nothing, but a text may contain its id.
     let ring = KeyRing::new(vec![Key::new(&[1; 32]), Key::new(&[2; 32])]).unwrap();
     assert!(ring.open(input.cookie, input.text).is_err());
     assert!(ring.open(input.cookie, &[b"cg1.", input.text].concat()).is_err());
@@ -42,8 +42,8 @@ fuzz_target!(|input: Input<'_>| {
     assert_eq!(sealed.is_none(), input.scope.len() > MAX_SCOPE_BYTES);
     let Some(mut sealed) = sealed else { return };
     let value_len = input.value.map_or(0, <[u8]>::len);
-    let told = KeyRing::sealed_len(input.scope.len(), value_len, agreement.is_some());
-    assert_eq!(sealed.len(), told);
+    let expected = KeyRing::sealed_len(input.scope.len(), value_len, agreement.is_some());
+    assert_eq!(sealed.len(), expected);
     assert!(sealed.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte)));
     assert!(ring.open(input.cookie, &sealed).unwrap().contents() == contents);
 

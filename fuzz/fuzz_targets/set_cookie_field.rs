@@ -1,5 +1,5 @@
-//! Any bytes as one `Set-Cookie` field: what leaves is a valid field of a declared cookie, and judging it again
-//! changes nothing.
+//! Judges any bytes as one `Set-Cookie` field. The outgoing field is a valid field of a declared cookie, and judging it
+//! again changes nothing.
 
 #![no_main]
 
@@ -35,7 +35,7 @@ fuzz_target!(|field: &[u8]| {
     assert_eq!(judge(&policy, &left).as_ref(), Some(&left));
 });
 
-/// What leaves of a field; none where it is stripped.
+/// Returns the outgoing field; `None` if it is stripped.
 fn judge(policy: &Policy, field: &[u8]) -> Option<Vec<u8>> {
     let request = RequestFacts {
         method: "POST",

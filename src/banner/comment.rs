@@ -1,24 +1,24 @@
-//! A comment, behind its `<!--` (HTML Standard, sections 13.2.5.43 to 13.2.5.52).
+//! The tokenizer's states inside a comment, after its `<!--` (HTML Standard, sections 13.2.5.43 to 13.2.5.52).
 
-/// How far a comment is read.
+/// The state of reading a comment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Comment {
-    /// Behind `--!`.
+    /// After `--!`.
     Bang,
-    /// Right behind `<!--`.
+    /// Directly after `<!--`.
     Begin,
-    /// Right behind `<!--`, and a dash.
+    /// Directly after `<!--` and a dash.
     BeginDash,
-    /// Behind one dash.
+    /// After one dash.
     Dash,
-    /// Behind two dashes at least.
+    /// After at least two dashes.
     Dashes,
-    /// Behind anything else.
+    /// After any other text.
     Text,
 }
 
 impl Comment {
-    /// Takes the comment's next byte; says whether the comment ends with it.
+    /// Reads the next byte. Returns true if the comment ends with it.
     pub(super) fn ends_with(&mut self, byte: u8) -> bool {
         *self = match (*self, byte) {
             (Self::Bang | Self::Begin | Self::BeginDash | Self::Dashes, b'>') => return true,
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comment_ends_where_a_browser_says() {
+    fn a_comment_ends_where_it_ends_for_browsers() {
         for text in [
             ">",
             "->",

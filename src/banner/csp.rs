@@ -1,17 +1,17 @@
-//! Whether a `Content-Security-Policy` lets a banner work: with a style sheet and a form of the page's own origin
-//! (Content Security Policy Level 3).
+//! Decides if a `Content-Security-Policy` allows a banner with a style sheet and a form of the page's own origin (Content
+//! Security Policy Level 3).
 
-/// Whether all policies of these fields do. A field can hold several, between commas.
+/// Returns true if all policies of these fields allow a banner. A field can hold several policies, separated by commas.
 ///
-/// A source that names the page's own host is not taken for it: what is read here errs to the side of no banner.
-pub(super) fn lets_work<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> bool {
+/// A source that names the page's own host is not recognised as its origin. In doubt there is no banner.
+pub(super) fn allows_banner<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> bool {
     let policies = fields.into_iter().flat_map(|field| field.split(|byte| *byte == b','));
-    policies.map(Policy::read).all(|policy| policy.lets_work())
+    policies.map(SecurityPolicy::read).all(|policy| policy.allows_banner())
 }
 
-/// What one policy says of a banner's parts. The first directive of a name counts (section 2.2.1).
+/// The directives of one policy that concern a banner. The first directive of each name counts (section 2.2.1).
 #[derive(Debug, Default)]
-struct Policy<'f> {
+struct SecurityPolicy<'f> {
     default_sources: Option<&'f [u8]>,
     form_targets: Option<&'f [u8]>,
     sandbox: Option<&'f [u8]>,
@@ -19,14 +19,14 @@ struct Policy<'f> {
     style_elements: Option<&'f [u8]>,
 }
 
-impl<'f> Policy<'f> {
+impl<'f> SecurityPolicy<'f> {
     fn read(text: &'f [u8]) -> Self {
         let mut policy = Self::default();
         for directive in text.split(|byte| *byte == b';') {
             let directive = directive.trim_ascii();
             let end = directive.iter().position(u8::is_ascii_whitespace);
             let (name, value) = directive.split_at(end.unwrap_or(directive.len()));
-            let place = match &*name.to_ascii_lowercase() {
+            let directive = match &*name.to_ascii_lowercase() {
                 b"default-src" => &mut policy.default_sources,
                 b"form-action" => &mut policy.form_targets,
                 b"sandbox" => &mut policy.sandbox,
@@ -34,28 +34,28 @@ impl<'f> Policy<'f> {
                 b"style-src-elem" => &mut policy.style_elements,
                 _ => continue,
             };
-            place.get_or_insert(value);
+            directive.get_or_insert(value);
         }
         policy
     }
 
-    fn lets_work(&self) -> bool {
+    fn allows_banner(&self) -> bool {
         let styles = self.style_elements.or(self.styles).or(self.default_sources);
         let has_own = |sources| words(sources).any(|source| is_one_of(source, &OWN_ORIGIN));
-        let lets = |flag: &[u8]| {
+        let allows = |flag: &[u8]| {
             self.sandbox
                 .is_none_or(|flags| words(flags).any(|word| word.eq_ignore_ascii_case(flag)))
         };
-        // Without its origin, a page's form would come from nowhere.
+        // A sandboxed page without its origin would send the form with `Origin: null`.
         styles.is_none_or(has_own)
             && self.form_targets.is_none_or(has_own)
-            && lets(b"allow-forms")
-            && lets(b"allow-same-origin")
+            && allows(b"allow-forms")
+            && allows(b"allow-same-origin")
     }
 }
 
-/// Sources that every https page's own origin is one of: `http:` and `*` are taken for the secure scheme, too
-/// (section 6.7.2.8).
+/// The sources that include the own origin of every https page: `http:` and `*` match the secure scheme too (section
+/// 6.7.2.8).
 const OWN_ORIGIN: [&[u8]; 4] = [b"'self'", b"*", b"http:", b"https:"];
 
 fn is_one_of(word: &[u8], words: &[&[u8]]) -> bool {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_lets_a_banner_work_if_its_style_sheet_and_its_form_may_be() {
+    fn a_policy_allows_a_banner_if_it_allows_the_style_sheet_and_the_form() {
         let cases: [(&[&str], bool); 32] = [
             (&[], true),
             (&[""], true),
@@ -108,7 +108,7 @@ mod tests {
         ];
         for (fields, expected) in cases {
             assert_eq!(
-                lets_work(fields.iter().map(|field| field.as_bytes())),
+                allows_banner(fields.iter().map(|field| field.as_bytes())),
                 expected,
                 "{fields:?}"
             );

@@ -1,14 +1,15 @@
-//! The fields of a message whose answer is to carry a banner.
+//! Changes the fields of requests and responses for pages that carry a banner.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Whether what is asked for becomes a part of another page, by `Sec-Fetch-Dest`: there, a banner would be one too many.
+/// Returns true if the response becomes a part of another page, according to `Sec-Fetch-Dest`. Such a part gets no banner
+/// of its own.
 pub fn is_embedded(request: &HeaderMap) -> bool {
     let destination = request.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes);
     destination.is_some_and(|destination| EMBEDDED.contains(&destination))
 }
 
-/// Has a request ask for a whole page that can be read: nothing that is compressed, a part, or known already.
+/// Changes a request so that it asks for a whole, uncompressed page: no compression, no range, no conditions.
 pub fn prepare_request(request: &mut HeaderMap) {
     for name in [header::IF_MODIFIED_SINCE, header::IF_NONE_MATCH, header::IF_RANGE, header::RANGE]
     {
@@ -17,8 +18,8 @@ pub fn prepare_request(request: &mut HeaderMap) {
     request.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
 }
 
-/// Takes from a response what does not hold with a banner in it, and keeps it out of every cache: it must not come back
-/// from there when the person has agreed.
+/// Removes the fields of a response that are wrong once it contains a banner, and forbids every cache to store it: the
+/// banner must not reappear from a cache after the person has agreed.
 pub fn prepare_response(response: &mut HeaderMap) {
     for name in &OF_THE_EXACT_PAGE {
         response.remove(name);
@@ -33,7 +34,8 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 const EMBEDDED: [&[u8]; 5] = [b"embed", b"fencedframe", b"frame", b"iframe", b"object"];
 
-/// What tells the page's bytes, their number, or their parts (RFC 9110, RFC 9530, and what came before that).
+/// The fields that describe the bytes of the page, their number or their ranges (RFC 9110, RFC 9530 and the digests that
+/// it replaced).
 const OF_THE_EXACT_PAGE: [HeaderName; 8] = [
     header::ACCEPT_RANGES,
     header::CONTENT_LENGTH,
@@ -45,7 +47,7 @@ const OF_THE_EXACT_PAGE: [HeaderName; 8] = [
     HeaderName::from_static("repr-digest"),
 ];
 
-/// What some caches read instead of `Cache-Control` (RFC 9111, section 5.3; RFC 9213; Edge Architecture).
+/// The fields that some caches read instead of `Cache-Control` (RFC 9111, section 5.3; RFC 9213; Edge Architecture).
 const OF_CACHES: [HeaderName; 3] = [
     HeaderName::from_static("cdn-cache-control"),
     header::EXPIRES,
@@ -64,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_asked_for_whole_and_readable() {
+    fn a_request_asks_for_a_whole_and_uncompressed_page() {
         let mut request = fields(&[
             ("accept-encoding", "br, gzip"),
             ("accept-encoding", "zstd"),
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_nothing_of_bytes_that_it_no_longer_has_and_is_not_stored() {
+    fn a_response_with_a_banner_does_not_describe_the_original_bytes_and_is_not_stored() {
         let mut response = fields(&[
             ("accept-ranges", "bytes"),
             ("cache-control", "max-age=60"),
@@ -107,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_embedded_is_no_page_of_its_own() {
+    fn an_embedded_page_is_recognised_by_its_destination() {
         for (destination, embedded) in
             [("document", false), ("empty", false), ("frame", true), ("iframe", true)]
         {

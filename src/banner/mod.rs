@@ -1,13 +1,13 @@
-//! The banner on the application's pages: where it goes, and which pages may carry it.
+//! The banner on the application's pages: decides which pages may carry it, and finds its position.
 //!
-//! A person who has not agreed is told so by a small banner, right behind the `<body …>` tag of each page (`agreement =
-//! "notice"`). Nothing here does I/O: heads and bytes are handed in.
+//! With `agreement = "notice"`, each page for a person who has not agreed shows a small banner, directly after its
+//! `<body …>` tag. This module does no I/O: the caller passes in heads and bytes.
 //!
-//! - [`is_embedded`], [`prepare_request`]: what is asked of the application, so that its page can carry one.
-//! - [`may_carry`]: whether the answer can; `csp.rs`: whether its `Content-Security-Policy` lets it.
-//! - [`prepare_response`]: what no longer holds of an answer that may carry one.
-//! - [`Scanner`]: where in the page it goes. It keeps no bytes of it; `tag.rs`, `comment.rs` and `raw_text.rs` are what it
-//!   passes on its way.
+//! - [`is_embedded`] and [`prepare_request`] change the request, so that the page can carry a banner.
+//! - [`may_carry`] decides if the response can carry one; `csp.rs` reads its `Content-Security-Policy`.
+//! - [`prepare_response`] removes the fields that a banner makes wrong.
+//! - [`Scanner`] finds the position in the page without keeping any bytes; `tag.rs`, `comment.rs` and `raw_text.rs` read
+//!   the parts before it.
 
 mod comment;
 mod csp;
@@ -21,29 +21,29 @@ pub use fields::{is_embedded, prepare_request, prepare_response};
 pub use page::may_carry;
 pub use scanner::{Scanner, Sight};
 
-/// What became of a banner.
+/// The result of the attempt to show a banner.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// The exchange ended before the banner's place was reached.
+    /// The exchange ended before the banner's position was reached.
     Broken,
-    /// The page is compressed, though nobody asked for that.
+    /// The page is compressed, although the request did not allow it.
     Compressed,
-    /// The page is of a charset or a syntax that is not read here, such as UTF-16 or XHTML.
+    /// The page has a charset or a syntax that the scanner does not read, such as UTF-16 or XHTML.
     Encoding,
-    /// The page does not let the banner work, or does not want to be changed.
+    /// The page forbids the banner's parts, or forbids changes.
     Forbidden,
-    /// The page has no `<body>` tag, or something of its body stands before that.
+    /// The page has no `<body>` tag, or content of the body before it.
     NoBody,
-    /// The answer is no page: a redirect, a download, or no HTML.
+    /// The response is not a page: a redirect, a download, or not HTML.
     NoPage,
-    /// It was handed on with the page.
+    /// The banner was sent with the page.
     Shown,
     /// The `<body>` tag is not within the first `limits.banner_bytes`.
     TooLarge,
 }
 
 impl Outcome {
-    /// All of them, in order, with the word for each.
+    /// All results in order, each with its word.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Broken, "broken"),
         (Self::Compressed, "compressed"),
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_outcome_is_in_its_place() {
+    fn every_outcome_is_at_the_index_of_its_discriminant() {
         for (index, (outcome, word)) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, index, "{word}");
         }

@@ -1,27 +1,28 @@
-//! Which answers are pages that may carry a banner.
+//! Decides which responses are pages that may carry a banner.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{Outcome, csp};
 
-/// Whether an answer is a page that may carry a banner; if not, why.
+/// Checks that a response is a page that may carry a banner.
 ///
 /// # Errors
 ///
-/// Says what stands in the way: [`Outcome::NoPage`], [`Outcome::Encoding`], [`Outcome::Compressed`] or
+/// Returns the first obstacle: [`Outcome::NoPage`], [`Outcome::Encoding`], [`Outcome::Compressed`] or
 /// [`Outcome::Forbidden`], in this order.
 pub fn may_carry(status: StatusCode, response: &HeaderMap) -> Result<(), Outcome> {
-    let kind = if is_whole(status, response) { Kind::of(response) } else { Kind::Other };
+    let is_whole = is_whole(status, response);
+    let kind = if is_whole { ContentKind::of(response) } else { ContentKind::Other };
     match kind {
-        Kind::Other => Err(Outcome::NoPage),
-        Kind::Unread => Err(Outcome::Encoding),
-        Kind::Html if is_compressed(response) => Err(Outcome::Compressed),
-        Kind::Html if forbids(response) => Err(Outcome::Forbidden),
-        Kind::Html => Ok(()),
+        ContentKind::Other => Err(Outcome::NoPage),
+        ContentKind::Unread => Err(Outcome::Encoding),
+        ContentKind::Html if is_compressed(response) => Err(Outcome::Compressed),
+        ContentKind::Html if forbids(response) => Err(Outcome::Forbidden),
+        ContentKind::Html => Ok(()),
     }
 }
 
-/// Whether a status comes with a page of its own, all of it, to be shown. Pages that tell errors are pages, too.
+/// Returns true if a response carries a whole page to be shown. Error pages are pages too.
 fn is_whole(status: StatusCode, response: &HeaderMap) -> bool {
     let has_page = match status {
         StatusCode::NO_CONTENT
@@ -33,7 +34,8 @@ fn is_whole(status: StatusCode, response: &HeaderMap) -> bool {
     has_page && !response.contains_key(header::CONTENT_RANGE) && !is_download(response)
 }
 
-/// Whether the answer is to be saved and not shown: every disposition but `inline` says so (RFC 6266, section 4.2).
+/// Returns true if browsers save the response instead of showing it: for every disposition except `inline` (RFC 6266,
+/// section 4.2).
 fn is_download(response: &HeaderMap) -> bool {
     values(response, &header::CONTENT_DISPOSITION).any(|value| {
         let kind = value.split(|byte| *byte == b';').next().unwrap_or_default();
@@ -41,18 +43,18 @@ fn is_download(response: &HeaderMap) -> bool {
     })
 }
 
-/// What an answer is by its `Content-Type`.
+/// The kind of a response, by its `Content-Type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
-    /// A page in which ASCII stands for itself.
+enum ContentKind {
+    /// An HTML page whose charset contains ASCII.
     Html,
-    /// No page; or what it is, is not said clearly.
+    /// Another type, or not exactly one `Content-Type`.
     Other,
-    /// A page in another charset, or of another syntax.
+    /// A page with another charset or another syntax.
     Unread,
 }
 
-impl Kind {
+impl ContentKind {
     fn of(response: &HeaderMap) -> Self {
         let mut types = values(response, &header::CONTENT_TYPE);
         let (Some(text), None) = (types.next(), types.next()) else { return Self::Other };
@@ -64,13 +66,13 @@ impl Kind {
         if !essence.eq_ignore_ascii_case(b"text/html") {
             return Self::Other;
         }
-        // The first one counts. One that nobody knows leaves the charset to the browser's guess.
+        // The first charset counts. Browsers guess if they do not know it.
         let charset = parts.find_map(|part| parameter(part, b"charset"));
         if charset.is_none_or(is_ascii_compatible) { Self::Html } else { Self::Unread }
     }
 }
 
-/// The value of a parameter, if it has this name; without its quotes.
+/// Returns the value of a parameter of this name, without quotes.
 fn parameter<'v>(part: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
     let (given, value) = part.split_at_checked(name.len())?;
     let value = value.strip_prefix(b"=").filter(|_| given.eq_ignore_ascii_case(name))?;
@@ -78,8 +80,8 @@ fn parameter<'v>(part: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
     Some(quoted.map_or(value, |value| value.strip_suffix(b"\"").unwrap_or(value)))
 }
 
-/// Whether bytes of ASCII are ASCII in this charset, at least those that a tag is made of: all but UTF-16, ISO-2022 and
-/// some that are older still (Encoding Standard, section 4.2).
+/// Returns true if this charset encodes the characters of tags as ASCII does: all except UTF-16, ISO-2022 and some older
+/// ones (Encoding Standard, section 4.2).
 fn is_ascii_compatible(charset: &[u8]) -> bool {
     let charset = charset.trim_ascii().to_ascii_lowercase();
     ASCII_COMPATIBLE.iter().any(|beginning| charset.starts_with(beginning))
@@ -114,14 +116,14 @@ fn is_compressed(response: &HeaderMap) -> bool {
     codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// Whether the page's own words are against it: nobody may change it (RFC 9111, section 5.2.2.6), or its policy would let
-/// the banner have neither style nor button.
+/// Returns true if the response forbids changes (RFC 9111, section 5.2.2.6), or if its security policy would block the
+/// banner's style sheet or form.
 fn forbids(response: &HeaderMap) -> bool {
     let mut directives = values(response, &header::CACHE_CONTROL)
         .flat_map(|value| value.split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii);
     directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
-        || !csp::lets_work(values(response, &header::CONTENT_SECURITY_POLICY))
+        || !csp::allows_banner(values(response, &header::CONTENT_SECURITY_POLICY))
 }
 
 fn values<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_may_carry_one_also_those_that_tell_errors() {
+    fn every_page_may_carry_a_banner_and_error_pages_too() {
         for status in [200, 201, 203, 400, 403, 404, 419, 500, 503] {
             assert_eq!(judge(status, &[("content-type", "text/html")]), Ok(()), "{status}");
         }
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_html_in_a_charset_that_is_read() {
+    fn a_page_is_html_in_a_supported_charset() {
         for (kind, expected) in [
             ("text/html", Ok(())),
             ("Text/HTML ; Charset=UTF-8", Ok(())),
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_a_head_says_counts_too() {
+    fn other_fields_of_the_head_count_too() {
         for (name, value, expected) in [
             ("content-encoding", "identity", Ok(())),
             ("content-encoding", "", Ok(())),

@@ -1,38 +1,38 @@
-//! Text in which nothing is a tag but its own end tag: of a script, a style, a title
+//! The tokenizer's states inside raw text, in which only the element's own end tag is a tag: scripts, styles and titles
 //! (HTML Standard, sections 13.2.5.9 to 13.2.5.31).
 
 use super::tag::is_space;
 
-/// A raw text that is being read, behind its start tag.
+/// The state of reading raw text, after its start tag.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct RawText {
-    /// In lower case.
+    /// The element's name in lower case.
     element: &'static [u8],
     escape: Escape,
-    /// How many dashes came last; more than two count as two.
+    /// The number of dashes directly before; more than two count as two.
     dashes: u8,
-    place: Place,
+    state: State,
 }
 
-/// What a script makes of `<!--`: it can hold scripts from there on. For other elements it is nothing.
+/// The effect of `<!--` in a script, which can contain scripts from there on. It has none in other elements.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Escape {
-    /// In `<!--`, of which the script is still to end at its end tag.
+    /// After `<!--`; the next end tag ends the script.
     Comment,
     None,
-    /// In `<!-- <script`, where an end tag is only that of the inner script.
+    /// After `<!-- <script`; the next end tag ends only the inner script.
     Script,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
-    /// Behind `<!`.
+enum State {
+    /// After `<!`.
     Bang,
-    /// Behind `<!-`.
+    /// After `<!-`.
     BangDash,
-    /// Behind `<`.
+    /// After `<`.
     Open,
-    /// Behind `<` or `</`, and so many letters of the element's name.
+    /// After `<` or `</`, and this many letters of the element's name.
     Name {
         is_end: bool,
         matched: usize,
@@ -41,27 +41,27 @@ enum Place {
 }
 
 impl RawText {
-    /// The text of such an element; its name in lower case.
+    /// Starts the raw text of an element, whose name is in lower case.
     pub(super) fn of(element: &'static [u8]) -> Self {
-        Self { element, escape: Escape::None, dashes: 0, place: Place::Text }
+        Self { element, escape: Escape::None, dashes: 0, state: State::Text }
     }
 
-    /// Takes the text's next byte; says whether it is the first one behind the name in the end tag.
+    /// Reads the next byte. Returns true if it is the first byte after the name in the end tag.
     pub(super) fn ends_before(&mut self, byte: u8) -> bool {
-        self.place = match (self.place, byte) {
-            (Place::Open, b'/') => Place::Name { is_end: true, matched: 0 },
-            (Place::Open, b'!') if self.escape == Escape::None && self.is_script() => Place::Bang,
-            (Place::Open, b's' | b'S') if self.escape == Escape::Comment => {
-                Place::Name { is_end: false, matched: 1 }
+        self.state = match (self.state, byte) {
+            (State::Open, b'/') => State::Name { is_end: true, matched: 0 },
+            (State::Open, b'!') if self.escape == Escape::None && self.is_script() => State::Bang,
+            (State::Open, b's' | b'S') if self.escape == Escape::Comment => {
+                State::Name { is_end: false, matched: 1 }
             }
-            (Place::Bang, b'-') => Place::BangDash,
-            (Place::BangDash, b'-') => {
+            (State::Bang, b'-') => State::BangDash,
+            (State::BangDash, b'-') => {
                 (self.escape, self.dashes) = (Escape::Comment, 2);
-                Place::Text
+                State::Text
             }
-            (Place::Name { is_end, matched }, _) => match self.element.get(matched) {
+            (State::Name { is_end, matched }, _) => match self.element.get(matched) {
                 Some(letter) if byte.eq_ignore_ascii_case(letter) => {
-                    Place::Name { is_end, matched: matched + 1 }
+                    State::Name { is_end, matched: matched + 1 }
                 }
                 None if is_space(byte) || matches!(byte, b'/' | b'>') => {
                     match (is_end, self.escape) {
@@ -69,11 +69,11 @@ impl RawText {
                         (true, Escape::Script) => self.escape = Escape::Comment,
                         (false, _) => self.escape = Escape::Script,
                     }
-                    Place::Text
+                    State::Text
                 }
                 Some(_) | None => self.read_text(byte),
             },
-            (Place::Bang | Place::BangDash | Place::Open | Place::Text, _) => self.read_text(byte),
+            (State::Bang | State::BangDash | State::Open | State::Text, _) => self.read_text(byte),
         };
         false
     }
@@ -82,13 +82,13 @@ impl RawText {
         self.element == b"script"
     }
 
-    fn read_text(&mut self, byte: u8) -> Place {
+    fn read_text(&mut self, byte: u8) -> State {
         match byte {
             b'-' => self.dashes = (self.dashes + 1).min(2),
             b'>' if self.dashes == 2 => (self.escape, self.dashes) = (Escape::None, 0),
             _ => self.dashes = 0,
         }
-        if byte == b'<' { Place::Open } else { Place::Text }
+        if byte == b'<' { State::Open } else { State::Text }
     }
 }
 
@@ -96,14 +96,14 @@ impl RawText {
 mod tests {
     use super::*;
 
-    /// The bytes before the one that is behind the name in the end tag.
+    /// Returns the number of bytes up to the end of the name in the end tag.
     fn length(element: &'static [u8], text: &str) -> Option<usize> {
         let mut raw = RawText::of(element);
         text.bytes().position(|byte| raw.ends_before(byte))
     }
 
     #[test]
-    fn a_raw_text_ends_at_its_own_end_tag_alone() {
+    fn a_raw_text_ends_only_at_its_own_end_tag() {
         for text in [
             "</title",
             "<body></TiTle",
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_script_can() {
+    fn only_a_script_can_hold_an_element_in_a_comment() {
         let text = "<!-- <style> </style";
         assert_eq!(length(b"style", &format!("{text}>")), Some(text.len()));
     }

@@ -1,4 +1,4 @@
-//! Finds where a page's body begins, part by part, as a browser would (HTML Standard, sections 13.2.5 and 13.2.6.4).
+//! Finds the beginning of a page's body, part by part, as a browser does (HTML Standard, sections 13.2.5 and 13.2.6.4).
 
 use super::{
     Outcome,
@@ -7,55 +7,55 @@ use super::{
     tag::{Tag, is_space},
 };
 
-/// Looks for the end of a page's `<body …>` tag. It keeps none of the bytes that it was shown.
+/// A search for the end of a page's `<body …>` tag. It keeps no bytes of the page.
 ///
-/// It gives up where the body begins without that tag, which HTML allows: in front of whatever that is, a banner would
-/// have to be put before bytes that may have been handed on already. And it gives up where a browser might see something
-/// else than it does. With a `<noscript>` in the head it takes for granted that scripts run: its content is text.
+/// The search fails if the body begins without that tag, which HTML allows: the banner would have to go before bytes that
+/// may already have been sent. It also fails if browsers might read the page differently. For a `<noscript>` in the head
+/// it assumes that scripts run, so the content is text.
 #[derive(Clone, Debug)]
 pub struct Scanner {
-    /// How many bytes it still looks at.
+    /// The number of bytes that may still be searched.
     left: usize,
-    place: Place,
+    state: State,
     is_behind_head: bool,
-    /// How many `<template>` elements are open: what is in them is not in the page.
+    /// The number of open `<template>` elements, whose content is not part of the page.
     templates: usize,
 }
 
-/// What was seen in a part of a page.
+/// The result of searching one part of a page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sight {
-    /// The body begins behind this many bytes of the part.
+    /// The body begins after this many bytes of the part.
     Body(usize),
-    /// Nothing yet: the next part is to be looked at. Where there is none, there is no body.
+    /// The body has not begun; the search needs the next part. If there is none, the page has no body.
     More,
-    /// There is no place for a banner, for this reason.
+    /// The page has no position for a banner, for this reason.
     Never(Outcome),
 }
 
-/// Where in a page.
+/// The state of the search.
 #[derive(Clone, Debug)]
-enum Place {
-    /// In the byte order mark that a page may begin with.
+enum State {
+    /// In the byte order mark at the beginning of the page, after this many bytes.
     ByteOrderMark(usize),
     Comment(Comment),
-    /// In what ends at the next `>`: a document type, or what is no HTML.
+    /// In a document type, or in another construct that ends at the next `>`.
     Declaration,
-    /// Behind `<!`.
+    /// After `<!`.
     DeclarationBegin,
-    /// Behind `<!-`.
+    /// After `<!-`.
     DeclarationDash,
-    /// Behind `</`.
+    /// After `</`.
     EndTag,
     RawText(RawText),
     Tag(Tag),
-    /// Behind `<`.
+    /// After `<`.
     TagBegin,
     /// Between tags.
     Text,
 }
 
-/// What a byte leads to.
+/// The effect of one byte.
 enum Step {
     Body,
     Never(Outcome),
@@ -63,12 +63,12 @@ enum Step {
 }
 
 impl Scanner {
-    /// Looks at no more than `limit` bytes of a page.
+    /// Starts a search of at most `limit` bytes of a page.
     pub fn new(limit: usize) -> Self {
-        Self { left: limit, place: Place::ByteOrderMark(0), is_behind_head: false, templates: 0 }
+        Self { left: limit, state: State::ByteOrderMark(0), is_behind_head: false, templates: 0 }
     }
 
-    /// Looks at the page's next part.
+    /// Searches the next part of the page.
     pub fn look(&mut self, part: &[u8]) -> Sight {
         let seen = part.len().min(self.left);
         for (at, byte) in part[..seen].iter().enumerate() {
@@ -83,66 +83,66 @@ impl Scanner {
     }
 
     fn step(&mut self, byte: u8) -> Step {
-        let next = match &mut self.place {
-            Place::ByteOrderMark(read) => match BYTE_ORDER_MARK.get(*read) {
-                Some(expected) if byte == *expected => Some(Place::ByteOrderMark(*read + 1)),
+        let next = match &mut self.state {
+            State::ByteOrderMark(read) => match BYTE_ORDER_MARK.get(*read) {
+                Some(expected) if byte == *expected => Some(State::ByteOrderMark(*read + 1)),
                 _ if matches!(*read, 0 | 3) => return self.read_text(byte),
                 Some(_) | None => return Step::Never(Outcome::NoBody),
             },
-            Place::Comment(comment) => comment.ends_with(byte).then_some(Place::Text),
-            Place::Declaration => (byte == b'>').then_some(Place::Text),
-            Place::DeclarationBegin if byte == b'-' => Some(Place::DeclarationDash),
-            Place::DeclarationDash if byte == b'-' => Some(Place::Comment(Comment::Begin)),
-            Place::DeclarationBegin | Place::DeclarationDash => Some(declaration(byte)),
-            Place::EndTag if byte.is_ascii_alphabetic() => Some(begun(Tag::end(), byte)),
-            Place::EndTag => Some(declaration(byte)),
-            Place::RawText(text) => text.ends_before(byte).then(|| match byte {
-                b'>' => Place::Text,
+            State::Comment(comment) => comment.ends_with(byte).then_some(State::Text),
+            State::Declaration => (byte == b'>').then_some(State::Text),
+            State::DeclarationBegin if byte == b'-' => Some(State::DeclarationDash),
+            State::DeclarationDash if byte == b'-' => Some(State::Comment(Comment::Begin)),
+            State::DeclarationBegin | State::DeclarationDash => Some(declaration(byte)),
+            State::EndTag if byte.is_ascii_alphabetic() => Some(begun(Tag::end(), byte)),
+            State::EndTag => Some(declaration(byte)),
+            State::RawText(text) => text.ends_before(byte).then(|| match byte {
+                b'>' => State::Text,
                 _ => begun(Tag::end_of_raw_text(), byte),
             }),
-            Place::Tag(tag) => {
+            State::Tag(tag) => {
                 if tag.ends_with(byte) {
                     let tag = tag.clone();
                     return self.meet(&tag);
                 }
                 None
             }
-            Place::TagBegin => return self.begin_tag(byte),
-            Place::Text => return self.read_text(byte),
+            State::TagBegin => return self.begin_tag(byte),
+            State::Text => return self.read_text(byte),
         };
-        if let Some(place) = next {
-            self.place = place;
+        if let Some(state) = next {
+            self.state = state;
         }
         Step::On
     }
 
-    fn go_on(&mut self, place: Place) -> Step {
-        self.place = place;
+    fn go_on(&mut self, state: State) -> Step {
+        self.state = state;
         Step::On
     }
 
-    /// Text is the body's, but for the white space between the elements of a head.
+    /// Reads a byte of text. Text belongs to the body, except white space between the elements of the head.
     fn read_text(&mut self, byte: u8) -> Step {
         match byte {
-            b'<' => self.go_on(Place::TagBegin),
-            _ if is_space(byte) || self.templates > 0 => self.go_on(Place::Text),
+            b'<' => self.go_on(State::TagBegin),
+            _ if is_space(byte) || self.templates > 0 => self.go_on(State::Text),
             _ => Step::Never(Outcome::NoBody),
         }
     }
 
     fn begin_tag(&mut self, byte: u8) -> Step {
         match byte {
-            b'!' => self.go_on(Place::DeclarationBegin),
-            b'/' => self.go_on(Place::EndTag),
-            b'?' => self.go_on(Place::Declaration),
+            b'!' => self.go_on(State::DeclarationBegin),
+            b'/' => self.go_on(State::EndTag),
+            b'?' => self.go_on(State::Declaration),
             _ if byte.is_ascii_alphabetic() => self.go_on(begun(Tag::start(), byte)),
-            // The `<` is text, and this byte is read as what follows it.
+            // The `<` is text, and this byte follows it.
             _ if self.templates > 0 => self.read_text(byte),
             _ => Step::Never(Outcome::NoBody),
         }
     }
 
-    /// What a whole tag means where it stands.
+    /// Handles a complete tag.
     fn meet(&mut self, tag: &Tag) -> Step {
         if tag.is_end() {
             return self.meet_end(tag.name());
@@ -151,27 +151,27 @@ impl Scanner {
         match tag.name() {
             b"template" => {
                 self.templates += 1;
-                self.go_on(Place::Text)
+                self.go_on(State::Text)
             }
-            // Between head and body it is the body's, unlike everything else that a head can hold.
+            // Between head and body a `<noscript>` belongs to the body, unlike the other elements of a head.
             b"noscript" if self.is_behind_head && !is_in_template => Step::Never(Outcome::NoBody),
             name if let Some(element) = raw_text(name, is_in_template) => {
-                self.go_on(Place::RawText(RawText::of(element)))
+                self.go_on(State::RawText(RawText::of(element)))
             }
-            // What is in them is no HTML, or read by other rules.
+            // Their content is not HTML, or follows other rules.
             b"math" | b"plaintext" | b"select" | b"svg" => Step::Never(Outcome::NoBody),
-            _ if is_in_template => self.go_on(Place::Text),
+            _ if is_in_template => self.go_on(State::Text),
             b"body" => Step::Body,
-            // The addresses in a banner would lead to that site.
+            // The banner's own relative addresses would lead to that site.
             b"base" if tag.names_elsewhere() => Step::Never(Outcome::Forbidden),
             b"base" | b"basefont" | b"bgsound" | b"head" | b"html" | b"link" | b"meta" => {
-                self.go_on(Place::Text)
+                self.go_on(State::Text)
             }
             _ => Step::Never(Outcome::NoBody),
         }
     }
 
-    /// Most end tags mean nothing in a head; these end it.
+    /// Handles an end tag. Most of them have no effect in a head.
     fn meet_end(&mut self, name: &[u8]) -> Step {
         match name {
             b"template" => self.templates = self.templates.saturating_sub(1),
@@ -181,25 +181,25 @@ impl Scanner {
             }
             _ => {}
         }
-        self.go_on(Place::Text)
+        self.go_on(State::Text)
     }
 }
 
-/// U+FEFF in UTF-8.
+/// The character U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// The rest of what ends at the next `>`, which this byte may be.
-fn declaration(byte: u8) -> Place {
-    if byte == b'>' { Place::Text } else { Place::Declaration }
+/// Returns the state after the first byte of a construct that ends at the next `>`.
+fn declaration(byte: u8) -> State {
+    if byte == b'>' { State::Text } else { State::Declaration }
 }
 
-/// A tag that has begun, with its first byte, which can't be its last.
-fn begun(mut tag: Tag, byte: u8) -> Place {
+/// Returns the state after the first byte of a tag, which never ends it.
+fn begun(mut tag: Tag, byte: u8) -> State {
     tag.ends_with(byte);
-    Place::Tag(tag)
+    State::Tag(tag)
 }
 
-/// The element of this name, where its content is raw text: in a head, or in a template, which can hold everything.
+/// Returns the element of this name if its content is raw text: in a head, or in a template, which can hold any element.
 fn raw_text(name: &[u8], is_in_template: bool) -> Option<&'static [u8]> {
     let of =
         |elements: &[&'static [u8]]| elements.iter().find(|element| **element == name).copied();
@@ -215,10 +215,10 @@ mod tests {
 
     use super::*;
 
-    /// Enough for every page here.
+    /// A limit that no page of these tests reaches.
     const LIMIT: usize = 4096;
 
-    /// What is seen of a page that comes in these parts: where its body begins, or why there is no place.
+    /// Searches a page in these parts. Returns the beginning of its body, or the reason why there is no position.
     fn look<'p>(limit: usize, parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, Outcome> {
         let mut scanner = Scanner::new(limit);
         let mut passed = 0;
@@ -232,7 +232,7 @@ mod tests {
         Err(Outcome::NoBody)
     }
 
-    /// Pages of which the body begins at the bar.
+    /// Pages whose body begins at the bar.
     const PAGES: [&str; 40] = [
         "<body>|",
         "<BODY>|<p>",
@@ -277,7 +277,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_body_begins_behind_its_tag_and_nowhere_else() {
+    fn the_body_begins_after_its_tag_and_nowhere_else() {
         for page in PAGES {
             let (before, after) = page.split_once('|').unwrap();
             let page = [before, after].concat();
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_cut_before_its_body_has_none() {
+    fn a_page_that_ends_before_its_body_has_no_position() {
         for page in PAGES {
             let (before, _) = page.split_once('|').unwrap();
             let cut = &before.as_bytes()[..before.len() - 1];
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_body_s_before_its_tag_leaves_no_place() {
+    fn content_of_the_body_before_its_tag_leaves_no_position() {
         for page in [
             "",
             "<",
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_elsewhere_would_lead_a_banner_there() {
+    fn a_base_of_another_site_forbids_a_banner() {
         for page in
             ["<base href=https://a.example><body>", "<base target=a href='//a.example/'><body>"]
         {
@@ -359,7 +359,7 @@ mod tests {
         }
     }
 
-    /// Pages made of what matters to the scanner.
+    /// Pages of pieces that the scanner distinguishes.
     fn page() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(PIECES.to_vec());
         prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
@@ -406,7 +406,7 @@ mod tests {
         "<base href=//",
     ];
 
-    /// A text in parts of all lengths, empty ones among them.
+    /// Splits a text into parts of any length, including empty ones.
     fn in_parts<'p>(page: &'p [u8], cuts: &[prop::sample::Index]) -> Vec<&'p [u8]> {
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(page.len() + 1)).collect();
         cuts.extend([0, page.len()]);
@@ -416,7 +416,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_page_is_seen_alike_in_whatever_parts_it_comes(
+        fn the_result_does_not_depend_on_the_parts_of_a_page(
             page in page(),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
             limit in prop_oneof![Just(LIMIT), 0..64_usize],
@@ -427,7 +427,7 @@ mod tests {
         }
 
         #[test]
-        fn a_body_begins_behind_the_end_of_a_tag(page in page()) {
+        fn a_body_begins_after_the_end_of_a_tag(page in page()) {
             if let Ok(at) = look(LIMIT, [page.as_bytes()]) {
                 prop_assert!(page[..at].ends_with('>'));
                 prop_assert!(page[..at].to_ascii_lowercase().contains("<body"));

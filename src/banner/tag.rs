@@ -1,19 +1,20 @@
-//! One tag, from its name to its `>`, as HTML's tokenizer reads it (HTML Standard, sections 13.2.5.8 to 13.2.5.40).
+//! The tokenizer's states inside a tag, from its name to its `>` (HTML Standard, sections 13.2.5.8 to 13.2.5.40).
 
-/// A tag that is being read.
+/// The state of reading a tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Tag {
     name: Name,
     is_end: bool,
-    place: Place,
-    /// Whether the last byte was a slash in an attribute's value.
+    state: State,
+    /// True if the last byte was a slash in an attribute's value.
     slash: bool,
     names_elsewhere: bool,
 }
 
-/// Where in a tag. Behind a slash or a quoted value is like before an attribute: what differs there ends no tag.
+/// The position in a tag. The standard's states after a slash and after a quoted value are merged into
+/// `BeforeAttribute`, because the difference never ends a tag.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place {
+enum State {
     AfterAttributeName,
     AttributeName,
     BeforeAttribute,
@@ -25,49 +26,50 @@ enum Place {
 }
 
 impl Tag {
-    /// A start tag whose name is still to come.
+    /// Starts a start tag, before its name.
     pub(super) fn start() -> Self {
-        Self::at(Place::Name, false)
+        Self::at(State::Name, false)
     }
 
-    /// An end tag whose name is still to come.
+    /// Starts an end tag, before its name.
     pub(super) fn end() -> Self {
-        Self::at(Place::Name, true)
+        Self::at(State::Name, true)
     }
 
-    /// The end tag of a raw text, behind its name; which name that is matters no more.
+    /// Continues the end tag of a raw text, after its name. The name is no longer needed.
     pub(super) fn end_of_raw_text() -> Self {
-        Self::at(Place::BeforeAttribute, true)
+        Self::at(State::BeforeAttribute, true)
     }
 
-    fn at(place: Place, is_end: bool) -> Self {
-        Self { name: Name::default(), is_end, place, slash: false, names_elsewhere: false }
+    fn at(state: State, is_end: bool) -> Self {
+        Self { name: Name::default(), is_end, state, slash: false, names_elsewhere: false }
     }
 
-    /// The tag's name in lower case; nothing for one that is longer than all that matter.
+    /// Returns the tag's name in lower case, or an empty name if it is longer than all names that the scanner knows.
     pub(super) fn name(&self) -> &[u8] {
         self.name.as_bytes()
     }
 
-    /// Whether it is an end tag.
+    /// Returns true for an end tag.
     pub(super) fn is_end(&self) -> bool {
         self.is_end
     }
 
-    /// Whether an attribute may hold the address of another site: a scheme, or what stands for one.
+    /// Returns true if an attribute may contain the address of another site: a scheme or two slashes, also as character
+    /// references.
     pub(super) fn names_elsewhere(&self) -> bool {
         self.names_elsewhere
     }
 
-    /// Takes the tag's next byte; says whether the tag ends with it.
+    /// Reads the next byte. Returns true if the tag ends with it.
     pub(super) fn ends_with(&mut self, byte: u8) -> bool {
-        use Place::{
+        use State::{
             AfterAttributeName, AttributeName, BeforeAttribute, BeforeValue, DoubleQuoted, Name,
             SingleQuoted, Unquoted,
         };
-        self.place = match (self.place, byte) {
+        self.state = match (self.state, byte) {
             (DoubleQuoted, b'"') | (SingleQuoted, b'\'') => BeforeAttribute,
-            (DoubleQuoted | SingleQuoted, _) => self.place,
+            (DoubleQuoted | SingleQuoted, _) => self.state,
             (_, b'>') => return true,
             (BeforeValue, b'"') => DoubleQuoted,
             (BeforeValue, b'\'') => SingleQuoted,
@@ -84,7 +86,7 @@ impl Tag {
             (_, _) if is_space(byte) => BeforeAttribute,
             (_, _) => AttributeName,
         };
-        if matches!(self.place, DoubleQuoted | SingleQuoted | Unquoted) {
+        if matches!(self.state, DoubleQuoted | SingleQuoted | Unquoted) {
             self.note_value(byte);
         } else {
             self.slash = false;
@@ -94,33 +96,33 @@ impl Tag {
 
     fn note_value(&mut self, byte: u8) {
         self.names_elsewhere |= matches!(byte, b':' | b'\\' | b'&') || self.slash && byte == b'/';
-        // A URL is read without the tabs and line ends in it.
+        // Browsers remove tabs and line ends from a URL.
         if !matches!(byte, b'\t' | b'\n' | b'\r') {
             self.slash = byte == b'/';
         }
     }
 }
 
-/// White space between the parts of a tag, and between the elements of a head.
+/// Returns true for white space between the parts of a tag, and between the elements of a head.
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\x0c' | b'\r' | b' ')
 }
 
-/// A tag's name, as far as it matters.
+/// The name of a tag, up to the length of the longest known name.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 struct Name {
     bytes: [u8; LONGEST],
-    /// One more than there is room for: too long.
+    /// `LONGEST + 1` if the name is too long.
     length: usize,
 }
 
-/// `plaintext`: no name that matters is longer.
+/// The length of `plaintext`, the longest known name.
 const LONGEST: usize = 9;
 
 impl Name {
     fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte.to_ascii_lowercase();
+        if let Some(letter) = self.bytes.get_mut(self.length) {
+            *letter = byte.to_ascii_lowercase();
         }
         self.length = (self.length + 1).min(LONGEST + 1);
     }
@@ -134,14 +136,14 @@ impl Name {
 mod tests {
     use super::*;
 
-    /// How many bytes of a text the tag has that begins with it; none where it does not end.
+    /// Returns the length of the tag at the beginning of a text; `None` if the tag does not end.
     fn length(text: &str) -> Option<usize> {
         let mut tag = Tag::start();
         text.bytes().position(|byte| tag.ends_with(byte)).map(|at| at + 1)
     }
 
     #[test]
-    fn a_tag_ends_where_a_browser_says() {
+    fn a_tag_ends_where_it_ends_for_browsers() {
         for text in [
             "body>",
             "body class=\"a>b\">",
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_read_in_lower_case_and_as_far_as_it_matters() {
+    fn a_name_is_read_in_lower_case_up_to_the_longest_known_one() {
         for (text, name) in [
             ("BoDy>", "body"),
             ("body\tx>", "body"),
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_elsewhere_is_one_with_a_scheme_or_two_slashes() {
+    fn an_address_of_another_site_has_a_scheme_or_two_slashes() {
         for (text, elsewhere) in [
             ("base>", false),
             ("base href=/>", false),

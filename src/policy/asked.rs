@@ -1,39 +1,39 @@
-//! What the upstream asked a browser to do with a cookie, in steps too coarse to recognise anybody by (A2).
+//! The lifetime and attributes that the upstream requested for a cookie, coarse enough to identify nobody (A2).
 
 use super::terms::Terms;
 
-/// What one `Set-Cookie` field asked for.
+/// The lifetime and attributes that one `Set-Cookie` field requested.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Asked {
-    /// How long the cookie should live.
+    /// The requested lifetime, in coarse steps.
     pub lifetime: AskedLifetime,
-    /// Which attributes it came with.
+    /// The names of the attributes.
     pub attributes: Attributes,
 }
 
-/// How long a cookie should live, in coarse steps. A month has 31 days, a year 366.
+/// A requested lifetime in coarse steps. A month has 31 days, a year 366.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum AskedLifetime {
-    /// As long as the browser is open: neither `Max-Age` nor `Expires`.
+    /// Until the browser closes: neither `Max-Age` nor `Expires`.
     #[default]
     BrowserSession,
-    /// Not at all: a `Max-Age` of zero or less, or a date that has passed.
+    /// Deletion: a `Max-Age` of zero or less, or an `Expires` in the past.
     Deletion,
-    /// An hour at most.
+    /// At most an hour.
     Hour,
-    /// A day at most.
+    /// At most a day.
     Day,
-    /// A week at most.
+    /// At most a week.
     Week,
-    /// A month at most.
+    /// At most a month.
     Month,
-    /// A year at most.
+    /// At most a year.
     Year,
     /// More than a year.
     Longer,
 }
 
-/// A set of attribute names, with values where a closed set of them exists (`SameSite`, `Priority`).
+/// A set of attribute names. `SameSite` and `Priority` include the value, because it is one of a closed set.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Attributes(u16);
 
@@ -44,7 +44,7 @@ impl From<Terms> for Asked {
     }
 }
 
-/// The step of a number of seconds.
+/// Returns the step of a number of seconds.
 fn step(seconds: i64) -> AskedLifetime {
     const DAY: i64 = 86_400;
     const STEPS: [(i64, AskedLifetime); 6] = [
@@ -60,7 +60,7 @@ fn step(seconds: i64) -> AskedLifetime {
 }
 
 impl AskedLifetime {
-    /// Every step, shortest first.
+    /// Every step, shortest first, in the order of the discriminants.
     pub const ALL: [Self; 8] = [
         Self::BrowserSession,
         Self::Deletion,
@@ -81,7 +81,7 @@ impl Attributes {
     pub(super) const SAME_SITE_STRICT: Self = Self(1 << 12);
     const OTHER: Self = Self(1 << 15);
 
-    /// The words of the bits, lowest first.
+    /// The words of the bits, lowest bit first.
     const WORDS: [&str; 16] = [
         "Secure",
         "Domain",
@@ -101,38 +101,38 @@ impl Attributes {
         "(other)",
     ];
 
-    /// The set as a number, to be kept.
+    /// Returns the set as a number, for storage.
     pub fn bits(self) -> u16 {
         self.0
     }
 
-    /// The set of a number that [`Attributes::bits`] gave.
+    /// Returns the set of a number that [`Attributes::bits`] returned.
     pub fn from_bits(bits: u16) -> Self {
         Self(bits)
     }
 
-    /// What is in either.
+    /// Returns the attributes that are in either set.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// The attributes, each as it would be written; `(other)` stands for all that RFC 6265bis and browsers don't know,
-    /// and a bare `SameSite` or `Priority` for any other value.
+    /// Lists the attributes as they are written in a field. `(other)` stands for attributes that neither RFC 6265bis nor
+    /// browsers know, and a bare `SameSite` or `Priority` for an unknown value.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let is_set =
             move |(bit, _): &(u32, _)| self.0.checked_shr(*bit).is_some_and(|b| b & 1 == 1);
         (0..).zip(Self::WORDS).filter(is_set).map(|(_, word)| word)
     }
 
-    /// Whether all of `other` is in it.
+    /// Returns true if the set contains all of `other`.
     pub(super) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// The set of one attribute.
+    /// Returns the set that holds this one attribute.
     pub(super) fn of(name: &[u8], value: &[u8]) -> Self {
-        // The usual spellings are compared as they are: this runs for each attribute of each answer.
+        // The common spellings are compared first, because this runs for each attribute of each response.
         let is = |usual: &[&[u8]], word: &str| {
             usual.contains(&name) || name.eq_ignore_ascii_case(word.as_bytes())
         };
@@ -172,7 +172,7 @@ mod tests {
     const DATE_UNIX_S: u64 = 1_795_435_200;
 
     #[test]
-    fn a2_a_lifetime_is_told_in_coarse_steps() {
+    fn a2_a_lifetime_is_reported_in_coarse_steps() {
         use AskedLifetime::*;
         for (attributes, expected) in [
             ("", BrowserSession),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a2_attributes_are_told_by_name_and_by_value_only_from_a_closed_set() {
+    fn a2_attributes_are_reported_by_name_and_by_value_only_from_a_closed_set() {
         let words = |attributes: &str| {
             let asked = Asked::from(Terms::read(attributes.as_bytes(), DATE_UNIX_S));
             asked.attributes.words().collect::<Vec<_>>().join(" ")

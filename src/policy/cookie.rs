@@ -1,35 +1,35 @@
 //! Reads `Cookie` and decides, pair by pair, what goes upstream (rules R1 to R6).
 //!
 //! The field is split at every `;`, inside quotes too. A legacy parser that reads `a="x; flexopus_session=1"` as one
-//! value therefore meets two pairs here, each judged by its own name: no quoting can smuggle a cookie past the
-//! declaration. A part of nothing but white space is no cookie and gets no verdict.
+//! value therefore becomes two pairs here, each judged by its own name: quotes can't smuggle a cookie past the
+//! declaration. A part that contains only white space is not a cookie and gets no verdict.
 
 use smallvec::SmallVec;
 
 use super::{
     CookieField, Mode,
     declaration::Declaration,
-    sealing::Mark,
+    sealing::SealedSession,
     syntax::{is_cookie_value, is_token, parts, split_once},
     verdict::{Action, Direction, Reason, SealStep, Verdict},
 };
 
-/// The cookies of one request, judged; borrowed from its fields.
+/// The judged cookies of one request, borrowed from its fields.
 pub(super) struct RequestCookies<'r> {
     declaration: &'r Declaration,
-    /// The sealed one (G), where there is anything to seal with.
-    pub(super) mark: Option<Mark<'r>>,
-    /// What goes upstream, in order; each declared name at most once.
+    /// The sealed session cookie (G); `None` if there are no keys.
+    pub(super) session: Option<SealedSession<'r>>,
+    /// The pairs that go upstream, in order; each declared name at most once.
     kept: SmallVec<[KeptPair<'r>; 4]>,
-    /// What would go upstream, had anybody agreed (G6).
+    /// The pairs that are held back because the person has not agreed (G6).
     held: Vec<KeptPair<'r>>,
-    /// The bits of the declared names that came.
+    /// The bits of the declared names that were received.
     seen: u64,
-    /// The bits of the declared names that came more than once (N6).
+    /// The bits of the declared names that were received more than once (N6).
     pub(super) duplicated: u64,
-    /// Whether what goes upstream is not what came: a pair was stripped, or opened.
+    /// True if a pair was stripped or opened, so that the outgoing field differs from the received one.
     is_changed: bool,
-    /// Undeclared names that may be echoed (E2), repeated as they came; the first [`MAX_UNDECLARED`] of them.
+    /// The first [`MAX_UNDECLARED`] undeclared names that may be echoed (E2), with repetitions.
     pub(super) undeclared: Vec<&'r [u8]>,
 }
 
@@ -40,20 +40,20 @@ struct KeptPair<'r> {
     value: &'r [u8],
 }
 
-/// More undeclared pairs than this are not remembered for eviction: browsers keep fewer cookies for one site.
+/// The largest number of undeclared pairs that are kept for eviction. Browsers store fewer cookies for one site.
 const MAX_UNDECLARED: usize = 256;
 
 impl<'r> RequestCookies<'r> {
-    /// Judges each pair of these fields, in order, and hands each verdict to `record`.
+    /// Judges each pair of these fields, in order, and passes each verdict to `record`.
     pub(super) fn judge(
         declaration: &'r Declaration,
-        mark: Option<Mark<'r>>,
+        session: Option<SealedSession<'r>>,
         fields: &[&'r [u8]],
         record: &mut impl FnMut(Verdict<'_>),
     ) -> Self {
         let mut cookies = Self {
             declaration,
-            mark,
+            session,
             kept: SmallVec::new(),
             held: Vec::new(),
             seen: 0,
@@ -73,8 +73,8 @@ impl<'r> RequestCookies<'r> {
         cookies
     }
 
-    /// The name of one part of a field, as it stood between two semicolons; and what its seal has to do with it that it
-    /// is kept, or why it is stripped.
+    /// Judges one part of a field, between two semicolons. Returns its name, and either the step of its seal or the
+    /// reason why it is stripped.
     fn judge_part(&mut self, part: &'r [u8]) -> (&'r [u8], Result<Option<SealStep>, Reason>) {
         let (name, outcome) = match read_pair(part) {
             Some((name, value)) => (name, self.judge_pair(part, name, value)),
@@ -96,8 +96,8 @@ impl<'r> RequestCookies<'r> {
             }
             return Err(Reason::Undeclared); // R2
         };
-        if self.mark_of(bit).is_some_and(|mark| mark.is_beside(value)) {
-            return Err(Reason::Duplicate); // R3, as G2 has it
+        if self.session_of(bit).is_some_and(|session| session.is_beside(value)) {
+            return Err(Reason::Duplicate); // R3 with the exception of G2
         }
         if self.seen & bit != 0 {
             self.duplicated |= bit;
@@ -107,56 +107,56 @@ impl<'r> RequestCookies<'r> {
         if !is_cookie_value(value) {
             return Err(Reason::Malformed); // R5
         }
-        let Some(mark) = &self.mark else {
+        let Some(session) = &self.session else {
             self.kept.push(KeptPair { bit, pair, value });
             return Ok(None);
         };
-        let seal = if bit == mark.bit { mark.judge()? } else { None }; // G4
-        if mark.holds_back() {
+        let seal = if bit == session.bit { session.judge()? } else { None }; // G4
+        if session.holds_back() {
             self.held.push(KeptPair { bit, pair, value });
             return Err(Reason::BeforeAgreement); // G6
         }
-        self.is_changed |= bit == mark.bit && mark.is_opened();
+        self.is_changed |= bit == session.bit && session.is_opened();
         self.kept.push(KeptPair { bit, pair, value });
         Ok(seal)
     }
 
-    /// The value that the browser sent of the declared cookie with this bit; none where no usable pair came.
-    /// The application's own value, of the sealed one (G2).
+    /// Returns the value that the browser sent for the declared cookie with this bit; `None` if no usable pair was
+    /// received. For the sealed cookie it is the application's own value (G2).
     pub(super) fn value(&self, bit: u64) -> Option<&[u8]> {
         let kept = self.kept.iter().find(|kept| kept.bit == bit)?;
-        match self.mark_of(bit) {
-            Some(mark) => mark.value(),
+        match self.session_of(bit) {
+            Some(session) => session.value(),
             None => Some(kept.value),
         }
     }
 
-    /// Whether the browser has sent an agreement, and no value of the application, in the declared cookie with this bit.
+    /// Returns true if the declared cookie with this bit holds an agreement and no value of the application.
     pub(super) fn is_alone(&self, bit: u64) -> bool {
-        self.mark_of(bit).is_some_and(Mark::is_alone)
+        self.session_of(bit).is_some_and(SealedSession::is_alone)
             && self.kept.iter().any(|kept| kept.bit == bit)
     }
 
-    /// The seal of the declared cookie with this bit.
-    pub(super) fn mark_of(&self, bit: u64) -> Option<&Mark<'r>> {
-        self.mark.as_ref().filter(|mark| mark.bit == bit)
+    /// Returns the sealed session if the declared cookie with this bit is the sealed one.
+    pub(super) fn session_of(&self, bit: u64) -> Option<&SealedSession<'r>> {
+        self.session.as_ref().filter(|session| session.bit == bit)
     }
 
-    /// What tells the application whose session ends (G7): what goes upstream, or would.
-    pub(super) fn farewell(&self) -> Option<Vec<u8>> {
+    /// Builds the `Cookie` field of a logout request (G7): the kept pairs and those that are held back.
+    pub(super) fn logout_cookie(&self) -> Option<Vec<u8>> {
         self.joined(self.kept.iter().chain(&self.held))
     }
 
-    /// These pairs as one field; what was sealed is opened (G2). None where nothing is left.
+    /// Joins these pairs into one field, with the application's value of a sealed one (G2). `None` if no pair is left.
     fn joined<'k>(&self, pairs: impl Iterator<Item = &'k KeptPair<'k>>) -> Option<Vec<u8>> {
         let mut field = Vec::new();
         for kept in pairs {
-            let opened = self.mark_of(kept.bit).filter(|mark| mark.is_opened());
+            let opened = self.session_of(kept.bit).filter(|session| session.is_opened());
             let (name, value) = match opened {
                 None => (kept.pair, None),
-                Some(mark) => match mark.value() {
+                Some(session) => match session.value() {
                     None => continue,
-                    Some(value) => (mark.name(), Some(value)),
+                    Some(value) => (session.name(), Some(value)),
                 },
             };
             if !field.is_empty() {
@@ -170,9 +170,7 @@ impl<'r> RequestCookies<'r> {
         Some(field).filter(|field| !field.is_empty())
     }
 
-    /// What goes upstream in place of `fields`, those that were judged (R1, R6, T4).
-    ///
-    /// A field without any pair is one of which none stays.
+    /// Returns the replacement of the judged `fields` (R1, R6, T4). A field without any pair is removed.
     pub(super) fn outcome(&self, mode: Mode, fields: &[&[u8]]) -> CookieField {
         match (mode, fields) {
             (_, []) | (Mode::Report, [_]) => CookieField::Untouched,
@@ -193,7 +191,7 @@ pub(super) fn read_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
     split_once(part, b'=').filter(|(name, _)| !name.is_empty())
 }
 
-/// Records each pair of a field that stands where none is allowed (R7).
+/// Records `Strip(Misplaced)` on each pair of a field in trailers (R7).
 pub(super) fn judge_misplaced(field: &[u8], record: &mut impl FnMut(Verdict<'_>)) {
     for part in parts(field).filter(|part| !part.is_empty()) {
         let name = read_pair(part).map_or(&b""[..], |(name, _)| name);
@@ -206,7 +204,7 @@ pub(super) fn judge_misplaced(field: &[u8], record: &mut impl FnMut(Verdict<'_>)
 mod tests {
     use super::{super::fixture::Exchange, *};
 
-    /// What goes upstream of these fields.
+    /// Judges a request with these fields, and returns the outgoing field.
     fn upstream(fields: &[&str]) -> CookieField {
         fields
             .iter()

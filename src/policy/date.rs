@@ -1,27 +1,27 @@
-//! Cookie dates, in and out: seconds since the Unix epoch on this side, text on the other.
+//! Cookie dates: converts between text and seconds since the Unix epoch.
 //!
-//! What comes in is read as a browser reads it: RFC 6265bis, section 5.1.1, finds a time, a day, a month and a year in
-//! almost any text. What goes out is always an IMF-fixdate (RFC 9110, section 5.6.7). Neither allocates; the calendar
-//! is the `time` crate's.
+//! Dates are read as a browser reads them: RFC 6265bis, section 5.1.1, finds a time, a day, a month and a year in almost
+//! any text. They are written as an IMF-fixdate (RFC 9110, section 5.6.7). Neither direction allocates. The calendar is
+//! the `time` crate's.
 
 use time::{Date, Month, Time, UtcDateTime};
 
-/// 9999-12-31 23:59:59, the last second that an IMF-fixdate can name; later ones are told as this one.
+/// 9999-12-31 23:59:59, the last second that an IMF-fixdate can express. Later seconds are written as this one.
 pub const LAST_UNIX_S: u64 = 253_402_300_799;
 
-/// A date as an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The text of a date as an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ImfFixdate([u8; 29]);
 
 impl ImfFixdate {
-    /// The epoch: the date of everything that is deleted (S4, E1).
+    /// The Unix epoch: the `Expires` of each deletion (S4, E1).
     pub const EPOCH: Self = Self(*b"Thu, 01 Jan 1970 00:00:00 GMT");
 
-    /// The text of a second since the Unix epoch, [`LAST_UNIX_S`] at most.
+    /// Writes a second since the Unix epoch, at most [`LAST_UNIX_S`].
     pub fn new(unix_s: u64) -> Self {
         let in_range = i64::try_from(unix_s.min(LAST_UNIX_S)).ok();
         let Some(date) = in_range.and_then(|s| UtcDateTime::from_unix_timestamp(s).ok()) else {
-            return Self::EPOCH; // No second from the epoch to LAST_UNIX_S gets here.
+            return Self::EPOCH; // Unreachable: every second up to LAST_UNIX_S is a date.
         };
         let [w1, w2, w3] = weekday_text(date);
         let [d1, d2] = two_digits(date.day());
@@ -38,18 +38,18 @@ impl ImfFixdate {
         Self(text)
     }
 
-    /// The text; visible ASCII and spaces.
+    /// Returns the text: visible ASCII and spaces.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Reads a cookie date (RFC 6265bis, section 5.1.1): seconds since the Unix epoch, negative before it.
+/// Reads a cookie date (RFC 6265bis, section 5.1.1) as seconds since the Unix epoch, negative before it.
 ///
-/// None where the text names no date; the years are 1601 to 9999.
+/// `None` if the text contains no date, or one outside the years 1601 to 9999.
 pub fn parse_cookie_date(text: &[u8]) -> Option<i64> {
-    let Named { time: (hour, minute, second), day, month, year } =
-        Named::in_usual_form(text).or_else(|| Named::in_any_form(text))?;
+    let DateParts { time: (hour, minute, second), day, month, year } =
+        DateParts::in_usual_form(text).or_else(|| DateParts::in_any_form(text))?;
     let year = match year {
         70..=99 => year.checked_add(1900)?,
         0..=69 => year.checked_add(2000)?,
@@ -63,17 +63,17 @@ pub fn parse_cookie_date(text: &[u8]) -> Option<i64> {
     Some(UtcDateTime::new(date, Time::from_hms(hour, minute, second).ok()?).unix_timestamp())
 }
 
-/// What a text names; whether there is such a date is another question.
-struct Named {
+/// The parts of a date as the text names them. The date itself may not exist, such as 30 February.
+struct DateParts {
     time: (u8, u8, u8),
     day: u16,
     month: Month,
     year: u16,
 }
 
-impl Named {
-    /// Of `Sun, 06 Nov 1994 08:49:37 GMT`, with spaces or with dashes, and of nothing else. It says what `in_any_form` says,
-    /// and ten times as fast: almost every date has this form.
+impl DateParts {
+    /// Reads the form `Sun, 06 Nov 1994 08:49:37 GMT`, with spaces or dashes in the date. Almost every date has this form.
+    /// The result is that of `in_any_form`, in a tenth of the time.
     fn in_usual_form(text: &[u8]) -> Option<Self> {
         #[rustfmt::skip]
         let &[
@@ -96,14 +96,14 @@ impl Named {
         })
     }
 
-    /// Of any text, as a browser looks for it.
+    /// Reads any text, with the algorithm of browsers.
     fn in_any_form(text: &[u8]) -> Option<Self> {
         let mut time = None;
         let mut day = None;
         let mut month = None;
         let mut year = None;
         for token in text.split(|byte| is_delimiter(*byte)) {
-            // A token is the first part that is still missing and that it fits.
+            // A token becomes the first missing part that it matches.
             if time.is_none()
                 && let Some(found) = read_time(token)
             {
@@ -128,7 +128,7 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, b'\t' | 0x20..=0x2f | 0x3b..=0x40 | 0x5b..=0x60 | 0x7b..=0x7e)
 }
 
-/// `hms-time [ non-digit *OCTET ]`: three fields of one or two digits.
+/// Reads `hms-time [ non-digit *OCTET ]`: three fields of one or two digits.
 fn read_time(token: &[u8]) -> Option<(u8, u8, u8)> {
     let mut fields = token.splitn(3, |byte| *byte == b':');
     let (hour, minute, second) = (fields.next()?, fields.next()?, fields.next()?);
@@ -140,7 +140,7 @@ fn read_time(token: &[u8]) -> Option<(u8, u8, u8)> {
     Some((number(hour)?, number(minute)?, number(second)?))
 }
 
-/// As many digits as `lengths` allows, then nothing or a non-digit and whatever follows it.
+/// Reads a number of as many digits as `lengths` allows. A non-digit and any bytes may follow.
 fn read_number(token: &[u8], lengths: std::ops::RangeInclusive<usize>) -> Option<u16> {
     let end = token.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(token.len());
     let digits = token.get(..end).filter(|digits| lengths.contains(&digits.len()))?;

@@ -1,7 +1,7 @@
-//! What the operator has published: the cookies that may exist, and how (D).
+//! The declaration: the cookies that the operator has published, and their attributes (D).
 //!
-//! Everything here is checked when it is made (the single values in `value.rs`), so nothing behind it checks again: a
-//! name is a token, a path can't end a field, and what is built from a declaration is always a valid `Set-Cookie`.
+//! Each value is checked when it is made (`value.rs`), so no other code checks it again: a name is a token, a path can't
+//! end a field, and a field that is built from a declaration is always a valid `Set-Cookie`.
 
 use std::str::FromStr;
 
@@ -11,73 +11,73 @@ pub use super::value::{
     CookieDomain, CookieName, CookiePath, InjectedValue, ParseError, PathPattern, SessionDuration,
 };
 
-/// The whole declaration: at most [`Declaration::MAX_COOKIES`] cookies, no name twice.
+/// The published cookies: at most [`Declaration::MAX_COOKIES`], each name once.
 ///
-/// An empty one is legal: every cookie is undeclared.
+/// A declaration may be empty: then every cookie is undeclared.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Declaration {
     cookies: Vec<DeclaredCookie>,
-    /// At each length of a name: the bits of the cookies whose names have it.
+    /// For each length of a name in bytes: the bits of the cookies whose names have this length.
     by_length: Vec<u64>,
 }
 
-/// One published cookie.
+/// One published cookie and its attributes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DeclaredCookie {
     /// The name: a token (RFC 9110, section 5.6.2), compared byte for byte (R2).
     pub name: CookieName,
-    /// How long it is kept after each use.
+    /// The time that it is kept after each use.
     pub lifetime: Lifetime,
-    /// Which requests renew it (D3).
+    /// The requests that renew it (D3).
     pub renew_on: RenewOn,
-    /// What renewal does (N2).
+    /// The effect of a renewing request (N2).
     pub inject: Inject,
-    /// Whether scripts are kept from it.
+    /// Adds `HttpOnly`, so that scripts can't read it.
     pub http_only: bool,
-    /// Its `SameSite`, unless the upstream's is stricter (S3).
+    /// The `SameSite` attribute, unless the upstream's is stricter (S3).
     pub same_site: SameSite,
-    /// Its `Path`.
+    /// The `Path` attribute.
     pub path: CookiePath,
-    /// Its `Domain`; none makes it host-only.
+    /// The `Domain` attribute; `None` makes the cookie host-only.
     pub domain: Option<CookieDomain>,
-    /// What it is for, in words shown to people: language tag and text, in the order written.
+    /// The purpose, as it is shown to people: pairs of language tag and text, in the order of the file.
     pub purpose: Vec<(String, String)>,
-    /// What does not work without it, likewise.
+    /// The things that do not work without the cookie, in the same form as the purpose.
     pub without: Vec<(String, String)>,
 }
 
-/// How long a declared cookie is kept.
+/// The lifetime of a declared cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Lifetime {
-    /// The same for every tenant.
+    /// The same lifetime for every tenant.
     Fixed(SessionDuration),
     /// The tenant's session duration (D1).
     Session,
 }
 
-/// Which requests renew a cookie (D3).
+/// The requests that renew a cookie (D3).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RenewOn {
-    /// Methods, in capitals; empty: every method (but `OPTIONS`, N3).
+    /// Methods, in capitals. An empty list means every method except `OPTIONS` (N3).
     pub methods: Vec<String>,
-    /// Paths; one of them must match.
+    /// Path patterns, at least one of which must match.
     pub paths: Vec<PathPattern>,
 }
 
-/// What a renewing request does to a cookie (N1, N2).
+/// The effect of a renewing request on a cookie (N1, N2).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Inject {
-    /// Never renewed nor injected.
+    /// Neither renewed nor injected.
     Off,
-    /// Renewed; where the browser has none, set to 256 random bits in base64url.
+    /// Renewed; set to 256 random bits in base64url if the browser has none.
     Random,
-    /// Renewed where the browser has it.
+    /// Renewed if the browser has it.
     Renew,
-    /// Renewed; where the browser has none, set to this value.
+    /// Renewed; set to this value if the browser has none.
     Value(InjectedValue),
 }
 
-/// `SameSite`, strictest last.
+/// The values of `SameSite`, strictest last.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum SameSite {
     /// `SameSite=None`
@@ -89,14 +89,14 @@ pub enum SameSite {
 }
 
 impl Declaration {
-    /// How many cookies a declaration may hold: one bit of a `u64` each.
+    /// The largest number of cookies: each has one bit of a `u64`.
     pub const MAX_COOKIES: usize = 64;
 
-    /// A declaration of these cookies, in this order.
+    /// Makes a declaration of these cookies, in this order.
     ///
     /// # Errors
     ///
-    /// Where there are too many, a name comes twice, or a cookie says what no browser would accept.
+    /// Fails if there are too many cookies, if a name occurs twice, or if browsers would reject a cookie.
     pub fn new(cookies: Vec<DeclaredCookie>) -> Result<Self, DeclarationError> {
         if cookies.len() > Self::MAX_COOKIES {
             return Err(DeclarationError::TooMany { found: cookies.len() });
@@ -118,7 +118,7 @@ impl Declaration {
         Ok(Self { cookies, by_length })
     }
 
-    /// The cookies that Flexopus publishes: what is declared where `config.toml` declares nothing.
+    /// The declaration that Flexopus publishes. It applies if the configuration declares nothing.
     pub fn flexopus() -> Self {
         let published = |name: &str, purpose: [&str; 2], without: [&str; 2]| DeclaredCookie {
             name: literal(name),
@@ -179,12 +179,12 @@ impl Declaration {
         Self::new(vec![token, session, map_builder]).expect("three cookies of different names")
     }
 
-    /// The cookies, in the order declared.
+    /// Returns the cookies in the order in which they were declared.
     pub fn cookies(&self) -> &[DeclaredCookie] {
         &self.cookies
     }
 
-    /// The declared cookie of exactly this name (R2), and its bit.
+    /// Finds the declared cookie of exactly this name (R2), with its bit.
     pub(super) fn find(&self, name: &[u8]) -> Option<(u64, &DeclaredCookie)> {
         let mut same_length = *self.by_length.get(name.len())?;
         while same_length != 0 {
@@ -198,29 +198,29 @@ impl Declaration {
         None
     }
 
-    /// Each cookie with its bit, in the order declared.
+    /// Returns each cookie with its bit, in the order in which they were declared.
     pub(super) fn with_bits(&self) -> impl Iterator<Item = (u64, &DeclaredCookie)> {
         bits().zip(&self.cookies)
     }
 }
 
-/// A text of the built-in declaration, English first.
+/// Tags a text of the built-in declaration, English first.
 fn in_both_languages([en, de]: [&str; 2]) -> Vec<(String, String)> {
     vec![("en".to_owned(), en.to_owned()), ("de".to_owned(), de.to_owned())]
 }
 
-/// A value of the built-in declaration.
+/// Parses a value of the built-in declaration.
 fn literal<T: FromStr<Err = ParseError>>(text: &str) -> T {
     text.parse().expect("the built-in declaration is well-formed: a test reads the whole of it")
 }
 
-/// One bit after the other, lowest first.
+/// Returns all 64 bits, lowest first.
 fn bits() -> impl Iterator<Item = u64> {
     (0..u64::BITS).map(|index| 1u64.wrapping_shl(index))
 }
 
 impl DeclaredCookie {
-    /// How long it lives, for a tenant with this session duration.
+    /// Returns the lifetime for a tenant with this session duration.
     pub(super) fn lifetime(&self, session: SessionDuration) -> SessionDuration {
         match self.lifetime {
             Lifetime::Fixed(duration) => duration,
@@ -228,7 +228,7 @@ impl DeclaredCookie {
         }
     }
 
-    /// What no single key can know of itself.
+    /// Checks the rules that concern several values of the cookie together.
     fn check(&self) -> Result<(), DeclarationError> {
         let name = || self.name.clone();
         let is_root = self.domain.is_none() && self.path.as_str() == "/";
@@ -246,7 +246,7 @@ impl DeclaredCookie {
 }
 
 impl RenewOn {
-    /// Whether a request with this method and path renews.
+    /// Returns true if a request with this method and path renews the cookie.
     pub(super) fn matches(&self, method: &str, path: &str) -> bool {
         let mut methods = self.methods.iter();
         (self.methods.is_empty() || methods.any(|m| m == method))
@@ -254,38 +254,38 @@ impl RenewOn {
     }
 }
 
-/// Why cookies make no declaration.
+/// The reason why a list of cookies is not a valid declaration.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DeclarationError {
-    /// A `__Host-` cookie that browsers would refuse.
+    /// A `__Host-` cookie that browsers would reject.
     #[error(
-        "the cookie {name} has a domain or a path other than \"/\", and browsers refuse a cookie \
-         of that prefix then: leave both out, or rename the cookie"
+        "the cookie {name} has a domain or a path other than \"/\", and browsers reject a cookie \
+         with that prefix then: leave both out, or rename the cookie"
     )]
     HostPrefix {
-        /// Its name.
+        /// The cookie's name.
         name: CookieName,
     },
-    /// A renewing method that no request has.
+    /// A renewing method that is not a valid method.
     #[error(
-        "the cookie {name} is renewed on {found:?}, which is no method: expected one such as GET, in capitals"
+        "the cookie {name} is renewed on {found:?}, which is not a method: expected a method such as GET, in capitals"
     )]
     Method {
         /// The cookie's name.
         name: CookieName,
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
-    /// More than [`Declaration::MAX_COOKIES`].
+    /// More cookies than [`Declaration::MAX_COOKIES`].
     #[error("{found} cookies are declared, more than {max}", max = Declaration::MAX_COOKIES)]
     TooMany {
-        /// How many there are.
+        /// The number of cookies.
         found: usize,
     },
-    /// One name for two cookies.
-    #[error("the cookie {name} is declared twice: a name can have one entry only")]
+    /// Two cookies with the same name.
+    #[error("the cookie {name} is declared twice: each name can have only one entry")]
     Twice {
-        /// That name.
+        /// The name.
         name: CookieName,
     },
 }
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn r2_a_name_is_found_byte_for_byte_among_the_most_that_may_be_declared() {
+    fn r2_a_name_is_found_byte_for_byte_in_the_largest_declaration() {
         let names: Vec<String> = (0..64).map(|n| format!("cookie-{n}")).collect();
         let declaration =
             Declaration::new(names.iter().map(|name| cookie(name)).collect()).unwrap();
@@ -363,23 +363,23 @@ mod tests {
     }
 
     #[test]
-    fn d_a_declaration_that_no_browser_would_accept_is_refused() {
+    fn d_a_declaration_that_browsers_would_reject_is_an_error() {
         let refused = |cookies| Declaration::new(cookies).unwrap_err().to_string();
         let many = (0..65).map(|n| cookie(&format!("c{n}"))).collect();
         assert_eq!(refused(many), "65 cookies are declared, more than 64");
         assert_eq!(
             refused(vec![cookie("a"), cookie("b"), cookie("a")]),
-            "the cookie a is declared twice: a name can have one entry only"
+            "the cookie a is declared twice: each name can have only one entry"
         );
         let below = DeclaredCookie { path: "/a".parse().unwrap(), ..cookie("__Host-a") };
         let domain = Some("example.com".parse().unwrap());
         let wide = DeclaredCookie { domain, ..cookie("__hOST-a") };
         for cookie in [below, wide] {
-            assert!(refused(vec![cookie]).contains("browsers refuse a cookie of that prefix"));
+            assert!(refused(vec![cookie]).contains("browsers reject a cookie with that prefix"));
         }
         let mut lower_case = cookie("a");
         lower_case.renew_on.methods = vec!["get".to_owned()];
-        assert!(refused(vec![lower_case]).contains("renewed on \"get\", which is no method"));
+        assert!(refused(vec![lower_case]).contains("renewed on \"get\", which is not a method"));
         assert!(Declaration::new(vec![cookie("__Host-a"), cookie("__Secure-b")]).is_ok());
         assert!(Declaration::new(Vec::new()).is_ok());
     }

@@ -1,9 +1,10 @@
-//! Deletes from the browser what was never declared (rules E1 to E3).
+//! Deletes undeclared cookies from the browser (rules E1 to E3).
 //!
-//! A request tells a cookie's name, but neither the domain nor the path that a deletion must repeat. So each name gets
-//! several copies of its deletion, one for each place where the cookie may be. They go out in passes: first the most
-//! likely place for all names, then the next, as far as the bytes reach. Which name begins, and which place comes after
-//! the first, turns with the time: so no name and no place waits for ever behind those that use up the bytes.
+//! A request contains a cookie's name, but neither the domain nor the path that a deletion must repeat. So each name gets
+//! several copies of its deletion, one for each location where the cookie may be stored. The copies are added in passes:
+//! first the most likely location for all names, then the next location, until the limit of bytes is reached. The first
+//! name, and the location after the most likely one, rotate with the time, so that every name and every location gets
+//! its turn in spite of the limit.
 
 use std::net::Ipv4Addr;
 
@@ -12,36 +13,36 @@ use super::{
     terms::MAX_ATTRIBUTE_BYTES,
 };
 
-/// At most this many names are evicted by one response (E1).
+/// The largest number of names that one response evicts (E1).
 const MAX_NAMES: usize = 20;
 
-/// At most this many bytes of field values are added by one response (E1).
+/// The largest number of bytes in all evicting field values of one response (E1).
 const MAX_BYTES: usize = 8192;
 
-/// At most this many prefixes of the request's path are tried (E1).
+/// The largest number of prefixes of the request's path that are tried (E1).
 const MAX_PREFIXES: usize = 3;
 
-/// What one response evicts.
+/// The evictions of one response.
 #[derive(Debug, Default)]
 pub(super) struct Evictions<'n> {
     /// The names, each once.
     pub(super) names: Vec<&'n [u8]>,
-    /// The fields; at least one for each name.
+    /// The `Set-Cookie` fields, at least one for each name.
     pub(super) fields: Vec<Vec<u8>>,
     bytes: usize,
 }
 
-/// One place where a cookie may be.
+/// A location where a browser may store a cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Place<'r> {
-    /// None: host-only.
+struct Location<'r> {
+    /// `None` for a host-only cookie.
     domain: Option<&'r str>,
     path: &'r str,
     is_partitioned: bool,
 }
 
 impl<'n> Evictions<'n> {
-    /// Deletions of `names`: undeclared tokens that the request sent, in its order, perhaps repeated.
+    /// Builds the deletions of `names`: the undeclared tokens of the request, in order and possibly repeated.
     pub(super) fn of(
         names: &[&'n [u8]],
         request: RequestFacts<'_>,
@@ -50,28 +51,29 @@ impl<'n> Evictions<'n> {
     ) -> Self {
         let mut evictions = Self::default();
         let names = distinct(names);
-        // Each time that all names have had their turn the places skip one: so each name meets each place.
+        // After each full turn of the names the locations skip one, so that each name meets each location.
         let rounds =
             u64::try_from(names.len()).ok().and_then(|names| date_unix_s.checked_div(names));
-        let places_turn = date_unix_s.saturating_add(rounds.unwrap_or(0));
+        let locations_turn = date_unix_s.saturating_add(rounds.unwrap_or(0));
         for name in in_turn(names, date_unix_s) {
-            if evictions.names.len() < MAX_NAMES && evictions.add(name, Place::HOST) {
+            if evictions.names.len() < MAX_NAMES && evictions.add(name, Location::HOST) {
                 evictions.names.push(name);
             }
         }
-        for place in in_turn(other_places(request, scope), places_turn) {
+        for location in in_turn(other_locations(request, scope), locations_turn) {
             for name in evictions.names.clone() {
-                evictions.add(name, place);
+                evictions.add(name, location);
             }
         }
         evictions
     }
 
-    /// Adds one copy; false where it has no room, or where no cookie of this name can be in that place.
-    fn add(&mut self, name: &[u8], place: Place<'_>) -> bool {
-        let deletion = place.deletion(name);
+    /// Adds one copy. Returns false if it would exceed the limit of bytes, or if no cookie of this name can be stored in
+    /// that location.
+    fn add(&mut self, name: &[u8], location: Location<'_>) -> bool {
+        let deletion = location.deletion(name);
         let bytes = deletion.iter().fold(self.bytes, |sum, piece| sum.saturating_add(piece.len()));
-        if bytes > MAX_BYTES || !place.may_hold(name) {
+        if bytes > MAX_BYTES || !location.may_hold(name) {
             return false;
         }
         self.bytes = bytes;
@@ -80,7 +82,7 @@ impl<'n> Evictions<'n> {
     }
 }
 
-/// The names, each once.
+/// Returns each name once.
 fn distinct<'n>(names: &[&'n [u8]]) -> Vec<&'n [u8]> {
     let mut distinct: Vec<&[u8]> = Vec::new();
     for name in names {
@@ -91,15 +93,15 @@ fn distinct<'n>(names: &[&'n [u8]]) -> Vec<&'n [u8]> {
     distinct
 }
 
-/// All of `list`, beginning with one that the time chooses.
+/// Rotates `list` so that it begins with an item that the time chooses.
 fn in_turn<T>(mut list: Vec<T>, date_unix_s: u64) -> Vec<T> {
     let turn = usize::try_from(date_unix_s).unwrap_or(0).checked_rem(list.len());
     list.rotate_left(turn.unwrap_or(0));
     list
 }
 
-/// The places to try after [`Place::HOST`] (E1).
-fn other_places<'r>(request: RequestFacts<'r>, scope: EvictScope) -> Vec<Place<'r>> {
+/// Returns the locations to try after [`Location::HOST`] (E1).
+fn other_locations<'r>(request: RequestFacts<'r>, scope: EvictScope) -> Vec<Location<'r>> {
     let mut domains = Vec::new();
     if is_domain(request.host) {
         domains.push(request.host);
@@ -107,26 +109,28 @@ fn other_places<'r>(request: RequestFacts<'r>, scope: EvictScope) -> Vec<Place<'
             domains.extend(parents(request.host));
         }
     }
-    let mut places: Vec<_> =
-        domains.into_iter().map(|domain| Place { domain: Some(domain), ..Place::HOST }).collect();
-    places.push(Place { is_partitioned: true, ..Place::HOST });
+    let mut locations: Vec<_> = domains
+        .into_iter()
+        .map(|domain| Location { domain: Some(domain), ..Location::HOST })
+        .collect();
+    locations.push(Location { is_partitioned: true, ..Location::HOST });
     for path in prefixes(request.path) {
-        places.push(Place { path, ..Place::HOST });
+        locations.push(Location { path, ..Location::HOST });
         if is_domain(request.host) {
-            places.push(Place { path, domain: Some(request.host), ..Place::HOST });
+            locations.push(Location { path, domain: Some(request.host), ..Location::HOST });
         }
     }
-    places
+    locations
 }
 
-/// Whether a `Domain` can name this host: no address, and nothing that would end the attribute.
+/// Returns true if a `Domain` can name this host: it is not an address, and no byte of it would end the attribute.
 fn is_domain(host: &str) -> bool {
     let is_host_byte =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !host.is_empty() && host.bytes().all(is_host_byte) && host.parse::<Ipv4Addr>().is_err()
 }
 
-/// The domains above `host`, nearest first, down to the one that somebody can register.
+/// Returns the parent domains of `host`, nearest first, down to the registrable domain.
 fn parents(host: &str) -> impl Iterator<Item = &str> {
     let registrable = psl::domain_str(host);
     std::iter::successors(parent(host), |domain| parent(domain))
@@ -137,7 +141,7 @@ fn parent(domain: &str) -> Option<&str> {
     domain.split_once('.').map(|(_, parent)| parent)
 }
 
-/// The path and those above it, deepest first, without `/` (which is always tried).
+/// Returns the path and its parents, deepest first, without `/`, which is always tried.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let deepest = path.strip_suffix('/').unwrap_or(path);
     std::iter::successors(Some(deepest), |path| path.rsplit_once('/').map(|(above, _)| above))
@@ -150,18 +154,18 @@ fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b';'
 }
 
-impl<'r> Place<'r> {
-    /// The host itself, at `/`.
+impl<'r> Location<'r> {
+    /// The host itself, with the path `/`.
     const HOST: Self = Self { domain: None, path: "/", is_partitioned: false };
 
-    /// Whether browsers keep a cookie of this name there: `__Host-` says no other domain and path, and a name of
-    /// more bytes than a browser stores is nowhere.
+    /// Returns true if browsers store a cookie of this name in this location. A `__Host-` name excludes other domains and
+    /// paths, and browsers do not store a name that is too long.
     fn may_hold(&self, name: &[u8]) -> bool {
         let is_root = self.domain.is_none() && self.path == "/";
         fits(name, b"") && (is_root || !has_host_prefix(name))
     }
 
-    /// The field, in pieces.
+    /// Returns the pieces of the evicting field.
     fn deletion(&self, name: &'r [u8]) -> [&'r [u8]; 9] {
         [
             name,
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn e1_a_navigation_deletes_what_was_never_declared() {
+    fn e1_a_navigation_deletes_undeclared_cookies() {
         let answer = page("/map/7/edit/", "flexopus_session=s; _ga=1").answers(&["XSRF-TOKEN=t"]);
         let at = |rest: &str| format!("_ga{DELETED}{rest}");
         let added = answer.fields.get(1..).unwrap();
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn e1_what_evicts_nothing_says_why() {
+    fn e1_a_response_that_evicts_nothing_has_a_reason() {
         let why = |exchange: &Exchange, status, may_be_shared| {
             let response = ResponseFacts {
                 status,
@@ -324,7 +328,7 @@ mod tests {
         let short = page("/a/b/c", &cookies(2)).answers(&[]);
         assert_eq!(short.added().len(), 20);
         assert!((8000..=8192).contains(&bytes(&short.fields)), "{}", bytes(&short.fields));
-        // Each name has its likeliest copies before one has the others.
+        // Each name gets its most likely copy before any name gets another one.
         let likeliest = short.fields.iter().filter(|field| field.ends_with("Path=/; Secure"));
         assert_eq!(likeliest.count(), 20);
         let long = page("/", &cookies(600)).answers(&[]);
@@ -355,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn e1_every_name_meets_every_place_however_few_fit() {
+    fn e1_every_name_meets_every_location_however_few_fit() {
         let names: Vec<String> = (10..20).map(|n| format!("{n}{}", "n".repeat(600))).collect();
         let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
         let (path, host) = ("/a/b", "acme.example");
@@ -363,7 +367,7 @@ mod tests {
         let mut met: Vec<_> = (0..300)
             .flat_map(|s| {
                 let evictions = Evictions::of(&names, request, EvictScope::Host, DATE_UNIX_S + s);
-                assert!(evictions.fields.len() < 15, "not even two places have room at once");
+                assert!(evictions.fields.len() < 15, "not even two locations fit at once");
                 evictions.fields
             })
             .collect();
@@ -374,22 +378,22 @@ mod tests {
     }
 
     #[test]
-    fn e1_every_place_has_its_turn() {
+    fn e1_every_location_has_its_turn() {
         let names: Vec<String> = (0..20).map(|n| format!("{n}{}", "n".repeat(20))).collect();
         let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
         let (path, host) = ("/a/b/c", "a.b.acme.example");
         let request = RequestFacts { method: "GET", path, host, accepts_html: true, seal: None };
         let reached = (0..30).flat_map(|s| {
             let evictions = Evictions::of(&names, request, EvictScope::Domain, DATE_UNIX_S + s);
-            assert!(evictions.fields.len() < 100, "not all places have room at once");
+            assert!(evictions.fields.len() < 100, "not all locations fit at once");
             evictions.fields
         });
-        let mut places: Vec<_> =
+        let mut locations: Vec<_> =
             reached.filter(|field| field.starts_with(names.first().unwrap())).collect();
-        places.sort_unstable();
-        places.dedup();
+        locations.sort_unstable();
+        locations.dedup();
         // Host-only, three domains, partitioned, three prefixes twice.
-        assert_eq!(places.len(), 11, "{places:#?}");
+        assert_eq!(locations.len(), 11, "{locations:#?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One exchange in a few words, for the tests of the policy.
+//! A builder of one exchange, for the tests of the policy.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use super::{
 /// 2026-11-23 12:00:00.
 pub(super) const DATE_UNIX_S: u64 = 1_795_435_200;
 
-/// What leaves for a session of an hour that is set at [`DATE_UNIX_S`].
+/// The attributes of a session of one hour that is set at [`DATE_UNIX_S`].
 pub(super) const LIVING: &str =
     "Max-Age=3600; Expires=Mon, 23 Nov 2026 13:00:00 GMT; Path=/; Secure";
 
-/// What leaves for a cookie that is deleted.
+/// The attributes of a deleted cookie.
 pub(super) const DELETED: &str = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure";
 
-/// A request to `acme.flexopus.example` and what the gateway knows when it is answered.
+/// A request to `acme.flexopus.example`, its response, and the state of the gateway.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     pub(super) policy: Policy,
@@ -38,15 +38,15 @@ pub(super) struct Exchange {
     pub(super) status: u16,
 }
 
-/// What came of an exchange.
+/// The result of an exchange.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) upstream: CookieField,
     pub(super) outcome: SetCookieFields,
-    /// What leaves; a field that is kept too.
+    /// All fields that leave, kept ones too.
     pub(super) fields: Vec<String>,
     pub(super) verdicts: Vec<(String, Action)>,
-    /// Which declared cookies it neither renews nor injects.
+    /// The declared cookies that are neither renewed nor injected.
     pub(super) declined: Vec<(String, NotRenewed)>,
 }
 
@@ -97,14 +97,14 @@ impl Exchange {
         Self { policy: Policy { mode: Mode::Report, ..self.policy }, ..self }
     }
 
-    /// The verdicts on the request alone, and what goes upstream.
+    /// Judges the request alone.
     pub(super) fn upstream(&self) -> (CookieField, Vec<(String, Action)>) {
         let mut verdicts = Vec::new();
         let (outcome, _) = self.judge(&mut |verdict| verdicts.push(owned(verdict)));
         (outcome, verdicts)
     }
 
-    /// The whole exchange, with these `Set-Cookie` fields of the application.
+    /// Judges the whole exchange, with these `Set-Cookie` fields of the application.
     pub(super) fn answers(&self, set_cookie: &[&str]) -> Answer {
         let (mut verdicts, mut declined) = (Vec::new(), Vec::new());
         let mut record = |verdict: Verdict<'_>| verdicts.push(owned(verdict));
@@ -132,7 +132,7 @@ impl Exchange {
         Answer { upstream, outcome, fields, verdicts, declined }
     }
 
-    /// The evictions of an answer of the gateway's own, and their verdicts.
+    /// Returns the evictions of a response that the gateway makes itself, and their verdicts.
     pub(super) fn evictions(&self) -> (Vec<Vec<u8>>, Vec<Action>) {
         let (_, judged) = self.judge(&mut |_| ());
         let mut verdicts = Vec::new();
@@ -140,18 +140,18 @@ impl Exchange {
         (fields, verdicts)
     }
 
-    /// Why nothing is evicted.
+    /// Returns the reason why nothing is evicted.
     pub(super) fn declines_eviction(&self, response: Option<ResponseFacts>) -> Option<NotEvicted> {
         self.judge(&mut |_| ()).1.declines_eviction(response)
     }
 
-    /// Whether the person has agreed, and what stands in the application's place if not.
+    /// Returns the state of the agreement, and the answer that replaces the application's.
     pub(super) fn standing(&self, is_upgrade: bool) -> (Standing, Option<Demand>) {
         let (_, judged) = self.judge(&mut |_| ());
         (judged.standing(), judged.demand(is_upgrade))
     }
 
-    /// The field that notes an agreement.
+    /// Returns the field that stores an agreement.
     pub(super) fn agrees(&self) -> Option<String> {
         let (_, judged) = self.judge(&mut |_| ());
         let (tenant, superseded) = (self.tenant, &*self.superseded);
@@ -160,7 +160,7 @@ impl Exchange {
         Some(String::from_utf8(field).unwrap())
     }
 
-    /// The fields that withdraw one.
+    /// Returns the fields that withdraw an agreement.
     pub(super) fn withdraws(&self) -> Vec<String> {
         let (_, judged) = self.judge(&mut |_| ());
         let (tenant, superseded) = (self.tenant, &*self.superseded);
@@ -169,7 +169,7 @@ impl Exchange {
         fields.into_iter().map(|field| String::from_utf8(field).unwrap()).collect()
     }
 
-    /// What is known of the answer.
+    /// Returns the facts about the response.
     fn response(&self) -> ResponseFacts {
         ResponseFacts {
             status: self.status,
@@ -197,12 +197,12 @@ impl Exchange {
 }
 
 impl Answer {
-    /// The names of the fields that leave.
+    /// Returns the names of the fields that leave.
     pub(super) fn names(&self) -> Vec<&str> {
         self.fields.iter().filter_map(|field| field.split('=').next()).collect()
     }
 
-    /// What was added to the fields of the application.
+    /// Returns the verdicts on fields that were added to those of the application.
     pub(super) fn added(&self) -> Vec<(&str, Action)> {
         let is_added = |action| matches!(action, Action::Evict | Action::Inject | Action::Renew);
         let verdicts = self.verdicts.iter().map(|(name, action)| (name.as_str(), *action));

@@ -1,8 +1,9 @@
-//! Which cookie may cross, in either direction, and how it leaves. The rules are those of `docs/policy.md`.
+//! The cookie policy: decides which cookies may cross, in either direction, and with which attributes they leave. The
+//! rules and their numbers are those of `docs/policy.md`.
 //!
-//! **Pure**: bytes in, verdicts out. No clock, no randomness, no socket, no file, no `async`; the caller hands in the
-//! time, random bits and the bounded memory of rule N4. Nothing here fails: an odd cookie is a verdict, not an error.
-//! Where nothing changes, nothing is allocated.
+//! **Pure**: bytes in, verdicts out. The policy has no clock, no randomness, no I/O and no `async`; the caller passes in
+//! the time, random bits and the bounded memory of rule N4. Judging never fails: an odd cookie gets a verdict, not an
+//! error. Nothing is allocated where nothing changes.
 
 #![warn(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
@@ -31,54 +32,54 @@ use cookie::RequestCookies;
 use declaration::{Declaration, DeclaredCookie, Inject, SessionDuration};
 use eviction::Evictions;
 use renewal::Renewal;
-use sealing::{Mark, SealFacts};
-use set_cookie::{Built, Received};
+use sealing::{SealFacts, SealedSession};
+use set_cookie::{Built, ReceivedSetCookie};
 use superseded::Superseded;
 use syntax::{parts, split_once};
 use verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict};
 
 pub use syntax::{is_token, trim};
 
-/// What one tenant's cookies are judged by.
+/// The settings that one tenant's cookies are judged by.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
-    /// What the operator has published (D).
+    /// The published cookies (D).
     pub declaration: Arc<Declaration>,
-    /// How long a session lives without use (D1).
+    /// The time that a session lives without use (D1).
     pub session: SessionDuration,
-    /// Whether verdicts are carried out (T4).
+    /// Enforcing or reporting (T4).
     pub mode: Mode,
-    /// How far evictions reach (E1).
+    /// The reach of evictions (E1).
     pub evict: EvictScope,
-    /// Whether the session cookie is sealed, even if nobody is asked for anything (G1).
+    /// Seals the session cookie even if no agreement is asked for (G1). See [`Policy::seals`].
     pub seal: bool,
-    /// Whether people are asked before cookies are used (G6).
+    /// The way in which people are asked for their agreement (G6).
     pub agreement: Agreement,
 }
 
-/// Whether verdicts are carried out, or only counted (T4).
+/// Enforcing or reporting (T4).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Mode {
     /// Verdicts are carried out.
     #[default]
     Enforce,
-    /// Verdicts are counted, and no byte of any cookie changes.
+    /// Verdicts are only counted; no byte of any cookie changes.
     Report,
 }
 
-/// Whether people are asked before cookies are used (G6).
+/// The way in which people are asked for their agreement to the use of cookies (G6).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Agreement {
-    /// A banner tells those who have not agreed.
+    /// People who have not agreed see a banner; nothing is held back.
     Notice,
     /// Nobody is asked.
     #[default]
     Off,
-    /// Nothing is set, and nothing but the question shown, before a person agrees.
+    /// Declared cookies are held back until a person agrees, and navigations are answered with the question.
     Required,
 }
 
-/// How far an eviction reaches (E1).
+/// The reach of an eviction (E1).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum EvictScope {
     /// The host and each of its parents down to the registrable domain.
@@ -90,87 +91,89 @@ pub enum EvictScope {
     Off,
 }
 
-/// What the policy needs to know of a request, beside its cookies.
+/// The facts about a request that the policy needs besides its cookies.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'r> {
-    /// The method, as sent (case-sensitive).
+    /// The method as sent (case-sensitive).
     pub method: &'r str,
-    /// The path of the target, without its query.
+    /// The path of the target without its query.
     pub path: &'r str,
-    /// The host of the authority: lower case, no port.
+    /// The host of the authority, in lower case and without a port.
     pub host: &'r str,
-    /// Whether an `Accept` field of the request lists `text/html` (see [`accepts_html`]).
+    /// True if an `Accept` field of the request lists `text/html` (see [`accepts_html`]).
     pub accepts_html: bool,
-    /// What sealed values are opened with; none where there are no keys.
+    /// The keys and rules for the sealed cookie; `None` if there are no keys.
     pub seal: Option<SealFacts<'r>>,
 }
 
-/// What goes upstream in place of the request's `Cookie` fields.
+/// The replacement of the request's `Cookie` fields on the way upstream.
 ///
-/// Its `Debug` shows no value (A3); nor does that of [`OutgoingSetCookie`].
+/// `Debug` shows no value (A3).
 #[derive(Clone, Eq, PartialEq)]
 pub enum CookieField {
     /// One field with these bytes (R1, R6).
     Replaced(Vec<u8>),
     /// No `Cookie` field (R6).
     Removed,
-    /// What came: one field of which every pair stays, or none (R6).
+    /// The request's own fields: either none, or one whose pairs all stay (R6).
     Untouched,
 }
 
-/// What the policy needs to know of a final response, beside its cookies.
+/// The facts about a final response that the policy needs besides its cookies.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseFacts {
     /// The status code.
     pub status: u16,
     /// The response's date in seconds since the Unix epoch (S2, N5).
     pub date_unix_s: u64,
-    /// The time by the gateway's clock, in seconds since the Unix epoch: what is sealed is issued then (G2).
+    /// The time of the gateway's clock in seconds since the Unix epoch: the time of issue of a sealed cookie (G2).
     pub now_unix_s: u64,
-    /// Seconds on a clock that never goes back, for the memory of N4.
+    /// Seconds on a monotonic clock, for the memory of N4.
     pub uptime_s: u32,
-    /// Whether a shared cache may store the response (N3; see [`may_be_shared`]).
+    /// True if a shared cache may store the response (N3; see [`may_be_shared`]).
     pub may_be_shared: bool,
 }
 
-/// A `Set-Cookie` field that leaves.
+/// A `Set-Cookie` field on its way downstream.
+///
+/// `Debug` shows no value (A3).
 #[derive(Clone, Eq, PartialEq)]
 pub enum OutgoingSetCookie {
-    /// A field made here: rewritten, renewed, injected or evicting.
+    /// A field that the policy has built: rewritten, renewed, injected or evicting.
     Built(Vec<u8>),
-    /// The upstream's field at this index, as it came.
+    /// The upstream's field at this index, unchanged.
     Kept(usize),
 }
 
-/// What goes downstream in place of the response's `Set-Cookie` fields.
+/// The replacement of the response's `Set-Cookie` fields on the way downstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SetCookieFields {
     /// These fields, in this order.
     Replaced(Vec<OutgoingSetCookie>),
-    /// What came.
+    /// The response's own fields.
     Untouched,
 }
 
-/// The memory and the chance that judging a response draws on.
+/// The memory and the randomness that judging a response uses.
 pub struct Resources<'a> {
-    /// The tenant's name: values are superseded within a tenant.
+    /// The tenant's name. A value is superseded within its tenant only.
     pub tenant: &'a str,
     /// The bounded memory of N4.
     pub superseded: &'a Superseded,
-    /// Fresh random bits for `inject = "random"` (N2).
+    /// Returns fresh random bits, for `inject = "random"` (N2) and for sealing (G2).
     pub random: &'a mut dyn FnMut() -> [u8; 32],
 }
 
 impl Policy {
-    /// Whether the session cookie is sealed (G1).
+    /// Returns true if the session cookie is sealed (G1).
     pub fn seals(&self) -> bool {
         self.seal || self.agreement != Agreement::Off
     }
 
-    /// Judges every pair of the request's `Cookie` fields, in order (R1 to R6), and hands each verdict to `record`.
+    /// Judges every pair of the request's `Cookie` fields, in order (R1 to R6), and passes each verdict to `record`.
     ///
-    /// In report mode the verdicts are the same, and the outcome is `Untouched`, or the fields joined by `"; "` where
-    /// there are several (one `Cookie` field is what HTTP/1.1 allows).
+    /// In report mode the verdicts are the same, and the outcome is `Untouched`; several fields are joined by `"; "`,
+    /// because HTTP/1.1 allows only one `Cookie` field.
     pub fn judge_request<'r>(
         &'r self,
         request: RequestFacts<'r>,
@@ -178,14 +181,14 @@ impl Policy {
         record: &mut impl FnMut(Verdict<'_>),
     ) -> (CookieField, JudgedRequest<'r>) {
         let fields: SmallVec<[&[u8]; 8]> = cookie_fields.into_iter().collect();
-        let mark = Mark::find(self, request, &fields);
-        let cookies = RequestCookies::judge(&self.declaration, mark, &fields, record);
+        let session = SealedSession::find(self, request, &fields);
+        let cookies = RequestCookies::judge(&self.declaration, session, &fields, record);
         let outcome = cookies.outcome(self.mode, &fields);
         (outcome, JudgedRequest { policy: self, request, cookies })
     }
 }
 
-/// A request whose cookies were judged: the only thing that can judge its response.
+/// A request whose cookies were judged. Only this value can judge the response.
 pub struct JudgedRequest<'r> {
     policy: &'r Policy,
     request: RequestFacts<'r>,
@@ -195,12 +198,12 @@ pub struct JudgedRequest<'r> {
 impl JudgedRequest<'_> {
     /// Judges the `Set-Cookie` fields of the final response (S), then renews (N) and evicts (E).
     ///
-    /// `set_cookie_fields` are the upstream's, in order; an index of [`OutgoingSetCookie::Kept`] counts them from 0.
-    /// They leave first, then renewals and injections in the declaration's order, then evictions.
+    /// `set_cookie_fields` are the upstream's fields, in order; the index of [`OutgoingSetCookie::Kept`] counts them
+    /// from 0. They leave first, then renewals and injections in the declaration's order, then evictions.
     ///
-    /// In report mode the verdicts are the same, and the outcome is `Untouched`. The memory of N4 is kept up then too:
-    /// it is no byte of any cookie, what would be renewed depends on it, and a tenant that goes over to enforcing is
-    /// not forgetful for its first minutes.
+    /// In report mode the verdicts are the same, and the outcome is `Untouched`. The memory of N4 is updated in report
+    /// mode too: it changes no byte of any cookie, the verdicts on renewals depend on it, and it is already filled when
+    /// a tenant changes to enforcing.
     pub fn judge_response<'s>(
         &self,
         response: ResponseFacts,
@@ -211,8 +214,8 @@ impl JudgedRequest<'_> {
         self.explain_response(response, set_cookie_fields, resources, record, &mut |_, _| ())
     }
 
-    /// The same, and tells `decline` why each of the declared cookies that the response neither renews nor injects is
-    /// left alone, in the declaration's order.
+    /// Judges as [`judge_response`](Self::judge_response) does, and passes to `decline` each declared cookie that the
+    /// response neither renews nor injects, with the reason, in the declaration's order.
     pub fn explain_response<'s>(
         &self,
         response: ResponseFacts,
@@ -225,7 +228,7 @@ impl JudgedRequest<'_> {
         let mut set = 0;
         let holds_back = self.holds_back(response, &resources);
         for field in set_cookie_fields {
-            let received = Received::read(field, response.date_unix_s);
+            let received = ReceivedSetCookie::read(field, response.date_unix_s);
             let mut judged =
                 self.judge_set_cookie(&received, response, holds_back, &resources, &mut set);
             let seal =
@@ -263,8 +266,8 @@ impl JudgedRequest<'_> {
         }
     }
 
-    /// The evicting `Set-Cookie` fields of an answer that the gateway gives itself (R8); empty for what is no
-    /// navigation, and in report mode.
+    /// Builds the evicting `Set-Cookie` fields of a response that the gateway makes itself (R8). There are none in
+    /// report mode, nor for a request that is not a navigation.
     pub fn evictions(
         &self,
         date_unix_s: u64,
@@ -280,8 +283,9 @@ impl JudgedRequest<'_> {
         }
     }
 
-    /// Why nothing is evicted by this response, or, where there is none, by an answer of the gateway's own; none where
-    /// undeclared names are (E1).
+    /// Returns the reason why this response evicts nothing; `None` if undeclared names are evicted (E1).
+    ///
+    /// Without a `response` the answer is for a response that the gateway makes itself.
     pub fn declines_eviction(&self, response: Option<ResponseFacts>) -> Option<NotEvicted> {
         if self.policy.evict == EvictScope::Off {
             return Some(NotEvicted::Off);
@@ -289,7 +293,7 @@ impl JudgedRequest<'_> {
         if self.request.method != "GET" || !self.request.accepts_html {
             return Some(NotEvicted::NoNavigation);
         }
-        // An upgrade is no page, and what a shared cache stores must not set one browser's cookies.
+        // An upgrade is not a page, and a response that a shared cache stores must not set one browser's cookies.
         response.and_then(|response| match response {
             ResponseFacts { status: ..200, .. } => Some(NotEvicted::Upgrade),
             ResponseFacts { may_be_shared: true, .. } => Some(NotEvicted::Shareable),
@@ -297,13 +301,13 @@ impl JudgedRequest<'_> {
         })
     }
 
-    /// Judges one field, and adds the bit of its name to `set`, whatever becomes of the field (N1).
+    /// Judges one field, and adds the bit of its name to `set` whatever the verdict is (N1).
     ///
-    /// As in a request, the name is judged first: the reason says of an undeclared cookie that it is undeclared, and
-    /// not how else it is odd.
+    /// The name is judged first, as in a request: an undeclared cookie is reported as undeclared even if it is also
+    /// malformed or too large.
     fn judge_set_cookie<'s>(
         &'s self,
-        received: &Received<'s>,
+        received: &ReceivedSetCookie<'s>,
         response: ResponseFacts,
         holds_back: bool,
         resources: &Resources<'_>,
@@ -326,7 +330,7 @@ impl JudgedRequest<'_> {
         Ok(built)
     }
 
-    /// What the response does to a declared cookie that the upstream has not set itself (N), or why it does nothing.
+    /// Returns the renewal or injection of one declared cookie (N), or the reason why there is none.
     fn renewal<'c>(
         &'c self,
         bit: u64,
@@ -343,7 +347,7 @@ impl JudgedRequest<'_> {
         }
         let is_to_be_sealed = self.is_to_be_sealed(bit, response);
         if !is_to_be_sealed && !cookie.renew_on.matches(self.request.method, self.request.path) {
-            return Err(NotRenewed::Elsewhere); // except G3
+            return Err(NotRenewed::Elsewhere); // D3; G3 is the exception
         }
         renewal::is_open_to(self.request, response)?;
         if self.cookies.duplicated & bit != 0 {
@@ -355,7 +359,7 @@ impl JudgedRequest<'_> {
         Renewal::of(cookie, self.cookies.value(bit), resources, response.uptime_s)
     }
 
-    /// Renews or injects one cookie.
+    /// Builds the field of a renewal or injection, and records its verdict.
     fn renew(
         &self,
         cookie: &DeclaredCookie,
@@ -374,7 +378,7 @@ impl JudgedRequest<'_> {
         record(Verdict { granted_s: Some(lifetime_s), seal, ..verdict });
     }
 
-    /// What the response to a navigation evicts (E1), whatever the mode.
+    /// Builds the evicting fields of the response to a navigation (E1), in either mode.
     fn evict(&self, date_unix_s: u64, record: &mut impl FnMut(Verdict<'_>)) -> Vec<Vec<u8>> {
         if self.cookies.undeclared.is_empty() {
             return Vec::new();
@@ -407,10 +411,10 @@ impl fmt::Debug for OutgoingSetCookie {
     }
 }
 
-/// The fields that leave, listed from the first change on: where nothing changes nothing is allocated.
+/// The outgoing fields. The list begins with the first change, so nothing is allocated where nothing changes.
 #[derive(Default)]
 struct Outgoing {
-    /// How many of the upstream's fields were judged.
+    /// The number of upstream fields judged so far.
     judged: usize,
     list: Option<Vec<OutgoingSetCookie>>,
 }
@@ -457,33 +461,34 @@ impl Outgoing {
     }
 }
 
-/// Records a cookie that stands where none is allowed and is always removed: in trailers (R7, S5). Its verdict is
-/// `Strip(Misplaced)`.
+/// Records the verdict `Strip(Misplaced)` on a `Set-Cookie` field in the trailers of a response, where it is always
+/// removed (S5).
 pub fn judge_misplaced_set_cookie(
     field: &[u8],
     date_unix_s: u64,
     record: &mut impl FnMut(Verdict<'_>),
 ) {
-    let received = Received::read(field, date_unix_s);
+    let received = ReceivedSetCookie::read(field, date_unix_s);
     let action = Action::Strip(Reason::Misplaced);
     let verdict = Verdict::unasked(Direction::Response, received.name, action);
     record(Verdict { asked: Some(Asked::from(received.terms)), ..verdict });
 }
 
-/// The same for a `Cookie` field in the trailers of a request, pair by pair (R7).
+/// Records the verdict `Strip(Misplaced)` on each pair of a `Cookie` field in the trailers of a request, where it is
+/// always removed (R7).
 pub fn judge_misplaced_cookie(field: &[u8], record: &mut impl FnMut(Verdict<'_>)) {
     cookie::judge_misplaced(field, record);
 }
 
-/// Bytes of a request's `Cookie` fields, as the one field that goes upstream would have them (R8).
+/// Counts the bytes of a request's `Cookie` fields once they are joined into one field (R8).
 pub fn cookie_bytes<'a>(cookie_fields: impl IntoIterator<Item = &'a [u8]>) -> usize {
     let lengths = cookie_fields.into_iter().map(|field| field.len().saturating_add("; ".len()));
     lengths.fold(0, usize::saturating_add).saturating_sub("; ".len())
 }
 
-/// Whether one of these `Accept` fields lists `text/html` with a weight above zero (E1).
+/// Returns true if one of these `Accept` fields lists `text/html` with a weight above zero (E1).
 ///
-/// A wildcard does not: scripts and images send it too. A weight that is no number is none.
+/// A wildcard does not count, because scripts and images send it too. A weight that is not a number is ignored.
 pub fn accepts_html<'a>(accept_fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
     accept_fields.into_iter().flat_map(|field| field.split(|byte| *byte == b',')).any(|range| {
         let mut parts = parts(range);
@@ -492,7 +497,7 @@ pub fn accepts_html<'a>(accept_fields: impl IntoIterator<Item = &'a [u8]>) -> bo
     })
 }
 
-/// `q=0`, with up to any number of zeros behind its point (RFC 9110, section 12.4.2).
+/// Recognises `q=0`, with any number of zeros after the point (RFC 9110, section 12.4.2).
 fn is_zero_weight(parameter: &[u8]) -> bool {
     match split_once(parameter, b'=') {
         Some((name, [b'0', rest @ ..])) if name.eq_ignore_ascii_case(b"q") => {
@@ -502,10 +507,10 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
     }
 }
 
-/// Whether these `Cache-Control` fields let a shared cache store the response: `public` or `s-maxage` (N3).
+/// Returns true if these `Cache-Control` fields let a shared cache store the response: `public` or `s-maxage` (N3).
 ///
-/// Commas split in quoted strings too, and nothing that stands beside the two takes them back: what is read here errs
-/// to the side of not renewing.
+/// Commas inside quoted strings split too, and no other directive revokes these two. In doubt the response counts as
+/// shareable, so that nothing is renewed.
 pub fn may_be_shared<'a>(cache_control_fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let directives =
         cache_control_fields.into_iter().flat_map(|field| field.split(|byte| *byte == b','));

@@ -1,8 +1,7 @@
-//! Renews what the browser sent, and injects what it lacks (rules N1 to N6).
+//! Renews declared cookies that the browser sent, and injects those that it lacks (rules N1 to N6).
 //!
-//! A renewal is a promise on the application's behalf, so it steps back wherever the application has spoken: where it
-//! has set the cookie itself (N1), where it has refused the request (N3), and where it has given up the value, be it in
-//! another exchange (N4).
+//! A renewal never contradicts the application: there is none if the application has set the cookie itself (N1), if it
+//! has rejected the request (N3), or if it has replaced or deleted the value, in this exchange or in another (N4).
 
 use std::borrow::Cow;
 
@@ -12,24 +11,24 @@ use super::{
     RequestFacts, Resources, ResponseFacts,
     declaration::{DeclaredCookie, Inject},
     set_cookie::fits,
-    superseded::Key,
+    superseded::ValueKey,
     verdict::{Action, NotRenewed},
 };
 use crate::seal::Holder;
 
-/// What a response adds for one declared cookie.
+/// The renewal or injection of one declared cookie.
 pub(super) struct Renewal<'a> {
-    /// The application's value; none: an agreement alone (G2).
+    /// The application's value; `None` if the cookie holds only an agreement (G2).
     pub(super) value: Option<Cow<'a, [u8]>>,
-    /// `Renew` or `Inject`.
+    /// Either `Renew` or `Inject`.
     pub(super) action: Action,
 }
 
 impl<'a> Renewal<'a> {
-    /// What renewing `cookie` means where the browser sent this value (N1, N2), or why nothing is to be done.
+    /// Decides how `cookie` is renewed if the browser sent this value (N1, N2), or returns the reason why it is not.
     ///
-    /// A superseded value is left to die: it is neither renewed nor replaced (N4). One that browsers would refuse
-    /// for its size is not told to them.
+    /// A superseded value is neither renewed nor replaced by an injected one (N4). A value that is too large for
+    /// browsers is not renewed.
     pub(super) fn of(
         cookie: &'a DeclaredCookie,
         sent: Option<&'a [u8]>,
@@ -58,23 +57,23 @@ impl<'a> Renewal<'a> {
     }
 }
 
-/// What is remembered of the holder of a sealed cookie for some minutes, for what is under way meanwhile (G7).
+/// An event of the holder of a sealed cookie, remembered for five minutes for the sake of late responses (G7).
 #[derive(Clone, Copy)]
-pub(super) enum Said {
-    /// That they have agreed.
+pub(super) enum HolderEvent {
+    /// The person has agreed.
     Agreed,
-    /// That their agreement alone was replaced by a session.
+    /// A session has replaced a cookie that held only an agreement.
     Replaced,
-    /// That they have withdrawn.
+    /// The person has withdrawn the agreement.
     Withdrawn,
 }
 
 impl Renewal<'_> {
-    /// The renewal of a cookie that holds an agreement alone.
+    /// The renewal of a cookie that holds only an agreement.
     pub(super) const AGREEMENT: Self = Self { value: None, action: Action::Renew };
 }
 
-/// Whether a response may renew at all (N3).
+/// Checks that a response may renew cookies at all (N3).
 pub(super) fn is_open_to(
     request: RequestFacts<'_>,
     response: ResponseFacts,
@@ -91,11 +90,11 @@ pub(super) fn is_open_to(
     Ok(())
 }
 
-/// Remembers what the application has done to `cookie` (N4): the value that it set lives, and what the browser sent is
-/// superseded if that is another one, or if the cookie was deleted (`set` is none).
+/// Remembers the application's change of `cookie` (N4): the value that it has set is valid, and the value that the browser
+/// sent is superseded if it is a different one, or if the cookie was deleted (`set` is `None`).
 ///
-/// A cookie that is never renewed needs no memory. The fields of one response come in order, so the last one counts,
-/// as in a browser (S7).
+/// Nothing is remembered for a cookie that is never renewed. The fields of one response are remembered in order, so the
+/// last one counts, as in a browser (S7).
 pub(super) fn remember(
     cookie: &DeclaredCookie,
     sent: Option<&[u8]>,
@@ -116,16 +115,16 @@ pub(super) fn remember(
 }
 
 impl Resources<'_> {
-    fn key<'k>(&'k self, name: &'k [u8], value: &'k [u8]) -> Key<'k> {
-        Key { tenant: self.tenant, name, value }
+    fn key<'k>(&'k self, name: &'k [u8], value: &'k [u8]) -> ValueKey<'k> {
+        ValueKey { tenant: self.tenant, name, value }
     }
 
-    /// The key of what a holder of a sealed cookie has said on the gateway's own pages. No cookie has such a name.
-    pub(super) fn said<'k>(&'k self, what: Said, holder: &'k Holder) -> Key<'k> {
-        let name: &[u8] = match what {
-            Said::Agreed => b"=agreed",
-            Said::Replaced => b"=replaced",
-            Said::Withdrawn => b"=withdrawn",
+    /// Returns the key of an event. Its name begins with `=`, which no cookie's name does.
+    pub(super) fn event_key<'k>(&'k self, event: HolderEvent, holder: &'k Holder) -> ValueKey<'k> {
+        let name: &[u8] = match event {
+            HolderEvent::Agreed => b"=agreed",
+            HolderEvent::Replaced => b"=replaced",
+            HolderEvent::Withdrawn => b"=withdrawn",
         };
         self.key(name, &holder.0)
     }
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn n1_what_the_browser_sent_is_renewed_for_a_full_lifetime() {
+    fn n1_a_value_that_the_browser_sent_is_renewed_for_a_full_lifetime() {
         let answer = api().answers(&[]);
         assert_eq!(
             answer.fields,
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn n1_what_the_application_sets_itself_is_not_renewed() {
+    fn n1_a_cookie_that_the_application_sets_is_not_renewed() {
         assert_eq!(api().answers(&["flexopus_session=new"]).added(), [TOKEN]);
         assert_eq!(api().answers(&["flexopus_session=; Max-Age=0"]).added(), [TOKEN]);
         let oversize = format!("flexopus_session={}", "v".repeat(4096));
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn n1_values_that_no_browser_would_store_are_not_renewed() {
+    fn n1_values_that_browsers_would_not_store_are_not_renewed() {
         let field = format!("XSRF-TOKEN={}", "v".repeat(4087));
         let renewed =
             |field: &str| Exchange::of("GET", "/api/").sends(field).answers(&[]).added().len();
@@ -194,21 +193,21 @@ mod tests {
     }
 
     #[test]
-    fn n2_the_map_editor_mark_is_injected_where_there_is_none() {
+    fn n2_the_map_editor_cookie_is_injected_if_there_is_none() {
         let open = Exchange::of("GET", "/map-builder/3");
-        let mark = |value| {
+        let field = |value| {
             format!(
                 "visitedMapBuilder={value}; Max-Age=1814400; Expires=Mon, 14 Dec 2026 12:00:00 GMT; Path=/; Secure; \
                  SameSite=Lax"
             )
         };
         let injected = open.answers(&[]);
-        assert_eq!(injected.fields, [mark("1")]);
+        assert_eq!(injected.fields, [field("1")]);
         assert_eq!(injected.added(), [("visitedMapBuilder", Action::Inject)]);
         let malformed = open.clone().sends("visitedMapBuilder=a b");
         assert_eq!(malformed.answers(&[]).added(), [("visitedMapBuilder", Action::Inject)]);
         let renewed = open.sends("visitedMapBuilder=7").answers(&[]);
-        assert_eq!(renewed.fields, [mark("7")]);
+        assert_eq!(renewed.fields, [field("7")]);
         assert_eq!(renewed.added(), [("visitedMapBuilder", Action::Renew)]);
         assert_eq!(Exchange::of("POST", "/map-builder").answers(&[]).added(), []);
     }
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn n4_the_last_word_of_a_response_counts() {
+    fn n4_the_last_field_of_a_response_counts() {
         for (fields, dead) in [
             (["flexopus_session=; Max-Age=0", "flexopus_session=s"], false),
             (["flexopus_session=s", "flexopus_session=; Max-Age=0"], true),
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn n4_a_value_that_the_application_sets_lives_again() {
+    fn n4_a_value_that_the_application_sets_again_is_no_longer_superseded() {
         let browser = api();
         api_with(&browser, "/logout").answers(&["flexopus_session=; Max-Age=0"]);
         api_with(&browser, "/login").answers(&["flexopus_session=s"]);
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn n5_all_that_one_response_renews_dies_at_the_same_instant() {
+    fn n5_all_renewals_of_one_response_expire_at_the_same_instant() {
         let answer = api().answers(&["_ga=1"]);
         let expires = |field: &String| field.split("; ").nth(2).map(ToOwned::to_owned);
         let instants: Vec<_> = answer.fields.iter().filter_map(expires).collect();
@@ -344,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn n_what_is_not_renewed_is_declined_with_a_reason() {
+    fn n_a_cookie_that_is_not_renewed_has_a_reason() {
         let renewing = |exchange| Exchange { policy: declare(Inject::Renew).policy, ..exchange };
         let get = || Exchange::of("GET", "/").sends("XSRF-TOKEN=t");
         let superseded = renewing(get());

@@ -1,4 +1,4 @@
-//! The sealed cookie of a request: opens it, says what it stands for, and seals what leaves (rules G1 to G8).
+//! The sealed session cookie of one request: opens it, judges it, and seals the outgoing one (rules G1 to G8).
 
 use super::{
     Agreement, Mode, Policy, RequestFacts,
@@ -10,90 +10,90 @@ use super::{
 };
 use crate::seal::{self, Contents, Holder, KeyRing, NotOpened, Opened, Version};
 
-/// What the sealed cookies of all tenants are sealed and opened with.
+/// The keys and rules for the sealed cookies of all tenants.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sealing {
-    /// The keys.
+    /// The keys that seal and open.
     pub ring: KeyRing,
-    /// The declared cookie that is sealed (G1).
+    /// The name of the declared cookie that is sealed (G1).
     pub cookie: CookieName,
-    /// The version of the declaration that people are shown.
+    /// The version of the declaration that people see.
     pub version: Version,
-    /// From when on only what is sealed counts (G3), in seconds since the Unix epoch; none: never.
+    /// The end of the time in which unsealed values count (G3), in seconds since the Unix epoch; `None` if it has no end.
     pub unsealed_until_unix_s: Option<u64>,
-    /// Whether an agreement holds for one version alone (G8).
+    /// Accepts an agreement only for the current version of the declaration (G8).
     pub ask_again: bool,
-    /// What everybody may see (G6).
+    /// The paths that need no agreement (G6).
     pub open_paths: Vec<PathPattern>,
 }
 
-/// What there is to know of a request for its sealed cookie.
+/// The facts about a request that its sealed cookie depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct SealFacts<'r> {
-    /// Keys and rules.
+    /// The keys and rules.
     pub sealing: &'r Sealing,
     /// The tenant's name.
     pub tenant: &'r str,
-    /// When the request came, in seconds since the Unix epoch.
+    /// The time of the request in seconds since the Unix epoch.
     pub now_unix_s: u64,
 }
 
-/// Whether the person behind a request has agreed to the use of cookies.
+/// The state of a person's agreement to the use of cookies (G6).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Standing {
-    /// Yes.
+    /// The person has agreed.
     Agreed,
-    /// Nobody is asked.
+    /// The tenant does not ask.
     NotAsked,
-    /// No; a banner says so (`agreement = "notice"`).
+    /// The person has not agreed, and sees a banner (`agreement = "notice"`).
     Noticed,
-    /// No, and nothing goes on before (`agreement = "required"`).
+    /// The person has not agreed, and every declared cookie is held back (`agreement = "required"`).
     Owing,
 }
 
-/// What stands in the application's place before a person has agreed (G6).
+/// The answer that replaces the application's before a person has agreed (G6).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Demand {
-    /// The question, as a page.
+    /// The page with the question.
     Question,
-    /// A refusal that says where to agree, for programs.
+    /// A problem document for programs, which says where to agree.
     Refusal,
 }
 
-/// The sealed cookie of one request.
-pub(super) struct Mark<'r> {
+/// The sealed session cookie of one request, received and judged.
+pub(super) struct SealedSession<'r> {
     sealing: &'r Sealing,
     now_unix_s: u64,
-    /// Its bit in the declaration.
+    /// The cookie's bit in the declaration.
     pub(super) bit: u64,
     cookie: &'r DeclaredCookie,
-    /// Whose it is: the host, or the tenant where its hosts share the cookie.
+    /// The scope of the seal: the host, or the tenant if its hosts share the cookie.
     scope: &'r str,
-    /// Whether the tenant seals what leaves; if not, what was sealed before is opened all the same.
+    /// True if the tenant seals outgoing cookies. If not, cookies that were sealed earlier are still opened.
     pub(super) seals: bool,
     pub(super) standing: Standing,
-    came: Came<'r>,
+    received: Received<'r>,
 }
 
-/// What the browser sent.
-enum Came<'r> {
-    /// Nothing that counts.
+/// The value that the browser sent.
+enum Received<'r> {
+    /// No cookie, or none with a well-formed value.
     Nothing,
-    /// What we had sealed.
+    /// A sealed value that was opened.
     Opened {
-        /// As it came.
+        /// The value as received.
         sealed: &'r [u8],
         opened: Opened,
     },
-    /// What does not count, and why.
+    /// A value that is stripped, with the reason.
     Stripped(Reason),
-    /// A value of before sealing, or one that is too large for it.
+    /// A value that was set before sealing began, or one that is too large for sealing.
     Unsealed(&'r [u8]),
 }
 
-impl<'r> Mark<'r> {
-    /// Looks for the sealed cookie among the fields of a request, and opens it. None where the tenant's cookies are only
-    /// watched, or there are no keys.
+impl<'r> SealedSession<'r> {
+    /// Finds and opens the sealed cookie among the fields of a request. `None` in report mode, if there are no keys, or if
+    /// the sealed cookie is not declared.
     pub(super) fn find(
         policy: &'r Policy,
         request: RequestFacts<'r>,
@@ -104,7 +104,7 @@ impl<'r> Mark<'r> {
         let name = sealing.cookie.as_bytes();
         let (bit, cookie) = policy.declaration.find(name)?;
         let scope = if cookie.domain.is_some() { tenant } else { request.host };
-        let mut mark = Self {
+        let mut session = Self {
             sealing,
             now_unix_s,
             bit,
@@ -112,75 +112,75 @@ impl<'r> Mark<'r> {
             scope,
             seals: policy.seals(),
             standing: Standing::NotAsked,
-            came: Came::Nothing,
+            received: Received::Nothing,
         };
         let session_s = u64::from(policy.session.seconds());
         let pairs = fields.iter().flat_map(|field| parts(field)).filter_map(read_pair);
         let values = pairs.filter(|(other, _)| *other == name).map(|(_, value)| value);
-        // Of several the first that can be opened counts: nobody but a gateway has made it. Where none can, the first
-        // counts, as everywhere (R3).
-        for (index, value) in values.take(MAX_LOOKS).enumerate() {
+        // Of several values the first that can be opened counts, because only a gateway can have made it. If none can,
+        // the first one counts, as for every cookie (R3).
+        for (index, value) in values.take(MAX_CANDIDATES).enumerate() {
             let is_first = index == 0;
             if is_cookie_value(value) {
-                let came = mark.open(value, session_s);
-                let is_opened = matches!(came, Came::Opened { .. });
+                let received = session.open(value, session_s);
+                let is_opened = matches!(received, Received::Opened { .. });
                 if is_first || is_opened {
-                    mark.came = came;
+                    session.received = received;
                 }
                 if is_opened {
                     break;
                 }
             }
         }
-        mark.standing = match policy.agreement {
+        session.standing = match policy.agreement {
             Agreement::Off => Standing::NotAsked,
-            _ if mark.has_agreed() => Standing::Agreed,
+            _ if session.has_agreed() => Standing::Agreed,
             Agreement::Notice => Standing::Noticed,
             Agreement::Required => Standing::Owing,
         };
-        Some(mark)
+        Some(session)
     }
 
-    fn open(&self, value: &'r [u8], session_s: u64) -> Came<'r> {
+    fn open(&self, value: &'r [u8], session_s: u64) -> Received<'r> {
         match self.sealing.ring.open(self.cookie.name.as_bytes(), value) {
-            Ok(opened) if opened.scope() != self.scope => Came::Stripped(Reason::Foreign),
-            // Another gateway's clock may be ahead of this one's.
+            Ok(opened) if opened.scope() != self.scope => Received::Stripped(Reason::Foreign),
+            // The clock of another gateway may be ahead of this one's: then the age is zero.
             Ok(opened) if self.now_unix_s.saturating_sub(opened.issued_unix_s()) > session_s => {
-                Came::Stripped(Reason::Expired)
+                Received::Stripped(Reason::Expired)
             }
-            Ok(opened) => Came::Opened { sealed: value, opened },
-            Err(NotOpened::Forged) => Came::Stripped(Reason::Forged),
-            Err(NotOpened::Unsealed) if self.is_late() => Came::Stripped(Reason::Forged),
-            Err(NotOpened::Unsealed) => Came::Unsealed(value),
+            Ok(opened) => Received::Opened { sealed: value, opened },
+            Err(NotOpened::Forged) => Received::Stripped(Reason::Forged),
+            Err(NotOpened::Unsealed) if self.is_late() => Received::Stripped(Reason::Forged),
+            Err(NotOpened::Unsealed) => Received::Unsealed(value),
         }
     }
 
-    /// Whether what is not sealed no longer counts (G3).
+    /// Returns true if unsealed values no longer count (G3).
     fn is_late(&self) -> bool {
         let until = self.sealing.unsealed_until_unix_s;
         self.seals && until.is_some_and(|until| self.now_unix_s >= until)
     }
 
     fn has_agreed(&self) -> bool {
-        match &self.came {
-            Came::Opened { opened, .. } => opened.agreement().is_some_and(|agreement| {
+        match &self.received {
+            Received::Opened { opened, .. } => opened.agreement().is_some_and(|agreement| {
                 !self.sealing.ask_again || agreement.version == self.sealing.version
             }),
-            // There is no room in it to say so, and there would be no end to asking (G5).
-            Came::Unsealed(value) => !self.can_seal(value, true),
-            Came::Nothing | Came::Stripped(_) => false,
+            // The cookie has no room for an agreement, so the person would be asked again and again (G5).
+            Received::Unsealed(value) => !self.can_seal(value, true),
+            Received::Nothing | Received::Stripped(_) => false,
         }
     }
 
-    /// Whether every declared cookie is held back (G6).
+    /// Returns true if every declared cookie is held back (G6).
     pub(super) fn holds_back(&self) -> bool {
         self.standing == Standing::Owing
     }
 
-    /// What stands in the application's place (G6).
+    /// Returns the answer that replaces the application's; `None` if the request goes to the application (G6).
     pub(super) fn demand(&self, request: RequestFacts<'_>, is_upgrade: bool) -> Option<Demand> {
         let is_open = |path| self.sealing.open_paths.iter().any(|open| open.matches(path));
-        // A preflight has no cookies, whoever has agreed.
+        // A preflight request never has cookies, so it can't show an agreement.
         if !self.holds_back() || is_open(request.path) || request.method == "OPTIONS" {
             return None;
         }
@@ -194,78 +194,79 @@ impl<'r> Mark<'r> {
         }
     }
 
-    /// Whether the pair counts, and how it came.
+    /// Judges the pair that counts: the step of its seal, or the reason why it is stripped.
     pub(super) fn judge(&self) -> Result<Option<SealStep>, Reason> {
-        match &self.came {
-            Came::Opened { .. } => Ok(Some(SealStep::Opened)),
-            Came::Stripped(reason) => Err(*reason),
-            Came::Unsealed(_) if self.seals => Ok(Some(SealStep::Unsealed)),
-            Came::Nothing | Came::Unsealed(_) => Ok(None),
+        match &self.received {
+            Received::Opened { .. } => Ok(Some(SealStep::Opened)),
+            Received::Stripped(reason) => Err(*reason),
+            Received::Unsealed(_) if self.seals => Ok(Some(SealStep::Unsealed)),
+            Received::Nothing | Received::Unsealed(_) => Ok(None),
         }
     }
 
-    /// The application's own value; none where it has set none yet.
+    /// Returns the application's own value; `None` if it has not set one yet.
     pub(super) fn value(&self) -> Option<&[u8]> {
-        match &self.came {
-            Came::Opened { opened, .. } => opened.value(),
-            Came::Unsealed(value) => Some(value),
-            Came::Nothing | Came::Stripped(_) => None,
+        match &self.received {
+            Received::Opened { opened, .. } => opened.value(),
+            Received::Unsealed(value) => Some(value),
+            Received::Nothing | Received::Stripped(_) => None,
         }
     }
 
-    /// Whether it is this cookie's seal.
+    /// Returns true if `cookie` is the sealed one.
     pub(super) fn is_of(&self, cookie: &DeclaredCookie) -> bool {
         self.cookie.name == cookie.name
     }
 
-    /// The cookie's name.
+    /// Returns the cookie's name.
     pub(super) fn name(&self) -> &[u8] {
         self.cookie.name.as_bytes()
     }
 
-    /// Whether it holds nothing but an agreement.
+    /// Returns true if the cookie holds an agreement and no value of the application.
     pub(super) fn is_alone(&self) -> bool {
-        matches!(&self.came, Came::Opened { opened, .. } if opened.value().is_none())
+        matches!(&self.received, Received::Opened { opened, .. } if opened.value().is_none())
     }
 
-    /// Whether the browser's pair is not what goes upstream.
+    /// Returns true if the cookie was opened, so that the browser's pair is not the one that goes upstream.
     pub(super) fn is_opened(&self) -> bool {
-        matches!(self.came, Came::Opened { .. })
+        matches!(self.received, Received::Opened { .. })
     }
 
-    /// Whether the next response seals what came as it is (G3).
+    /// Returns true if the next response seals a value that was received unsealed (G3).
     pub(super) fn is_to_be_sealed(&self) -> bool {
-        self.seals && matches!(self.came, Came::Unsealed(value) if self.can_seal(value, false))
+        self.seals
+            && matches!(self.received, Received::Unsealed(value) if self.can_seal(value, false))
     }
 
-    /// Whether a pair of its name is another than the one that counts, because that one could be opened.
+    /// Returns true for the value of a pair that does not count, because another pair of the same name was opened.
     pub(super) fn is_beside(&self, value: &[u8]) -> bool {
-        matches!(&self.came, Came::Opened { sealed, .. } if !std::ptr::eq(*sealed, value))
+        matches!(&self.received, Received::Opened { sealed, .. } if !std::ptr::eq(*sealed, value))
     }
 
-    /// What tells this holder's cookies from others', for the memory of what they have said: it stays when the
+    /// Returns the holder, which identifies the events of this browser in the memory. It stays the same when the
     /// application sets another value.
     pub(super) fn holder(&self) -> Option<Holder> {
-        match &self.came {
-            Came::Opened { opened, .. } => Some(opened.holder()),
-            Came::Nothing | Came::Stripped(_) | Came::Unsealed(_) => None,
+        match &self.received {
+            Received::Opened { opened, .. } => Some(opened.holder()),
+            Received::Nothing | Received::Stripped(_) | Received::Unsealed(_) => None,
         }
     }
 
-    /// The agreement that what leaves goes on to carry.
+    /// Returns the agreement of the received cookie, which the outgoing one keeps.
     pub(super) fn agreement(&self) -> Option<seal::Agreement> {
-        match &self.came {
-            Came::Opened { opened, .. } => opened.agreement(),
-            Came::Nothing | Came::Stripped(_) | Came::Unsealed(_) => None,
+        match &self.received {
+            Received::Opened { opened, .. } => opened.agreement(),
+            Received::Nothing | Received::Stripped(_) | Received::Unsealed(_) => None,
         }
     }
 
-    /// An agreement that is given at this moment.
+    /// Returns an agreement to the current version, given at `unix_s`.
     pub(super) fn agreement_at(&self, unix_s: u64) -> seal::Agreement {
         seal::Agreement { version: self.sealing.version, at_unix_s: unix_s }
     }
 
-    /// Seals what the cookie shall hold from now on; none where browsers would refuse it for its size (G5).
+    /// Seals the new contents of the cookie; `None` if browsers would reject its size (G5).
     pub(super) fn seal(
         &self,
         value: Option<&[u8]>,
@@ -281,20 +282,21 @@ impl<'r> Mark<'r> {
         fits(name, &sealed).then_some(sealed)
     }
 
-    /// Whether there is room for this value, and for an agreement if there is one.
+    /// Returns true if the sealed cookie has room for this value, and for an agreement if `is_agreed`.
     fn can_seal(&self, value: &[u8], is_agreed: bool) -> bool {
         let sealed_len = KeyRing::sealed_len(self.scope.len(), value.len(), is_agreed);
         self.cookie.name.as_bytes().len().saturating_add(sealed_len) <= MAX_PAIR_BYTES
     }
 }
 
-/// Eight of these bits.
+/// Returns the first eight bytes.
 fn first_bytes(bits: [u8; 32]) -> [u8; 8] {
     bits.first_chunk().copied().unwrap_or_default()
 }
 
-/// How many pairs of its name are looked at: browsers send one for each path and domain that it was set for.
-const MAX_LOOKS: usize = 8;
+/// The largest number of pairs of the cookie's name that are tried. Browsers send one for each path and domain for which
+/// the cookie was set.
+const MAX_CANDIDATES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -322,7 +324,7 @@ mod tests {
         }
     }
 
-    /// A request of a tenant that seals, and asks so.
+    /// A request of a tenant that seals, with this way of asking.
     fn sealing_exchange(
         method: &'static str,
         path: &'static str,
@@ -348,13 +350,13 @@ mod tests {
         Some(seal::Agreement { version: Version([version; 8]), at_unix_s: DATE_UNIX_S - 60 })
     }
 
-    /// The `Cookie` pair of a browser that holds this, sealed.
+    /// The `Cookie` pair with these contents, sealed.
     fn pair(contents: &Contents<'_>) -> String {
         let sealed = sealing().ring.seal(b"flexopus_session", contents, &mut || [9; 32]).unwrap();
         format!("flexopus_session={}", String::from_utf8(sealed).unwrap())
     }
 
-    /// What a `Set-Cookie` field of the sealed cookie holds.
+    /// Opens a `Set-Cookie` field of the sealed cookie.
     fn opened(field: &str) -> Opened {
         let value = field.strip_prefix("flexopus_session=").unwrap().split(';').next().unwrap();
         sealing().ring.open(b"flexopus_session", value.as_bytes()).unwrap()
@@ -399,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn g2_an_agreement_alone_goes_no_further_and_is_renewed() {
+    fn g2_an_agreement_alone_does_not_go_upstream_and_is_renewed() {
         let alone = Contents { agreement: agreed(1), ..contents(None) };
         let sent = exchange("GET", "/api/x").sends(&pair(&alone));
         assert_eq!(upstream(&sent), (None, vec![Action::Keep]));
@@ -411,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn g2_n4_the_memory_is_of_the_application_s_values() {
+    fn g2_n4_the_memory_holds_the_application_s_values() {
         let first = exchange("GET", "/api/x").sends(&pair(&contents(Some(b"s"))));
         let other = Contents { issued_unix_s: DATE_UNIX_S - 1, ..contents(Some(b"s")) };
         let slow = Exchange { superseded: first.superseded.clone(), ..exchange("GET", "/api/y") };
@@ -424,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn g2_where_hosts_share_the_cookie_it_is_the_tenant_s() {
+    fn g2_if_hosts_share_the_cookie_its_scope_is_the_tenant() {
         let mut sent = exchange("GET", "/");
         let mut cookies = sent.policy.declaration.cookies().to_vec();
         cookies.get_mut(1).unwrap().domain = Some("flexopus.example".parse().unwrap());
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn g3_a_value_of_before_is_let_through_and_sealed_wherever_the_next_response_comes_from() {
+    fn g3_a_value_from_before_sealing_passes_and_the_next_navigation_seals_it() {
         let sent = exchange("GET", "/anywhere").html();
         let sent = sent.sends("flexopus_session=old; XSRF-TOKEN=t");
         assert_eq!(upstream(&sent).0.as_deref(), Some("flexopus_session=old; XSRF-TOKEN=t"));
@@ -458,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn g3_nothing_that_a_cache_may_keep_for_others_gets_a_session() {
+    fn g3_a_response_that_a_cache_may_store_gets_no_session() {
         let old = "flexopus_session=old";
         for (sent, expected) in [
             (exchange("GET", "/page").html(), 1),
@@ -472,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn g4_what_is_foreign_forged_or_expired_is_stripped_and_not_renewed() {
+    fn g4_foreign_forged_and_expired_values_are_stripped_and_not_renewed() {
         let edge = Contents { issued_unix_s: DATE_UNIX_S - HOUR, ..contents(Some(b"s")) };
         let expired = Contents { issued_unix_s: DATE_UNIX_S - HOUR - 1, ..contents(Some(b"s")) };
         let future = Contents { issued_unix_s: DATE_UNIX_S + 5, ..contents(Some(b"s")) };
@@ -497,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn g4_a_tenant_that_no_longer_seals_opens_what_was_sealed_and_sets_it_as_it_is() {
+    fn g4_a_tenant_that_no_longer_seals_opens_sealed_values_and_sets_them_unsealed() {
         let mut sent = exchange("GET", "/api/x").sends(&pair(&contents(Some(b"s"))));
         sent.policy.seal = false;
         assert_eq!(upstream(&sent).0.as_deref(), Some("flexopus_session=s"));
@@ -505,17 +507,17 @@ mod tests {
     }
 
     #[test]
-    fn g5_a_value_that_is_too_large_leaves_as_it_is_and_comes_back_so() {
+    fn g5_a_value_that_is_too_large_leaves_unsealed_and_is_accepted_again() {
         let huge = format!("flexopus_session={}", "v".repeat(4000));
         let sent = exchange("GET", "/api/x");
         assert!(sent.answers(&[&huge]).fields.first().unwrap().starts_with(&huge));
         let back = sent.sends(&huge);
         assert_eq!(upstream(&back), (Some(huge.clone()), vec![Action::Keep]));
         assert!(back.answers(&[]).fields.first().unwrap().starts_with(&huge));
-        // There is no end to asking otherwise.
+        // Otherwise the person would be asked again and again.
         let asked = sealing_exchange("GET", "/", Agreement::Required).html().sends(&huge);
         assert_eq!(asked.standing(false), (Standing::Agreed, None));
-        // Whoever has a value can make it larger: from that day on size is no excuse.
+        // Anybody can make a value larger, so after that date its size is no exception.
         let mut late = back;
         late.seal.as_mut().unwrap().unsealed_until_unix_s = Some(DATE_UNIX_S);
         assert_eq!(upstream(&late).1, [Action::Strip(Reason::Forged)]);
@@ -533,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn g6_before_an_agreement_nothing_goes_either_way() {
+    fn g6_before_an_agreement_no_declared_cookie_passes_in_either_direction() {
         let fields = format!("XSRF-TOKEN=t; _ga=1; {}", pair(&contents(Some(b"s"))));
         let sent = sealing_exchange("GET", "/image.png", Agreement::Required).sends(&fields);
         let held = Action::Strip(Reason::BeforeAgreement);
@@ -541,13 +543,17 @@ mod tests {
         let answer = sent.answers(&["flexopus_session=new", "XSRF-TOKEN=; Max-Age=0", "x=1"]);
         let actions: Vec<_> = answer.verdicts.iter().skip(3).map(|(_, action)| *action).collect();
         assert_eq!(actions, [held, held, Action::Strip(Reason::Undeclared)]);
-        assert_eq!(answer.fields, Vec::<String>::new(), "who was not asked logs nobody out");
+        assert_eq!(
+            answer.fields,
+            Vec::<String>::new(),
+            "a request before the agreement logs nobody out"
+        );
         let map = sealing_exchange("GET", "/map-builder", Agreement::Required).answers(&[]);
         assert_eq!(map.added(), [], "nothing is injected");
     }
 
     #[test]
-    fn g6_what_is_asked_for_before_an_agreement_says_what_the_answer_is() {
+    fn g6_the_kind_of_request_decides_the_answer_before_an_agreement() {
         let ask = |method, path, html, is_upgrade| {
             let sent = sealing_exchange(method, path, Agreement::Required).with_html(html);
             sent.standing(is_upgrade).1
@@ -569,7 +575,7 @@ mod tests {
     }
 
     #[test]
-    fn g6_g8_an_agreement_is_one_of_this_version_if_it_must_be() {
+    fn g6_g8_with_ask_again_an_agreement_holds_for_the_current_version_only() {
         for (agreement, ask_again, version, expected) in [
             (Agreement::Off, true, None, Standing::NotAsked),
             (Agreement::Notice, false, None, Standing::Noticed),
@@ -587,7 +593,7 @@ mod tests {
     }
 
     #[test]
-    fn g6_who_agrees_keeps_the_session_that_was_held_back() {
+    fn g6_agreeing_keeps_the_session_that_was_held_back() {
         for (field, value) in [
             (None, None),
             (Some("flexopus_session=old".to_owned()), Some(&b"old"[..])),
@@ -609,7 +615,7 @@ mod tests {
         let alone = pair(&Contents { agreement: agreed(1), ..contents(None) });
         let slow = exchange("GET", "/api/x").sends(&alone);
         assert_eq!(slow.answers(&[]).added().len(), 1);
-        // Its mark was renewed meanwhile: it is another text of the same holder.
+        // The cookie was renewed in the meantime: the text differs, the holder is the same.
         let renewed = slow.answers(&[]).fields.remove(0);
         let renewed = renewed.split(';').next().unwrap();
         let login = Exchange { superseded: slow.superseded.clone(), ..exchange("POST", "/login") };
@@ -620,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn g7_an_agreement_is_not_lost_to_what_was_under_way() {
+    fn g7_a_late_response_does_not_lose_an_agreement() {
         let slow = sealing_exchange("GET", "/api/x", Agreement::Notice);
         let slow = slow.sends(&pair(&contents(Some(b"s"))));
         assert!(slow.agrees().is_some());
@@ -634,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn g2_of_several_the_one_that_opens_counts() {
+    fn g2_of_several_values_the_one_that_opens_counts() {
         let held = Contents { agreement: agreed(1), ..contents(Some(b"s")) };
         let fields = format!("flexopus_session=tossed; {}; flexopus_session=cg1.x", pair(&held));
         let sent = sealing_exchange("GET", "/api/x", Agreement::Required).sends(&fields);
@@ -651,7 +657,7 @@ mod tests {
     }
 
     #[test]
-    fn g7_a_withdrawal_deletes_all_and_holds_what_was_under_way() {
+    fn g7_a_withdrawal_deletes_all_and_holds_late_responses_back() {
         for value in [Some(&b"s"[..]), None] {
             let held = Contents { agreement: agreed(1), ..contents(value) };
             let slow = sealing_exchange("GET", "/api/x", Agreement::Required).sends(&pair(&held));
@@ -664,7 +670,7 @@ mod tests {
             );
             let answer = slow.answers(&["flexopus_session=new", "XSRF-TOKEN=t"]);
             assert_eq!(answer.fields, Vec::<String>::new());
-            // The application has set another value meanwhile, as Laravel does with each answer.
+            // The application has set another value in the meantime, as Laravel does with each response.
             let older = Contents { value: Some(b"older"), ..held };
             let older = Exchange { fields: vec![pair(&older)], ..slow.clone() };
             assert_eq!(older.answers(&["flexopus_session=new"]).fields, Vec::<String>::new());

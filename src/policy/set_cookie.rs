@@ -1,7 +1,7 @@
 //! Reads `Set-Cookie` as a browser reads it, and builds it anew from the declaration (rules S1 to S7).
 //!
-//! The reader is RFC 6265bis, section 5.6. Of the attributes (`terms.rs`) it wants three only: `Max-Age` and `Expires`, to
-//! know a deletion, and `SameSite`, because a stricter one stays.
+//! The reader follows RFC 6265bis, section 5.6. Only three attributes (`terms.rs`) affect the result: `Max-Age` and
+//! `Expires`, which tell a deletion, and `SameSite`, because a stricter one stays.
 
 use std::borrow::Cow;
 
@@ -13,21 +13,21 @@ use super::{
     verdict::Reason,
 };
 
-/// The most bytes of name and value together that a browser stores (RFC 6265bis, section 5.6).
+/// The largest size of name and value together that browsers store, in bytes (RFC 6265bis, section 5.6).
 pub(super) const MAX_PAIR_BYTES: usize = 4096;
 
-/// One field that the upstream sent, split but not yet judged.
+/// A field that the upstream sent, split but not yet judged.
 #[derive(Clone, Copy)]
-pub(super) struct Received<'f> {
+pub(super) struct ReceivedSetCookie<'f> {
     field: &'f [u8],
-    /// Empty where the cookie has none.
+    /// Empty if the cookie has no name.
     pub(super) name: &'f [u8],
     pub(super) value: &'f [u8],
     pub(super) terms: Terms,
 }
 
-impl<'f> Received<'f> {
-    /// Splits a field that comes at `date_unix_s`; never fails.
+impl<'f> ReceivedSetCookie<'f> {
+    /// Splits a field that was received at `date_unix_s`.
     pub(super) fn read(field: &'f [u8], date_unix_s: u64) -> Self {
         let (pair, attributes) = split_once(field, b';').unwrap_or((field, b""));
         let (name, value) = split_once(pair, b'=').unwrap_or((b"", pair));
@@ -35,7 +35,7 @@ impl<'f> Received<'f> {
         Self { field, name: trim(name), value: trim(value), terms }
     }
 
-    /// Whether a browser would store it, its name apart (S6).
+    /// Checks that a browser would store the cookie, apart from its name (S6).
     pub(super) fn check(&self) -> Result<(), Reason> {
         if has_control_byte(self.field) {
             return Err(Reason::Malformed);
@@ -47,23 +47,23 @@ impl<'f> Received<'f> {
     }
 }
 
-/// Whether a browser stores a cookie of this name and value.
+/// Returns true if browsers store a cookie with a name and a value of these sizes.
 pub(super) fn fits(name: &[u8], value: &[u8]) -> bool {
     name.len().saturating_add(value.len()) <= MAX_PAIR_BYTES
 }
 
-/// A declared cookie as it leaves: the value, and the declaration's attributes (S2).
+/// A declared cookie on its way downstream: the value, and the declaration's attributes (S2).
 pub(super) struct Built<'a> {
     pub(super) cookie: &'a DeclaredCookie,
     pub(super) value: Cow<'a, [u8]>,
-    /// None: the browser shall delete it.
+    /// `None` if the browser must delete the cookie.
     lifetime_s: Option<u32>,
     expires: ImfFixdate,
     same_site: SameSite,
 }
 
 impl<'a> Built<'a> {
-    /// A cookie that lives for `lifetime_s` from `date_unix_s` on.
+    /// Builds a cookie that lives for `lifetime_s` seconds from `date_unix_s`.
     pub(super) fn living(
         cookie: &'a DeclaredCookie,
         value: Cow<'a, [u8]>,
@@ -74,15 +74,15 @@ impl<'a> Built<'a> {
         Self { cookie, value, lifetime_s: Some(lifetime_s), expires, same_site: cookie.same_site }
     }
 
-    /// A cookie that the browser shall delete.
+    /// Builds a cookie that the browser deletes.
     pub(super) fn deleted(cookie: &'a DeclaredCookie) -> Self {
         let (value, same_site) = (Cow::Borrowed(&b""[..]), cookie.same_site);
         Self { cookie, value, lifetime_s: None, expires: ImfFixdate::EPOCH, same_site }
     }
 
-    /// What becomes of the cookie that the upstream sets or deletes (S2 to S4).
+    /// Builds the cookie that the upstream sets or deletes (S2 to S4).
     pub(super) fn from_received(
-        received: &Received<'a>,
+        received: &ReceivedSetCookie<'a>,
         cookie: &'a DeclaredCookie,
         lifetime_s: u32,
         date_unix_s: u64,
@@ -99,22 +99,22 @@ impl<'a> Built<'a> {
         built
     }
 
-    /// The value; none where the browser shall delete the cookie.
+    /// Returns the value; `None` if the browser must delete the cookie.
     pub(super) fn living_value(&self) -> Option<&[u8]> {
         self.lifetime_s.map(|_| &*self.value)
     }
 
-    /// For how many seconds it leaves; 0: the browser shall delete it.
+    /// Returns the lifetime in seconds; 0 if the browser must delete the cookie.
     pub(super) fn granted_s(&self) -> u32 {
         self.lifetime_s.unwrap_or(0)
     }
 
-    /// The field's bytes.
+    /// Returns the bytes of the field.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.pieces(&mut itoa::Buffer::new()).concat()
     }
 
-    /// Whether the field already has exactly these bytes; allocates nothing.
+    /// Returns true if `field` has exactly these bytes. Allocates nothing.
     pub(super) fn is(&self, field: &[u8]) -> bool {
         let mut number = itoa::Buffer::new();
         let mut rest = Some(field);
@@ -124,7 +124,7 @@ impl<'a> Built<'a> {
         rest.is_some_and(<[u8]>::is_empty)
     }
 
-    /// The field in its order (S2), in pieces.
+    /// Returns the pieces of the field, in the order of rule S2.
     fn pieces<'p>(&'p self, number: &'p mut itoa::Buffer) -> [&'p [u8]; 13] {
         let domain = self.cookie.domain.as_ref();
         [
@@ -161,7 +161,7 @@ mod tests {
         *,
     };
 
-    /// What leaves for these fields, and the verdicts.
+    /// Returns the outgoing fields of a response with these fields, and the verdicts.
     fn downstream(fields: &[&str]) -> (Vec<String>, Vec<Action>) {
         let answer = Exchange::of("GET", "/").answers(fields);
         (answer.fields, answer.verdicts.into_iter().map(|(_, action)| action).collect())
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn s2_what_already_is_as_declared_is_kept() {
+    fn s2_a_field_that_is_already_as_declared_is_kept() {
         let (first, _) = downstream(&["flexopus_session=v", "XSRF-TOKEN=; max-age=0"]);
         let again: Vec<&str> = first.iter().map(String::as_str).collect();
         let answer = Exchange::of("GET", "/").answers(&again);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn s6_fields_that_no_browser_stores_are_stripped() {
+    fn s6_fields_that_browsers_do_not_store_are_stripped() {
         let too_long = format!("XSRF-TOKEN={}", "v".repeat(4087));
         for (field, reason) in [
             ("", Reason::Nameless),

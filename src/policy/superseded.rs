@@ -1,12 +1,12 @@
-//! The values that an application has replaced or deleted within the last minutes (N4).
+//! Remembers the values that an application has replaced or deleted within the last five minutes (N4).
 //!
-//! A table of fixed size, shared by all workers without a lock: buckets of eight slots, each bucket one cache line,
-//! each slot one atomic word that says all there is to say of a value. No slot refers to another, so no order among
-//! them is needed, and a reader never meets half an entry. Where a bucket is full its oldest value is forgotten early:
-//! the bound costs a renewal too many, never memory.
+//! The memory is a table of fixed size that all workers share without a lock. It consists of buckets of eight slots; a
+//! bucket is one cache line, and a slot is one atomic word that holds everything about a value. No slot refers to
+//! another, so relaxed ordering suffices, and a reader never sees half an entry. A full bucket forgets its oldest value
+//! early: the bound may cost a wrong renewal, but never more memory.
 //!
-//! What is kept of a value is half of a keyed hash, whose key dies with the process. A look-up takes a stranger for
-//! its value once in 2^29 times at most, and that costs one renewal.
+//! The table keeps half of a keyed hash of a value; the key exists only in the process. A look-up confuses two values
+//! at most once in 2^29 times, and the consequence is one missing renewal.
 
 use std::{
     fmt,
@@ -16,56 +16,57 @@ use std::{
 
 use foldhash::quality::FixedState;
 
-/// For how long a value stays superseded, in seconds (N4).
+/// The time that a value stays superseded, in seconds (N4).
 pub const KEPT_S: u32 = 300;
 
-/// A bounded memory of superseded values: keyed hashes, each for five minutes. Shared by all workers without a lock.
+/// The bounded memory of superseded values: a table of keyed hashes, each kept for five minutes. Threads share it without
+/// a lock.
 pub struct Superseded {
     keys: FixedState,
-    /// A power of two of them.
+    /// The number of buckets is a power of two.
     buckets: Box<[Bucket]>,
 }
 
-/// Slots in one cache line.
+/// The slots of one cache line.
 type Bucket = [Slot; SLOTS];
 
-/// The upper half of a value's hash, and below it the second of uptime at which it is forgotten. Zero is empty: it was
-/// forgotten when the gateway started.
+/// The upper half holds the upper half of a value's hash; the lower half holds the second of uptime at which the value is
+/// forgotten. Zero is an empty slot: its value was forgotten at the start.
 type Slot = AtomicU64;
 
 const SLOTS: usize = 8;
 
-/// Of 64 bytes each: 1 GiB.
+/// The limit of the table: 1 GiB, in buckets of 64 bytes.
 const MAX_BUCKETS: usize = 1 << 24;
 
-/// Whose value it is; a value is superseded within its tenant and its cookie only.
+/// A value together with its tenant and its cookie, within which alone it is superseded.
 #[derive(Clone, Copy, Hash)]
-pub(super) struct Key<'a> {
+pub(super) struct ValueKey<'a> {
     pub(super) tenant: &'a str,
     pub(super) name: &'a [u8],
     pub(super) value: &'a [u8],
 }
 
 impl Superseded {
-    /// A memory for at least `capacity` values (134 million at most, 8 bytes each), hashed with this seed as
-    /// the key.
+    /// Allocates a memory for at least `capacity` values (at most 134 million, of 8 bytes each). `seed` is the key of the
+    /// hashes.
     ///
-    /// Values spread by chance, so a bucket may be full, and forget, before the whole is.
+    /// Values are spread by their hashes, so one bucket may be full, and forget values, before the whole table is.
     pub fn new(capacity: usize, seed: u64) -> Self {
         let keys = FixedState::with_seed(seed);
         let wanted = capacity.div_ceil(SLOTS).clamp(1, MAX_BUCKETS);
-        // Zeroed by the system when it is first touched: a gateway without logins has no memory for it.
+        // The system zeroes each page when it is first used, so a gateway without logins needs no memory for the table.
         let buckets = bytemuck::allocation::zeroed_slice_box(wanted.next_power_of_two());
         Self { keys, buckets }
     }
 
-    /// How many values it holds at most.
+    /// Returns the largest number of values that it can hold.
     pub fn capacity(&self) -> usize {
         self.buckets.len().saturating_mul(SLOTS)
     }
 
-    /// Remembers a value, from `uptime_s` on for [`KEPT_S`].
-    pub(super) fn remember(&self, key: Key<'_>, uptime_s: u32) {
+    /// Remembers a value from `uptime_s` on, for [`KEPT_S`] seconds.
+    pub(super) fn remember(&self, key: ValueKey<'_>, uptime_s: u32) {
         let (bucket, tag) = self.locate(key);
         let entry = tag | u64::from(uptime_s.saturating_add(KEPT_S));
         loop {
@@ -76,27 +77,27 @@ impl Superseded {
             else {
                 return; // A bucket has slots.
             };
-            // Another worker may have changed the slot since: then look again.
+            // Another worker may have changed the slot in the meantime: then search again.
             if slot.compare_exchange(found, entry, Relaxed, Relaxed).is_ok() {
                 return;
             }
         }
     }
 
-    /// Forgets a value: the application has set it, so it lives.
-    pub(super) fn forget(&self, key: Key<'_>) {
+    /// Forgets a value, because the application has set it again.
+    pub(super) fn forget(&self, key: ValueKey<'_>) {
         let (bucket, tag) = self.locate(key);
         for slot in bucket {
             let found = slot.load(Relaxed);
             if tag_of(found) == tag {
-                // Where another worker was faster, what it wrote is as young as this, and stays.
+                // If another worker was faster, its entry is as new as this change, and stays.
                 let _ = slot.compare_exchange(found, 0, Relaxed, Relaxed);
             }
         }
     }
 
-    /// Whether a value is superseded at `uptime_s`.
-    pub(super) fn holds(&self, key: Key<'_>, uptime_s: u32) -> bool {
+    /// Returns true if a value is superseded at `uptime_s`.
+    pub(super) fn holds(&self, key: ValueKey<'_>, uptime_s: u32) -> bool {
         let (bucket, tag) = self.locate(key);
         bucket.iter().any(|slot| {
             let found = slot.load(Relaxed);
@@ -104,10 +105,10 @@ impl Superseded {
         })
     }
 
-    /// The bucket of a value, and the upper half of its hash.
-    fn locate(&self, key: Key<'_>) -> (&[Slot], u64) {
+    /// Returns the bucket of a value, and the upper half of its hash.
+    fn locate(&self, key: ValueKey<'_>) -> (&[Slot], u64) {
         let hash = self.keys.hash_one(key);
-        // The lower half chooses the bucket, so the two halves say different things.
+        // The lower half of the hash selects the bucket, the upper half identifies the value within it.
         let mask = self.buckets.len().wrapping_sub(1);
         let index = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & mask;
         let bucket = self.buckets.get(index).map_or(&[][..], |bucket| &bucket[..]);
@@ -115,7 +116,7 @@ impl Superseded {
     }
 }
 
-/// Its size alone: not even a hash of a value is shown (A3).
+/// Shows only the size, not even the hash of a value (A3).
 impl fmt::Debug for Superseded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Superseded").field("capacity", &self.capacity()).finish_non_exhaustive()
@@ -136,8 +137,8 @@ fn forgotten_at_s(slot: u64) -> u32 {
 mod tests {
     use super::*;
 
-    fn key<'a>(value: &'a str) -> Key<'a> {
-        Key { tenant: "acme.example", name: b"flexopus_session", value: value.as_bytes() }
+    fn key<'a>(value: &'a str) -> ValueKey<'a> {
+        ValueKey { tenant: "acme.example", name: b"flexopus_session", value: value.as_bytes() }
     }
 
     #[test]
@@ -159,10 +160,13 @@ mod tests {
     fn n4_a_value_belongs_to_its_tenant_and_its_cookie() {
         let memory = Superseded::new(100, 7);
         memory.remember(key("a"), 0);
-        assert!(!memory.holds(Key { tenant: "b.example", ..key("a") }, 0));
-        assert!(!memory.holds(Key { name: b"XSRF-TOKEN", ..key("a") }, 0));
+        assert!(!memory.holds(ValueKey { tenant: "b.example", ..key("a") }, 0));
+        assert!(!memory.holds(ValueKey { name: b"XSRF-TOKEN", ..key("a") }, 0));
         assert!(
-            !memory.holds(Key { tenant: "acme.examplef", name: b"lexopus_session", ..key("a") }, 0)
+            !memory.holds(
+                ValueKey { tenant: "acme.examplef", name: b"lexopus_session", ..key("a") },
+                0
+            )
         );
     }
 
@@ -176,7 +180,7 @@ mod tests {
         }
         let held: Vec<bool> = values.iter().map(|value| memory.holds(key(value), 9)).collect();
         assert_eq!(held, [false, true, true, true, true, true, true, true, true]);
-        // What is remembered again keeps its slot, and is as young as any.
+        // A value that is remembered again keeps its slot, and becomes the newest.
         memory.remember(key("value 2"), 20);
         assert!(memory.holds(key("value 1"), 20));
         memory.remember(key("value 9"), 20);
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn n4_the_memory_has_the_size_that_was_asked_for() {
+    fn n4_the_memory_has_the_requested_size() {
         for (capacity, held) in [(0, 8), (8, 8), (9, 16), (65_536, 65_536)] {
             assert_eq!(Superseded::new(capacity, 7).capacity(), held);
         }
@@ -216,7 +220,7 @@ mod tests {
             }
         });
         let held = (0..256).filter(|i| memory.holds(key(&value(i / 64, i % 64)), 1)).count();
-        // A quarter full: by chance a bucket may have seen nine, and then forgot one.
+        // The table is a quarter full. A bucket may have received a ninth value by chance, and forgotten one.
         assert!(held >= 250, "{held} of 256 are held");
     }
 }

@@ -1,15 +1,14 @@
-//! The few pieces of syntax that both directions share.
+//! Syntax that both directions share.
 
 use memchr::memchr;
 
-/// What stands before the first `byte`, and what stands behind it.
+/// Splits at the first `byte`, which is in neither part.
 pub(super) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let (before, from) = bytes.split_at_checked(memchr(byte, bytes)?)?;
     Some((before, from.get(1..)?))
 }
 
-/// The parts of a field between its semicolons, each without the white space around it; some may be empty. Quotes
-/// hide no semicolon (R5).
+/// Splits a field at its semicolons, also inside quotes (R5), and trims each part. Parts may be empty.
 pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(field);
     std::iter::from_fn(move || {
@@ -23,7 +22,7 @@ pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Without the spaces and tabs at both ends: the only white space that RFC 6265bis knows.
+/// Removes the spaces and tabs at both ends, the only white space in RFC 6265bis.
 pub fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -31,12 +30,13 @@ pub fn trim(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Whether a cookie of this name is bound to its host and to `/` (RFC 6265bis, section 5.7: without case).
+/// Returns true for a `__Host-` name, in any case: browsers bind its cookie to the host and to `/` (RFC 6265bis,
+/// section 5.7).
 pub(super) fn has_host_prefix(name: &[u8]) -> bool {
     name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"__Host-"))
 }
 
-/// Whether a name is a token (RFC 9110, section 5.6.2): only those are echoed to the browser (E2).
+/// Returns true for a token (RFC 9110, section 5.6.2). Only names that are tokens are echoed to the browser (E2).
 pub fn is_token(bytes: &[u8]) -> bool {
     let is_token_byte = |byte: &u8| {
         byte.is_ascii_alphanumeric()
@@ -48,17 +48,17 @@ pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(is_token_byte)
 }
 
-/// RFC 6265bis, section 4.1.1: cookie-octets, or cookie-octets between two double quotes.
+/// Returns true for cookie-octets, possibly between two double quotes (RFC 6265bis, section 4.1.1).
 pub(super) fn is_cookie_value(value: &[u8]) -> bool {
     let octets = match value {
         [b'"', octets @ .., b'"'] => octets,
         octets => octets,
     };
-    // Without a way out of the loop the compiler checks many bytes at once; a session's value has hundreds.
+    // The loop has no early exit, so that the compiler vectorizes it: the value of a session has hundreds of bytes.
     octets.iter().fold(true, |all, byte| all & is_cookie_octet(*byte))
 }
 
-/// Visible ASCII without what ends or quotes a value elsewhere.
+/// Returns true for visible ASCII except the bytes that end or quote a value.
 fn is_cookie_octet(byte: u8) -> bool {
     (byte > 0x20)
         & (byte < 0x7f)
@@ -68,8 +68,8 @@ fn is_cookie_octet(byte: u8) -> bool {
         & (byte != b'\\')
 }
 
-/// Whether a byte stands there that ends the reading of a `Set-Cookie` (RFC 6265bis, section 5.6): any control byte
-/// but the tab.
+/// Returns true if there is a byte for which browsers ignore a `Set-Cookie` (RFC 6265bis, section 5.6): any control byte
+/// except the tab.
 pub(super) fn has_control_byte(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |any, &byte| any | (byte < 0x20) & (byte != b'\t') | (byte == 0x7f))
 }

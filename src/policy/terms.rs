@@ -1,4 +1,4 @@
-//! The attributes of a `Set-Cookie`, read once, as a browser reads them (RFC 6265bis, section 5.6).
+//! Reads the attributes of a `Set-Cookie` once, as a browser reads them (RFC 6265bis, section 5.6).
 
 use super::{
     asked::Attributes,
@@ -6,23 +6,23 @@ use super::{
     syntax::{parts, trim},
 };
 
-/// Attributes with a longer value are ignored (RFC 6265bis, section 5.6).
+/// The largest size of an attribute's value in bytes. Browsers ignore longer ones (RFC 6265bis, section 5.6).
 pub(super) const MAX_ATTRIBUTE_BYTES: usize = 1024;
 
-/// On what terms the upstream sets a cookie. The last valid attribute of each name counts.
+/// The attributes with which the upstream sets a cookie. The last valid attribute of each name counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct Terms {
-    /// Which attributes there are.
+    /// The names of all attributes.
     pub(super) attributes: Attributes,
-    /// `SameSite=Strict`.
+    /// True for `SameSite=Strict`.
     pub(super) is_strict: bool,
-    /// For how many seconds the cookie lives, zero or less where it is to be deleted; none as long as the browser is
-    /// open. `Max-Age` counts before `Expires`.
+    /// The lifetime in seconds; zero or less for a deletion, `None` for a cookie that lives until the browser closes.
+    /// `Max-Age` has precedence over `Expires`.
     pub(super) lifetime_s: Option<i64>,
 }
 
 impl Terms {
-    /// Reads what stands behind a field's first `;`, at `date_unix_s`.
+    /// Reads the text after a field's first `;`, relative to `date_unix_s`.
     pub(super) fn read(attributes: &[u8], date_unix_s: u64) -> Self {
         let mut terms = Self::default();
         for (name, value) in named(attributes) {
@@ -40,7 +40,7 @@ impl Terms {
                 _ => {}
             }
         }
-        // Most applications send a `Max-Age` too, and then no date is read.
+        // Most applications also send `Max-Age`, which saves reading the date.
         if terms.lifetime_s.is_none() && terms.attributes.contains(Attributes::EXPIRES) {
             terms.lifetime_s = expires_unix_s(attributes)
                 .map(|s| s.saturating_sub(i64::try_from(date_unix_s).unwrap_or(i64::MAX)));
@@ -48,23 +48,22 @@ impl Terms {
         terms
     }
 
-    /// Whether the cookie is to be deleted (S4). An `Expires` of this very second is in the past: the cookie would not
-    /// live for one.
+    /// Returns true for a deletion (S4). An `Expires` of the current second is one, because the lifetime is zero.
     pub(super) fn deletes(self) -> bool {
         self.lifetime_s.is_some_and(|s| s <= 0)
     }
 }
 
-/// The attributes that are not empty, as name and value.
+/// Splits the attributes that are not empty into name and value.
 fn named(attributes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     parts(attributes).filter(|attribute| !attribute.is_empty()).map(|attribute| {
-        // Names are short: looking at one byte after the other is the quickest.
+        // Names are short, so comparing byte by byte is faster than `memchr`.
         let mut halves = attribute.splitn(2, |byte| *byte == b'=');
         (trim(halves.next().unwrap_or_default()), trim(halves.next().unwrap_or_default()))
     })
 }
 
-/// The last `Expires` that names a date.
+/// Returns the last `Expires` that contains a date.
 fn expires_unix_s(attributes: &[u8]) -> Option<i64> {
     named(attributes)
         .filter(|(name, value)| {
@@ -74,7 +73,7 @@ fn expires_unix_s(attributes: &[u8]) -> Option<i64> {
         .last()
 }
 
-/// A `Max-Age`, as far as a number can hold it; none where it is no number (RFC 6265bis, section 5.6.2).
+/// Reads a `Max-Age`, saturating at the range of the type; `None` if it is not a number (RFC 6265bis, section 5.6.2).
 fn max_age_s(value: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match value {
         [b'-', digits @ ..] => (true, digits),
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_a_value_that_a_browser_finds_too_long_is_none() {
+    fn s4_a_value_that_is_too_long_for_browsers_is_ignored() {
         let digits = "1".repeat(MAX_ATTRIBUTE_BYTES);
         assert_eq!(lifetime_s(&format!("Max-Age={digits}")), Some(i64::MAX));
         assert_eq!(lifetime_s(&format!("Max-Age={digits}1")), None);

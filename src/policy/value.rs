@@ -1,4 +1,4 @@
-//! The single values of a declaration, each checked where it enters: what the type says need not be checked again.
+//! The single values of a declaration. Each is checked when it is parsed, so its type guarantees its form.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -8,27 +8,27 @@ use super::{
     terms::MAX_ATTRIBUTE_BYTES,
 };
 
-/// How long a cookie lives, in whole seconds (D2): a tenant's session duration, or a declared cookie's fixed lifetime.
+/// The lifetime of a cookie in whole seconds (D2): a tenant's session duration, or a declared cookie's fixed lifetime.
 ///
-/// From one minute to 400 days: user agents cap a cookie's lifetime there (RFC 6265bis, section 5.5), so a longer
-/// promise would be a false one. Reads `604800`, `90s`, `15m`, `2h`, `3d` and `1w`; shows the shortest of those.
+/// It is at least one minute, and at most 400 days, to which user agents limit a cookie's lifetime (RFC 6265bis,
+/// section 5.5). `FromStr` reads `604800`, `90s`, `15m`, `2h`, `3d` and `1w`; `Display` writes the shortest form.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct SessionDuration(u32);
 
 impl SessionDuration {
-    /// One week: what a tenant has that sets none (D1).
+    /// One week: the duration of a tenant that sets none (D1).
     pub const ONE_WEEK: Self = Self(604_800);
-    /// The shortest: a minute.
+    /// The shortest duration, one minute.
     pub const MIN: Self = Self(60);
-    /// The longest: 400 days.
+    /// The longest duration, 400 days.
     pub const MAX: Self = Self(34_560_000);
 
-    /// In seconds.
+    /// Returns the number of seconds.
     pub fn seconds(self) -> u32 {
         self.0
     }
 
-    /// As a span of time.
+    /// Returns the time as a standard `Duration`.
     pub fn duration(self) -> Duration {
         Duration::from_secs(u64::from(self.0))
     }
@@ -82,17 +82,17 @@ impl fmt::Display for SessionDuration {
 
 /// A path, or a prefix that ends in `/*` and also covers the prefix itself.
 ///
-/// Matched against the path as the request writes it: byte for byte, no percent-decoding, no query.
+/// It is compared with the path of a request byte for byte, without percent-decoding and without the query.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PathPattern {
-    /// This path alone.
+    /// This path only.
     Exact(String),
-    /// This path (no trailing slash; empty for `/*`) and all below it.
+    /// This path (without a trailing slash; empty for `/*`) and all paths below it.
     Prefix(String),
 }
 
 impl PathPattern {
-    /// Whether `path` is covered.
+    /// Returns true if the pattern covers `path`.
     pub fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == exact,
@@ -130,27 +130,27 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// A cookie's name: a non-empty token (RFC 9110, section 5.6.2) of at most 128 bytes, because longer names can't be
-/// told apart in the audit (A4).
+/// A cookie's name: a non-empty token (RFC 9110, section 5.6.2) of at most 128 bytes, because the audit cuts longer names
+/// (A4).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CookieName(String);
 
-/// A cookie's `Path`: starts with `/`, visible ASCII without `;`, at most 1024 bytes, because browsers ignore a longer
-/// attribute (RFC 6265bis, section 5.6).
+/// A cookie's `Path`: visible ASCII without `;` that starts with `/`, at most 1024 bytes, because browsers ignore longer
+/// attributes (RFC 6265bis, section 5.6).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CookiePath(String);
 
 /// A cookie's `Domain`: a lower-case host name with at least two labels, no leading dot, no address, and no public
-/// suffix such as `co.uk`, because browsers refuse those (RFC 6265bis, section 5.7).
+/// suffix such as `co.uk`, because browsers reject those (RFC 6265bis, section 5.7).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CookieDomain(String);
 
-/// A value that a declaration injects: cookie-octets (RFC 6265bis, section 4.1.1), one pair of double quotes around
-/// them allowed; at most 1024 bytes. It is published with the declaration, so it is no secret.
+/// A value that a declaration injects: cookie-octets (RFC 6265bis, section 4.1.1), possibly between one pair of double
+/// quotes, at most 1024 bytes. It is published with the declaration, so it is not a secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InjectedValue(String);
 
-/// Gives a checked text its reading, its showing and its bytes.
+/// Implements parsing, `Display` and access to the text for a checked text.
 macro_rules! checked_text {
     ($type:ident, $is_valid:expr, $error:ident) => {
         impl FromStr for $type {
@@ -172,12 +172,12 @@ macro_rules! checked_text {
         }
 
         impl $type {
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The text's bytes; ASCII.
+            /// Returns the bytes of the text, which are ASCII.
             pub fn as_bytes(&self) -> &[u8] {
                 self.0.as_bytes()
             }
@@ -228,67 +228,69 @@ const MAX_NAME_BYTES: usize = 128;
 const MAX_INJECTED_BYTES: usize = 1024;
 
 const _: () =
-    assert!(MAX_NAME_BYTES + MAX_INJECTED_BYTES <= MAX_PAIR_BYTES, "what is injected fits");
+    assert!(MAX_NAME_BYTES + MAX_INJECTED_BYTES <= MAX_PAIR_BYTES, "an injected value fits");
 
-/// Why a text is not the value that it should be. The message says what was found and what is expected; whoever reads
-/// the file says where.
+/// The reason why a text is not a valid value. The message contains the text that was found and the expected form; the
+/// reader of the file adds the position.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ParseError {
-    /// No [`CookieDomain`].
+    /// The text is not a [`CookieDomain`].
     #[error(
-        "{found:?} is no cookie domain: expected a host name in lower case with at least two labels, no leading dot, \
+        "{found:?} is not a cookie domain: expected a host name in lower case with at least two labels, no leading dot, \
          no address and no public suffix, such as \"example.com\""
     )]
     CookieDomain {
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
-    /// No [`CookieName`].
-    #[error("{found:?} is no cookie name: expected 1 to 128 letters, digits and !#$%&'*+-.^_`|~")]
-    CookieName {
-        /// What stands there.
-        found: String,
-    },
-    /// No [`CookiePath`].
+    /// The text is not a [`CookieName`].
     #[error(
-        "{found:?} is no cookie path: expected a path that starts with \"/\", visible ASCII without \";\""
+        "{found:?} is not a cookie name: expected 1 to 128 letters, digits and !#$%&'*+-.^_`|~"
+    )]
+    CookieName {
+        /// The text that was found.
+        found: String,
+    },
+    /// The text is not a [`CookiePath`].
+    #[error(
+        "{found:?} is not a cookie path: expected a path that starts with \"/\", visible ASCII without \";\""
     )]
     CookiePath {
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
-    /// No duration at all.
+    /// The text is not a duration.
     #[error(
-        "{found:?} is no duration: expected seconds, or a number with its unit such as 90s, 15m, 2h, 3d or 1w"
+        "{found:?} is not a duration: expected seconds, or a number with its unit such as 90s, 15m, 2h, 3d or 1w"
     )]
     Duration {
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
-    /// No [`InjectedValue`].
+    /// The text is not an [`InjectedValue`].
     #[error(
-        "{found:?} is no cookie value: expected at most 1024 bytes of visible ASCII without quotes, commas, semicolons \
+        "{found:?} is not a cookie value: expected at most 1024 bytes of visible ASCII without quotes, commas, semicolons \
          and backslashes"
     )]
     InjectedValue {
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
-    /// A duration, but no [`SessionDuration`].
+    /// The text is a duration outside the range of [`SessionDuration`].
     #[error(
-        "{found} is no cookie lifetime: expected from 60 s to 400 days (34560000 s), where browsers cap it"
+        "{found} is not a valid lifetime: expected from 60 s to 400 days (34560000 s), the limit of browsers"
     )]
     OutOfRange {
-        /// What stands there, or its seconds.
+        /// The text that was found, or its number of seconds.
         found: String,
     },
-    /// No [`PathPattern`].
+    /// The text is not a [`PathPattern`].
     #[error(
-        "{found:?} is no path pattern: expected a path such as \"/login\", or a prefix such as \"/api/*\" (the star \
-         stands at the end, after a slash)"
+        "{found:?} is not a path pattern: expected a path such as \"/login\", or a prefix such as \"/api/*\" (with the \
+         star at the end, after a slash)"
     )]
     PathPattern {
-        /// What stands there.
+        /// The text that was found.
         found: String,
     },
 }
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn d2_other_durations_are_refused_in_words() {
+    fn d2_other_durations_are_errors_with_an_explanation() {
         for text in ["59", "0", "59s", "0w", "401d", "58w", "34560001", "99999999999999999999w"] {
             let error = text.parse::<SessionDuration>().unwrap_err();
             assert_eq!(error, ParseError::OutOfRange { found: text.to_owned() });
@@ -330,7 +332,7 @@ mod tests {
         }
         assert_eq!(
             SessionDuration::try_from(30).unwrap_err().to_string(),
-            "30 s is no cookie lifetime: expected from 60 s to 400 days (34560000 s), where browsers cap it"
+            "30 s is not a valid lifetime: expected from 60 s to 400 days (34560000 s), the limit of browsers"
         );
     }
 
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn d_texts_that_would_break_a_field_are_refused() {
+    fn d_texts_that_would_break_a_field_are_errors() {
         for text in ["a", "XSRF-TOKEN", "__Host-a", "!#$%&'*+-.^_`|~09azAZ", &"n".repeat(128)] {
             assert!(text.parse::<CookieName>().is_ok(), "{text}");
         }

@@ -1,51 +1,51 @@
-//! What becomes of a cookie: the words that the counters, the logs and the documents speak.
+//! Verdicts on cookies, in the words that counters, logs and documents use.
 
 use super::asked::Asked;
 
-/// What was decided about one cookie.
+/// The decision on one cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Verdict<'a> {
-    /// Which way the cookie went.
+    /// The direction of the cookie.
     pub direction: Direction,
-    /// The cookie's name, raw bytes from outside; empty where it has none (A3: the text of a nameless cookie is a
-    /// value and is never handed out).
+    /// The cookie's name: raw bytes from outside. It is empty for a nameless cookie, whose text is a value and is never
+    /// passed on (A3).
     pub name: &'a [u8],
-    /// What happens to it.
+    /// The action that was taken.
     pub action: Action,
-    /// What the upstream asked for, where it has set the cookie.
+    /// The lifetime and attributes that the upstream requested; `None` if it has not set the cookie.
     pub asked: Option<Asked>,
-    /// For how many seconds a declared cookie leaves for the browser; 0 deletes it. None where none leaves, or where
-    /// it goes upstream.
+    /// The lifetime with which a declared cookie leaves for the browser, in seconds; 0 deletes it. `None` if no cookie
+    /// leaves, or if it goes upstream.
     pub granted_s: Option<u32>,
-    /// What its seal has to do with it (G); none where it has none, and gets none.
+    /// The step of its seal (G); `None` if the cookie is not a sealed one.
     pub seal: Option<SealStep>,
 }
 
 impl<'a> Verdict<'a> {
-    /// A verdict on a cookie that no upstream has set.
+    /// Makes a verdict on a cookie that the upstream has not set.
     pub(super) fn unasked(direction: Direction, name: &'a [u8], action: Action) -> Self {
         Self { direction, name, action, asked: None, granted_s: None, seal: None }
     }
 }
 
-/// What was done about the seal of a cookie (G).
+/// A step of sealing or opening a cookie (G).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum SealStep {
-    /// It came sealed, and was opened.
+    /// The request's cookie was sealed, and was opened.
     Opened,
-    /// It leaves sealed.
+    /// The response's cookie leaves sealed.
     Sealed,
-    /// It leaves as it is: browsers would refuse it sealed, for its size (G5).
+    /// The response's cookie leaves unsealed, because browsers would reject the size of the sealed one (G5).
     TooLarge,
-    /// It came as it is, although its tenant seals (G3).
+    /// The request's cookie was not sealed, although its tenant seals (G3).
     Unsealed,
 }
 
 impl SealStep {
-    /// Each of them, in the order of their discriminants.
+    /// All steps, in the order of the discriminants.
     pub const ALL: [Self; 4] = [Self::Opened, Self::Sealed, Self::TooLarge, Self::Unsealed];
 
-    /// Its word in metrics.
+    /// Returns the value of the label in metrics.
     pub fn word(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -56,7 +56,7 @@ impl SealStep {
     }
 }
 
-/// Which way a cookie goes.
+/// The direction of a cookie.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Direction {
     /// Downstream to upstream, in `Cookie`.
@@ -65,86 +65,88 @@ pub enum Direction {
     Response,
 }
 
-/// What happens to a cookie. `Keep`, `Rewrite` and `Strip` are the verdicts on a cookie that was seen: each seen
-/// cookie has exactly one (A1). `Evict`, `Inject` and `Renew` stand beside those: cookies that the gateway adds.
+/// The action on a cookie. Each cookie that was seen gets exactly one of `Keep`, `Rewrite` and `Strip` (A1). `Evict`,
+/// `Inject` and `Renew` are actions on cookies that the gateway adds.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Action {
-    /// The browser is told to delete an undeclared cookie (E1); once for each name, whatever the fan-out.
+    /// The response deletes an undeclared cookie from the browser (E1). Counted once for each name, however many fields
+    /// delete it.
     Evict,
-    /// A declared cookie that the browser has not is set (N2).
+    /// The response sets a declared cookie that the browser does not have (N2).
     Inject,
-    /// It goes on as it came.
+    /// The cookie passes unchanged.
     Keep,
-    /// A declared cookie is set again with the value that the browser sent (N1).
+    /// The response sets a declared cookie again, to the value that the browser sent (N1).
     Renew,
-    /// It leaves with the declaration's attributes (S2).
+    /// The cookie leaves with the declaration's attributes (S2).
     Rewrite,
-    /// It does not go on.
+    /// The cookie is removed.
     Strip(Reason),
 }
 
-/// Why a cookie is stripped.
+/// The reason why a cookie is stripped.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reason {
-    /// Whoever it belongs to has not agreed to the use of cookies (G6).
+    /// The person has not agreed to the use of cookies (G6).
     BeforeAgreement,
-    /// A pair of this name came before it (R3).
+    /// A pair of the same name counts instead (R3, G2).
     Duplicate,
-    /// It was sealed longer ago than the tenant's session duration (G4).
+    /// The cookie was sealed longer ago than the tenant's session duration (G4).
     Expired,
-    /// It was sealed for another tenant (G4).
+    /// The cookie was sealed for another host or tenant (G4).
     Foreign,
-    /// It claims to be sealed, and no key of ours has sealed it so (G4).
+    /// The cookie has the form of a sealed one and no key of the ring opens it, or it is unsealed after
+    /// `seal.unsealed_until` (G3, G4).
     Forged,
-    /// A byte that does not belong there (R5, S6).
+    /// The cookie contains a byte that is not allowed there (R5, S6).
     Malformed,
-    /// It stands in trailers (R7, S5).
+    /// The cookie is in trailers (R7, S5).
     Misplaced,
-    /// It has no name (R4, S6).
+    /// The cookie has no name (R4, S6).
     Nameless,
-    /// Name and value have more than 4096 bytes (S6).
+    /// The name and the value have more than 4096 bytes together (S6).
     Oversize,
-    /// The declaration has no such name (R2, S1).
+    /// The declaration does not contain the name (R2, S1).
     Undeclared,
 }
 
-/// Why a response neither renews nor injects a declared cookie (N). Where several reasons hold, the one that is told is
-/// what an operator would have to change first.
+/// The reason why a response neither renews nor injects a declared cookie (N). If several reasons apply, it is the one
+/// that an operator would have to remove first.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum NotRenewed {
-    /// The browser has sent no usable value, and the declaration injects none (N1, N2).
+    /// The browser sent no usable value, and the declaration injects none (N1, N2).
     Absent,
-    /// Whoever it belongs to has not agreed to the use of cookies, or has withdrawn (G6, G7).
+    /// The person has not agreed to the use of cookies, or has withdrawn the agreement (G6, G7).
     BeforeAgreement,
-    /// The browser has sent several of this name (N6).
+    /// The browser sent several cookies of this name (N6).
     Duplicated,
-    /// The request is none of those that renew it (D3).
+    /// The request does not match the cookie's renewal paths and methods (D3).
     Elsewhere,
     /// The declaration says `inject = "off"` (N2).
     Off,
     /// The request's method is `OPTIONS` (N3).
     Options,
-    /// Browsers would refuse the value that they sent, for its size.
+    /// Browsers would reject the size of the value that was sent.
     Oversize,
-    /// The upstream has set or deleted it in this response (N1).
+    /// The upstream sets or deletes the cookie in this response (N1).
     SetByUpstream,
     /// A shared cache may store the response (N3).
     Shareable,
-    /// The response's status is no 2xx or 3xx (N3).
+    /// The status of the response is neither 2xx nor 3xx (N3).
     Status,
     /// The upstream has replaced or deleted the value that the browser sent (N4).
     Superseded,
 }
 
-/// Why a response evicts nothing, whatever the browser sent (E1).
+/// The reason why a response evicts nothing, whatever the browser sent (E1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum NotEvicted {
-    /// The request is no `GET` that accepts `text/html`.
+    /// The request is not a `GET` that accepts `text/html`.
     NoNavigation,
-    /// The tenant's `evict` is `"off"`.
+    /// The tenant's `evict` setting is `"off"`.
     Off,
     /// A shared cache may store the response.
     Shareable,
-    /// The response is an upgrade, and no page.
+    /// The response is an upgrade, not a page.
     Upgrade,
 }

@@ -1,44 +1,44 @@
-//! What is sealed, as bytes and back: what the gateway has to know, then the application's value as it is.
+//! The plaintext of a sealed value: the gateway's own fields, followed by the application's value.
 
 use std::{fmt, str};
 
-/// What a session cookie shall hold. `Debug` shows no value.
+/// The contents of a session cookie, to be sealed. `Debug` shows no value.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Contents<'a> {
-    /// Whose cookie it is: a tenant's name, or a host.
+    /// The scope of the cookie: a tenant's name, or a host.
     pub scope: &'a str,
-    /// When it is sealed, in seconds since the epoch.
+    /// The time of issue in seconds since the Unix epoch.
     pub issued_unix_s: u64,
-    /// Who holds it: the same as long as it is sealed anew.
+    /// The holder, which stays the same when the cookie is sealed again.
     pub holder: Holder,
-    /// What its holder has agreed to.
+    /// The agreement of the holder.
     pub agreement: Option<Agreement>,
-    /// The application's own value; none where it has set none. An empty one is a value.
+    /// The application's own value; `None` if it has not set one. An empty value is a value.
     pub value: Option<&'a [u8]>,
 }
 
-/// That somebody has agreed to a declaration.
+/// The agreement of a person to a declaration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Agreement {
-    /// Which declaration.
+    /// The version of the declaration.
     pub version: Version,
-    /// When, in seconds since the epoch.
+    /// The time of the agreement in seconds since the Unix epoch.
     pub at_unix_s: u64,
 }
 
-/// What tells one holder's cookies from others', drawn at random when a cookie is first sealed. It says nothing of a
-/// person, and is shown nowhere.
+/// A random number that identifies the cookies of one browser, drawn when a cookie is first sealed. It contains nothing
+/// about a person, and is shown nowhere.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Holder(pub [u8; 8]);
 
-/// A declaration's version: the first bytes of its SHA-256.
+/// The version of a declaration: the first bytes of its SHA-256.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Version(pub [u8; 8]);
 
-/// What was sealed. `Debug` shows no value.
+/// The contents of a sealed value that was opened. `Debug` shows no value.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Opened {
-    /// The plaintext, behind something else.
+    /// The plaintext, after the head of the sealed value.
     bytes: Vec<u8>,
     scope_begin: usize,
     /// Invariant: the bytes from `scope_begin` to here are UTF-8.
@@ -55,7 +55,7 @@ impl Contents<'_> {
         encoded_len(self.scope.len(), value_len, self.agreement.is_some())
     }
 
-    /// Adds the plaintext; none where the scope is longer than [`MAX_SCOPE_BYTES`](super::MAX_SCOPE_BYTES).
+    /// Appends the plaintext; `None` if the scope is longer than [`MAX_SCOPE_BYTES`](super::MAX_SCOPE_BYTES).
     pub(super) fn encode_into(&self, plaintext: &mut Vec<u8>) -> Option<()> {
         let scope_len = u8::try_from(self.scope.len()).ok()?;
         let has_value = if self.value.is_some() { HAS_VALUE } else { 0 };
@@ -74,15 +74,15 @@ impl Contents<'_> {
     }
 }
 
-/// How many bytes the plaintext has.
+/// Returns the size of the plaintext in bytes.
 pub(super) fn encoded_len(scope_len: usize, value_len: usize, is_agreed: bool) -> usize {
     let fixed = FIXED_BYTES + if is_agreed { AGREEMENT_BYTES } else { 0 };
     scope_len.saturating_add(value_len).saturating_add(fixed)
 }
 
 impl Opened {
-    /// Reads the plaintext that begins at `begin`. None where it has another form than the one that is written: a key is
-    /// in the hands of somebody who seals otherwise.
+    /// Reads the plaintext that begins at `begin`. `None` if it does not have the form that `encode_into` writes, which
+    /// happens only if other software seals with the same key.
     pub(super) fn decode(bytes: Vec<u8>, begin: usize) -> Option<Self> {
         let (flags, rest) = bytes.get(begin..)?.split_first()?;
         if flags & !(HAS_VALUE | HAS_AGREEMENT) != 0 {
@@ -108,33 +108,33 @@ impl Opened {
         Some(Self { bytes, scope_begin, scope_end, issued_unix_s, holder, agreement, has_value })
     }
 
-    /// Whose cookie it is.
+    /// Returns the scope of the cookie: a tenant's name, or a host.
     pub fn scope(&self) -> &str {
         let scope = self.bytes.get(self.scope_begin..self.scope_end);
         scope.and_then(|scope| str::from_utf8(scope).ok()).unwrap_or_default()
     }
 
-    /// When it was sealed, in seconds since the epoch.
+    /// Returns the time of issue in seconds since the Unix epoch.
     pub fn issued_unix_s(&self) -> u64 {
         self.issued_unix_s
     }
 
-    /// Who holds it.
+    /// Returns the holder.
     pub fn holder(&self) -> Holder {
         self.holder
     }
 
-    /// What its holder has agreed to.
+    /// Returns the agreement of the holder.
     pub fn agreement(&self) -> Option<Agreement> {
         self.agreement
     }
 
-    /// The application's own value, byte for byte; none where it had set none.
+    /// Returns the application's own value, byte for byte; `None` if it had not set one.
     pub fn value(&self) -> Option<&[u8]> {
         if self.has_value { self.bytes.get(self.scope_end..) } else { None }
     }
 
-    /// The same, to be sealed anew.
+    /// Returns the contents, to be sealed again.
     pub fn contents(&self) -> Contents<'_> {
         Contents {
             scope: self.scope(),
@@ -188,19 +188,19 @@ impl fmt::Debug for Version {
     }
 }
 
-/// As the first sixteen hexadecimal digits of the declaration's hash are written.
+/// Writes the first sixteen hexadecimal digits of the declaration's hash.
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", u64::from_be_bytes(self.0))
     }
 }
 
-/// The flags: other bits are none.
+/// The flags. Other bits are not allowed.
 const HAS_VALUE: u8 = 0b01;
 const HAS_AGREEMENT: u8 = 0b10;
 
-/// The flags, the time of issue, the holder, and the scope's length.
+/// The bytes of the flags, the time of issue, the holder, and the length of the scope.
 const FIXED_BYTES: usize = 1 + 8 + 8 + 1;
 
-/// The version, and the time.
+/// The bytes of the version and the time.
 const AGREEMENT_BYTES: usize = 8 + 8;

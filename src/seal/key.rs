@@ -1,4 +1,4 @@
-//! A key of AES-256-GCM-SIV, and the id by which a sealed value says which key sealed it.
+//! A key of AES-256-GCM-SIV, and its id, which each sealed value contains.
 
 use std::{fmt, str::FromStr};
 
@@ -7,28 +7,29 @@ use aws_lc_rs::{
     digest::{SHA256, digest},
 };
 
-/// A key that seals and opens. `Debug` shows its id alone, and what it was made of can't be had back.
+/// A key that seals and opens. `Debug` shows only its id, and the secret can't be read back.
 pub struct Key {
     id: KeyId,
-    /// Tells keys apart: an id is too short for that.
+    /// The full digest, for comparing keys: the id is too short for that.
     fingerprint: [u8; 32],
     cipher: LessSafeKey,
 }
 
-/// Names a key and tells nothing of it: the first bytes of a digest. Shown as eight hexadecimal digits.
+/// The id of a key: the first bytes of a digest, which reveal nothing about the secret. `Display` writes eight hexadecimal
+/// digits.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct KeyId([u8; Self::BYTES]);
 
-/// Why a text is no key's id.
+/// The error for a text that is not a key's id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected eight lower-case hexadecimal digits")]
 pub struct NoKeyId;
 
 impl Key {
-    /// How many bytes make a key.
+    /// The size of a key in bytes.
     pub const BYTES: usize = 32;
 
-    /// The key of these bytes, which come from a cryptographic generator.
+    /// Makes a key of these bytes, which must come from a cryptographic random number generator.
     pub fn new(secret: &[u8; Self::BYTES]) -> Self {
         let labelled = [ID_LABEL, secret].concat();
         let digest = digest(&SHA256, &labelled);
@@ -38,7 +39,7 @@ impl Key {
         Self { id: KeyId([a, b, c, d]), fingerprint, cipher: LessSafeKey::new(unbound) }
     }
 
-    /// Its name.
+    /// Returns the key's id.
     pub fn id(&self) -> KeyId {
         self.id
     }
@@ -53,7 +54,7 @@ impl Key {
         self.cipher.seal_in_place_separate_tag(nonce, associated, plaintext).ok()
     }
 
-    /// Decrypts in place what has a tag at its end.
+    /// Decrypts in place a ciphertext that ends in its tag.
     pub(super) fn open<'b>(
         &self,
         nonce: Nonce,
@@ -79,10 +80,10 @@ impl fmt::Debug for Key {
 }
 
 impl KeyId {
-    /// How many bytes an id has.
+    /// The size of an id in bytes.
     pub const BYTES: usize = 4;
 
-    /// As they stand in a sealed value.
+    /// Returns the bytes as a sealed value contains them.
     pub(super) fn as_bytes(&self) -> &[u8; Self::BYTES] {
         &self.0
     }

@@ -1,16 +1,16 @@
-//! Seals a session cookie's value, so that the browser holds an opaque text and the application gets back exactly its own
-//! value. In it goes what has to be known when it returns: of which tenant it is, when it was issued, and which
-//! declaration its holder has agreed to. `docs/SEAL.md` has the format, byte by byte.
+//! Seals the value of a session cookie: the browser holds an opaque text, and the application gets back exactly its own
+//! value. The sealed value also contains the tenant or host, the time of issue, and the version of the declaration that
+//! the holder has agreed to. `docs/SEAL.md` describes the format byte by byte.
 //!
-//! **Pure**: bytes in, bytes out. Random bits are handed in; keys are read from their file elsewhere (`seal_keys`).
-//! Nothing is remembered: any gateway with the same keys opens what another has sealed.
+//! **Pure**: bytes in, bytes out. The caller passes in random bits and keys. There is no state: any gateway with the same
+//! keys opens a value that another one has sealed.
 //!
-//! The cipher is AES-256-GCM-SIV (RFC 8452). **No nonce is ever chosen by a caller**: [`KeyRing::seal`] draws a fresh one
-//! each time, and there is no other way to seal. And were the random bits to repeat, nothing would break as it does with
-//! GCM: the key stream comes from the nonce *and* the whole plaintext, so two equal nonces show at most that two equal
-//! values of one cookie are equal; neither a value nor the key that authenticates is exposed.
+//! The cipher is AES-256-GCM-SIV (RFC 8452). **A caller can't choose a nonce**: [`KeyRing::seal`] draws a fresh one each
+//! time, and there is no other way to seal. Even repeated random bits do not break the cipher as they would break GCM: the
+//! key stream depends on the nonce *and* the whole plaintext, so two equal nonces reveal at most that two values of one
+//! cookie are equal. They expose neither a value nor the key of the authentication.
 //!
-//! A sealed value has one form. What decodes to the same bytes but is written otherwise is as forged as any other.
+//! A sealed value has exactly one form. Another text that decodes to the same bytes is rejected as forged.
 
 mod contents;
 mod key;
@@ -24,41 +24,42 @@ use smallvec::SmallVec;
 pub use contents::{Agreement, Contents, Holder, Opened, Version};
 pub use key::{Key, KeyId, NoKeyId};
 
-/// The keys by which values are sealed and opened: the first seals, all of them open. Never empty, each key once.
+/// The keys that seal and open values: the first one seals, all of them open. There is at least one, and each id occurs
+/// once.
 ///
-/// A clone is the same keys, not a copy of them. `Debug` shows their ids alone.
+/// A clone shares the keys. `Debug` shows only their ids.
 #[derive(Clone, Eq, PartialEq)]
 pub struct KeyRing(Arc<[Key]>);
 
-/// Why there is nothing that was sealed.
+/// The reason why a value was not opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NotOpened {
-    /// It was sealed, or says so, and none of the keys opens it for a cookie of this name.
+    /// The value has the form of a sealed one, and no key opens it for a cookie of this name.
     Forged,
-    /// It is no sealed value at all.
+    /// The value does not have the form of a sealed one.
     Unsealed,
 }
 
-/// Why keys are no ring.
+/// The reason why a list of keys is not a valid ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum RingError {
     /// There is no key.
-    #[error("found no key, expected one at least")]
+    #[error("found no key, expected at least one")]
     Empty,
-    /// Two keys have one id.
-    #[error("the key {id} is there twice")]
+    /// Two keys have the same id.
+    #[error("the key {id} occurs twice")]
     Twice {
-        /// Theirs.
+        /// The id.
         id: KeyId,
     },
 }
 
 impl KeyRing {
-    /// The ring of these keys, of which the first seals.
+    /// Makes a ring of these keys, of which the first one seals.
     ///
     /// # Errors
     ///
-    /// Where there is none, or two have the same id: they are the same, or can't be told apart.
+    /// Fails if there is no key, or if two keys have the same id.
     pub fn new(keys: Vec<Key>) -> Result<Self, RingError> {
         if keys.is_empty() {
             return Err(RingError::Empty);
@@ -71,14 +72,15 @@ impl KeyRing {
         Ok(Self(keys.into()))
     }
 
-    /// The ids of the keys, the one that seals first.
+    /// Returns the ids of the keys, the sealing one first.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.0.iter().map(Key::id)
     }
 
-    /// Seals what a cookie of this name shall hold. `random` gives bits of a cryptographic generator, anew with each call.
+    /// Seals the contents of a cookie of this name. `random` returns fresh bits of a cryptographic random number generator
+    /// with each call.
     ///
-    /// None where the scope has more than [`MAX_SCOPE_BYTES`] or the value is no slice that the cipher takes (64 GiB).
+    /// `None` if the scope is longer than [`MAX_SCOPE_BYTES`], or the value larger than the cipher's limit (64 GiB).
     pub fn seal(
         &self,
         cookie: &[u8],
@@ -89,7 +91,7 @@ impl KeyRing {
         self.seal_with(nonce, cookie, contents)
     }
 
-    /// The nonce stays in this module: see there.
+    /// Private, so that no caller can choose the nonce.
     fn seal_with(
         &self,
         nonce: [u8; NONCE_LEN],
@@ -113,14 +115,14 @@ impl KeyRing {
         Some(text)
     }
 
-    /// Opens what a cookie of this name holds.
+    /// Opens the value of a cookie of this name.
     ///
-    /// A sealed value between double quotes counts as forged: no browser puts them there, and no application shall
-    /// ever see what is between them.
+    /// A sealed value between double quotes counts as forged: browsers do not add quotes, and the value between them must
+    /// not reach an application.
     ///
     /// # Errors
     ///
-    /// Where it is no sealed value, or was not sealed for this name by one of the keys.
+    /// Fails if the value is not sealed, or was not sealed for this name by one of the keys.
     pub fn open(&self, cookie: &[u8], value: &[u8]) -> Result<Opened, NotOpened> {
         let Some(encoded) = value.strip_prefix(PREFIX) else {
             let is_quoted = value.strip_prefix(b"\"").is_some_and(|rest| rest.starts_with(PREFIX));
@@ -140,8 +142,8 @@ impl KeyRing {
         Opened::decode(sealed, HEAD_BYTES)
     }
 
-    /// How long the text is that [`seal`](Self::seal) makes, exactly, of a scope and a value of so many bytes; no value
-    /// counts as an empty one.
+    /// Returns the exact length of the text that [`seal`](Self::seal) makes of a scope and a value of these lengths, in
+    /// bytes. A missing value counts as an empty one.
     pub fn sealed_len(scope_len: usize, value_len: usize, is_agreed: bool) -> usize {
         text_len(binary_len(contents::encoded_len(scope_len, value_len, is_agreed)))
     }
@@ -154,33 +156,34 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// What is authenticated beside the contents: a value of one cookie is none of another.
+/// Returns the associated data, which bind a sealed value to the name of its cookie.
 fn associated(cookie: &[u8]) -> Aad<SmallVec<[u8; 64]>> {
     let mut associated = SmallVec::from_slice(LABEL);
     associated.extend_from_slice(cookie);
     Aad::from(associated)
 }
 
-/// The bytes that are encoded, of so many of plaintext.
+/// Returns the size of a sealed value before the encoding, in bytes.
 fn binary_len(plaintext_len: usize) -> usize {
     plaintext_len.saturating_add(HEAD_BYTES + TAG_BYTES)
 }
 
-/// The characters of so many bytes.
+/// Returns the number of characters that encode this many bytes.
 fn text_len(binary_len: usize) -> usize {
     base64::encoded_len(binary_len, false).unwrap_or(usize::MAX).saturating_add(PREFIX.len())
 }
 
-/// The longest scope that can be sealed: its length is one byte. A host has no more than 254, with a dot at its end.
+/// The largest size of a scope in bytes, because its length is stored in one byte. A host has at most 254.
 pub const MAX_SCOPE_BYTES: usize = 255;
 
-/// What every sealed value begins with.
+/// The prefix of every sealed value.
 pub const PREFIX: &[u8] = b"cg1.";
 
-/// Ends in a byte that no cookie's name has, so that no other label can go on as this one does.
+/// The beginning of the associated data. It ends in a byte that no cookie's name contains, so that it can't be confused
+/// with another label and name.
 const LABEL: &[u8] = b"crumbgate sealed cookie 1\0";
 
-/// The key's id and the nonce.
+/// The bytes of the key's id and the nonce.
 const HEAD_BYTES: usize = KeyId::BYTES + NONCE_LEN;
 
 const TAG_BYTES: usize = 16;

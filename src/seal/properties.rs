@@ -1,4 +1,4 @@
-//! What holds for any contents, any keys, and any change of what was sealed.
+//! Properties of sealing: for any contents, any keys, and any change of a sealed value.
 
 use std::collections::HashSet;
 
@@ -82,20 +82,21 @@ proptest! {
         prop_assert_eq!(opened.scope(), &owned.scope);
         prop_assert_eq!(opened.value(), owned.value.as_deref());
         let value_len = owned.value.as_ref().map_or(0, Vec::len);
-        let told = KeyRing::sealed_len(owned.scope.len(), value_len, owned.agreement.is_some());
-        prop_assert_eq!(sealed.len(), told);
+        let expected =
+            KeyRing::sealed_len(owned.scope.len(), value_len, owned.agreement.is_some());
+        prop_assert_eq!(sealed.len(), expected);
     }
 
-    /// Letters, digits and three others: of the cookie-octets of RFC 6265, and none that anybody quotes.
+    /// A sealed value consists of letters, digits and three more cookie-octets of RFC 6265, which need no quotes.
     #[test]
-    fn what_is_sealed_is_always_a_cookies_value(secret: [u8; 32], owned in contents()) {
+    fn a_sealed_value_is_always_a_valid_cookie_value(secret: [u8; 32], owned in contents()) {
         let sealed = seal(&ring(&[secret]), SESSION, &owned);
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         prop_assert!(sealed.iter().all(is_plain) && sealed.starts_with(b"cg1."));
     }
 
     #[test]
-    fn nothing_that_differs_from_what_was_sealed_is_opened(
+    fn a_changed_value_is_never_opened(
         secret: [u8; 32],
         owned in contents(),
         at: prop::sample::Index,
@@ -162,9 +163,9 @@ proptest! {
         prop_assert_eq!(texts.len(), 5);
     }
 
-    /// The worst that a broken generator of random bits can do: GCM would show the difference of two values.
+    /// A broken random number generator repeats a nonce. With GCM that would reveal the difference of two values.
     #[test]
-    fn a_nonce_that_repeats_shows_nothing_but_that_two_values_are_equal(
+    fn a_repeated_nonce_reveals_only_that_two_values_are_equal(
         secret: [u8; 32],
         value in vec(any::<u8>(), 40..60),
         at: prop::sample::Index,
@@ -185,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn a_longer_scope_than_a_host_has_is_not_sealed(secret: [u8; 32], more in 1..400_usize) {
+    fn a_scope_longer_than_any_host_is_not_sealed(secret: [u8; 32], more in 1..400_usize) {
         let scope = "a".repeat(MAX_SCOPE_BYTES + more);
         let owned = Owned { scope, issued_unix_s: 1, holder: HOLDER, agreement: None, value: None };
         let sealed = ring(&[secret]).seal(SESSION, &owned.contents(), &mut counting());
@@ -193,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_nobody_sealed_are_never_opened(secret: [u8; 32], bytes in vec(any::<u8>(), 0..200)) {
+    fn bytes_that_were_not_sealed_are_never_opened(secret: [u8; 32], bytes in vec(any::<u8>(), 0..200)) {
         let ring = ring(&[secret]);
         prop_assert!(ring.open(SESSION, &bytes).is_err());
         let prefixed = [b"cg1.", &*bytes].concat();
@@ -202,7 +203,7 @@ proptest! {
 }
 
 #[test]
-fn each_of_all_bits_of_a_sealed_value_counts() {
+fn each_bit_of_a_sealed_value_is_authenticated() {
     let ring = ring(&[[7; 32]]);
     let owned = Owned {
         scope: "acme.example".to_owned(),
@@ -235,11 +236,11 @@ fn a_sealed_value_between_quotes_reaches_no_application() {
 }
 
 #[test]
-fn the_document_tells_what_fits_into_a_cookie() {
+fn the_document_states_which_sizes_fit_into_a_cookie() {
     let document = include_str!("../../docs/SEAL.md");
-    for (is_agreed, told) in [(true, "2,970 bytes with an"), (false, "2,986 without one")] {
-        assert!(document.contains(told), "{told}");
-        let digits: String = told.chars().filter(char::is_ascii_digit).collect();
+    for (is_agreed, text) in [(true, "2,970 bytes with an"), (false, "2,986 without one")] {
+        assert!(document.contains(text), "{text}");
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let fits = |value_len| {
             let sealed = KeyRing::sealed_len("acme.flexopus.example".len(), value_len, is_agreed);
             SESSION.len() + sealed <= 4096
@@ -250,7 +251,7 @@ fn the_document_tells_what_fits_into_a_cookie() {
 }
 
 #[test]
-fn a_ring_has_a_key_and_each_only_once() {
+fn a_ring_has_at_least_one_key_and_each_only_once() {
     assert_eq!(KeyRing::new(Vec::new()), Err(RingError::Empty));
     let keys = [[1; 32], [2; 32], [1; 32]];
     let id = Key::new(&[1; 32]).id();
@@ -259,7 +260,7 @@ fn a_ring_has_a_key_and_each_only_once() {
 }
 
 #[test]
-fn nothing_shows_a_value_or_a_key() {
+fn debug_shows_no_value_and_no_key() {
     let ring = ring(&[*b"an example of 32 bytes, no key.."]);
     let owned = Owned {
         scope: "acme.example".to_owned(),

@@ -1,17 +1,17 @@
-//! Known answers. Those of the format were made by another program: Python, with `cryptography` 48.0.0 (its `AESGCMSIV`
-//! is OpenSSL's), from `docs/SEAL.md` alone. Those of the cipher are from RFC 8452.
+//! Known answers. Those of the format were made from `docs/SEAL.md` alone by a Python program with `cryptography` 48.0.0
+//! (its `AESGCMSIV` is OpenSSL's). Those of the cipher are from RFC 8452.
 
 use aws_lc_rs::aead::{Aad, Nonce};
 
 use super::{Agreement, Contents, Holder, Key, KeyRing, NotOpened, Version};
 
-/// The bytes 0 to 31.
+/// A ring with one key, of the bytes 0 to 31.
 fn ring() -> KeyRing {
     KeyRing::new(vec![Key::new(&std::array::from_fn(|index| u8::try_from(index).unwrap()))])
         .unwrap()
 }
 
-/// The bytes from 0xa0 on.
+/// A nonce of the bytes from 0xa0 on.
 fn nonce() -> [u8; 12] {
     std::array::from_fn(|index| 0xa0 + u8::try_from(index).unwrap())
 }
@@ -89,13 +89,13 @@ fn contents_are_sealed_to_the_known_text_and_opened_again() {
 }
 
 #[test]
-fn a_key_is_named_by_its_digest() {
+fn the_id_of_a_key_is_its_digest() {
     assert_eq!(ring().ids().next().unwrap().to_string(), "68c743b3");
     assert_eq!(format!("{:?}", ring()), "KeyRing(68c743b3)");
 }
 
 #[test]
-fn what_a_key_seals_in_another_form_is_forged() {
+fn a_plaintext_of_another_form_is_forged() {
     let fine = "cg1.aMdDs6ChoqOkpaanqKmqq8Dav_x-LO2DBMNmTHEHXI-CEjgjdwEjoLcw3zKMOKIj2ww2";
     assert_eq!(ring().open(b"a", fine.as_bytes()).unwrap().scope(), "a");
     for (form, text) in [
@@ -140,7 +140,7 @@ fn base64_of(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(&text[4..]).unwrap()
 }
 
-/// RFC 8452, appendices C.2 (all lengths that differ in their blocks) and C.3 (the counter wraps): key, nonce,
+/// Vectors of RFC 8452, appendices C.2 (all lengths that differ in their blocks) and C.3 (the counter wraps): key, nonce,
 /// associated data, plaintext, ciphertext with its tag.
 const RFC_8452: [[&str; 5]; 9] = [
     [
@@ -209,7 +209,7 @@ const RFC_8452: [[&str; 5]; 9] = [
 ];
 
 #[test]
-fn the_cipher_is_that_of_rfc_8452() {
+fn the_cipher_matches_rfc_8452() {
     for [key, nonce, associated, plaintext, expected] in RFC_8452 {
         let key = Key::new(&bytes(key).try_into().unwrap());
         let nonce = || Nonce::try_assume_unique_for_key(&bytes(nonce)).unwrap();

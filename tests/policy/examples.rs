@@ -1,4 +1,4 @@
-//! The examples of `docs/policy.md`, row by row.
+//! Runs the examples of `docs/policy.md`, row by row.
 
 use crumbgate::policy::{Policy, declaration::SessionDuration};
 
@@ -14,19 +14,21 @@ fn the_examples_of_the_document_hold() {
         .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"))
         .map(|line| line.split(" | ").map(ToOwned::to_owned).collect())
         .collect();
-    let mut held = 0;
+    let mut checked = 0;
     for row in &rows {
         match row.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["rule", ..] => continue,
-            [_, comes, goes] => assert_eq!(upstream(comes), unquoted(goes), "{row:?}"),
-            [_, request, sets, leaves] => {
-                assert_eq!(downstream(request, sets), unquoted(leaves), "{row:?}");
+            [_, received, expected] => {
+                assert_eq!(upstream(received), unquoted(expected), "{row:?}");
+            }
+            [_, request, sets, expected] => {
+                assert_eq!(downstream(request, sets), unquoted(expected), "{row:?}");
             }
             _ => panic!("a row has three cells or four: {row:?}"),
         }
-        held += 1;
+        checked += 1;
     }
-    assert_eq!(held, 19, "both tables were found");
+    assert_eq!(checked, 19, "both tables were found");
 }
 
 const DOCUMENT: &str = include_str!("../../docs/policy.md");
@@ -36,10 +38,10 @@ fn exchange() -> Exchange {
     Exchange::plain(Policy { session, ..flexopus() })
 }
 
-fn upstream(comes: &str) -> String {
-    let cookie = fields(comes);
-    let goes = Exchange { cookie, ..exchange() }.judge().cookie;
-    String::from_utf8(goes.unwrap_or_default()).unwrap()
+fn upstream(received: &str) -> String {
+    let cookie = fields(received);
+    let outgoing = Exchange { cookie, ..exchange() }.judge().cookie;
+    String::from_utf8(outgoing.unwrap_or_default()).unwrap()
 }
 
 fn downstream(request: &str, sets: &str) -> String {
@@ -53,20 +55,20 @@ fn downstream(request: &str, sets: &str) -> String {
         set_cookie: fields(sets),
         ..exchange()
     };
-    let left = exchange.judge().set_cookie;
-    String::from_utf8(left.join(&b"\n"[..])).unwrap()
+    let outgoing = exchange.judge().set_cookie;
+    String::from_utf8(outgoing.join(&b"\n"[..])).unwrap()
 }
 
-/// No field.
+/// The cell that stands for no field.
 const NONE: &str = "—";
 
-/// The field of a cell, or none.
+/// Returns the field of a cell, or no field.
 fn fields(cell: &str) -> Vec<Vec<u8>> {
     let field = unquoted(cell);
     if field.is_empty() { Vec::new() } else { vec![field.into_bytes()] }
 }
 
-/// The text of a cell, with its abbreviations written out; empty for no field.
+/// Returns the text of a cell with its abbreviations written out; empty for no field.
 fn unquoted(cell: &str) -> String {
     if cell == NONE {
         return String::new();

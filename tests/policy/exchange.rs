@@ -1,4 +1,4 @@
-//! One exchange through the public face of the policy, and the generators that the properties share.
+//! One exchange through the public interface of the policy, and the generators that the properties share.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(crate) const DATE_UNIX_S: u64 = 1_795_435_200;
 /// A verdict that outlives its field.
 pub(crate) type Judged = (Direction, Vec<u8>, Action);
 
-/// What the policy is asked.
+/// The input of the policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) policy: Policy,
@@ -34,11 +34,11 @@ pub(crate) struct Exchange {
     pub(crate) date_unix_s: u64,
     pub(crate) may_be_shared: bool,
     pub(crate) set_cookie: Vec<Vec<u8>>,
-    /// What sealed cookies are opened with.
+    /// The keys and rules for the sealed cookie.
     pub(crate) sealing: Option<Sealing>,
 }
 
-/// What the policy answers.
+/// The output of the policy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) upstream: CookieField,
@@ -51,7 +51,7 @@ pub(crate) struct Outcome {
 }
 
 impl Exchange {
-    /// A request for `/` without cookies, answered without cookies.
+    /// A request for `/` without cookies, and a response without cookies.
     pub(crate) fn plain(policy: Policy) -> Self {
         Self {
             policy,
@@ -68,7 +68,7 @@ impl Exchange {
         }
     }
 
-    /// The same in report mode.
+    /// Returns the same exchange in report mode.
     pub(crate) fn reported(&self) -> Self {
         let policy = Policy { mode: Mode::Report, ..self.policy.clone() };
         Self { policy, ..self.clone() }
@@ -140,23 +140,23 @@ impl Exchange {
 }
 
 impl Outcome {
-    /// How many verdicts of one direction are of one kind.
+    /// Counts the verdicts of one direction and one kind.
     pub(crate) fn count(&self, direction: Direction, is_kind: fn(Action) -> bool) -> usize {
         self.verdicts.iter().filter(|(d, _, action)| *d == direction && is_kind(*action)).count()
     }
 }
 
-/// The verdict on a cookie that was seen.
+/// Returns true for a verdict on a cookie that was seen.
 pub(crate) fn is_on_seen(action: Action) -> bool {
     matches!(action, Action::Keep | Action::Rewrite | Action::Strip(_))
 }
 
-/// A tenant of an hour's session with the built-in declaration.
+/// A tenant with the built-in declaration and a session of one hour.
 pub(crate) fn flexopus() -> Policy {
     policy(Declaration::flexopus())
 }
 
-/// A tenant of an hour's session.
+/// A tenant with a session of one hour.
 pub(crate) fn policy(declaration: Declaration) -> Policy {
     Policy {
         declaration: Arc::new(declaration),
@@ -168,7 +168,7 @@ pub(crate) fn policy(declaration: Declaration) -> Policy {
     }
 }
 
-/// Declares `name` with what a `DeclaredCookie` needs at least; never renewed.
+/// Declares `name` with the smallest declaration; never renewed.
 pub(crate) fn declared(name: &str) -> DeclaredCookie {
     DeclaredCookie {
         name: name.parse().unwrap(),
@@ -184,7 +184,7 @@ pub(crate) fn declared(name: &str) -> DeclaredCookie {
     }
 }
 
-/// The built-in declaration, or one that uses everything that a declaration can say.
+/// The built-in declaration, one that uses every feature of a declaration, or an empty one.
 pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     let everything = || {
         let on_all =
@@ -220,7 +220,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     )
 }
 
-/// Bytes that are a field more often than chance would have it: names, values and separators in every wrong order.
+/// Bytes that resemble a field: names, values and separators in any order.
 pub(crate) fn any_field() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [
         "flexopus_session",
@@ -297,7 +297,7 @@ pub(crate) fn well_formed_pairs() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Any exchange at all, odd ones first.
+/// Any exchange, odd ones more often than usual ones.
 pub(crate) fn any_exchange() -> impl Strategy<Value = Exchange> {
     let paths = ["/", "/api", "/api/v1/me", "/map-builder/3", "/a/b/c/d", "/a;b", "*", "", "/ü"];
     let hosts = ["acme.flexopus.example", "a.b.co.uk", "localhost", "192.0.2.1", "[::1]", ""];

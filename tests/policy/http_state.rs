@@ -1,8 +1,8 @@
-//! The vectors of the IETF's http-state working group, where their folder is present.
+//! Runs the vectors of the IETF's http-state working group, if their folder is present.
 //!
-//! Each case is played to its end: the fields of the vector come from the application, what leaves goes into a plain
-//! jar, and the jar's `Cookie` field is judged on its way back. What the application then sees is compared with what
-//! the vector says that a browser sends.
+//! Each case is a full round trip: the application sends the fields of the vector, a simple jar stores the outgoing ones,
+//! and the jar's `Cookie` field is judged on its way back. The cookies that the application then receives are compared
+//! with those that the vector expects a browser to send.
 
 use std::path::PathBuf;
 
@@ -14,31 +14,31 @@ use serde_json::Value;
 
 use crate::exchange::{Exchange, declared, policy};
 
-/// 2011-02-01 00:00:00, while the vectors were being written: their dates lie in the future or in the past as meant.
+/// 2011-02-01 00:00:00, when the vectors were written: their dates are in the future or in the past as intended.
 const DATE_UNIX_S: u64 = 1_296_518_400;
 
-/// The cases in which the policy decides differently, and why.
+/// The cases in which the policy decides differently, with the reasons.
 const DIFFERENT: &[(&str, &str)] = &[
     (
-        "S2: every declared cookie is Secure, and the gateway speaks TLS; the vectors ask over plain HTTP",
+        "S2: every declared cookie is Secure, and the gateway speaks TLS; the vectors use plain HTTP",
         "0010 ATTRIBUTE0001 ATTRIBUTE0002 ATTRIBUTE0004 ATTRIBUTE0005 ATTRIBUTE0007 ATTRIBUTE0008 \
          ATTRIBUTE0009 ATTRIBUTE0010 ATTRIBUTE0011 ATTRIBUTE0012 ATTRIBUTE0013 ATTRIBUTE0025 \
          ATTRIBUTE0026",
     ),
     (
-        "S2: the path is the declared one, so a cookie is one, wherever its upstream set it",
+        "S2: the path is the declared one, whatever the upstream's path is",
         "ATTRIBUTE0017 ATTRIBUTE0018 ATTRIBUTE0019 ATTRIBUTE0020 ATTRIBUTE0022 ATTRIBUTE0024 \
          ORDERING0001 PATH0005 PATH0006 PATH0008 PATH0009 PATH0011 PATH0012 PATH0013 PATH0014 \
          PATH0018 PATH0023 PATH0024 PATH0025 PATH0028 PATH0029 PATH0031 PATH0032",
     ),
     (
-        "S2: what is declared without a domain is host-only, and a Domain that browsers refuse harms no cookie",
+        "S2: a cookie declared without a domain is host-only, and a Domain that browsers reject has no effect",
         "DOMAIN0004 DOMAIN0005 DOMAIN0010 DOMAIN0011 DOMAIN0013 DOMAIN0014 DOMAIN0015 DOMAIN0016 \
          DOMAIN0017 DOMAIN0018 DOMAIN0021 DOMAIN0025 DOMAIN0027 DOMAIN0031 DOMAIN0034 DOMAIN0037 \
          MOZILLA0011 OPTIONAL_DOMAIN0042",
     ),
     (
-        "D: a name that is no token can't be declared",
+        "D: a name that is not a token can't be declared",
         "CHARSET0002 CHARSET0003 NAME0005 NAME0012 NAME0013 NAME0019 NAME0020 NAME0021 NAME0030",
     ),
     (
@@ -46,7 +46,7 @@ const DIFFERENT: &[(&str, &str)] = &[
         "DISABLED_CHROMIUM0022 DISABLED_CHROMIUM0023",
     ),
     (
-        "R5: what comes back is no cookie-octets",
+        "R5: the value that the browser sends is not cookie-octets",
         "0017 CHARSET0001 CHARSET0004 CHROMIUM0002 CHROMIUM0003 CHROMIUM0004 CHROMIUM0005 \
          CHROMIUM0006 CHROMIUM0007 CHROMIUM0008 CHROMIUM0011 CHROMIUM0015 COMMA0001 COMMA0002 \
          MOZILLA0012 VALUE0003 VALUE0004",
@@ -54,13 +54,13 @@ const DIFFERENT: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn s_the_http_state_vectors_but_where_the_policy_says_otherwise() {
+fn s_the_http_state_vectors_hold_except_for_the_listed_cases() {
     let Some(cases) = vectors("parser.json") else { return };
     let mut differing = Vec::new();
     for case in &cases {
         let received = case["received"].as_array().unwrap().iter();
         let received: Vec<&str> = received.map(|field| field.as_str().unwrap()).collect();
-        // What leaves is host-only, so another host than the vectors' own is sent nothing.
+        // The outgoing cookies are host-only, so other hosts than the vectors' own receive nothing.
         let target = case["sent-to"].as_str().unwrap_or_default().to_lowercase();
         let is_elsewhere =
             target.starts_with("http://") && !target.starts_with("http://home.example.org:");
@@ -73,13 +73,13 @@ fn s_the_http_state_vectors_but_where_the_policy_says_otherwise() {
         DIFFERENT.iter().flat_map(|(_, cases)| cases.split_whitespace()).collect();
     listed.sort_unstable();
     differing.sort_unstable();
-    // Both ways: a case that is listed and no longer differs fails too.
+    // A case that is listed and no longer differs fails too.
     assert_eq!(differing, listed);
     assert!(cases.len() > listed.len());
 }
 
 #[test]
-fn s4_the_http_state_dates() {
+fn s4_the_http_state_dates_are_read_as_expected() {
     for file in ["dates-examples.json", "dates-bsd-examples.json"] {
         for case in vectors(file).unwrap_or_default() {
             let text = case["test"].as_str().unwrap();
@@ -91,7 +91,7 @@ fn s4_the_http_state_dates() {
     }
 }
 
-/// A file of vectors; none, and one line that says so, where the folder is absent.
+/// Reads a file of vectors; `None` if the folder is absent.
 fn vectors(file: &str) -> Option<Vec<Value>> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/http-state");
     let given = std::env::var_os("HTTP_STATE_VECTORS");
@@ -106,7 +106,8 @@ fn vectors(file: &str) -> Option<Vec<Value>> {
     Some(serde_json::from_str(&body.join("\n")).unwrap())
 }
 
-/// The cookies that come back from a browser which received these fields; names that may be declared are.
+/// Returns the cookies that the application receives from a browser that got these fields. Every name that can be
+/// declared is declared.
 fn seen_by_the_application(received: &[&str]) -> Vec<(String, String)> {
     let mut names: Vec<CookieName> = Vec::new();
     for field in received {

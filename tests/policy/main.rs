@@ -1,4 +1,4 @@
-//! Properties of the cookie policy, its public test vectors, and the examples of its document.
+//! Tests of the policy through its public interface: properties, public test vectors, and the examples of its document.
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect fails")]
 

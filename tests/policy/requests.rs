@@ -1,4 +1,4 @@
-//! What may go upstream (R), whatever comes.
+//! Properties of requests (R), for any input.
 
 use std::collections::HashSet;
 
@@ -42,17 +42,17 @@ proptest! {
     }
 
     #[test]
-    fn r6_what_stays_are_the_bytes_that_came(exchange in any_exchange()) {
-        let came: Vec<&[u8]> = exchange.cookie.iter().flat_map(|field| naive_parts(field)).collect();
+    fn r6_the_pairs_that_stay_keep_their_bytes_and_order(exchange in any_exchange()) {
+        let received: Vec<&[u8]> = exchange.cookie.iter().flat_map(|field| naive_parts(field)).collect();
         let outgoing = exchange.judge().cookie.unwrap_or_default();
-        let mut came = came.into_iter();
+        let mut received = received.into_iter();
         for part in naive_parts(&outgoing) {
-            prop_assert!(came.any(|other| other == part), "in the order that they came");
+            prop_assert!(received.any(|other| other == part), "in the order of the request");
         }
     }
 
     #[test]
-    fn a1_the_books_of_requests_balance(exchange in any_exchange()) {
+    fn a1_each_cookie_of_a_request_has_exactly_one_verdict(exchange in any_exchange()) {
         let seen = exchange.cookie.iter().flat_map(|field| naive_parts(field)).count();
         let outcome = exchange.judge();
         prop_assert_eq!(outcome.count(Direction::Request, |_| true), seen);
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn r_what_is_well_formed_is_read_as_the_cookie_crate_reads_it(
+    fn r_a_well_formed_field_is_read_as_the_cookie_crate_reads_it(
         policy in any_policy(),
         field in well_formed_pairs(),
     ) {
@@ -94,7 +94,7 @@ fn is_declared(policy: &Policy, name: &[u8]) -> bool {
     policy.declaration.cookies().iter().any(|cookie| cookie.name.as_bytes() == name)
 }
 
-/// The parts of a field that are more than white space.
+/// Splits a field into the parts that are not only white space.
 fn naive_parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_blank = |byte: &u8| *byte == b' ' || *byte == b'\t';
     field.split(|byte| *byte == b';').filter_map(move |part| {
@@ -104,9 +104,9 @@ fn naive_parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The names under which PHP's `$_COOKIE` would hold the cookies of a field: `php_default_treat_data` splits at `;`
-/// and skips white space, `php_register_variable_ex` folds ` `, `.` and a lone `[` into `_`, and ends a name where an
-/// array's index begins. A pair without `=` is a cookie too, and a NUL ends everything.
+/// Returns the names under which PHP's `$_COOKIE` would hold the cookies of a field. `php_default_treat_data` splits at
+/// `;` and skips white space; `php_register_variable_ex` replaces ` `, `.` and a lone `[` by `_`, and ends a name where an
+/// array's index begins. A pair without `=` is a cookie too, and a NUL ends the field.
 fn names_that_php_sees(field: &[u8]) -> Vec<Vec<u8>> {
     let field = field.split(|byte| *byte == 0).next().unwrap_or_default();
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! What may go downstream (S, N, E), whatever comes.
+//! Properties of responses (S, N, E), for any input.
 
 use cookie::{Cookie, SameSite, time};
 use crumbgate::policy::{
@@ -15,7 +15,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn s2_what_leaves_is_always_a_valid_field(exchange in any_exchange()) {
+    fn s2_an_outgoing_field_is_always_valid(exchange in any_exchange()) {
         for field in exchange.judge().set_cookie {
             prop_assert!(HeaderValue::from_bytes(&field).is_ok(), "{}", field.escape_ascii());
             let shown = field.escape_ascii().to_string();
@@ -37,7 +37,7 @@ proptest! {
     }
 
     #[test]
-    fn s2_the_cookie_crate_reads_what_was_meant(exchange in any_exchange()) {
+    fn s2_the_cookie_crate_reads_the_declared_attributes(exchange in any_exchange()) {
         let date_unix_s = DATE_UNIX_S;
         let exchange = Exchange { date_unix_s, ..exchange };
         for field in exchange.judge().set_cookie {
@@ -61,8 +61,9 @@ proptest! {
 
     #[test]
     fn s2_judging_a_response_twice_changes_nothing(exchange in any_exchange()) {
-        // What is evicted is not declared, so it would be stripped the second time; and a field that was stripped no
-        // longer keeps its name from being renewed (N1), so the second answer is one that renews nothing (N3).
+        // An evicting field is undeclared, so the second judgement would strip it. And a field that was stripped the first
+        // time no longer prevents the renewal of its name (N1), so the second response has a status that renews nothing
+        // (N3).
         let policy = Policy { evict: EvictScope::Off, ..exchange.policy.clone() };
         let exchange = Exchange { policy, ..exchange };
         let first = exchange.judge();
@@ -72,7 +73,7 @@ proptest! {
     }
 
     #[test]
-    fn a1_the_books_of_responses_balance(exchange in any_exchange()) {
+    fn a1_each_cookie_of_a_response_has_exactly_one_verdict(exchange in any_exchange()) {
         let outcome = exchange.judge();
         prop_assert_eq!(outcome.count(Direction::Response, is_on_seen), exchange.set_cookie.len());
         let is_through = |action| matches!(action, Action::Keep | Action::Rewrite);
@@ -123,7 +124,7 @@ proptest! {
     }
 
     #[test]
-    fn s_what_is_well_formed_is_read_as_the_cookie_crate_reads_it(
+    fn s_a_well_formed_field_is_read_as_the_cookie_crate_reads_it(
         policy in any_policy(),
         name in prop::sample::select(vec!["flexopus_session", "XSRF-TOKEN", "_ga"]),
         value in "[!#-+./0-9:<-@A-Z^_`a-z{|}~-]{0,40}",
@@ -154,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn s4_dates_come_back_as_they_left(unix_s in 0..=LAST_UNIX_S) {
+    fn s4_a_date_that_was_written_is_read_back(unix_s in 0..=LAST_UNIX_S) {
         let text = ImfFixdate::new(unix_s);
         let expected = httpdate_text(unix_s);
         prop_assert_eq!(text.as_bytes(), expected.as_bytes());
@@ -177,9 +178,9 @@ proptest! {
         }
     }
 
-    /// With a space before it a date has no usual form, and is read as any text is.
+    /// A space before a date prevents the fast path for the usual form.
     #[test]
-    fn s4_the_usual_form_of_a_date_means_what_it_means_elsewhere(
+    fn s4_the_fast_path_for_dates_agrees_with_the_general_one(
         unix_s in 0..=LAST_UNIX_S,
         changes in prop::collection::vec((0..29usize, "[ -~]|[0-9]|Mar|Sun|x"), 0..3),
     ) {
@@ -188,19 +189,19 @@ proptest! {
             let end = (at + change.len()).min(text.len());
             text.splice(at..end, change.bytes().take(end - at));
         }
-        let elsewhere = [b" ", &text[..]].concat();
-        prop_assert_eq!(parse_cookie_date(&text), parse_cookie_date(&elsewhere), "{:?}", text);
+        let general = [b" ", &text[..]].concat();
+        prop_assert_eq!(parse_cookie_date(&text), parse_cookie_date(&general), "{:?}", text);
     }
 
     #[test]
-    fn s4_no_bytes_are_a_date_out_of_range(text in prop::collection::vec(any::<u8>(), 0..48)) {
+    fn s4_no_text_is_a_date_out_of_range(text in prop::collection::vec(any::<u8>(), 0..48)) {
         let range = -11_644_473_600..=LAST_UNIX_S.cast_signed();
         prop_assert!(parse_cookie_date(&text).is_none_or(|unix_s| range.contains(&unix_s)));
     }
 }
 
 #[test]
-fn s7_every_field_of_a_crowd_is_judged() {
+fn s7_every_one_of_many_fields_is_judged() {
     let tracker = |n: usize| format!("tracker{n}={}; Path=/", "x".repeat(4000)).into_bytes();
     let mut set_cookie: Vec<Vec<u8>> = (0..150).map(tracker).collect();
     set_cookie.push(b"XSRF-TOKEN=t".to_vec());
@@ -227,7 +228,7 @@ fn name_of(field: &[u8]) -> &[u8] {
     field.split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
-/// The attributes of a field, in order.
+/// Returns the attributes of a field, in order.
 fn attributes(field: &[u8]) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(field);
     let attributes = text.split("; ").skip(1);

@@ -1,4 +1,4 @@
-//! Rules G for whatever comes: the application gets back its own, and before an agreement nothing goes either way.
+//! Properties of sealing and agreement (G), for any input.
 
 use crumbgate::{
     policy::{
@@ -23,7 +23,7 @@ fn sealing() -> Sealing {
     }
 }
 
-/// Any exchange of a tenant that seals, and perhaps asks.
+/// Any exchange of a tenant that seals, with any of these ways of asking.
 fn any_sealing_exchange(agreements: &'static [Agreement]) -> impl Strategy<Value = Exchange> {
     (any_exchange(), prop::sample::select(agreements)).prop_map(|(mut exchange, agreement)| {
         exchange.policy.seal = true;
@@ -33,7 +33,7 @@ fn any_sealing_exchange(agreements: &'static [Agreement]) -> impl Strategy<Value
     })
 }
 
-/// Whatever an application may put between a cookie's `=` and the next `;`, without white space at its ends.
+/// Any value that an application may set, without white space at its ends.
 fn any_value() -> impl Strategy<Value = Vec<u8>> {
     let byte = any::<u8>()
         .prop_filter("no control, no separator", |byte| !byte.is_ascii_control() && *byte != b';');
@@ -47,7 +47,7 @@ fn any_value() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn g2_g5_what_the_application_has_set_is_what_it_gets_back(value in any_value()) {
+    fn g2_g5_the_application_gets_back_the_value_that_it_has_set(value in any_value()) {
         let mut exchange = Exchange::plain(flexopus());
         exchange.policy.seal = true;
         exchange.sealing = Some(sealing());
@@ -61,12 +61,12 @@ proptest! {
         let upstream = exchange.judge().cookie;
         let own = [b"flexopus_session=", &*value].concat();
         let is_sealed = pair.starts_with(b"flexopus_session=cg1.");
-        prop_assert!(is_sealed || value.len() > 2500, "only what is too large leaves as it is");
+        prop_assert!(is_sealed || value.len() > 2500, "only a value that is too large leaves unsealed");
         prop_assert_eq!(upstream, Some(own));
     }
 
     #[test]
-    fn a1_each_cookie_has_its_one_verdict_when_it_is_sealed_and_when_it_is_held_back(
+    fn a1_each_cookie_has_one_verdict_when_it_is_sealed_and_when_it_is_held_back(
         exchange in any_sealing_exchange(&[Agreement::Off, Agreement::Notice, Agreement::Required]),
     ) {
         let plain = Exchange { sealing: None, ..exchange.clone() }.judge();
@@ -77,10 +77,10 @@ proptest! {
     }
 
     #[test]
-    fn g6_before_an_agreement_no_declared_cookie_goes_either_way(
+    fn g6_before_an_agreement_no_declared_cookie_passes_in_either_direction(
         exchange in any_sealing_exchange(&[Agreement::Required]),
     ) {
-        // One that is too large to be sealed is not asked (G5).
+        // A value that is too large for sealing passes without an agreement (G5).
         prop_assume!(exchange.cookie.iter().all(|field| field.len() < 2500));
         prop_assume!(exchange.policy.declaration.cookies().iter().any(|c| c.name.as_str() == "flexopus_session"));
         let outcome = exchange.judge();
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn t4_report_mode_changes_no_byte_of_what_would_be_sealed(
+    fn t4_report_mode_changes_no_byte_of_a_sealed_cookie(
         exchange in any_sealing_exchange(&[Agreement::Off, Agreement::Notice, Agreement::Required]),
     ) {
         let reported = exchange.reported().judge();
@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn g4_what_only_looks_sealed_reaches_no_application(text in "[A-Za-z0-9_.-]{0,80}") {
+    fn g4_a_value_that_only_looks_sealed_does_not_reach_the_application(text in "[A-Za-z0-9_.-]{0,80}") {
         let mut exchange = Exchange::plain(flexopus());
         exchange.policy.seal = true;
         exchange.sealing = Some(sealing());

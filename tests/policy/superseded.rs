@@ -1,4 +1,4 @@
-//! N4: a renewal never brings a dead cookie back, whatever the order in which exchanges begin and end.
+//! Properties of rule N4: a renewal never restores a superseded value, in whatever order exchanges begin and end.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::exchange::{DATE_UNIX_S, flexopus};
 
-/// What the application does to the session in its answer.
+/// The effect of the application's response on the session.
 #[derive(Clone, Debug)]
 enum App {
     Delete,
@@ -19,18 +19,18 @@ enum App {
     Set(String),
 }
 
-/// What comes next in a history.
+/// The next step of a history.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A call begins, with this value of the session, or none.
+    /// A call begins, with this value of the session or without one.
     Begin(Option<String>),
-    /// One of the open calls is answered; the number is taken modulo their count.
+    /// One of the open calls ends; the number is taken modulo their count.
     End(usize, App),
-    /// Seconds pass.
+    /// This many seconds pass.
     Wait(u32),
 }
 
-/// The gateway, as far as the session of one tenant is concerned.
+/// The part of a gateway that handles the session of one tenant.
 struct Gateway {
     policy: Policy,
     superseded: Superseded,
@@ -41,7 +41,7 @@ impl Gateway {
         Self { policy: flexopus(), superseded: Superseded::new(4096, 7) }
     }
 
-    /// What the answer to an API call sets the session to: a value, the empty one for a deletion, or nothing.
+    /// Returns the value to which the response to an API call sets the session, an empty one for a deletion.
     fn answer(&self, sent: Option<&str>, app: &App, uptime_s: u32) -> Option<String> {
         let cookie = sent.map(|value| format!("flexopus_session={value}").into_bytes());
         let facts = RequestFacts {
@@ -77,7 +77,7 @@ impl Gateway {
     }
 }
 
-/// What N4 says, in the plainest words: each value and the second at which its death is forgotten.
+/// The simplest model of rule N4: each superseded value, and the second at which it is forgotten.
 #[derive(Default)]
 struct Model {
     forgotten_at_s: HashMap<String, u32>,
@@ -133,7 +133,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn n4_random_histories_are_those_of_the_model(steps in prop::collection::vec(any_step(), 0..60)) {
+    fn n4_random_histories_match_the_model(steps in prop::collection::vec(any_step(), 0..60)) {
         let gateway = Gateway::new();
         let mut model = Model::default();
         let mut open: Vec<Option<String>> = Vec::new();
@@ -152,13 +152,13 @@ proptest! {
         }
     }
 
-    /// A browser whose logins and logouts are answered before it does the next, while slow calls hang about for up to
-    /// five minutes: what its jar holds is always what the application has said last.
+    /// A browser waits for each login and logout before the next one, while slow calls take up to five minutes. Its jar
+    /// always holds the value that the application has set last.
     #[test]
-    fn n4_the_jar_holds_the_applications_last_word(steps in prop::collection::vec(0..6u8, 0..80)) {
+    fn n4_the_jar_holds_the_value_that_the_application_set_last(steps in prop::collection::vec(0..6u8, 0..80)) {
         let gateway = Gateway::new();
         let mut jar: Option<String> = None;
-        let mut last_word: Option<String> = None;
+        let mut last_set: Option<String> = None;
         let mut slow: Vec<(u32, Option<String>)> = Vec::new();
         let mut dead = HashSet::new();
         for (uptime_s, step) in (0u32..).step_by(7).zip(steps) {
@@ -177,7 +177,7 @@ proptest! {
             };
             if let App::Set(_) | App::Delete = app {
                 dead.extend(sent.clone());
-                last_word = match &app {
+                last_set = match &app {
                     App::Set(value) => Some(value.clone()),
                     App::Delete | App::Leave | App::Refuse => None,
                 };
@@ -187,7 +187,7 @@ proptest! {
                 Some(value) => jar = Some(value),
                 None => {}
             }
-            prop_assert_eq!(&jar, &last_word);
+            prop_assert_eq!(&jar, &last_set);
             prop_assert!(jar.as_ref().is_none_or(|value| !dead.contains(value)));
         }
     }
