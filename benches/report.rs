@@ -15,11 +15,9 @@ use std::{
 
 use crumbgate::{
     language::Language,
-    ledger::{
-        read::Reader,
-        report::{Report, Selection, Usually},
-    },
+    ledger::read::Reader,
     policy::{asked::AskedLifetime, verdict::Action},
+    report::{Report, Selection, Usually},
 };
 use ledger::{Draft, Seen};
 

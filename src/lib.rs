@@ -7,6 +7,7 @@
 //! - [`banner`]: pure; which of the application's pages may carry a banner, and where it goes in them.
 //! - [`tenants`]: in memory; whose request it is.
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
+//! - [`state`]: the thread that writes the ledger and the tenants set at run time; [`report`]: reports on a ledger.
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
 //! - [`language`]: the languages that people are shown things in.
 //! - [`page`]: what people are shown: the cookie page, and the question whether they agree.
@@ -38,8 +39,10 @@ pub mod page;
 pub mod policy;
 pub mod process;
 pub mod proxy;
+pub mod report;
 pub mod seal;
 pub mod seal_keys;
+pub mod state;
 mod telemetry;
 pub mod tenants;
 pub mod traces;

@@ -20,6 +20,7 @@ use crate::{
         Agreement, Mode, Policy,
         declaration::{Declaration, SessionDuration},
     },
+    state,
     tenants::TenantTable,
 };
 
@@ -152,7 +153,7 @@ impl Told {
 fn find(config: &mut Config, host: &str) -> Result<Policy> {
     let written = std::mem::take(&mut config.tenants);
     let table = TenantTable::new(written, config.default_tenant.take());
-    for ledger::TenantRecord { host, keys } in ledger::stored_tenants(&config.evidence.path)? {
+    for state::TenantRecord { host, keys } in state::stored_tenants(&config.evidence.path)? {
         let keys = TenantKeys::parse(&keys).filter(|_| table.named(&host).is_none());
         // One that does not fit is not served, and the gateway says so.
         if let Some(Ok(tenant)) = keys.map(|keys| config.tenant(&host, &keys)) {

@@ -19,6 +19,7 @@ use crate::{
     },
     seal::Version,
     seal_keys::{self, Found},
+    state,
     tenants::TenantTable,
     traces::Tracing,
 };
@@ -172,9 +173,9 @@ pub(super) fn ledger_settings(
     config: &Config,
     hash: &ConfigHash,
     clock: &Clock,
-) -> ledger::Settings {
+) -> state::Settings {
     let Evidence { path, ledger, retention, .. } = &config.evidence;
-    ledger::Settings {
+    state::Settings {
         path: path.clone(),
         keeps_evidence: *ledger,
         window_s: window_s(&config.evidence),

@@ -30,13 +30,13 @@ use crate::{
     audit::Books,
     clock::Now,
     config::{Config, ConfigHash, Effective, Loaded, Problems},
-    ledger::{Desk, Keeper, Status as LedgerStatus},
     proxy::{
         snapshot::Snapshot,
         tls::Tickets,
         upstream::{Shared, check_health},
         worker::{Adoption, Phase, Settings},
     },
+    state::{Desk, Keeper, Status as LedgerStatus},
     tenants::TenantTable,
 };
 

@@ -50,7 +50,6 @@ use crate::{
     audit::Books,
     clock::Clock,
     config::Loaded,
-    ledger::{Desk, Keeper, Status as LedgerStatus},
     metrics::Metrics,
     policy::superseded::Superseded,
     proxy::{
@@ -60,6 +59,7 @@ use crate::{
         worker::{Drained, Listeners, Orders, Phase, Settings, Worker},
     },
     seal_keys::KeyFileError,
+    state::{Desk, Keeper, Status as LedgerStatus},
     tenants::TenantTable,
 };
 use control::{Lane, Running};

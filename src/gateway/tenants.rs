@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Problems, TenantKeys},
-    ledger,
+    state,
     tenants::Tenant,
 };
 
@@ -89,7 +89,7 @@ pub enum ChangeTenantsError {
     },
     /// They can't be stored, so that they would be lost at a restart.
     #[error(transparent)]
-    State(#[from] ledger::ChangeError),
+    State(#[from] state::ChangeError),
     /// It is another one than the one that was looked at.
     #[error("the tenant {host} has changed meanwhile: look at it again")]
     Stale {
@@ -134,7 +134,7 @@ impl Directory {
     /// Adds the tenants that were set while a gateway ran before; returns those that are to be served. What can't be
     /// served is logged: one tenant is no reason for all others to be without a gateway.
     pub(super) fn add_stored(&mut self, config: &Config) -> Vec<Tenant> {
-        let stored = match ledger::stored_tenants(&config.evidence.path) {
+        let stored = match state::stored_tenants(&config.evidence.path) {
             Ok(stored) => stored,
             Err(error) => {
                 let error = with_causes(&error);
@@ -146,7 +146,7 @@ impl Directory {
             }
         };
         let mut served = Vec::new();
-        for ledger::TenantRecord { host, keys } in stored {
+        for state::TenantRecord { host, keys } in stored {
             let Some(keys) = TenantKeys::parse(&keys) else {
                 error!(%host, "a tenant that was set while running can't be read: it is not served");
                 continue;
@@ -292,7 +292,7 @@ impl Control {
         dry_run: bool,
     ) -> Result<Vec<Changed>, ChangeTenantsError> {
         let _changing = self.begin_change().map_err(|error| match error {
-            NoChange::Busy => ChangeTenantsError::State(ledger::ChangeError::Busy),
+            NoChange::Busy => ChangeTenantsError::State(state::ChangeError::Busy),
             NoChange::Draining => ChangeTenantsError::Draining,
         })?;
         let current = self.current();
@@ -306,7 +306,7 @@ impl Control {
             checked.push(change);
         }
         if !dry_run {
-            let desk = self.desk().ok_or(ledger::ChangeError::Ended)?;
+            let desk = self.desk().ok_or(state::ChangeError::Ended)?;
             desk.change_tenants(self.to_store(&checked), actor)?;
             self.apply(&current, &checked);
         }
@@ -355,10 +355,10 @@ impl Control {
     }
 
     /// What is to be stored: the changes that change something.
-    fn to_store(&self, changes: &[Checked]) -> Vec<ledger::TenantChange> {
+    fn to_store(&self, changes: &[Checked]) -> Vec<state::TenantChange> {
         let directory = locked(&self.0.directory);
         let text = |keys: &Arc<TenantKeys>| Arc::from(keys.to_string());
-        let stored = changes.iter().map(|Checked { changed, keys }| ledger::TenantChange {
+        let stored = changes.iter().map(|Checked { changed, keys }| state::TenantChange {
             host: Arc::clone(&changed.host),
             before: directory.live_keys(&changed.host).map(text),
             after: keys.as_ref().map(text),

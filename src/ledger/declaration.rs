@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use super::{
     entry::DeclarationRecord,
     note::hex,
-    read::{ReadError, open, unsigned},
+    read::{ReadError, open},
+    sqlite::unsigned,
 };
 use crate::policy::declaration::{
     Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,

@@ -208,7 +208,8 @@ impl Texts {
         u32::try_from(index).ok().map(TextId)
     }
 
-    pub(super) fn insert(&mut self, id: TextId, text: Arc<str>) {
+    /// Adds a text under its number.
+    pub fn insert(&mut self, id: TextId, text: Arc<str>) {
         let index = id.0 as usize;
         if self.0.len() <= index {
             self.0.resize(index + 1, None);

@@ -47,7 +47,7 @@ impl<'t> LineWriter<'t> {
     }
 
     /// The leaf of an entry in its segment's tree. Leaves its line in `line`, behind the byte that marks a leaf.
-    pub(super) fn leaf(&self, seq: u64, entry: &Entry, line: &mut Vec<u8>) -> Hash {
+    pub fn leaf(&self, seq: u64, entry: &Entry, line: &mut Vec<u8>) -> Hash {
         line.clear();
         line.push(merkle::LEAF);
         self.write(seq, entry, line);

@@ -105,7 +105,7 @@ impl Verifier {
     }
 
     /// The note of a text that was signed with the private half.
-    pub(super) fn note(&self, text: &str, signature: &[u8]) -> String {
+    pub fn note(&self, text: &str, signature: &[u8]) -> String {
         let signature = STANDARD.encode([&self.key_id(), signature].concat());
         format!("{text}\n{SIGNATURE}{} {signature}\n", self.name)
     }
@@ -182,18 +182,18 @@ fn is_name(name: &str) -> bool {
 }
 
 /// In hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('?');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A hash in base64.
-pub(super) fn base64(hash: &Hash) -> String {
+pub fn base64(hash: &Hash) -> String {
     STANDARD.encode(hash)
 }
 
 /// A hash of base64.
-pub(super) fn hash_of_base64(text: &str) -> Option<Hash> {
+pub fn hash_of_base64(text: &str) -> Option<Hash> {
     STANDARD.decode(text).ok()?.try_into().ok()
 }
 

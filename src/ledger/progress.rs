@@ -27,12 +27,12 @@ impl Progress {
     }
 
     /// Expects so many steps more.
-    pub(super) fn expect(&self, steps: u64) {
+    pub fn expect(&self, steps: u64) {
         self.0.expected.fetch_add(steps, Relaxed);
     }
 
     /// Takes a step.
-    pub(super) fn step(&self) {
+    pub fn step(&self) {
         self.0.taken.fetch_add(1, Relaxed);
     }
 }

@@ -13,7 +13,7 @@ use super::{
     },
     progress::Progress,
     schema::{self, SchemaError},
-    store::beside,
+    sqlite::{beside, unsigned},
 };
 use crate::policy::asked::Attributes;
 
@@ -107,12 +107,12 @@ impl Reader {
     }
 
     /// Says that so many entries are going to be handed out.
-    pub(super) fn expect(&self, entries: u64) {
+    pub fn expect(&self, entries: u64) {
         self.progress.expect(entries);
     }
 
     /// The same of all entries. Where their number can't be read, something else will fail, and tell it better.
-    pub(super) fn expect_all(&self) {
+    pub fn expect_all(&self) {
         let (Ok(first), Ok(last)) = (self.first(), self.last()) else { return };
         let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or_default().max(1);
         self.expect(last.saturating_add(1).saturating_sub(first));
@@ -239,7 +239,7 @@ impl Reader {
 }
 
 /// Opens a file of ours, and holds on to what it says now. Returns the version of its schema, too.
-pub(super) fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
+pub fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
     if !path.exists() {
         return Err(ReadError::Absent { path: path.to_owned() });
     }
@@ -261,7 +261,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
 }
 
 /// Hands out the entries with these numbers of a ledger that is open, as [`Reader::entries`] does.
-pub(super) fn entries<E: From<ReadError>>(
+pub fn entries<E: From<ReadError>>(
     connection: &Connection,
     first: u64,
     last: u64,
@@ -456,14 +456,8 @@ fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<TextId> {
     row.get(index).map(TextId)
 }
 
-/// A number that is never negative in a file that we wrote; SQLite's integers have a sign.
-pub(super) fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
-    let number: i64 = row.get(index)?;
-    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(index, number))
-}
-
 /// The texts of a ledger that is open.
-pub(super) fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
+pub fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
     let mut texts = Texts::default();
     let mut statement = connection.prepare("SELECT id, text FROM texts WHERE id < ?1")?;
     let mut rows = statement.query(params![MAX_TEXTS])?;
@@ -474,7 +468,7 @@ pub(super) fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
 }
 
 /// More texts than a ledger has; a number beyond them comes from damage.
-pub(super) const MAX_TEXTS: u32 = 1 << 24;
+pub(crate) const MAX_TEXTS: u32 = 1 << 24;
 
 const VERDICTS: &str = "SELECT seq, window, window_s, tenant, mode, direction, action, name, \
      lifetime, granted_s, route, declaration, count, first, last, attributes \
@@ -515,7 +509,8 @@ const FIRST_BEFORE: &str = "SELECT min(seq) FROM (
      SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
      UNION ALL SELECT min(seq) FROM events)";
 
-pub(super) const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
+/// The number of the last entry of any table, or of the last closed segment.
+pub const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
      SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
      UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(seq) FROM agreements
      UNION ALL SELECT max(last) FROM segments)";

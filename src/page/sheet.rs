@@ -43,7 +43,7 @@ pub(super) struct Withdrawal {
 
 impl<'s> Sheet<'s> {
     pub(super) fn new(subject: &'s Subject<'s>, language: Language) -> Self {
-        let words = language.page_words();
+        let words = Words::of(language);
         let row = |cookie: &'s DeclaredCookie| Row {
             name: cookie.name.as_str(),
             duration_s: spoken::lifetime(cookie, subject.session).seconds(),

@@ -75,11 +75,12 @@ const COUNTED: u32 = 120;
 
 #[cfg(test)]
 mod tests {
+    use super::Words;
     use crate::{language::Language, policy::declaration::Declaration};
 
     #[test]
     fn every_duration_has_words_that_say_exactly_that() {
-        let (en, de) = (Language::En.page_words(), Language::De.page_words());
+        let (en, de) = (Words::of(Language::En), Words::of(Language::De));
         for (text, english, german) in [
             ("1w", "1 week", "1 Woche"),
             ("3w", "3 weeks", "3 Wochen"),
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_cookie_that_nothing_renews_counts_from_when_it_is_set() {
-        let words = Language::En.page_words();
+        let words = Words::of(Language::En);
         let declaration = Declaration::flexopus();
         let mut cookie = declaration.cookies()[1].clone();
         let session = "2h".parse().unwrap();
@@ -121,8 +122,8 @@ mod tests {
             (1_795_392_000, "23 November 2026", "23. November 2026", "2026-11-23"),
             (u64::MAX, "1 January 1970", "1. Januar 1970", "1970-01-01"),
         ] {
-            assert_eq!(Language::En.page_words().day(unix_s), english);
-            assert_eq!(Language::De.page_words().day(unix_s), german);
+            assert_eq!(Words::of(Language::En).day(unix_s), english);
+            assert_eq!(Words::of(Language::De).day(unix_s), german);
             assert_eq!(super::iso_day(unix_s), iso);
         }
     }

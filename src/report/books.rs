@@ -88,7 +88,7 @@ pub struct TenantBooks {
 
 impl Books {
     /// Counts what a tenant's heartbeat says.
-    pub(in crate::ledger) fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
+    pub(crate) fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
         add(&mut self.requests, heartbeat.requests);
         add(&mut self.request.seen, heartbeat.seen.request);
         add(&mut self.request.dropped, heartbeat.dropped.request);
@@ -101,12 +101,12 @@ impl Books {
     }
 
     /// Counts what became of a page.
-    pub(in crate::ledger) fn add_agreement(&mut self, agreement: &Agreement) {
+    pub(crate) fn add_agreement(&mut self, agreement: &Agreement) {
         self.agreements.times.count(agreement.event, agreement.count);
     }
 
     /// Counts verdicts.
-    pub(in crate::ledger) fn add_verdicts(&mut self, verdicts: &Verdicts) {
+    pub(crate) fn add_verdicts(&mut self, verdicts: &Verdicts) {
         let side = match verdicts.direction {
             Direction::Request => &mut self.request,
             Direction::Response => &mut self.response,
@@ -133,7 +133,7 @@ impl Books {
     }
 
     /// Adds another's.
-    pub(in crate::ledger) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         add(&mut self.requests, other.requests);
         self.request.add(&other.request);
         self.response.add(&other.response);

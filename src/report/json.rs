@@ -18,7 +18,7 @@ impl Report {
     ///
     /// Never, as far as it is known: nothing in a report has no JSON.
     pub fn json(&self, language: Language) -> Result<String, serde_json::Error> {
-        let language = language.words().tag;
+        let language = language.tag();
         let document = Document { format: FORMAT, language, report: self };
         let json = serde_json::to_string_pretty(&document)?;
         let mut escaped = String::with_capacity(json.len() + 1);

@@ -15,11 +15,12 @@ mod chain;
 mod csv;
 mod declared;
 #[cfg(test)]
-#[path = "../../../tests/ledger/mod.rs"]
+#[path = "../../tests/ledger/mod.rs"]
 mod fixture;
 mod html;
 mod json;
 mod liveness;
+pub mod overview;
 mod page;
 mod sections;
 mod spoken;
@@ -29,12 +30,13 @@ mod tally;
 mod tests;
 mod text;
 mod timeline;
+pub mod vendors;
 mod visible;
 mod words;
 
 use serde::{Serialize, Serializer};
 
-use super::{
+use crate::ledger::{
     codes::Coded,
     entry::EventKind,
     line::rfc3339,

@@ -10,13 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    entry::{Entry, TextId, Texts, Verdicts},
-    read::{ReadError, Reader},
-    report::Books,
-};
+use super::Books;
 use crate::{
     audit::OTHER,
+    ledger::{
+        entry::{Entry, TextId, Texts, Verdicts},
+        read::{ReadError, Reader},
+    },
     policy::{
         Mode,
         verdict::{Action, Direction, Reason},

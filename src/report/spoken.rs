@@ -72,6 +72,7 @@ pub(super) fn second(unix_s: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Words;
     use crate::language::Language;
 
     #[test]
@@ -82,12 +83,12 @@ mod tests {
             (1_000, "1,000", "1.000"),
             (1_234_567, "1,234,567", "1.234.567"),
         ] {
-            assert_eq!(Language::En.words().number(number), en);
-            assert_eq!(Language::De.words().number(number), de);
+            assert_eq!(Words::of(Language::En).number(number), en);
+            assert_eq!(Words::of(Language::De).number(number), de);
         }
-        assert_eq!(Language::En.words().signed(-1_200), "\u{2212}1,200");
-        assert_eq!(Language::En.words().share(999, 1_000), "99.9\u{a0}%");
-        assert_eq!(Language::De.words().share(9_999, 10_000), "99,9\u{a0}%");
+        assert_eq!(Words::of(Language::En).signed(-1_200), "\u{2212}1,200");
+        assert_eq!(Words::of(Language::En).share(999, 1_000), "99.9\u{a0}%");
+        assert_eq!(Words::of(Language::De).share(9_999, 10_000), "99,9\u{a0}%");
     }
 
     #[test]
@@ -103,9 +104,9 @@ mod tests {
             (90_061, "90,061 seconds", "90.061 Sekunden"),
         ] {
             let plain = |text: String| text.replace('\u{a0}', " ");
-            assert_eq!(plain(Language::En.words().exactly(seconds)), en);
-            assert_eq!(plain(Language::De.words().exactly(seconds)), de);
+            assert_eq!(plain(Words::of(Language::En).exactly(seconds)), en);
+            assert_eq!(plain(Words::of(Language::De).exactly(seconds)), de);
         }
-        assert_eq!(Language::En.words().roughly(90_061).replace('\u{a0}', " "), "1 day 1 hour");
+        assert_eq!(Words::of(Language::En).roughly(90_061).replace('\u{a0}', " "), "1 day 1 hour");
     }
 }

@@ -499,7 +499,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-const DOCUMENT: &str = include_str!("../../../docs/reference/report.md");
+const DOCUMENT: &str = include_str!("../../docs/reference/report.md");
 
 /// The first column of the document's table that has this head.
 fn documented(head: &str) -> Vec<&'static str> {

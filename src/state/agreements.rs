@@ -8,8 +8,8 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{entry::Window, waiting::Place};
-use crate::audit::{AgreementEvent, PageAgreement, ShownPage};
+use super::place::Place;
+use crate::audit::{AgreementEvent, PageAgreement, ShownPage, Window};
 
 /// The entries of agreement that are being counted.
 #[derive(Debug, Default)]

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use super::{entry::DeclarationRecord, tenants::TenantChange};
-use crate::audit::Page;
+use super::tenants::TenantChange;
+use crate::{audit::Page, ledger::entry::DeclarationRecord};
 
 /// Hands things to the ledger's thread.
 #[derive(Clone, Debug)]

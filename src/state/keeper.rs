@@ -22,15 +22,20 @@ use tracing::{error, info, warn};
 
 use super::{
     desk::{Change, ChangeError, Desk, OpenTray, Request},
-    entry::{DeclarationRecord, Event, EventKind, Window},
-    line::rfc3339,
-    seal::SealError,
+    segments::SealError,
     status::Status,
     store::{self, CloseError, Closed, Found, NotStored, Ruling, Store, StoreError, Written},
     tenants::{self, Row, TenantChange, Tenants},
     waiting::Waiting,
 };
-use crate::{audit::Page, clock::Clock};
+use crate::{
+    audit::Page,
+    clock::Clock,
+    ledger::{
+        entry::{DeclarationRecord, Event, EventKind, Window},
+        line::rfc3339,
+    },
+};
 
 /// What a ledger is kept by.
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rusqlite::{OptionalExtension, Transaction, params};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 
-use super::note::{NoteError, Verifier, hex};
+use crate::ledger::note::{NoteError, Verifier, hex};
 
 /// Where the keys of a ledger are.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -391,14 +391,15 @@ mod tests {
     use rusqlite::Connection;
     use tempfile::TempDir;
 
-    use super::{super::note::SignedNote, super::schema, *};
+    use super::{super::migrations, *};
+    use crate::ledger::note::SignedNote;
 
     /// A ledger without entries, in a folder of its own.
     fn ledger() -> (TempDir, Connection, KeyFiles) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crumbgate.db");
         let mut connection = Connection::open(&path).unwrap();
-        schema::migrate(&mut connection).unwrap();
+        migrations::migrate(&mut connection).unwrap();
         (folder, connection, KeyFiles::beside(&path))
     }
 

@@ -2,30 +2,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-/// What a file of this version has in SQLite's `user_version`.
-pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
-
-/// What marks a file as one of ours, in SQLite's `application_id`: "Crmb".
-pub(super) const APPLICATION_ID: i64 = 0x4372_6d62;
-
-/// Why a file is no ledger of ours.
-#[derive(Debug, thiserror::Error)]
-pub enum SchemaError {
-    /// It is something else.
-    #[error("it is no ledger of Crumbgate's; name another file in state.path")]
-    Foreign,
-    /// It is newer than this program.
-    #[error(
-        "its schema has version {found}, and this version of Crumbgate knows {VERSION}: use the newer one"
-    )]
-    Newer {
-        /// Its version.
-        found: i64,
-    },
-    /// SQLite can't read or write it.
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-}
+use crate::ledger::schema::{APPLICATION_ID, SchemaError, VERSION, version};
 
 /// Makes of an empty or older file one of this version; all or nothing.
 ///
@@ -48,20 +25,6 @@ pub fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// The version of a file; 0 of an empty one.
-pub(super) fn version(connection: &Connection) -> Result<i64, SchemaError> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    match (application, version, tables) {
-        (0, 0, 0) => Ok(0),
-        (APPLICATION_ID, found, _) if found > VERSION => Err(SchemaError::Newer { found }),
-        (APPLICATION_ID, found, _) => Ok(found),
-        _ => Err(SchemaError::Foreign),
-    }
-}
-
 fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite::Result<()> {
     transaction.pragma_update(None, name, value)
 }
@@ -71,6 +34,8 @@ fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite
 /// `seq` is one sequence over the tables of entries: `agreements`, `events`, `heartbeats`, `verdicts`. Times are seconds since the Unix epoch. The numbers of closed
 /// sets are in `codes.rs`, texts are in `texts`.
 const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+
+const _: () = assert!(MIGRATIONS.len() as i64 == VERSION, "each version has its step");
 
 const VERSION_1: &str = "
     CREATE TABLE texts (
@@ -185,12 +150,6 @@ const VERSION_3: &str = "
     ALTER TABLE heartbeats ADD COLUMN agreements INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE heartbeats ADD COLUMN dropped_agreements INTEGER NOT NULL DEFAULT 0;
     ";
-
-/// Since when there are the tenants.
-pub(super) const WITH_TENANTS: i64 = 2;
-
-/// Since when there are agreements, and their pages.
-pub(super) const WITH_AGREEMENTS: i64 = 3;
 
 #[cfg(test)]
 mod tests {

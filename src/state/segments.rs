@@ -4,17 +4,17 @@ use aws_lc_rs::{error::Unspecified, rand};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
 
-use super::{
+use super::key::{self, Keyring, Signer};
+use crate::ledger::{
     checkpoint::Checkpoint,
     codes::Coded,
     entry::{Entry, EventKind, Segment},
-    key::{self, Keyring, Signer},
     line::LineWriter,
     merkle::sha256,
     note::{NoteError, SignedNote},
     outline::OutlineBuilder,
-    read::{self, LAST, ReadError, unsigned},
-    writing::signed,
+    read::{self, LAST, ReadError},
+    sqlite::{signed, unsigned},
 };
 
 /// Why a segment could not be closed. Nothing was written.
@@ -254,9 +254,8 @@ mod tests {
     use rusqlite::Connection;
     use tempfile::TempDir;
 
-    use super::{
-        super::key::KeyFiles, super::merkle::leaf, super::note::Verifier, super::schema, *,
-    };
+    use super::{super::key::KeyFiles, super::migrations, *};
+    use crate::ledger::{merkle::leaf, note::Verifier};
 
     struct Ledger {
         _folder: TempDir,
@@ -270,7 +269,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("crumbgate.db");
             let mut connection = Connection::open(&path).unwrap();
-            schema::migrate(&mut connection).unwrap();
+            migrations::migrate(&mut connection).unwrap();
             let keyring = open(&mut connection, &path);
             Self { _folder: folder, path, connection, keyring }
         }

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use super::entry::EventKind;
-use crate::policy::verdict::Direction;
+use crate::{ledger::entry::EventKind, policy::verdict::Direction};
 
 /// Figures that the ledger's thread keeps up, for whoever reads them.
 #[derive(Debug, Default)]

@@ -20,17 +20,23 @@ use super::{
     agreements::KnownPages,
     balance::imbalance,
     desk::Change,
-    entry::{DeclarationRecord, Event, EventKind},
     key::{KeyError, KeyFiles, Keyring},
-    note::Verifier,
-    read::{LAST, unsigned},
-    schema::{self, SchemaError},
-    seal::{self, SealError},
+    migrations,
+    segments::{self, SealError},
     tenants::{self, Tenants},
     waiting::Waiting,
-    writing::{NewNames, Writing, insert_event, signed},
+    writing::{NewNames, Writing, insert_event},
 };
-use crate::audit::ShownPage;
+use crate::{
+    audit::ShownPage,
+    ledger::{
+        entry::{DeclarationRecord, Event, EventKind},
+        note::Verifier,
+        read::LAST,
+        schema::{self, SchemaError},
+        sqlite::{beside, signed, unsigned},
+    },
+};
 
 /// A ledger that this process alone writes.
 #[derive(Debug)]
@@ -185,7 +191,7 @@ impl Store {
         // Of what a transaction wrote nothing is lost when the machine stops, nor when the process is killed.
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        schema::migrate(&mut connection).map_err(|error| match error {
+        migrations::migrate(&mut connection).map_err(|error| match error {
             SchemaError::Sqlite(error) => error.into(),
             SchemaError::Foreign | SchemaError::Newer { .. } => StoreError::Schema(error),
         })?;
@@ -385,7 +391,7 @@ impl Store {
             None
         });
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let segment = seal::close(&transaction, keyring, next.as_ref(), now_unix_s)?;
+        let segment = segments::close(&transaction, keyring, next.as_ref(), now_unix_s)?;
         let Some(segment) = segment else {
             transaction.commit()?;
             return Ok(None);
@@ -413,7 +419,7 @@ impl Store {
     ) -> rusqlite::Result<Option<u64>> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let Some(segments) = seal::prune(&transaction, before_unix_s, now_unix_s)? else {
+        let Some(segments) = segments::prune(&transaction, before_unix_s, now_unix_s)? else {
             return Ok(None);
         };
         let event = Event {
@@ -572,13 +578,6 @@ pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
         }
     }
     Ok(target)
-}
-
-/// A path with something behind its name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 impl From<rusqlite::Error> for StoreError {

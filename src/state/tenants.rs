@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{
-    read::{ReadError, open, unsigned},
+use crate::ledger::{
+    read::{ReadError, open},
     schema::WITH_TENANTS,
-    writing::signed,
+    sqlite::{signed, unsigned},
 };
 
 /// A tenant, as it is stored.

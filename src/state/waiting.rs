@@ -10,12 +10,10 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{
-    agreements::Agreements,
-    entry::{Event, EventKind, Figures, Window},
-};
+use super::{agreements::Agreements, place::Place};
 use crate::{
     audit::{MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
+    ledger::entry::{Event, EventKind, Figures, Window},
     policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
@@ -100,26 +98,6 @@ pub(super) struct Sums {
     pub(super) dropped: Figures,
 }
 
-/// Where an entry is in the file.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Place {
-    /// Its number; none as long as it is not there.
-    pub(super) seq: Option<u64>,
-    /// The number that it gets by the transaction under way.
-    pub(super) assigned: Option<u64>,
-    /// Whether it has changed since it was written.
-    pub(super) is_dirty: bool,
-}
-
-impl Place {
-    /// The transaction has gone through.
-    pub(super) fn settle(&mut self) {
-        self.seq = self.assigned.or(self.seq);
-        self.assigned = None;
-        self.is_dirty = false;
-    }
-}
-
 /// What is in no entry at all.
 #[derive(Clone, Copy, Debug, Default)]
 struct Loss {
@@ -182,8 +160,8 @@ impl Waiting {
         let mut detail = serde_json::json!({
             "cookies": loss.figures.cookies(),
             "requests": loss.requests,
-            "from": super::line::rfc3339(loss.from_unix_s),
-            "until": super::line::rfc3339(loss.until_unix_s),
+            "from": crate::ledger::line::rfc3339(loss.from_unix_s),
+            "until": crate::ledger::line::rfc3339(loss.until_unix_s),
         });
         if loss.figures.agreements > 0 {
             detail["agreements"] = loss.figures.agreements.into();

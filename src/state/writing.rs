@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use super::{
     agreements::{AgreementKey, OpenAgreement},
-    codes::Coded,
-    entry::{Event, EventKind, TextId},
     tenants::{self, TenantChange},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
 };
 use crate::{
     audit::{OTHER, ShownPage},
+    ledger::{
+        codes::Coded,
+        entry::{Event, EventKind, TextId},
+        sqlite::signed,
+    },
     policy::verdict::{Action, Direction, Reason},
 };
 
@@ -313,8 +316,3 @@ pub(super) fn insert_event(
 
 /// The number under which the gateway's own heartbeats are counted: no text has it.
 const GATEWAY: i64 = 0;
-
-/// SQLite's integers have a sign; no number of ours reaches it.
-pub(super) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}

@@ -4,12 +4,9 @@
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use crumbgate::{
-    ledger::{
-        overview::Overview,
-        read::Reader,
-        report::{Report, Selection},
-    },
+    ledger::read::Reader,
     policy::verdict::{Action, Reason},
+    report::{Report, Selection, overview::Overview},
 };
 use http::Method;
 use serde_json::{Value, json};

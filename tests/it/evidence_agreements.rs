@@ -17,13 +17,13 @@ use crumbgate::{
     audit::{AgreementEvent, Books, Journal, Page, ShownPage},
     clock::Clock,
     ledger::{
-        Keeper, Settings,
         entry::{DeclarationRecord, EventKind},
         merkle::sha256,
         progress::Progress,
         verify::{Expected, verify_ledger},
     },
     metrics::{Metrics, Readings, expose},
+    state::{Keeper, Settings},
 };
 use rusqlite::Connection;
 use rustix::process::Signal;

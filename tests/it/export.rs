@@ -49,7 +49,7 @@ fn site() -> (Site, Scribe) {
             scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
         }
         if segment == 1 {
-            let files = crumbgate::ledger::key::KeyFiles::beside(&scribe.path);
+            let files = crumbgate::state::key::KeyFiles::beside(&scribe.path);
             files.prepare_next(scribe.keyring.signer().verifier().name()).unwrap();
         }
         scribe.close();

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 24] = [
+const ROWS: [(&str, &[&str]); 26] = [
     ("banner", &[]),
     ("seal", &[]),
     ("policy", &["seal"]),
@@ -24,7 +24,9 @@ const ROWS: [(&str, &[&str]); 24] = [
     ("clock", &[]),
     ("seal_keys", &["clock", "seal"]),
     ("telemetry", &["config"]),
-    ("ledger", &["audit", "clock", "config", "language", "policy"]),
+    ("ledger", &["audit", "policy"]),
+    ("state", &["audit", "clock", "ledger", "policy"]),
+    ("report", &["audit", "language", "ledger", "policy"]),
     ("traces", &["audit", "clock", "config", "metrics"]),
     ("certificate", &["clock"]),
     ("demo", &["clock"]),
@@ -50,6 +52,7 @@ const ROWS: [(&str, &[&str]); 24] = [
             "proxy",
             "seal",
             "seal_keys",
+            "state",
             "telemetry",
             "tenants",
             "traces",
@@ -59,7 +62,7 @@ const ROWS: [(&str, &[&str]); 24] = [
         "admin",
         &[
             "clock", "config", "explain", "gateway", "language", "ledger", "metrics", "policy",
-            "proxy", "tenants",
+            "proxy", "report", "tenants",
         ],
     ),
     (
@@ -77,8 +80,10 @@ const ROWS: [(&str, &[&str]); 24] = [
             "page",
             "policy",
             "proxy",
+            "report",
             "seal",
             "seal_keys",
+            "state",
             "telemetry",
             "tenants",
         ],

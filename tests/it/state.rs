@@ -19,17 +19,15 @@ use crumbgate::{
     audit::{AgreementEvent, Books, Journal, Page, ShownPage},
     clock::Clock,
     ledger::{
-        ChangeError, Desk, Keeper, Settings, TenantChange,
         codes::Coded,
         entry::{DeclarationRecord, EventKind},
-        key::KeyFiles,
         merkle::sha256,
-        stored_tenants,
     },
     policy::{
         Mode,
         verdict::{Action, Direction, Reason, Verdict},
     },
+    state::{ChangeError, Desk, Keeper, Settings, TenantChange, key::KeyFiles, stored_tenants},
 };
 use proptest::prelude::*;
 use rusqlite::Connection;

@@ -2,10 +2,12 @@
 
 use std::{fs, path::Path};
 
-use crumbgate::ledger::{
-    entry::EventKind,
-    key::KeyFiles,
-    outline::{BLOCK, Outline},
+use crumbgate::{
+    ledger::{
+        entry::EventKind,
+        outline::{BLOCK, Outline},
+    },
+    state::key::KeyFiles,
 };
 use rusqlite::Connection;
 use serde_json::{Value, json};

@@ -16,13 +16,13 @@ use crumbgate::{
     ledger::{
         codes::Coded,
         entry::{EventKind, Figures},
-        schema,
     },
     policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
         verdict::{Action, Direction, Reason},
     },
+    state::migrate,
 };
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -127,7 +127,7 @@ impl Draft {
     /// A new ledger at this path, of windows of this length.
     pub(crate) fn new(path: &Path, window_s: u64) -> Self {
         let mut connection = Connection::open(path).unwrap();
-        schema::migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
         connection.execute_batch("PRAGMA synchronous = OFF; BEGIN").unwrap();
         let (texts, pages, heartbeats) = (HashMap::new(), HashSet::new(), HashMap::new());
         let declaration = "0".repeat(64);

@@ -11,9 +11,9 @@ use tokio::{sync::watch, time::timeout};
 use crate::{
     admin::locked,
     gateway::Control,
-    ledger::{
+    ledger::read::ReadError,
+    report::{
         overview::{Look, Overview},
-        read::ReadError,
         vendors::Catalogue,
     },
 };

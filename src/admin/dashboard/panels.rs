@@ -12,12 +12,12 @@ use super::{
     words::Words,
 };
 use crate::{
-    ledger::{
+    policy::{Mode, verdict::Direction},
+    proxy::upstream::{ServerState, Shared},
+    report::{
         overview::{Look, Newcomer},
         vendors::Catalogue,
     },
-    policy::{Mode, verdict::Direction},
-    proxy::upstream::{ServerState, Shared},
 };
 
 /// The places of the panels, in the order of the page: those of the main column, then those beside it.

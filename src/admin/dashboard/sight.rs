@@ -10,9 +10,9 @@ use crate::{
     admin::routes::waiting,
     clock::Clock,
     gateway::{Control, NotReady, Status},
-    ledger::overview::Look,
     metrics::CertificateReading,
     proxy::upstream::{ServerState, Shared},
+    report::overview::Look,
 };
 
 /// A reading of all that the panels show.

@@ -16,9 +16,8 @@ use crate::{
     ledger::{
         period::Moment,
         read::{ReadError, Reader},
-        report::{Report, Selection},
-        vendors::Catalogue,
     },
+    report::{Report, Selection, vendors::Catalogue},
 };
 
 /// Of which tenant, and of which time.

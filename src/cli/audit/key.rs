@@ -6,7 +6,8 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::{
     cli::say,
-    ledger::{key::KeyFiles, note::Verifier, read::Reader},
+    ledger::{note::Verifier, read::Reader},
+    state::key::KeyFiles,
 };
 
 pub(super) fn print(ledger: &Path) -> Result<ExitCode> {

@@ -17,10 +17,9 @@ use crate::{
     ledger::{
         period::Moment,
         read::{ReadError, Reader},
-        report::{Checked, Report, Selection},
-        vendors::Catalogue,
         verify::{Expected, verify_ledger},
     },
+    report::{Checked, Report, Selection, vendors::Catalogue},
     telemetry,
 };
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::{entry::DeclarationRecord, line::rfc3339};
 
 /// The knowledge base of a declaration, for the cookies of `domain` (`*`: of any).
-pub(in crate::ledger) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> Value {
+pub(crate) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> Value {
     let since = rfc3339(declaration.since_unix_s);
     let declared: Value = serde_json::from_str(&declaration.json).unwrap_or_default();
     let cookies = declared["cookies"].as_array().map(Vec::as_slice).unwrap_or_default();

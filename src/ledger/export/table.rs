@@ -13,14 +13,14 @@ use super::super::{
 use crate::audit::csv_cell;
 
 /// Writes the table.
-pub(in crate::ledger) struct Table<W: Write> {
+pub(crate) struct Table<W: Write> {
     rows: Writer<W>,
     is_former: bool,
 }
 
 impl<W: Write> Table<W> {
     /// Begins with the names of the columns; `is_former`: with those of a bundle of the form before (`bundle::FORMER`).
-    pub(in crate::ledger) fn begin(to: W, is_former: bool) -> csv::Result<Self> {
+    pub(crate) fn begin(to: W, is_former: bool) -> csv::Result<Self> {
         let mut rows =
             WriterBuilder::new().has_headers(false).terminator(Terminator::CRLF).from_writer(to);
         let more: &[_] = if is_former { &[] } else { &MORE_COLUMNS };
@@ -29,12 +29,7 @@ impl<W: Write> Table<W> {
     }
 
     /// Adds an entry.
-    pub(in crate::ledger) fn add(
-        &mut self,
-        seq: u64,
-        entry: &Entry,
-        texts: &Texts,
-    ) -> csv::Result<()> {
+    pub(crate) fn add(&mut self, seq: u64, entry: &Entry, texts: &Texts) -> csv::Result<()> {
         let row = match entry {
             Entry::Agreement(agreement) => Row::of_agreement(seq, agreement, texts),
             Entry::Event(event) => Row::of_event(seq, event, texts),
@@ -48,7 +43,7 @@ impl<W: Write> Table<W> {
     }
 
     /// What was written to, when all of it has arrived there.
-    pub(in crate::ledger) fn end(self) -> std::io::Result<W> {
+    pub(crate) fn end(self) -> std::io::Result<W> {
         self.rows.into_inner().map_err(|error| error.into_error())
     }
 }

@@ -5,16 +5,6 @@ mod en;
 
 use crate::{language::Language, policy::Agreement};
 
-impl Language {
-    /// The texts of pages in this language.
-    pub(super) fn page_words(self) -> &'static Words {
-        match self {
-            Self::De => &de::WORDS,
-            Self::En => &en::WORDS,
-        }
-    }
-}
-
 /// The texts of the pages in one language. Functions are for what has a number or a name in it.
 pub(super) struct Words {
     pub(super) language: Language,
@@ -82,6 +72,16 @@ pub(super) struct Words {
     pub(super) withdrawn_title: ByAgreement,
     pub(super) withdrawn_lead: &'static str,
     pub(super) open_site: &'static str,
+}
+
+impl Words {
+    /// The texts of pages in this language.
+    pub(super) fn of(language: Language) -> &'static Self {
+        match language {
+            Language::De => &de::WORDS,
+            Language::En => &en::WORDS,
+        }
+    }
 }
 
 /// A text that depends on whether people are asked.

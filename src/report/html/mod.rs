@@ -25,7 +25,7 @@ const SCRIPT: &str = include_str!("page.js");
 impl Report {
     /// The report as an HTML file in one language: what reads it aloud must know which.
     pub fn html(&self, language: Language) -> String {
-        let words = language.words();
+        let words = Words::of(language);
         let head = sections::head(self, words);
         let sections = sections::sections(self, words);
         let title = match &self.tenant {

@@ -16,7 +16,7 @@ use crate::language::Language;
 impl Report {
     /// The report as text of at most 100 columns, as far as names are not longer. `is_colourful`: for a terminal.
     pub fn text(&self, language: Language, is_colourful: bool) -> String {
-        let words = language.words();
+        let words = Words::of(language);
         let mut page = Page { text: String::new(), is_colourful };
         page.line(0, &page.styled(words.title, BOLD));
         page.facts(0, &sections::head(self, words));

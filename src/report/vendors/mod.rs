@@ -11,7 +11,7 @@ use std::{collections::HashMap, path::Path};
 
 pub use open_cookie_database::CatalogueError;
 
-use super::report::Usually;
+use super::Usually;
 use crate::language::Language;
 
 /// Names of cookies, and who usually sets them.

@@ -14,16 +14,6 @@ use crate::{
     },
 };
 
-impl Language {
-    /// The texts of reports in this language.
-    pub(super) fn words(self) -> &'static Words {
-        match self {
-            Self::De => &de::WORDS,
-            Self::En => &en::WORDS,
-        }
-    }
-}
-
 /// The texts of a report in one language. Functions are for what has a number or a name in it.
 pub(super) struct Words {
     /// As BCP 47 has it.
@@ -195,6 +185,16 @@ pub(super) struct Words {
 
     pub(super) glossary: &'static str,
     pub(super) terms: [(&'static str, &'static str); 15],
+}
+
+impl Words {
+    /// The texts of reports in this language.
+    pub(super) fn of(language: Language) -> &'static Self {
+        match language {
+            Language::De => &de::WORDS,
+            Language::En => &en::WORDS,
+        }
+    }
 }
 
 /// A unit of time: one of it, and the word for several.

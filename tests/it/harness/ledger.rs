@@ -10,12 +10,14 @@ use crumbgate::{
     ledger::{
         codes::Coded,
         entry::{EventKind, Figures, Segment, Window},
-        key::{KeyFiles, Keyring},
-        migrate, seal,
     },
     policy::{
         Mode,
         verdict::{Action, Direction, Reason},
+    },
+    state::{
+        key::{KeyFiles, Keyring},
+        migrate, segments,
     },
 };
 use rusqlite::{Connection, params};
@@ -154,7 +156,8 @@ impl Scribe {
     pub(crate) fn close(&mut self) -> Segment {
         let next = self.keyring.next().unwrap();
         let transaction = self.connection.transaction().unwrap();
-        let segment = seal::close(&transaction, &self.keyring, next.as_ref(), self.window_unix_s);
+        let segment =
+            segments::close(&transaction, &self.keyring, next.as_ref(), self.window_unix_s);
         let segment = segment.unwrap().expect("something is open");
         transaction.commit().unwrap();
         if let Some(next) = next {
@@ -167,7 +170,7 @@ impl Scribe {
     /// Prunes what is older than a moment, as the keeper does.
     pub(crate) fn prune(&mut self, before_unix_s: u64) -> Option<u64> {
         let transaction = self.connection.transaction().unwrap();
-        let pruned = seal::prune(&transaction, before_unix_s, self.window_unix_s).unwrap();
+        let pruned = segments::prune(&transaction, before_unix_s, self.window_unix_s).unwrap();
         transaction.commit().unwrap();
         if let Some(segment) = pruned {
             self.event(EventKind::Prune, &format!(r#"{{"segments":{segment}}}"#));
