@@ -166,7 +166,7 @@ fn a_wrong_variable_is_a_problem_that_names_it() {
         " |",
         " | CRUMBGATE_SERVER__WORKERS=many",
         " |                           ^^^^",
-        " = help: write a number without quotes, sign and unit",
+        " = help: write a number without quotes, sign or unit",
         "",
     ];
     assert_eq!(refused("CRUMBGATE_SERVER__WORKERS", "many"), told.join("\n"));
@@ -178,11 +178,11 @@ fn a_wrong_variable_is_a_problem_that_names_it() {
             "2",
             "CRUMBGATE_UPSTREAMS__APP__CONNECT_TIMEOUT`",
         ),
-        ("CRUMBGATE_XYZ", "2", "found a variable for no key"),
-        ("CRUMBGATE_SERVER", "2", "found a variable for no key"),
+        ("CRUMBGATE_XYZ", "2", "no key of the configuration has this name"),
+        ("CRUMBGATE_SERVER", "2", "no key of the configuration has this name"),
         ("CRUMBGATE_SERVER__HTTPS", "0.0.0.0:1", "a variable cannot set a list"),
         ("CRUMBGATE_UPSTREAMS__APP__SERVERS", "http://a", "a variable cannot set a list"),
-        ("CRUMBGATE_TENANTS__ACME__SESSION", "2h", "cannot be set by a variable"),
+        ("CRUMBGATE_TENANTS__ACME__SESSION", "2h", "a variable cannot set this key"),
         ("CRUMBGATE_COOKIES", "[]", "a variable cannot set a list"),
         ("CRUMBGATE_LOG__ACCESS", "yes", "expected true or false"),
         ("CRUMBGATE_DEFAULTS__UPSTREAM", "web", "expected the name of an upstream"),
@@ -199,7 +199,7 @@ fn a_variable_that_is_no_text_is_refused() {
     let bytes = OsString::from_vec(vec![0xff]);
     let environment = [("CRUMBGATE_SERVER__WORKERS".into(), bytes.clone()), (bytes, "x".into())];
     let problems = Config::read(Source::new("c", minimal()), environment).unwrap_err();
-    assert!(problems.to_string().contains("server.workers: found bytes that are no UTF-8"));
+    assert!(problems.to_string().contains("server.workers: found bytes that are not UTF-8"));
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn the_page_is_where_the_file_says_and_who_asks_for_agreement_needs_one() {
     let keys = |agreement| TenantKeys::parse(&format!("{{\"agreement\": {agreement:?}}}")).unwrap();
     assert!(off.tenant("b.example", &keys("off")).is_ok());
     let refused = off.tenant("b.example", &keys("required")).unwrap_err().to_string();
-    assert!(refused.contains("this gateway has no page for that"), "{refused}");
+    assert!(refused.contains("this gateway has no cookie page"), "{refused}");
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn a_file_that_cannot_be_read_is_a_problem() {
     fs::write(&path, b"# \xe9t\xe9\n").unwrap();
     let problems = Config::load(&path, []).unwrap_err();
     let told = problems.to_string();
-    let place = format!("{}:1:3: error: found bytes that are no UTF-8\n", path.display());
+    let place = format!("{}:1:3: error: found bytes that are not UTF-8\n", path.display());
     assert!(told.starts_with(&place), "{told}");
 }
 

@@ -1,7 +1,6 @@
-//! Every value that holds, and where it comes from: what `crumbgate check --print` shows.
+//! The effective configuration: every value with its origin, as `crumbgate check --print` shows it.
 
 use std::{
-    collections::BTreeSet,
     fmt::{self, Display},
     ops::Range,
     path::Path,
@@ -11,17 +10,17 @@ use std::{
 use toml::de::DeTable;
 
 use super::{
-    Config, Loaded, Problems,
     environment::Variables,
-    problem::{Place, Source, printable},
-    read_source,
+    keys::known_keys,
+    problem::{Place, Source},
     reader::Reader,
     sections,
 };
 
-/// The values that hold, written as a configuration that means the same.
+/// The effective values, displayed as a configuration file with the same meaning.
 ///
-/// Keeps the text and reads it again when it is displayed: the origins of a million tenants are not worth keeping.
+/// Keeps the text and reads it again when it is displayed, because the origins of a million tenants would need much
+/// memory.
 #[derive(Debug)]
 pub struct Effective {
     source: Arc<Source>,
@@ -33,21 +32,17 @@ impl Effective {
         Self { source, variables }
     }
 
-    /// The file, as its path was given.
+    /// The path of the file, as it was given.
     pub fn path(&self) -> &Path {
         self.source.path()
     }
 
-    /// Reads the file anew, with the same variables.
-    ///
-    /// # Errors
-    ///
-    /// As [`Config::load`].
-    pub fn read_again(&self) -> Result<Loaded, Problems> {
-        Config::read_with(read_source(self.path())?, self.variables.clone())
+    /// The variables that override values of the file.
+    pub(super) fn variables(&self) -> &Variables {
+        &self.variables
     }
 
-    /// Where a tenant of the file is written; none where it is not.
+    /// Returns the place of a tenant in the file; `None` if the file has no such tenant.
     pub fn place_of_tenant(&self, host: &str) -> Option<Place> {
         let document = DeTable::parse(self.source.text()).ok()?;
         let tenants = document.get_ref().get("tenants")?.get_ref().as_table()?;
@@ -57,9 +52,10 @@ impl Effective {
         Some(Place::Span { source: Arc::clone(&self.source), span: key.span() })
     }
 
-    /// Where the value of a dotted key is written, for a [`Problem`](super::Problem) that only its use shows:
-    /// `tls.certificates[0].chain`, `upstreams.app.ca`. The file as a whole where nobody has written it, and for keys
-    /// that need quotes.
+    /// Returns the place of the value of a dotted key, such as `tls.certificates[0].chain`, for a
+    /// [`Problem`](super::problem::Problem) that is only found when the value is used.
+    ///
+    /// It is the whole file if the value is not written, or if its key needs quotes.
     pub fn place(&self, key: &str) -> Place {
         if let Some(variable) = self.variables.find(&key.split('.').collect::<Vec<_>>()) {
             return variable.place();
@@ -72,7 +68,7 @@ impl Effective {
     }
 }
 
-/// Where the value of a dotted key is, in bytes.
+/// Returns the span of the value of a dotted key, in bytes.
 fn span(document: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
     let (first, below) =
         key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
@@ -92,80 +88,10 @@ fn span(document: &DeTable<'_>, key: &str) -> Option<Range<usize>> {
 impl Display for Effective {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = DeTable::parse(self.source.text()).map_err(|_| fmt::Error)?;
-        let record = Record::of(&self.source, &self.variables, document.get_ref());
-        out.write_str(format!("{}{}", record.preamble, record.tables).trim_start())
-    }
-}
-
-/// Where a value comes from.
-#[derive(Clone, Debug)]
-pub(super) enum Origin {
-    /// Nobody has written it.
-    Default,
-    /// Nobody has written it for this tenant: it has that of another key.
-    Inherited(&'static str),
-    /// It is written there.
-    Place(Place),
-}
-
-impl Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => out.write_str("default"),
-            Self::Inherited(key) => out.write_str(key),
-            Self::Place(Place::Span { source, span }) => {
-                write!(out, "{}:{}", source.name(), source.position(span.start).0)
-            }
-            Self::Place(place @ (Place::File(_) | Place::Variable { .. })) => place.fmt(out),
-        }
-    }
-}
-
-/// What a walk has asked for and got.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    /// Every key, with `*` for a chosen name and `[]` for an element: `upstreams.*.servers`, `cookies[].name`.
-    pub(super) keys: BTreeSet<String>,
-    /// Values of the root, which TOML wants before all tables.
-    preamble: String,
-    tables: String,
-    /// The table whose values are written last.
-    table: String,
-}
-
-impl Record {
-    /// Walks a document that has no syntax error.
-    pub(super) fn of(source: &Arc<Source>, variables: &Variables, document: &DeTable<'_>) -> Self {
-        let reader = Reader::recording(Arc::clone(source), variables.clone());
-        let _ = sections::read(&reader, document);
-        reader.finish().1
-    }
-
-    /// Notes that a key was asked for.
-    pub(super) fn key(&mut self, normalised: String) {
-        self.keys.insert(normalised);
-    }
-
-    /// Notes a value of a table.
-    pub(super) fn value(
-        &mut self,
-        table: &str,
-        header: &str,
-        key: &str,
-        written: &str,
-        origin: &Origin,
-    ) {
-        let line = format!("{key} = {written}");
-        let origin = printable(&origin.to_string());
-        let line = format!("{line:<47} # {origin}\n");
-        if table.is_empty() {
-            self.preamble.push_str(&line);
-            return;
-        }
-        if self.table != table {
-            self.table = table.to_owned();
-            self.tables.push_str(&format!("\n{header}\n"));
-        }
-        self.tables.push_str(&line);
+        let reader =
+            Reader::recording(Arc::clone(&self.source), self.variables.clone(), known_keys);
+        let _ = sections::read(&reader, document.get_ref());
+        let (_, record) = reader.finish();
+        out.write_str(&record.document())
     }
 }

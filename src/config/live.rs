@@ -1,34 +1,36 @@
-//! Tenants that are set while the gateway runs: the same keys as in the file, read by the same rules.
+//! Tenants that are set at run time: the same keys as in the file, read by the same rules.
 
 use std::{fmt, sync::Arc};
 
 use serde_json::{Map, Value};
 
 use super::{
-    Config,
     environment::Variables,
+    keys::known_keys,
+    parse::{alone, parse},
     problem::{Place, Problem, Problems, Source},
     reader::Reader,
     sections,
+    values::Config,
 };
 use crate::tenants::Tenant;
 
-/// The keys of one tenant, as they were written: what `[tenants."host"]` may hold, as a JSON object.
+/// The keys of one tenant as a JSON object, with the keys and values of `[tenants."host"]`. They are not checked yet.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TenantKeys(Map<String, Value>);
 
 impl TenantKeys {
-    /// These keys. What they hold is checked when a tenant is made of them.
+    /// Keeps the keys unchecked; [`Config::tenant`] checks them.
     pub fn new(keys: Map<String, Value>) -> Self {
         Self(keys)
     }
 
-    /// Keys that were stored before; none where the text is no JSON object.
+    /// Reads stored keys; `None` if the text is not a JSON object.
     pub fn parse(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok().map(Self)
     }
 
-    /// The object.
+    /// Returns the JSON object.
     pub fn object(&self) -> &Map<String, Value> {
         &self.0
     }
@@ -41,28 +43,27 @@ impl fmt::Display for TenantKeys {
 }
 
 impl Config {
-    /// The name of the tenant of this host, in the form in which requests are looked up.
+    /// Returns the name of the tenant of a host, in the form in which requests are looked up.
     ///
     /// # Errors
     ///
-    /// What is wrong with the host.
+    /// The problems of the host.
     pub fn tenant_name(&self, host: &str) -> Result<Arc<str>, Problems> {
-        // With an upstream that there is: whether there is a default one has nothing to do with the name.
+        // An existing upstream, because the name does not depend on the default upstream.
         let upstream = self.upstreams.first().map(|upstream| upstream.name.as_str().into());
         let keys = upstream.map(|upstream| ("upstream".to_owned(), upstream));
         self.tenant(host, &TenantKeys(keys.into_iter().collect())).map(|tenant| tenant.name)
     }
 
-    /// The tenant of this host that these keys make, with what `[defaults]` gives it.
+    /// Makes the tenant of a host from these keys and the values of `[defaults]`.
     ///
     /// # Errors
     ///
-    /// What the file's reader would say of a tenant with these keys: each problem names its key, and its place is in a
-    /// text that nobody has written.
+    /// The problems of a tenant with these keys in the file. Each problem names its key; its place is in a generated text.
     pub fn tenant(&self, host: &str, keys: &TenantKeys) -> Result<Tenant, Problems> {
         let source = Arc::new(Source::new("tenant", as_toml(host, keys)?));
-        let document = super::parse(&source)?;
-        let reader = Reader::new(Arc::clone(&source), Variables::default());
+        let document = parse(&source)?;
+        let reader = Reader::new(Arc::clone(&source), Variables::default(), known_keys);
         let tenant = sections::read_tenant(&reader, &document, self);
         drop(document);
         let (problems, _) = reader.finish();
@@ -73,15 +74,15 @@ impl Config {
     }
 }
 
-/// The document in which a tenant stands alone.
+/// Writes a document with this one tenant.
 fn as_toml(host: &str, keys: &TenantKeys) -> Result<String, Problems> {
     let mut tenant = toml::Table::new();
     for (key, value) in &keys.0 {
         let refused = |found: String| {
             let key = format!("tenants.{}.{key}", toml::Value::String(host.to_owned()));
-            let message = format!("found {found}, expected what the key may have in config.toml");
+            let message = format!("found {found}, expected a value as in config.toml");
             let problem = Problem::error(Place::File("tenant".into()), key, message);
-            super::alone(problem.help("leave the key out for the default".to_owned()))
+            alone(problem.help("remove the key to use the default".to_owned()))
         };
         if value.is_null() {
             return Err(refused("null".to_owned()));
@@ -95,7 +96,6 @@ fn as_toml(host: &str, keys: &TenantKeys) -> Result<String, Problems> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     const TEXT: &str = r#"
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_tenant_has_its_own_keys_and_the_defaults() {
+    fn a_tenant_set_at_run_time_has_its_own_keys_and_the_defaults() {
         let found = tenant("Globex.Example", r#"{"upstream": "other"}"#).unwrap();
         assert_eq!((&*found.name, found.upstream), ("globex.example", 1));
         assert_eq!(found.policy.session.seconds(), 7_200);
@@ -126,10 +126,10 @@ mod tests {
     }
 
     #[test]
-    fn a_live_tenant_seals_where_there_are_keys_and_a_cookie_for_them() {
+    fn a_tenant_set_at_run_time_seals_if_there_are_keys_and_a_cookie_for_them() {
         let asks = TenantKeys::parse(r#"{"agreement": "required"}"#).unwrap();
         let error = config().tenant("a.example", &asks).unwrap_err().to_string();
-        assert!(error.contains("keys = \"state/seal.keys\" below [seal]"), "{error}");
+        assert!(error.contains("keys = \"state/seal.keys\" in [seal]"), "{error}");
         let with_keys = format!("{TEXT}seal.keys = \"seal.keys\"\n");
         let config = Config::read(Source::new("config.toml", &*with_keys), []).unwrap().config;
         assert!(config.tenant("a.example", &asks).is_ok());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_live_tenant_is_said_as_of_the_file() {
+    fn errors_of_a_tenant_set_at_run_time_are_those_of_the_file() {
         for (host, keys, expected) in [
             ("a.example", r#"{"session": "2 parsecs"}"#, "tenants.\"a.example\".session: \"2"),
             ("a.example", r#"{"sesion": "2h"}"#, "session"),
@@ -147,7 +147,7 @@ mod tests {
             ("a.example", r#"{"session": 18446744073709551615}"#, "found 18446744073709551615"),
             ("a.example", r#"{"session": {"a": [1]}}"#, "tenants.\"a.example\".session"),
             ("a.example", r#"{"upstream": "ap"}"#, "did you mean \"app\"?"),
-            ("https://a.example", "{}", "expected a host alone"),
+            ("https://a.example", "{}", "expected only a host"),
             ("a.example:8443", "{}", "expected a host without a port"),
             ("", "{}", "expected a host"),
             ("a\nb", "{}", "expected a host"),

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration or odd about it, shown as a compiler would: place, line, caret, mend.
+//! Problems of a configuration, shown like those of a compiler: place, line, caret, fix.
 
 use std::{
     cmp::Ordering,
@@ -8,63 +8,63 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// One thing that is wrong or odd, where it stands, and how to mend it.
+/// An error or a warning, with its place and a suggested fix.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Whether the configuration is refused for it.
+    /// An error rejects the configuration, a warning does not.
     pub severity: Severity,
-    /// Where it stands.
+    /// The place in the file, or the variable.
     pub place: Place,
-    /// The dotted key, such as `tenants."acme.example".session`; empty where it is about no key.
+    /// The dotted key, such as `tenants."acme.example".session`; empty if it is about no key.
     pub key: String,
-    /// What was found and what was expected.
+    /// The value that was found and the one that was expected.
     pub message: String,
-    /// How to mend it.
+    /// The suggested fix.
     pub help: Option<String>,
 }
 
-/// Whether a configuration is refused for a problem.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Severity {
-    /// It is refused.
+    /// The configuration is rejected.
     Error,
-    /// It is valid, and probably not what was meant.
+    /// The value is valid but probably a mistake.
     Warning,
 }
 
-/// Where a problem stands.
+/// The place of a problem.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// The file as a whole.
+    /// A whole file.
     File(PathBuf),
     /// A part of a file.
     Span {
         /// The file.
         source: Arc<Source>,
-        /// Bytes of its text.
+        /// A range of its text, in bytes.
         span: Range<usize>,
     },
     /// An environment variable.
     Variable {
         /// Its name.
         name: String,
-        /// Its value, as far as it is text.
+        /// Its value; bytes that are not UTF-8 are replaced.
         value: String,
     },
 }
 
-/// A file that was read, with the means to count its lines.
+/// The text of a file, with an index of its lines.
 #[derive(Debug)]
 pub struct Source {
     path: PathBuf,
     text: String,
-    /// Where each line begins; counted when first asked for, since a good file is never asked.
+    /// The offset of each line. It is computed on first use, because a file without problems does not need it.
     line_starts: OnceLock<Vec<usize>>,
 }
 
-/// All that was found in one configuration.
+/// The problems of one configuration.
 ///
-/// At most [`Problems::LISTED`] of each severity are kept with their text; the others are counted.
+/// At most [`Problems::LISTED`] of each severity are kept; further ones are only counted.
 #[derive(Clone, Debug, Default)]
 pub struct Problems {
     listed: Vec<Problem>,
@@ -73,25 +73,25 @@ pub struct Problems {
 }
 
 impl Problem {
-    /// A problem for which the configuration is refused. `key` is dotted; `message` says what was found and expected.
+    /// Makes an error. `key` is dotted; `message` states the value that was found and the one that was expected.
     pub fn error(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
         let (key, message) = (key.into(), message.into());
         Self { severity: Severity::Error, place, key, message, help: None }
     }
 
-    /// The same for what is valid, and probably not what was meant.
+    /// Makes a warning, as [`Problem::error`] makes an error.
     pub fn warning(place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, key, message) }
     }
 
-    /// Adds how to mend it.
+    /// Adds a suggested fix.
     #[must_use]
     pub fn help(mut self, help: impl Into<Option<String>>) -> Self {
         self.help = help.into();
         self
     }
 
-    /// Writes it as `place: error: key: message`, the line with a caret below, and the mend; in colour if asked.
+    /// Writes the problem as `place: error: key: message`, the line with a caret below it, and the suggested fix.
     pub fn render(&self, color: bool) -> String {
         let paint = Paint { color };
         let severity = match self.severity {
@@ -143,7 +143,7 @@ impl Place {
         }
     }
 
-    /// Files by position, then variables by name: the order in which problems are shown.
+    /// Compares two places in the order in which problems are shown: files by position, then variables by name.
     fn order(&self, other: &Self) -> Ordering {
         let rank = |place: &Self| match place {
             Self::File(_) => (0, 0, String::new()),
@@ -168,7 +168,7 @@ impl Display for Place {
 }
 
 impl Source {
-    /// A file's text, under the path that is shown. A byte order mark is no part of it: it would shift columns.
+    /// Makes a source from the path that is shown and a text. A byte order mark is removed, since it would shift columns.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let mut text = text.into();
         if text.starts_with('\u{feff}') {
@@ -177,22 +177,22 @@ impl Source {
         Self { path: path.into(), text, line_starts: OnceLock::new() }
     }
 
-    /// The path, as it was given.
+    /// Returns the path, as it was given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The whole text.
+    /// Returns the whole text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The path as it is shown, with nothing in it that a terminal obeys.
+    /// Returns the path without control characters, as it is shown.
     pub fn name(&self) -> String {
         printable(&self.path.to_string_lossy())
     }
 
-    /// Line and column of a byte, both from 1; the column counts characters.
+    /// Returns the line and the column of a byte, both from 1. The column counts characters.
     pub fn position(&self, at: usize) -> (usize, usize) {
         let starts = self.line_starts();
         let line = starts.partition_point(|start| *start <= at);
@@ -201,7 +201,7 @@ impl Source {
         (line, before.chars().count().saturating_add(1))
     }
 
-    /// The text of a line, counted from 1, without its end.
+    /// Returns the text of a line, counted from 1, without its line break.
     fn line(&self, line: usize) -> &str {
         let start = self.line_starts().get(line.saturating_sub(1)).copied().unwrap_or_default();
         self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default()
@@ -216,7 +216,7 @@ impl Source {
 }
 
 impl Problems {
-    /// Adds all of these, also those that are only counted.
+    /// Adds all problems of another list, including those that are only counted.
     pub fn absorb(&mut self, others: Self) {
         let (errors, warnings) = (others.errors, others.warnings);
         let before = (self.errors, self.warnings);
@@ -225,14 +225,14 @@ impl Problems {
             (before.0.saturating_add(errors), before.1.saturating_add(warnings));
     }
 
-    /// What the first error says; empty where there is none.
+    /// Returns the message of the first error, or an empty text if there is no error.
     pub fn first_message(&self) -> &str {
         let mut listed = self.listed.iter();
         let first = listed.find(|problem| problem.severity == Severity::Error);
         first.map_or("", |problem| &problem.message)
     }
 
-    /// How many problems of each severity are kept with their text.
+    /// The number of problems of each severity that are kept.
     pub const LISTED: usize = 1_000;
 
     /// Adds a problem.
@@ -247,34 +247,34 @@ impl Problems {
         }
     }
 
-    /// How many there are for which the configuration is refused.
+    /// Returns the number of errors.
     pub fn errors(&self) -> usize {
         self.errors
     }
 
-    /// How many there are for which it is not.
+    /// Returns the number of warnings.
     pub fn warnings(&self) -> usize {
         self.warnings
     }
 
-    /// Whether nothing was found.
+    /// Returns true if there are neither errors nor warnings.
     pub fn is_empty(&self) -> bool {
         self.errors == 0 && self.warnings == 0
     }
 
-    /// Those that are kept, in the order in which they are shown: by place.
+    /// Returns the kept problems in the order in which they are shown: by place.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         let mut sorted: Vec<_> = self.listed.iter().collect();
         sorted.sort_by(|one, other| one.place.order(&other.place));
         sorted.into_iter()
     }
 
-    /// Writes all of them, an empty line between two; in colour if asked.
+    /// Writes all problems with an empty line between them.
     pub fn render(&self, color: bool) -> String {
         let mut text: Vec<_> = self.iter().map(|problem| problem.render(color)).collect();
-        let unlisted = |count: usize| count.saturating_sub(Self::LISTED);
+        let not_listed = |count: usize| count.saturating_sub(Self::LISTED);
         for (count, what) in
-            [(unlisted(self.errors), "error"), (unlisted(self.warnings), "warning")]
+            [(not_listed(self.errors), "error"), (not_listed(self.warnings), "warning")]
         {
             if count > 0 {
                 text.push(format!("and {}\n", counted(count, &format!("more {what}"))));
@@ -283,7 +283,7 @@ impl Problems {
         text.join("\n")
     }
 
-    /// Counts them in words: `2 errors, 1 warning`.
+    /// Writes the numbers of problems: `2 errors, 1 warning`.
     pub fn summary(&self) -> String {
         format!("{}, {}", counted(self.errors, "error"), counted(self.warnings, "warning"))
     }
@@ -308,16 +308,16 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// Replaces what a terminal would obey, one character for one, so that columns stay true. Tabs stay.
+/// Replaces each control character except tabs by one other character, so that columns stay correct.
 pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
 }
 
-/// A line of text, with a part of it underlined.
+/// A line of text with an underlined part.
 struct Excerpt {
-    /// The line's number; empty for what is no file.
+    /// The number of the line; empty for a variable.
     label: String,
     line: String,
     indent: String,
@@ -325,7 +325,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    /// `column` counts characters from 1. Of a long line only the surroundings of the column are shown.
+    /// Makes an excerpt around a column, which counts characters from 1. A long line is cut on both sides.
     fn new(label: String, line: &str, column: usize, width: usize) -> Self {
         let before = column.saturating_sub(1);
         let cut = if before > LINE_WIDTH / 2 { before.saturating_sub(LINE_WIDTH / 2) } else { 0 };
@@ -357,7 +357,7 @@ impl Excerpt {
     }
 }
 
-/// How many characters of a line are shown.
+/// The number of characters of a line that are shown.
 const LINE_WIDTH: usize = 160;
 
 #[derive(Clone, Copy)]
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_shows_place_line_caret_and_mend() {
+    fn a_problem_shows_place_line_caret_and_fix() {
         let place = at("[server]\n\tworkers = \"many\"\n", 20..26);
         let problem = Problem::error(place, "server.workers", "found \"many\"");
         assert_eq!(
@@ -421,14 +421,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_file_reaches_the_terminal_as_a_command() {
+    fn control_characters_of_a_file_do_not_reach_the_terminal() {
         let place = at("a = \"\u{1b}[2J\"", 4..10);
         let shown = Problem::error(place, "\u{1b}k", "\u{1b}m").help("\u{9b}h".to_owned());
         assert!(!shown.to_string().contains(['\u{1b}', '\u{9b}']));
     }
 
     #[test]
-    fn past_the_bound_problems_are_counted_without_their_text() {
+    fn problems_beyond_the_bound_are_only_counted() {
         let mut problems = Problems::default();
         let problem = Problem::error(Place::File("config.toml".into()), "", "bad");
         problems.extend(std::iter::repeat_n(problem, Problems::LISTED + 2));
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_only_used_when_asked_for() {
+    fn colour_is_only_used_on_request() {
         let problem = Problem::error(at("a = 1", 4..5), "a", "found 1");
         assert!(!problem.render(false).contains('\u{1b}'));
         assert!(problem.render(true).contains("\u{1b}[1;31merror\u{1b}[0m"));

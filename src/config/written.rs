@@ -1,21 +1,12 @@
-//! Values as a configuration writes them: durations, numbers and names are read here, and every value is written back.
+//! The form of values in a configuration: durations, quoted texts, words of closed sets.
 
-use std::{
-    fmt::Display,
-    net::SocketAddr,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::reader::{Node, suggestion};
-
-/// A value that `--print` can write as TOML.
+/// A value that `check --print` can write as TOML.
 pub(super) trait Written {
-    /// The value in TOML: what is read from it is the same value.
+    /// Returns the value in TOML. Reading it again gives the same value.
     fn written(&self) -> String;
 }
 
@@ -79,12 +70,12 @@ impl<T: Written> Written for Vec<T> {
     }
 }
 
-/// A value out of a closed set, each with its word.
+/// A closed set of values, each with a word in the file.
 pub(super) trait Choice: Copy + PartialEq + Sized + 'static {
-    /// Every value, with the word that stands for it in the file.
+    /// Every value with its word.
     const WORDS: &'static [(&'static str, Self)];
 
-    /// The word that stands for it.
+    /// Returns the word of this value.
     fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
     }
@@ -96,82 +87,8 @@ impl<T: Choice> Written for T {
     }
 }
 
-impl Node<'_> {
-    /// One of a closed set of words.
-    pub(super) fn choice<T: Choice>(&self) -> Option<T> {
-        let words = || T::WORDS.iter().map(|(word, _)| *word);
-        let text = self.as_text().unwrap_or_default();
-        if let Some((_, value)) = T::WORDS.iter().find(|(word, _)| *word == text) {
-            return Some(*value);
-        }
-        let quoted_words: Vec<_> = words().map(quoted).collect();
-        let (last, others) = quoted_words.split_last()?;
-        let expected = format!("{} or {last}", others.join(", "));
-        let near = suggestion(text, words()).or(words().next()).unwrap_or_default();
-        self.refuse(expected, format!("write {}", quoted(near)))
-    }
-
-    /// A whole number within bounds.
-    pub(super) fn number<T>(&self, range: RangeInclusive<T>) -> Option<T>
-    where
-        T: Copy + Display + PartialOrd + TryFrom<u64>,
-    {
-        let found = self.as_number();
-        let number = found.and_then(|number| T::try_from(number).ok());
-        number.filter(|number| range.contains(number)).or_else(|| {
-            let (low, high) = (range.start(), range.end());
-            let help = match (found, number.filter(|number| number < low)) {
-                (Some(_), Some(_)) => format!("write {low}, the least"),
-                (Some(_), None) => format!("write {high}, the most"),
-                (None, _) => "write a number without quotes, sign and unit".to_owned(),
-            };
-            self.refuse(format!("a whole number from {low} to {high}"), help)
-        })
-    }
-
-    /// A duration within bounds.
-    pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
-        let duration = match self.as_number() {
-            Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => self.as_text().and_then(parse_duration),
-        };
-        duration.filter(|duration| range.contains(duration)).or_else(|| {
-            let (low, high) = (range.start().written(), range.end().written());
-            let help = match duration {
-                Some(duration) if duration < *range.start() => format!("write {low}, the least"),
-                Some(_) => format!("write {high}, the most"),
-                None => DURATION_HELP.to_owned(),
-            };
-            self.refuse(format!("a duration from {low} to {high}"), help)
-        })
-    }
-
-    /// A value of a type that says itself what it expects.
-    pub(super) fn parsed<T>(&self, help: &str) -> Option<T>
-    where
-        T: FromStr<Err: Display>,
-    {
-        self.text()?.parse().map_err(|error: T::Err| self.error::<()>(error.to_string(), help)).ok()
-    }
-
-    /// The path of a file.
-    pub(super) fn path(&self) -> Option<PathBuf> {
-        let text = self.text()?;
-        if text.is_empty() || text.contains('\0') {
-            return self.refuse("the path of a file", PATH_HELP);
-        }
-        Some(Path::new(text).to_owned())
-    }
-}
-
-/// What a duration looks like.
-pub(super) const DURATION_HELP: &str =
-    "write a number of seconds, or \"500ms\", \"90s\", \"15m\", \"2h\", \"3d\", \"1w\"";
-
-const PATH_HELP: &str = "a relative path starts at the folder of the configuration file";
-
-/// Reads `90s`; `None` where it is no duration, or longer than a number of seconds can say.
-fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads a duration such as `90s`; `None` if it is malformed or overflows the seconds of a `u64`.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at_checked(unit_at)?;
     let number: u64 = number.parse().ok()?;
@@ -182,7 +99,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
     number.checked_mul(*seconds).map(Duration::from_secs)
 }
 
-/// A duration as a person would write it: in the largest unit that leaves no rest.
+/// Writes a duration as a configuration has it, in the largest unit that leaves no remainder: `90s`, `2h`.
 pub fn spoken(duration: Duration) -> String {
     if duration.subsec_nanos() != 0 {
         return format!("{}ms", duration.as_millis());
@@ -195,10 +112,10 @@ pub fn spoken(duration: Duration) -> String {
     }
 }
 
-/// Units in seconds, the largest first.
+/// Units with their lengths in seconds, the largest first.
 const UNITS: [(&str, u64); 5] = [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
-/// A basic string of TOML.
+/// Writes a text as a basic string of TOML.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
@@ -213,6 +130,16 @@ pub fn quoted(text: &str) -> String {
     out.push('"');
     out
 }
+
+/// Writes a text in quotes for a message, cut after 80 characters.
+pub(super) fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(EXCERPT_CHARACTERS) {
+        Some((cut, _)) => format!("{}…", quoted(text.get(..cut).unwrap_or_default())),
+        None => quoted(text),
+    }
+}
+
+const EXCERPT_CHARACTERS: usize = 80;
 
 #[cfg(test)]
 mod tests {
@@ -237,13 +164,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_spoken_is_read_back(milliseconds in 0_u64..10_000_000_000) {
+        fn a_written_duration_reads_back_as_the_same_duration(milliseconds in 0_u64..10_000_000_000) {
             let duration = Duration::from_millis(milliseconds);
             prop_assert_eq!(parse_duration(&spoken(duration)), Some(duration));
         }
 
         #[test]
-        fn what_is_quoted_is_read_back(text: String) {
+        fn a_quoted_text_reads_back_as_the_same_text(text: String) {
             let document = format!("key = {}", quoted(&text));
             let read: toml::Table = document.parse().unwrap();
             prop_assert_eq!(read["key"].as_str(), Some(text.as_str()));

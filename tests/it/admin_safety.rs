@@ -53,7 +53,7 @@ async fn what_others_can_reach_does_not_start_without_tls_and_tokens() {
                     let finished = site.run(&[command]).await;
                     assert_eq!(finished.code, Some(1), "{command} {address}: {finished:?}");
                     let told = format!(
-                        "error: admin.listen: is reachable from elsewhere, expected {lacking}\n"
+                        "error: admin.listen: other machines can connect to it, so it needs {lacking}\n"
                     );
                     assert!(finished.stderr.contains(&told), "{}", finished.stderr);
                 }

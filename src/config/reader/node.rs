@@ -4,14 +4,17 @@ use std::fmt::Display;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{KeyPath, Reader, Shape, Spot, Table};
+use super::{
+    path::KeyPath,
+    walk::{Reader, Shape, Spot},
+};
 use crate::config::{
-    effective::Origin,
     problem::{Place, Problem},
-    written::quoted,
+    record::Origin,
+    written::excerpt,
 };
 
-/// A value that is being read. Each reading returns none where it has found, and told, that the value is wrong.
+/// A value that is being read. Each method that reads it returns `None` after it has reported that the value is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::config) struct Node<'a> {
     pub(in crate::config) reader: &'a Reader,
@@ -19,12 +22,12 @@ pub(in crate::config) struct Node<'a> {
     pub(super) value: &'a DeValue<'a>,
     pub(super) spot: Spot<'a>,
     pub(super) key_spot: Spot<'a>,
-    /// That of the table in which it is.
+    /// The shape of the table that holds the value.
     pub(super) shape: Shape<'a>,
 }
 
 impl<'a> Node<'a> {
-    /// Refuses the value: what was expected in its place, and the mend.
+    /// Reports that another value was expected, with a suggested fix.
     pub(in crate::config) fn refuse<T>(
         &self,
         expected: impl Display,
@@ -33,7 +36,7 @@ impl<'a> Node<'a> {
         self.error(format!("found {}, expected {expected}", self.found()), help)
     }
 
-    /// Refuses the value for a reason in words.
+    /// Reports an error of the value.
     pub(in crate::config) fn error<T>(
         &self,
         message: impl Into<String>,
@@ -44,22 +47,22 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// Takes the value, and says what is odd about it.
+    /// Reports a warning about the value.
     pub(in crate::config) fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
         let problem = Problem::warning(self.place(), self.key(), message);
         self.reader.push(problem.help(help.into()));
     }
 
-    /// Refuses the key that the operator chose.
+    /// Reports that another name was expected in the place of the key that the operator chose.
     pub(in crate::config) fn refuse_name<T>(
         &self,
         expected: impl Display,
         help: impl Into<String>,
     ) -> Option<T> {
-        self.error_at_name(format!("found {}, expected {expected}", shown(self.name())), help)
+        self.error_at_name(format!("found {}, expected {expected}", excerpt(self.name())), help)
     }
 
-    /// Refuses the key that the operator chose for a reason in words.
+    /// Reports an error of the key that the operator chose.
     pub(in crate::config) fn error_at_name<T>(
         &self,
         message: impl Into<String>,
@@ -70,22 +73,22 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// Where the key is.
+    /// Returns the place of the key.
     pub(in crate::config) fn name_place(&self) -> Place {
         self.reader.place(self.key_spot)
     }
 
-    /// Where the value is.
+    /// Returns the place of the value.
     pub(in crate::config) fn place(&self) -> Place {
         self.reader.place(self.spot)
     }
 
-    /// The value's dotted key.
+    /// Returns the dotted key of the value.
     pub(in crate::config) fn key(&self) -> String {
         self.path.to_string()
     }
 
-    /// The last part of the key.
+    /// Returns the last part of the key.
     pub(in crate::config) fn name(&self) -> &'a str {
         match self.path {
             KeyPath::Key(_, key) | KeyPath::Name(_, key) => key,
@@ -93,7 +96,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where the value stands among others: grows along the file.
+    /// Returns the position of the key in the file, in bytes.
     pub(in crate::config) fn offset(&self) -> usize {
         match self.key_spot {
             Spot::File { start, .. } => start,
@@ -101,7 +104,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Where the value comes from.
+    /// Returns the origin of the value.
     pub(in crate::config) fn origin(&self) -> Origin {
         Origin::Place(self.place())
     }
@@ -118,12 +121,12 @@ impl<'a> Node<'a> {
         self.value.is_table()
     }
 
-    /// A text.
+    /// Reads a text.
     pub(in crate::config) fn text(&self) -> Option<&'a str> {
-        self.as_text().or_else(|| self.refuse("a text", "write it in quotes"))
+        self.as_text().or_else(|| self.refuse("a text", "put it in quotes"))
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(in crate::config) fn boolean(&self) -> Option<bool> {
         match (self.value, self.spot) {
             (DeValue::Boolean(value), _) => Some(*value),
@@ -133,7 +136,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A whole number, if that is what it is; tells no problem.
+    /// Returns the value if it is a whole number, without reporting a problem.
     pub(in crate::config) fn as_number(&self) -> Option<u64> {
         match (self.value, self.spot) {
             (DeValue::Integer(number), _) => {
@@ -144,7 +147,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A number that may have a fraction, as it is written; tells no problem.
+    /// Returns the text of a number that may have a fraction, without reporting a problem.
     pub(in crate::config) fn as_fraction(&self) -> Option<&'a str> {
         match (self.value, self.spot) {
             (DeValue::Float(number), _) => Some(number.as_str()),
@@ -154,14 +157,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The elements of an array.
+    /// Reads the elements of an array.
     pub(in crate::config) fn elements(&self) -> Option<Vec<Node<'_>>> {
         let DeValue::Array(elements) = self.value else {
             return match self.spot {
-                Spot::File { .. } => self.refuse("an array", "write it in brackets: [ … ]"),
+                Spot::File { .. } => self.refuse("an array", "write an array: [ … ]"),
                 Spot::Variable(_) => self.error(
                     "a variable cannot set a list",
-                    "write the list in the configuration file, and unset the variable",
+                    "set the list in the configuration file, and unset the variable",
                 ),
             };
         };
@@ -176,31 +179,11 @@ impl<'a> Node<'a> {
         Some(elements.iter().enumerate().map(element).collect())
     }
 
-    /// A table with a header of its own, whose keys no variable overrides: `[[cookies]]`, `[tenants."…"]`.
-    pub(in crate::config) fn fixed_section(&self) -> Option<Table<'a>> {
-        self.read_table(Shape { header: self.path, is_overridable: false, ..self.shape })
-    }
-
-    /// A table with a header of its own: `[upstreams.app]`.
-    pub(in crate::config) fn section(&self) -> Option<Table<'a>> {
-        self.read_table(Shape { header: self.path, ..self.shape })
-    }
-
-    /// An inline table that is an element of a list, or all of a value.
-    pub(in crate::config) fn element(&self) -> Option<Table<'a>> {
-        self.read_table(Shape { is_element: true, is_overridable: false, ..self.shape })
-    }
-
-    fn read_table(&self, shape: Shape<'a>) -> Option<Table<'a>> {
-        let entries = self.entries()?;
-        Some(Table::new(self.reader, self.path, Some(entries), Some(self.spot), shape))
-    }
-
     pub(super) fn entries(&self) -> Option<&'a DeTable<'a>> {
-        self.value.as_table().or_else(|| self.refuse("a table", "write it as { key = value }"))
+        self.value.as_table().or_else(|| self.refuse("a table", "write a table: { key = value }"))
     }
 
-    /// The value in words.
+    /// Describes the value for a message.
     fn found(&self) -> String {
         match self.value {
             DeValue::Array(_) => "an array".to_owned(),
@@ -208,19 +191,8 @@ impl<'a> Node<'a> {
             DeValue::Datetime(value) => format!("the date {value}"),
             DeValue::Float(value) => value.to_string(),
             DeValue::Integer(value) => value.to_string(),
-            DeValue::String(text) => shown(text),
+            DeValue::String(text) => excerpt(text),
             DeValue::Table(_) => "a table".to_owned(),
         }
     }
 }
-
-/// A text in quotes, cut where it is long.
-pub(in crate::config) fn shown(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((cut, _)) => format!("{}…", quoted(text.get(..cut).unwrap_or_default())),
-        None => quoted(text),
-    }
-}
-
-/// How much of a text a message repeats.
-const SHOWN_CHARACTERS: usize = 80;

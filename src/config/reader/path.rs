@@ -1,10 +1,10 @@
-//! Where a value is in the document.
+//! The keys that lead to a value of a document.
 
 use std::fmt::{self, Display};
 
 use crate::config::written::quoted;
 
-/// The keys that lead to a value. Written out only where somebody reads it: of a million tenants, hardly ever.
+/// The keys that lead to a value. They are only formatted for messages and records, not for each of a million tenants.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::config) enum KeyPath<'a> {
     /// An element of an array.
@@ -18,7 +18,7 @@ pub(in crate::config) enum KeyPath<'a> {
 }
 
 impl<'a> KeyPath<'a> {
-    /// The keys from the root to here, without the places in arrays.
+    /// Returns the keys from the root, without the indexes of arrays.
     pub(super) fn segments(self) -> Vec<&'a str> {
         match self {
             Self::Element(parent, _) => parent.segments(),
@@ -31,13 +31,13 @@ impl<'a> KeyPath<'a> {
         }
     }
 
-    /// As TOML writes it, without the first `skip` keys.
+    /// Returns the dotted key in TOML, without its first `skip` parts.
     pub(super) fn dotted(self, skip: usize) -> String {
         let segments = self.segments();
         segments.iter().skip(skip).map(|key| bare_or_quoted(key)).collect::<Vec<_>>().join(".")
     }
 
-    /// The header of the table that is here.
+    /// Returns the header of the table with this path.
     pub(super) fn header(self) -> String {
         match self {
             Self::Element(parent, _) => format!("[[{}]]", parent.dotted(0)),
@@ -45,7 +45,7 @@ impl<'a> KeyPath<'a> {
         }
     }
 
-    /// With `*` for each name that the operator chooses and `[]` for each element.
+    /// Returns the dotted key with `*` for each name that the operator chooses and `[]` for each element.
     pub(super) fn normalised(self) -> String {
         match self {
             Self::Element(parent, _) => format!("{}[]", parent.normalised()),

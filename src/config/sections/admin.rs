@@ -1,23 +1,20 @@
-//! `[admin]`: where the gateway is administered, and by whom.
+//! Reads `[admin]`: the listener of the admin interface and its access rules.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use crate::{
     config::{
-        Admin, AdminListener, CertificateFiles, Server,
         problem::Problem,
         reader::{Node, Table},
+        values::{Admin, AdminListener, CertificateFiles, Server},
         written::{Written, quoted},
     },
     tenants::split_authority,
 };
 
-use super::{server::clash, tls::read_certificate};
+use super::{server::conflict, tls::read_certificate};
 
-/// Reads `[admin]`. The files themselves are read by whoever serves with them.
+/// Reads `[admin]`. The files that it names are not read here.
 pub(super) fn read(root: &Table<'_>, server: &Server) -> Admin {
     let table = root.section("admin");
     let token_file = table.optional("token_file", |node| node.path());
@@ -25,10 +22,10 @@ pub(super) fn read(root: &Table<'_>, server: &Server) -> Admin {
     let hosts = table.list("hosts", Vec::new(), read_host);
     let tenant_series = table.get("tenant_series", 0, |node| node.number(0..=MAX_TENANT_SERIES));
     let listen = table.get("listen", AdminListener::DEFAULT, read_listener);
-    refuse_strangers(&table, &listen, token_file.is_some(), certificate.is_some());
-    refuse_clash(&table, &listen, server);
+    check_exposure(&table, &listen, token_file.is_some(), certificate.is_some());
+    check_conflicts(&table, &listen, server);
     if let (Some(node), AdminListener::Unix(_)) = (table.value("certificate"), &listen) {
-        node.warn("is shown to nobody: a Unix socket has no TLS", "remove it");
+        node.warn("has no effect: a Unix socket has no TLS", "remove it");
     }
     Admin {
         listen: resolve_listener(root, listen),
@@ -39,20 +36,6 @@ pub(super) fn read(root: &Table<'_>, server: &Server) -> Admin {
         }),
         hosts,
         tenant_series,
-    }
-}
-
-impl AdminListener {
-    /// Where the gateway is administered, unless configured.
-    pub const DEFAULT: Self =
-        Self::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), DEFAULT_PORT));
-
-    /// Whether other machines can connect to it.
-    pub fn is_reachable_from_elsewhere(&self) -> bool {
-        match self {
-            Self::Off | Self::Unix(_) => false,
-            Self::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-        }
     }
 }
 
@@ -77,22 +60,22 @@ fn read_listener(node: Node<'_>) -> Option<AdminListener> {
     })
 }
 
-/// Who can connect from elsewhere must say who they are, and must not be overheard.
-fn refuse_strangers(table: &Table<'_>, listen: &AdminListener, has_tokens: bool, has_tls: bool) {
+/// Reports a listener that other machines can reach without tokens or without TLS.
+fn check_exposure(table: &Table<'_>, listen: &AdminListener, has_tokens: bool, has_tls: bool) {
     if !listen.is_reachable_from_elsewhere() {
         return;
     }
-    // Nothing is said twice: what is written and wrong has been told.
+    // A key that is written but wrong was already reported.
     let is_written = |key| table.value(key).is_some();
     let lacks_tokens = !has_tokens && !is_written("token_file");
     let lacks_tls = !has_tls && !is_written("certificate");
-    let (lacking, help) = match (lacks_tokens, lacks_tls) {
+    let (missing, help) = match (lacks_tokens, lacks_tls) {
         (true, true) => ("a token_file and a certificate", TOKEN_FILE_AND_CERTIFICATE),
         (true, false) => ("a token_file", TOKEN_FILE),
         (false, true) => ("a certificate", CERTIFICATE),
         (false, false) => return,
     };
-    let message = format!("is reachable from elsewhere, expected {lacking}");
+    let message = format!("other machines can connect to it, so it needs {missing}");
     let help = format!("{help}; or listen on 127.0.0.1 or a Unix socket");
     if let Some(node) = table.value("listen") {
         let _: Option<()> = node.error(message, help);
@@ -104,23 +87,25 @@ const CERTIFICATE: &str = "write certificate = { chain = \"admin.crt\", key = \"
 const TOKEN_FILE_AND_CERTIFICATE: &str = "write token_file = \"admin-tokens\" and \
     certificate = { chain = \"admin.crt\", key = \"admin.key\" }";
 
-fn refuse_clash(table: &Table<'_>, listen: &AdminListener, server: &Server) {
+fn check_conflicts(table: &Table<'_>, listen: &AdminListener, server: &Server) {
     let AdminListener::Tcp(address) = listen else { return };
     let listeners = [("https", &server.https), ("http", &server.http)];
     for (key, addresses) in listeners {
-        let Some(other) = addresses.iter().find(|other| clash(**other, *address)) else { continue };
+        let Some(other) = addresses.iter().find(|other| conflict(**other, *address)) else {
+            continue;
+        };
         let place = table.value("listen").map_or_else(|| table.place(), |node| node.place());
-        let origin = if table.value("listen").is_some() { "" } else { ", its default," };
-        let message = format!("{address}{origin} clashes with {other} of server.{key}");
+        let origin = if table.value("listen").is_some() { "" } else { " (the default)" };
+        let message = format!("{address}{origin} conflicts with {other} of server.{key}");
         let problem = Problem::error(place, table.key_of("listen"), message);
-        let help = "give each listener a port of its own, or write admin.listen = \"off\"";
+        let help = "give each listener its own port, or write admin.listen = \"off\"";
         table.reader.push(problem.help(help.to_owned()));
     }
 }
 
 fn read_host(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
-    let help = "write a host alone, such as \"admin.example\"";
+    let help = "write only a host, such as \"admin.example\"";
     match split_authority(text) {
         Some((host, None)) => Some(host.into_owned()),
         Some((host, Some(_))) => {
@@ -143,6 +128,5 @@ impl Written for AdminListener {
     }
 }
 
-const DEFAULT_PORT: u16 = 9443;
-/// Each series costs the metrics' reader memory and time.
+/// The bound of the series that a scrape of the metrics has to read and store.
 const MAX_TENANT_SERIES: usize = 100_000;

@@ -1,9 +1,9 @@
-//! `[[cookies]]`: the whole declaration. Where the file has none, it is the one that Flexopus publishes (D).
+//! Reads `[[cookies]]`: the whole declaration. Without it, the declaration that Flexopus publishes is used (D).
 
 use crate::{
     config::{
-        effective::Origin,
         reader::{Node, Table},
+        record::Origin,
         written::{Choice, Written, quoted},
     },
     policy::declaration::{
@@ -22,7 +22,10 @@ pub(super) fn read(root: &Table<'_>) -> Declaration {
     };
     let cookies = read_cookies(&node).unwrap_or_default();
     if node.is_empty_array() {
-        node.warn("declares no cookie: every cookie is stripped", "remove it for the default");
+        node.warn(
+            "declares no cookie: every cookie is stripped",
+            "remove the key to use the default",
+        );
         root.record("cookies", || "[]".to_owned(), || node.origin());
     }
     // Each cookie was checked with those before it.
@@ -35,7 +38,7 @@ fn read_cookies(node: &Node<'_>) -> Option<Vec<DeclaredCookie>> {
         let Some(cookie) = read_cookie(&element) else { continue };
         cookies.push(cookie);
         if let Err(error) = Declaration::new(cookies.clone()) {
-            let _: Option<()> = element.error(error.to_string(), "change it, or leave it out");
+            let _: Option<()> = element.error(error.to_string(), "change or remove it");
             cookies.pop();
         }
     }
@@ -52,7 +55,10 @@ fn read_cookie(node: &Node<'_>) -> Option<DeclaredCookie> {
     let inject = table.get("inject", Inject::Renew, |node| {
         let inject = read_inject(&node)?;
         if inject != Inject::Off && !has_path {
-            node.warn("no request renews this cookie", "write renew_on = { paths = [\"/api/*\"] }");
+            node.warn(
+                "has no effect: no request renews this cookie",
+                "write renew_on = { paths = [\"/api/*\"] }",
+            );
         }
         Some(inject)
     });
@@ -60,11 +66,11 @@ fn read_cookie(node: &Node<'_>) -> Option<DeclaredCookie> {
     let same_site = table.get("same_site", SameSite::Lax, |node| node.choice());
     let path = read_path(&table);
     let domain = table.optional("domain", |node| {
-        node.parsed::<CookieDomain>("leave it out for a cookie of the host alone")
+        node.parsed::<CookieDomain>("remove the key for a cookie that only its host receives")
     });
     let purpose = read_texts(&table, "purpose");
     let without = read_texts(&table, "without");
-    // Every key was asked for: from here on what is wrong may end the reading.
+    // Every key was requested, so an error may end the reading from here.
     let (name, path) = (name?, path?);
     Some(DeclaredCookie {
         name,
@@ -104,7 +110,7 @@ fn record_default(table: &Table<'_>, cookie: &DeclaredCookie) {
 
 fn read_path(table: &Table<'_>) -> Option<CookiePath> {
     let default = "/".parse().ok()?;
-    Some(table.get("path", default, |node| node.parsed("write \"/\", the default")))
+    Some(table.get("path", default, |node| node.parsed("write \"/\", which is the default")))
 }
 
 fn read_lifetime(node: Node<'_>) -> Option<Lifetime> {
@@ -125,14 +131,15 @@ pub(super) fn read_session_duration(node: Node<'_>) -> Option<SessionDuration> {
     }
 }
 
-const SESSION_HELP: &str = "write a number of seconds, or \"90s\", \"15m\", \"2h\", \"3d\", \"1w\"";
+const SESSION_HELP: &str =
+    "write a number of seconds, or a number with a unit: \"90s\", \"15m\", \"2h\", \"3d\", \"1w\"";
 
-/// What renews the cookie, and whether the file has any path for it, right or wrong.
+/// Reads the requests that renew the cookie. The flag is true if the file has a path for it, valid or not.
 fn read_renew_on(table: &Table<'_>) -> (RenewOn, bool) {
     let table = table.inner("renew_on");
     let methods = table.list("methods", Vec::new(), |node| node.text().map(str::to_owned));
     let paths = table.list("paths", Vec::new(), |node| {
-        node.parsed::<PathPattern>("write \"/login\", or \"/api/*\" for all below a path")
+        node.parsed::<PathPattern>("write \"/login\", or \"/api/*\" for every path below /api")
     });
     let has_path = table.value("paths").is_some_and(|paths| !paths.is_empty_array());
     (RenewOn { methods, paths }, has_path)
@@ -152,12 +159,12 @@ fn read_inject(node: &Node<'_>) -> Option<Inject> {
         }
         _ => node.refuse(
             "\"renew\", \"random\", \"off\" or { value = \"…\" }",
-            "write \"renew\" to renew what the browser has, and to inject nothing",
+            "write \"renew\" to renew the cookie of the browser without injecting a value",
         ),
     }
 }
 
-/// Words for people, by language.
+/// Reads texts for people, by language.
 fn read_texts(table: &Table<'_>, key: &'static str) -> Vec<(String, String)> {
     let table = table.inner(key);
     let mut texts: Vec<_> = table.names().collect();

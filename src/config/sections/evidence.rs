@@ -1,10 +1,10 @@
-//! `[state]` and `[audit]`: where evidence is kept, how it is summed up, and for how long.
+//! Reads `[state]` and `[audit]`: the state file, and the summing up and retention of evidence.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::config::{
-    Evidence,
     reader::{Node, Table},
+    values::Evidence,
 };
 
 pub(super) fn read(root: &Table<'_>) -> Evidence {
@@ -25,11 +25,13 @@ pub(super) fn read(root: &Table<'_>) -> Evidence {
 fn read_window(node: Node<'_>) -> Option<Duration> {
     let window = node.duration(WINDOW)?;
     if !window.as_secs().is_multiple_of(60) || window.subsec_nanos() != 0 {
-        return node.error("is no number of whole minutes", "write 1m, 5m, 15m or 1h");
+        return node
+            .error("is not a whole number of minutes", "write \"1m\", \"5m\", \"15m\" or \"1h\"");
     }
     if !DAY_S.is_multiple_of(window.as_secs()) {
-        let help = "write 1m, 5m, 15m or 1h: windows begin at the same times every day";
-        return node.error("does not divide a day", help);
+        let help =
+            "write \"1m\", \"5m\", \"15m\" or \"1h\": windows begin at the same times every day";
+        return node.error("does not divide a day into equal windows", help);
     }
     Some(window)
 }

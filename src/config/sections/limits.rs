@@ -1,10 +1,10 @@
-//! `[limits]`: every bound of the data path.
+//! Reads `[limits]`: every bound of the data path.
 
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::config::{
-    Limits,
     reader::{Node, Table},
+    values::Limits,
     written::{Written, quoted},
 };
 
@@ -45,32 +45,13 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
     }
 }
 
-impl Limits {
-    /// What holds where `[limits]` says nothing.
-    pub const DEFAULT: Self = Self {
-        head_bytes: 65_536,
-        head_fields: 100,
-        cookie_bytes: 49_152,
-        body_bytes: None,
-        banner_bytes: 65_536,
-        connections: 10_000,
-        h2_streams: 100,
-        h2_resets: 200,
-        superseded_values: 524_288,
-        handshake_timeout: Duration::from_secs(10),
-        head_timeout: Duration::from_secs(15),
-        idle_timeout: Duration::from_secs(75),
-        body_timeout: Duration::from_secs(60),
-    };
-}
-
 fn read_cookie_bytes(table: &Table<'_>, default: usize, head_bytes: usize) -> usize {
-    // A smaller head takes the default down with it; only a number that somebody wrote can contradict.
+    // A smaller head lowers the default; only a number in the file can contradict it.
     table.get("cookie_bytes", default.min(head_bytes), |node| {
         let bytes = node.number(COOKIE_BYTES)?;
         if bytes > head_bytes {
             let expected = format!("no more than limits.head_bytes, which is {head_bytes}");
-            return node.refuse(expected, "lower it, or raise head_bytes");
+            return node.refuse(expected, "lower it, or raise limits.head_bytes");
         }
         Some(bytes)
     })
@@ -80,11 +61,14 @@ fn read_body_bytes(node: Node<'_>) -> Option<BodyBytes> {
     match (node.as_text(), node.as_number()) {
         (Some("off"), _) => Some(BodyBytes(None)),
         (_, Some(bytes)) => Some(BodyBytes(Some(bytes))),
-        _ => node.refuse("a whole number, or \"off\"", "write \"off\" for bodies of any size"),
+        _ => node.refuse(
+            "a whole number, or \"off\"",
+            "write a number of bytes without quotes, or \"off\" for bodies of any size",
+        ),
     }
 }
 
-/// The bound of a body, which can be off.
+/// The bound of a body; `None` is off.
 struct BodyBytes(Option<u64>);
 
 impl Written for BodyBytes {
@@ -93,7 +77,7 @@ impl Written for BodyBytes {
     }
 }
 
-/// hyper's smallest buffer is 8 KiB.
+/// The lower bound is the smallest buffer of hyper, 8 KiB.
 const HEAD_BYTES: RangeInclusive<usize> = 8_192..=1_048_576;
 const HEAD_FIELDS: RangeInclusive<usize> = 10..=1_000;
 const COOKIE_BYTES: RangeInclusive<usize> = 1_024..=1_048_576;

@@ -1,6 +1,10 @@
-//! `[log]`
+//! Reads `[log]`.
 
-use crate::config::{Log, LogFormat, reader::Table, written::Choice};
+use crate::config::{
+    reader::Table,
+    values::{Log, LogFormat},
+    written::Choice,
+};
 
 pub(super) fn read(root: &Table<'_>) -> Log {
     let table = root.section("log");

@@ -1,4 +1,4 @@
-//! The tables of the file, one module each.
+//! The tables of the file, one module for each.
 
 mod admin;
 mod cookies;
@@ -17,10 +17,13 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::{Admin, Config, reader::Reader};
+use super::{
+    reader::Reader,
+    values::{Admin, Config},
+};
 use crate::{policy::Agreement, tenants::Tenant};
 
-/// Reads a whole document. What comes out is only a configuration if the reader has found no error.
+/// Reads a whole document. The result is only valid if the reader has found no error.
 pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let root = reader.root(document);
     let server = server::read(&root);
@@ -59,15 +62,15 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     }
 }
 
-/// Reads `[admin]` alone, whatever is wrong with it or with the rest.
+/// Reads `[admin]` alone, even if it or the rest of the document has errors.
 pub(super) fn read_admin(reader: &Reader, document: &DeTable<'_>) -> Admin {
     let root = reader.root(document);
     let server = server::read(&root);
     admin::read(&root, &server)
 }
 
-/// Reads a document that holds one tenant of a configuration that was read before. What comes out is only a tenant if
-/// the reader has found no error.
+/// Reads a document that holds one tenant of an existing configuration. The result is only valid if the reader has found
+/// no error.
 pub(super) fn read_tenant(
     reader: &Reader,
     document: &DeTable<'_>,

@@ -1,4 +1,4 @@
-//! `[page]`: where people read which cookies there are, and whose site it is.
+//! Reads `[page]`: the path of the cookie page, and the operator that it names.
 
 use crate::{
     config::{
@@ -9,14 +9,14 @@ use crate::{
     page::settings::{Link, Name, PagePath, Settings},
 };
 
-/// Reads `[page]`. `is_needed`: the defaults or a tenant of the file ask people to agree, and that is done there.
+/// Reads `[page]`. The page is needed if the defaults or a tenant of the file ask people to agree.
 pub(super) fn read(root: &Table<'_>, is_needed: bool) -> Settings {
     let table = root.section("page");
     let default = Path(Settings::default().path);
     let Path(path) = table.get("path", default, |node| {
         let path = read_path(&node)?;
         if is_needed && path.is_none() {
-            return node.error("people are asked to agree, and that is done on this page", NEEDED);
+            return node.error("is required: tenants ask people to agree on this page", NEEDED);
         }
         Some(Path(path))
     });
@@ -27,13 +27,14 @@ pub(super) fn read(root: &Table<'_>, is_needed: bool) -> Settings {
     Settings { path, operator, link, logo: table.optional("logo", |node| read_name(&node)) }
 }
 
-const NEEDED: &str = "leave it out for \"/.well-known/cookies\", or write agreement = \"off\"";
+const NEEDED: &str =
+    "remove the key for \"/.well-known/cookies\", or write agreement = \"off\" for all tenants";
 
-/// Refuses a tenant that asks people to agree where a configuration has no page for that.
-pub(super) fn refuse_lack(table: &Table<'_>) {
-    let message = "asks people to agree, and this gateway has no page for that";
+/// Reports a tenant that asks people to agree although the configuration has no page.
+pub(super) fn report_missing_page(table: &Table<'_>) {
+    let message = "asks people to agree, but this gateway has no cookie page";
     let problem = Problem::error(table.place(), table.key(), message);
-    let help = "leave page.path out of the configuration, and reload";
+    let help = "remove page.path from the configuration, and reload";
     table.reader.push(problem.help(help.to_owned()));
 }
 
@@ -43,11 +44,12 @@ fn read_path(node: &Node<'_>) -> Option<Option<PagePath>> {
     if node.as_text() == Some("off") {
         return Some(None);
     }
-    node.parsed("leave it out for \"/.well-known/cookies\", or write \"off\" for no page").map(Some)
+    node.parsed("remove the key for \"/.well-known/cookies\", or write \"off\" for no page")
+        .map(Some)
 }
 
 fn read_name(node: &Node<'_>) -> Option<Name> {
-    node.parsed("write it in one line, as people know it")
+    node.parsed("write it in one line")
 }
 
 impl Written for Path {

@@ -1,4 +1,4 @@
-//! `[seal]` and `[agreement]`: which cookie is sealed, with which keys, and how people are asked (G).
+//! Reads `[seal]` and `[agreement]`: the sealed cookie, its keys, and the question whether people agree (G).
 
 use std::path::PathBuf;
 
@@ -6,9 +6,10 @@ use time::{Date, macros::format_description};
 
 use crate::{
     config::{
-        Asking, Seal,
         problem::Problem,
-        reader::{Node, Table, suggestion},
+        reader::{Node, Table},
+        suggestion::suggestion,
+        values::{Asking, Seal},
         written::{Written, quoted},
     },
     policy::declaration::{CookieName, Declaration, DeclaredCookie, Lifetime, PathPattern},
@@ -16,16 +17,16 @@ use crate::{
 
 use super::upstreams::read_path;
 
-/// Reads `[seal]`. `is_asked_for`: the defaults or a tenant of the file want values sealed.
-pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_asked_for: bool) -> Seal {
+/// Reads `[seal]`. It is needed if the defaults or a tenant of the file seal.
+pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_needed: bool) -> Seal {
     let table = root.section("seal");
     let keys = table.optional("keys", |node| node.path());
     let named = table.optional("cookie", |node| read_cookie(&node, declaration));
     let cookie = named.or_else(|| sealable(declaration).map(|cookie| cookie.name.clone()));
     let unsealed_until = table.optional("unsealed_until", read_day);
-    let is_used = is_asked_for || keys.is_some();
+    let is_used = is_needed || keys.is_some();
     if is_used && cookie.is_none() && table.value("cookie").is_none() {
-        refuse_lack(&table);
+        report_no_cookie(&table);
     }
     Seal {
         is_used,
@@ -41,7 +42,9 @@ pub(super) fn read_asking(root: &Table<'_>) -> Asking {
     Asking {
         ask_again: table.get("ask_again", false, |node| node.boolean()),
         open_paths: table.list("open_paths", Vec::new(), |node| {
-            node.parsed::<PathPattern>("write \"/imprint\", or \"/legal/*\" for all below a path")
+            node.parsed::<PathPattern>(
+                "write \"/imprint\", or \"/legal/*\" for every path below /legal",
+            )
         }),
         logout: table.optional("logout", |node| read_path(&node, "/logout")),
     }
@@ -54,26 +57,26 @@ fn read_cookie(node: &Node<'_>, declaration: &Declaration) -> Option<CookieName>
         let names = declaration.cookies().iter().map(|cookie| cookie.name.as_str());
         let help = match suggestion(text, names) {
             Some(near) => format!("did you mean {}?", quoted(near)),
-            None => "write the name of one of [[cookies]]".to_owned(),
+            None => "write the name of a cookie in [[cookies]]".to_owned(),
         };
         return node.refuse("the name of a declared cookie", help);
     };
     if !cookie.http_only {
-        let message = "is read by scripts, and what is sealed means nothing to them";
-        return node.error(message, "name a cookie with http_only = true");
+        let message = "scripts read this cookie, and they cannot read a sealed value";
+        return node.error(message, "write the name of a cookie with http_only = true");
     }
     Some(cookie.name.clone())
 }
 
-fn refuse_lack(table: &Table<'_>) {
-    let message = "is missing: none of the declared cookies lives as long as the session and is out of reach of scripts";
+fn report_no_cookie(table: &Table<'_>) {
+    let message = "is missing: no declared cookie has http_only = true and lifetime = \"session\"";
     let problem = Problem::error(table.place(), table.key_of("cookie"), message);
     let help =
         "write cookie = \"…\" in [seal], with the name of a cookie that has http_only = true";
     table.reader.push(problem.help(help.to_owned()));
 }
 
-/// The moment at which a day begins, in UTC.
+/// The beginning of a day in UTC, in seconds since the Unix epoch.
 #[derive(Clone, Copy)]
 struct Day(u64);
 
@@ -86,7 +89,7 @@ fn read_day(node: Node<'_>) -> Option<Day> {
         Some(unix_s) => Some(Day(unix_s)),
         None => node.refuse(
             "a day",
-            "write \"2027-01-31\": values that are not sealed end with the day before, UTC",
+            "write \"2027-01-31\": unsealed values are rejected from the beginning of this day, UTC",
         ),
     }
 }
@@ -100,7 +103,7 @@ impl Written for Day {
     }
 }
 
-/// The cookie that is sealed where none is named (G1).
+/// Returns the cookie that is sealed if none is named (G1).
 fn sealable(declaration: &Declaration) -> Option<&DeclaredCookie> {
     let mut cookies = declaration.cookies().iter();
     cookies.find(|cookie| cookie.http_only && cookie.lifetime == Lifetime::Session)

@@ -1,4 +1,4 @@
-//! `[server]`: where the gateway listens, and how it stops.
+//! Reads `[server]`: the listeners, the workers and the stop.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -10,9 +10,9 @@ use std::{
 use ipnet::IpNet;
 
 use crate::config::{
-    Server,
     problem::{Place, Problem},
     reader::{Node, Table},
+    values::Server,
     written::quoted,
 };
 
@@ -21,7 +21,7 @@ pub(super) fn read(root: &Table<'_>) -> Server {
     let mut listeners = Vec::new();
     let https = read_listeners(&table, "https", DEFAULT_HTTPS_PORT, &mut listeners);
     let http = read_listeners(&table, "http", DEFAULT_HTTP_PORT, &mut listeners);
-    refuse_clashes(&table, &listeners);
+    check_conflicts(&table, &listeners);
     let server = Server {
         https,
         http,
@@ -30,13 +30,8 @@ pub(super) fn read(root: &Table<'_>) -> Server {
         watch: table.get("watch", false, |node| node.boolean()),
         trusted_proxies: table.list("trusted_proxies", Vec::new(), read_network),
     };
-    judge_listeners(&table, &server);
+    check_listeners(&table, &server);
     server
-}
-
-impl Server {
-    /// How long open exchanges may finish at a stop, unless configured.
-    pub const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
 }
 
 fn workers(configured: usize) -> NonZeroUsize {
@@ -47,7 +42,10 @@ fn workers(configured: usize) -> NonZeroUsize {
 fn read_drain(node: Node<'_>) -> Option<Duration> {
     let drain = node.duration(Duration::ZERO..=MAX_DRAIN)?;
     if drain.is_zero() {
-        node.warn("a stop cuts every open exchange at once", "write \"30s\", the default");
+        node.warn(
+            "open exchanges are cut as soon as the gateway stops",
+            "write \"30s\", which is the default",
+        );
     }
     Some(drain)
 }
@@ -56,24 +54,24 @@ fn read_network(node: &Node<'_>) -> Option<IpNet> {
     let text = node.text()?;
     let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let Ok(network) = network else {
-        return node.refuse("a network", "write it as \"10.0.0.0/8\", or one address");
+        return node.refuse("a network", "write a network such as \"10.0.0.0/8\", or one address");
     };
     if network.prefix_len() == 0 {
-        let help = "name the networks of your own proxies";
-        node.warn("everybody's forwarding fields are believed", help);
+        let help = "write the networks of your own proxies";
+        node.warn("the forwarding headers of every client are trusted", help);
     }
     if network.addr() != network.network() {
         let help = format!("write \"{}\"", network.trunc());
-        node.warn("has bits outside its prefix, which count for nothing", help);
+        node.warn("has bits set outside its prefix, which are ignored", help);
     }
     Some(network.trunc())
 }
 
-/// One listener, to be compared with the others.
+/// A listener, for the comparison with the others.
 struct Listener {
     address: SocketAddr,
     key: &'static str,
-    /// None: a default.
+    /// `None` for a default.
     place: Option<Place>,
 }
 
@@ -113,28 +111,28 @@ fn read_address(node: &Node<'_>) -> Option<SocketAddr> {
     }
 }
 
-fn refuse_clashes(table: &Table<'_>, listeners: &[Listener]) {
+fn check_conflicts(table: &Table<'_>, listeners: &[Listener]) {
     for (index, listener) in listeners.iter().enumerate() {
         let earlier = listeners.get(..index).unwrap_or_default();
-        let Some(first) = earlier.iter().find(|first| clash(first.address, listener.address))
+        let Some(first) = earlier.iter().find(|first| conflict(first.address, listener.address))
         else {
             continue;
         };
         let place = listener.place.clone().or(first.place.clone());
-        let origin = if first.place.is_some() { "" } else { ", its default" };
+        let origin = if first.place.is_some() { "" } else { " (the default)" };
         let message = format!(
-            "{} clashes with {} of server.{}{origin}",
+            "{} conflicts with {} of server.{}{origin}",
             listener.address, first.address, first.key
         );
         let place = place.unwrap_or_else(|| table.place());
         let problem = Problem::error(place, table.key_of(listener.key), message);
-        table.reader.push(problem.help("give each listener a port of its own".to_owned()));
+        table.reader.push(problem.help("give each listener its own port".to_owned()));
     }
 }
 
-/// Whether two listeners would share connections. An IPv6 listener takes IPv6 alone, so `[::]` and `0.0.0.0` don't.
-/// Port 0 is another free port each time.
-pub(super) fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+/// Returns true if two listeners cannot be bound at the same time. `[::]` and `0.0.0.0` can, because an IPv6 listener
+/// takes only IPv6. Each port 0 is a different free port.
+pub(super) fn conflict(one: SocketAddr, other: SocketAddr) -> bool {
     let (one_ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
     let overlap = one_ip == other_ip || one_ip.is_unspecified() || other_ip.is_unspecified();
     one.port() == other.port()
@@ -143,14 +141,14 @@ pub(super) fn clash(one: SocketAddr, other: SocketAddr) -> bool {
         && overlap
 }
 
-fn judge_listeners(table: &Table<'_>, server: &Server) {
-    // A list whose elements are all wrong leaves nothing either; that has been told.
+fn check_listeners(table: &Table<'_>, server: &Server) {
+    // A list whose elements are all invalid is empty too, but was already reported.
     let Some(node) = table.value("https").filter(Node::is_empty_array) else { return };
     let help = format!("write https = [{}]", quoted("0.0.0.0:8443"));
     if server.http.is_empty() {
-        let _: Option<()> = node.error("the gateway listens nowhere", help);
+        let _: Option<()> = node.error("the gateway has no listener", help);
     } else {
-        node.warn("plain requests are redirected to https, where nothing listens", help);
+        node.warn("the http listeners redirect to https, but there is no https listener", help);
     }
 }
 

@@ -1,13 +1,14 @@
-//! `[defaults]` and `[tenants]`: whose hosts are served, and with what (T1).
+//! Reads `[defaults]` and `[tenants]`: the hosts that are served, and their settings (T1).
 
 use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::Arc};
 
 use crate::{
     config::{
-        Config, TenantDefaults, Upstream,
-        effective::Origin,
         problem::{Place, Problem},
-        reader::{Node, Table, suggestion},
+        reader::{Node, Table},
+        record::Origin,
+        suggestion::suggestion,
+        values::{Config, TenantDefaults, Upstream},
         written::{Choice, Written, quoted},
     },
     policy::{
@@ -19,7 +20,7 @@ use crate::{
 
 use super::cookies::read_session_duration;
 
-/// Reads the tenants, and the tenant of unknown hosts where there is one.
+/// Reads the tenants, the tenant of unknown hosts if there is one, and the defaults.
 pub(super) fn read(
     root: &Table<'_>,
     upstreams: &[Upstream],
@@ -36,7 +37,7 @@ pub(super) fn read(
         agreement: table.get("agreement", Agreement::default(), |node| node.choice()),
         declaration,
         upstreams: &upstreams,
-        lack: Cell::new(false),
+        needs_default_upstream: Cell::new(false),
     };
     let unknown_hosts = table.get("unknown_hosts", UnknownHosts::Refuse, |node| node.choice());
     let tenants_table = root.section("tenants");
@@ -45,7 +46,7 @@ pub(super) fn read(
         UnknownHosts::Default => Some(defaults.tenant(Tenant::DEFAULT_NAME)),
         UnknownHosts::Refuse => None,
     };
-    defaults.refuse_lack(&table);
+    defaults.check_default_upstream(&table);
     if tenants_table.is_empty() && !tenants_table.is_misread() && default_tenant.is_none() {
         warn_of_no_tenant(&tenants_table);
     }
@@ -56,7 +57,7 @@ pub(super) fn read(
     (tenants, default_tenant, defaults)
 }
 
-/// Reads one tenant from a document that holds it alone, with what a configuration gives to its tenants.
+/// Reads one tenant from a document of its own, with the defaults of a configuration.
 pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
     let upstreams = Upstreams::of(&config.upstreams);
     let TenantDefaults { upstream, session, mode, evict, seal, agreement } = config.defaults;
@@ -74,26 +75,26 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
         agreement,
         declaration: &config.declaration,
         upstreams: &upstreams,
-        lack: Cell::new(false),
+        needs_default_upstream: Cell::new(false),
     };
     let table = root.section("tenants");
     let tenant = defaults.read_tenants(&table).pop();
     let has_keys = config.seal.is_used && config.seal.cookie.is_some();
     if tenant.as_ref().is_some_and(|tenant| tenant.policy.seals()) && !has_keys {
-        let message = "wants its session cookie sealed, and this gateway has no keys for that";
+        let message = "seals its session cookie, but this gateway has no seal keys";
         let problem = Problem::error(table.place(), table.key(), message);
-        let help = "write keys = \"state/seal.keys\" below [seal] in the configuration, and reload";
+        let help = "write keys = \"state/seal.keys\" in [seal] of the configuration, and reload";
         table.reader.push(problem.help(help.to_owned()));
     }
     let is_asking = |tenant: &Tenant| tenant.policy.agreement != Agreement::Off;
     if tenant.as_ref().is_some_and(is_asking) && config.page.path.is_none() {
-        super::page::refuse_lack(&table);
+        super::page::report_missing_page(&table);
     }
-    defaults.refuse_lack(&root.section("defaults"));
+    defaults.check_default_upstream(&root.section("defaults"));
     tenant
 }
 
-/// What a tenant has that sets nothing itself.
+/// The values of a tenant that sets none itself.
 struct Defaults<'a> {
     upstream: UpstreamName<'a>,
     session: SessionDuration,
@@ -103,13 +104,13 @@ struct Defaults<'a> {
     agreement: Agreement,
     declaration: &'a Arc<Declaration>,
     upstreams: &'a Upstreams<'a>,
-    /// Whether a tenant needs the default upstream, and there is none.
-    lack: Cell<bool>,
+    /// True if a tenant needs the default upstream, which does not exist.
+    needs_default_upstream: Cell<bool>,
 }
 
 impl Defaults<'_> {
     fn read_tenants(&self, table: &Table<'_>) -> Vec<Tenant> {
-        let mut hosts = Hosts { table, respelled: HashMap::new() };
+        let mut hosts = Hosts { table, normalised: HashMap::new() };
         let read = |node: Node<'_>| {
             let name = hosts.read(&node)?;
             Some(self.read_tenant(&node.fixed_section()?, &name))
@@ -158,7 +159,7 @@ impl Defaults<'_> {
         Tenant { name: name.into(), policy, upstream: self.index(upstream) }
     }
 
-    /// The tenant that has every default.
+    /// Makes a tenant that has every default.
     fn tenant(&self, name: &str) -> Tenant {
         Tenant { name: name.into(), policy: self.policy(), upstream: self.index(self.upstream) }
     }
@@ -176,30 +177,28 @@ impl Defaults<'_> {
 
     fn index(&self, upstream: UpstreamName<'_>) -> u16 {
         upstream.index.unwrap_or_else(|| {
-            self.lack.set(true);
+            self.needs_default_upstream.set(true);
             0
         })
     }
 
-    fn refuse_lack(&self, table: &Table<'_>) {
-        // Where there is no upstream at all, that has been told, and so has a name that is none.
-        if !self.lack.get()
+    fn check_default_upstream(&self, table: &Table<'_>) {
+        // A configuration without upstreams and a wrong name were already reported.
+        if !self.needs_default_upstream.get()
             || self.upstreams.by_name.is_empty()
             || table.value("upstream").is_some()
         {
             return;
         }
-        let message = format!(
-            "found {}, its default, expected the name of an upstream",
-            quoted(self.upstream.name)
-        );
+        let message =
+            format!("its default, {}, is not the name of an upstream", quoted(self.upstream.name));
         let problem = Problem::error(table.place(), table.key_of("upstream"), message);
         let help = format!("write upstream = {} in [defaults]", self.upstreams.example());
         table.reader.push(problem.help(help));
     }
 }
 
-/// An upstream that a tenant names; without an index where there is none of that name.
+/// An upstream that a tenant names; without an index if it does not exist.
 #[derive(Clone, Copy)]
 struct UpstreamName<'a> {
     name: &'a str,
@@ -240,36 +239,36 @@ impl<'a> Upstreams<'a> {
         node.refuse("the name of an upstream", help)
     }
 
-    /// The upstream that is written first.
+    /// Returns the name of the first upstream in the file.
     fn example(&self) -> String {
         let first = self.by_name.iter().min_by_key(|(_, index)| **index);
         quoted(first.map_or("app", |(name, _)| name))
     }
 }
 
-/// The hosts that were read.
+/// The hosts that were read so far.
 struct Hosts<'a> {
     table: &'a Table<'a>,
-    /// Those that are written otherwise than they are compared, and where.
-    respelled: HashMap<String, Place>,
+    /// The places of hosts that are not written in their canonical form, by that form.
+    normalised: HashMap<String, Place>,
 }
 
 impl Hosts<'_> {
-    /// The host in the form in which requests are looked up.
+    /// Reads a host into the form in which requests are looked up.
     fn read<'n>(&mut self, node: &Node<'n>) -> Option<Cow<'n, str>> {
         let name = read_host(node)?;
         if name == node.name() {
-            return Some(name); // TOML has no key twice.
+            return Some(name); // TOML has no duplicate keys.
         }
         let first = match self.table.place_of_name(&name) {
             Some(place) => Some(place),
-            None => self.respelled.get(name.as_ref()).cloned(),
+            None => self.normalised.get(name.as_ref()).cloned(),
         };
         if let Some(first) = first {
             let message = format!("is the same host as {} at {first}", quoted(&name));
             return node.error_at_name(message, "keep one of the two");
         }
-        self.respelled.insert(name.to_string(), node.name_place());
+        self.normalised.insert(name.to_string(), node.name_place());
         Some(name)
     }
 }
@@ -278,7 +277,8 @@ fn read_host<'n>(node: &Node<'n>) -> Option<Cow<'n, str>> {
     let name = node.name();
     let (star, host) = name.strip_prefix("*.").map_or(("", name), |suffix| ("*.", suffix));
     if host.contains('*') {
-        let help = "write \"*.example.com\": the star stands for one whole label, the first";
+        let help =
+            "write \"*.example.com\": the star is the first label and stands for exactly one label";
         return node.refuse_name("a host, or \"*.\" and a host", help);
     }
     if !host.is_ascii() {
@@ -287,7 +287,7 @@ fn read_host<'n>(node: &Node<'n>) -> Option<Cow<'n, str>> {
     }
     if let Some((_, rest)) = host.split_once("://") {
         let host = rest.split(['/', ':']).next().unwrap_or_default();
-        return node.refuse_name("a host alone", format!("write {}", quoted(host)));
+        return node.refuse_name("only a host", format!("write {}", quoted(host)));
     }
     let Some((normal, port)) = split_authority(host) else {
         let help = "write \"www.example.com\": letters, digits, \"-\", \".\" and \"_\"";
@@ -301,13 +301,13 @@ fn read_host<'n>(node: &Node<'n>) -> Option<Cow<'n, str>> {
         return node.refuse_name("a host without a port", help);
     }
     if !star.is_empty() && normal.starts_with('[') {
-        return node.refuse_name("a host", "an address has no names below it");
+        return node.refuse_name("a host", "remove the star: an IP address has no subdomains");
     }
     Some(if normal == host { Cow::Borrowed(name) } else { Cow::Owned(star.to_owned() + &normal) })
 }
 
 fn warn_of_no_tenant(table: &Table<'_>) {
-    let message = "there is no tenant: every request is answered 421";
+    let message = "there is no tenant, so every request is answered with status 421";
     let help = "write [tenants.\"www.example.com\"], or unknown_hosts = \"default\" in [defaults]";
     let problem = Problem::warning(table.place(), table.key(), message);
     table.reader.push(problem.help(help.to_owned()));
@@ -326,12 +326,12 @@ fn warn_of_report<'t>(
         Some(node) => (node.place(), node.key()),
         None => (table.place(), table.key()),
     };
-    let message = "every tenant is in report mode: cookies are counted, and none is stripped";
-    let help = "write mode = \"enforce\" where the counts are as you expect";
+    let message = "every tenant is in report mode: cookies are counted, but none is stripped";
+    let help = "write mode = \"enforce\" when the counts are as you expect";
     table.reader.push(Problem::warning(place, key, message).help(help.to_owned()));
 }
 
-/// What becomes of a host that no tenant has.
+/// The treatment of hosts that no tenant has.
 #[derive(Clone, Copy, PartialEq)]
 enum UnknownHosts {
     Default,

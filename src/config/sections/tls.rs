@@ -1,13 +1,13 @@
-//! `[tls]`: certificates and versions.
+//! Reads `[tls]`: certificates and versions.
 
 use crate::config::{
-    CertificateFiles, Server, Tls, TlsVersion,
     problem::Problem,
     reader::{Node, Table},
+    values::{CertificateFiles, Server, Tls, TlsVersion},
     written::{Choice, Written},
 };
 
-/// Reads `[tls]`. The files themselves are read by whoever serves with them.
+/// Reads `[tls]`. The files that it names are not read here.
 pub(super) fn read(root: &Table<'_>, server: &Server) -> Tls {
     let table = root.section("tls");
     let written = table.list("certificates", Vec::new(), read_certificate);
@@ -15,9 +15,9 @@ pub(super) fn read(root: &Table<'_>, server: &Server) -> Tls {
     let is_absent = table.value("certificates").is_none_or(|node| node.is_empty_array());
     if is_absent && !table.is_misread() && !server.https.is_empty() {
         let message =
-            "found no certificate, expected one at least for the listeners of server.https";
+            "found no certificate, expected at least one for the listeners of server.https";
         let help = "write certificates = [{ chain = \"certs/dev.crt\", key = \"certs/dev.key\" }]; \
-                    `crumbgate certificate` makes these two files";
+                    `crumbgate certificate` creates these two files";
         let place = table.value("certificates").map_or_else(|| table.place(), |node| node.place());
         let problem = Problem::error(place, table.key_of("certificates"), message);
         table.reader.push(problem.help(help.to_owned()));

@@ -1,0 +1,20 @@
+//! `[defaults]`: the values of tenants that set none themselves.
+
+use crate::policy::{Agreement, EvictScope, Mode, declaration::SessionDuration};
+
+/// `[defaults]`: the values of a tenant that sets none itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TenantDefaults {
+    /// An index into `Config::upstreams`; `None` if no tenant needs a default and the upstream does not exist.
+    pub upstream: Option<u16>,
+    /// The time that a session lives without use.
+    pub session: SessionDuration,
+    /// Enforces the policy, or only reports.
+    pub mode: Mode,
+    /// The reach of the deletion of undeclared cookies.
+    pub evict: EvictScope,
+    /// Seals the session cookie.
+    pub seal: bool,
+    /// The way people are asked before cookies are used.
+    pub agreement: Agreement,
+}
