@@ -130,14 +130,12 @@ impl ExportRequest {
     pub(super) fn of(exchanges: &[Followed]) -> Self {
         let resource = Resource {
             attributes: vec![
-                text("service.name", env!("CARGO_PKG_NAME")),
+                text("service.name", "crumbgate"),
                 text("service.version", env!("CARGO_PKG_VERSION")),
             ],
         };
-        let scope = Scope {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
+        let scope =
+            Scope { name: "crumbgate".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
         let spans = exchanges.iter().flat_map(spans).collect();
         let scope_spans = vec![ScopeSpans { scope: Some(scope), spans }];
         Self { resource_spans: vec![ResourceSpans { resource: Some(resource), scope_spans }] }
