@@ -15,17 +15,34 @@ pub(crate) struct Application {
     pub(crate) port: u16,
     server: Process,
     storage: TempDir,
+    session_cookie: &'static str,
+}
+
+/// One more server of an application that runs already.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    _process: Process,
 }
 
 impl Application {
     pub(crate) fn start() -> Self {
+        Self::with_session_cookie("flexopus_session")
+    }
+
+    /// Starts it with this name for its session's cookie.
+    pub(crate) fn with_session_cookie(session_cookie: &'static str) -> Self {
         let storage = TempDir::new().expect("a temporary folder can be made");
-        let prepared = process::run(php(storage.path()).arg("prepare.php"));
+        let prepared = process::run(php(storage.path(), session_cookie).arg("prepare.php"));
         assert!(prepared.status.success(), "{prepared:?}");
 
-        let mut servers = (0..5).filter_map(|_| serve(storage.path()));
-        let (port, server) = servers.next().expect("no port that was free a moment ago still is");
-        Self { port, server, storage }
+        let (port, server) = serve_somewhere(storage.path(), session_cookie);
+        Self { port, server, storage, session_cookie }
+    }
+
+    /// Starts another server with the same sessions and users.
+    pub(crate) fn second_server(&self) -> Server {
+        let (port, process) = serve_somewhere(self.storage.path(), self.session_cookie);
+        Server { port, _process: process }
     }
 
     /// The names of the cookies that an answer sets before the gateway has judged it.
@@ -62,10 +79,15 @@ impl Application {
     }
 }
 
-/// Starts the server on a port that is free now; none where another program was faster.
-fn serve(storage: &Path) -> Option<(u16, Process)> {
+fn serve_somewhere(storage: &Path, session_cookie: &str) -> (u16, Process) {
+    let mut servers = (0..5).filter_map(|_| serve(storage, session_cookie));
+    servers.next().expect("no port that was free a moment ago still is")
+}
+
+/// Starts the server on a port that is free now. `None` if another program has taken the port first.
+fn serve(storage: &Path, session_cookie: &str) -> Option<(u16, Process)> {
     let port = free_port();
-    let mut command = php(storage);
+    let mut command = php(storage, session_cookie);
     let address = format!("127.0.0.1:{port}");
     command.args(["-S", &address, "public/index.php"]).env("PHP_CLI_SERVER_WORKERS", "4");
     let mut server = Process::start(&mut command, &storage.join("server.log"));
@@ -82,12 +104,12 @@ fn free_port() -> u16 {
 }
 
 /// PHP in the application's folder, with the settings that Laravel's own skeleton has in `.env`.
-fn php(storage: &Path) -> Command {
+fn php(storage: &Path, session_cookie: &str) -> Command {
     let mut php = Command::new("php");
     php.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/laravel/application"))
         .env("APP_PACKAGES_CACHE", storage.join("packages.php"))
         .env("APP_SERVICES_CACHE", storage.join("services.php"))
-        .env("SESSION_COOKIE", "flexopus_session")
+        .env("SESSION_COOKIE", session_cookie)
         .env("STORAGE_PATH", storage);
     php
 }

@@ -28,6 +28,8 @@ pub(crate) struct Browser {
     http: Http,
     site: Url,
     certificate: PathBuf,
+    /// The address that it connects from, if not any.
+    interface: Option<&'static str>,
     jar: RefCell<CookieStore>,
 }
 
@@ -38,8 +40,28 @@ impl Browser {
             http,
             site: site.parse().expect("a host and a port make a URL"),
             certificate: gateway.certificate(),
+            interface: None,
             jar: RefCell::default(),
         }
+    }
+
+    /// A browser on an address of its own, 127.0.0.2, at whatever serves that host at a port.
+    pub(crate) fn at(http: Http, host: &str, port: u16, certificate: PathBuf) -> Self {
+        Self {
+            http,
+            site: format!("https://{host}:{port}/").parse().expect("it makes a URL"),
+            certificate,
+            interface: Some("127.0.0.2"),
+            jar: RefCell::default(),
+        }
+    }
+
+    /// The same browser, with the cookies that it holds, at another port: cookies belong to a host.
+    pub(crate) fn at_port(&self, port: u16) -> Self {
+        let mut site = self.site.clone();
+        site.set_port(Some(port)).expect("a site has a port");
+        let (certificate, jar) = (self.certificate.clone(), self.jar.clone());
+        Self { http: self.http, site, certificate, interface: self.interface, jar }
     }
 
     /// The same browser, with what it holds, when its site is behind another gateway.
@@ -47,7 +69,13 @@ impl Browser {
         let mut site = self.site.clone();
         site.set_port(Some(gateway.port)).expect("a site has a port");
         let (certificate, jar) = (gateway.certificate(), self.jar.clone());
-        Self { http: self.http, site, certificate, jar }
+        Self { http: self.http, site, certificate, interface: self.interface, jar }
+    }
+
+    /// The same browser, with the cookies that it holds, over another version of HTTP.
+    pub(crate) fn over(&self, http: Http) -> Self {
+        let (site, certificate) = (self.site.clone(), self.certificate.clone());
+        Self { http, site, certificate, interface: self.interface, jar: self.jar.clone() }
     }
 
     /// Opens a page, as somebody does who clicks a link.
@@ -180,6 +208,9 @@ impl Browser {
             .arg(&self.certificate)
             .args(["--resolve", &resolve])
             .arg(url.as_str());
+        if let Some(interface) = self.interface {
+            curl.args(["--interface", interface]);
+        }
         if !cookies.is_empty() {
             curl.args(["--cookie", &cookies.join("; ")]);
         }
@@ -227,8 +258,10 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn read(output: &[u8]) -> Self {
+    pub(crate) fn read(output: &[u8]) -> Self {
         let text = str::from_utf8(output).expect("the application writes UTF-8");
+        // An interim answer, in which the server asks for the body.
+        let text = text.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(text);
         let (head, body) = text.split_once("\r\n\r\n").expect("curl has told why it got no answer");
         let mut lines = head.lines();
         let (version, status) =

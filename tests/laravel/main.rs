@@ -8,6 +8,7 @@ mod agreement;
 mod application;
 mod browser;
 mod gateway;
+mod migration;
 #[path = "../process/mod.rs"]
 mod process;
 mod sealing;

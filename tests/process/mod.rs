@@ -49,8 +49,30 @@ impl Process {
     }
 }
 
+#[allow(dead_code, reason = "not every test that starts programs stops one before its end")]
+impl Process {
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs, and is ours");
+    }
+
+    /// Asks it by a signal to end, and waits until it has.
+    pub(crate) fn stop(mut self, signal: Signal) {
+        self.signal(signal);
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait().expect("a child can be asked").is_none() {
+            assert!(Instant::now() < deadline, "waited too long for its end");
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
+        // Its number may be another process's by now.
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         kill_all(Pid::from_child(&self.child));
         let _ = self.child.wait();
     }

@@ -14,6 +14,9 @@ Route::get('/whoami', fn (Request $request) => [
     'client' => $request->ip(),
 ]);
 
+// A health check's.
+Route::get('/up', fn () => 'up');
+
 Route::middleware('auth')->group(function (): void {
     Route::get('/api/ping', fn () => ['pong' => true]);
 
