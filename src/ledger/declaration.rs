@@ -10,14 +10,12 @@ use serde_json::{Value, json};
 
 use super::{
     entry::DeclarationRecord,
+    note::hex,
     read::{ReadError, open},
     sqlite::unsigned,
 };
-use crate::{
-    policy::declaration::{
-        Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
-    },
-    text::hex,
+use crate::policy::declaration::{
+    Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
 };
 
 /// The record of a declaration that rules from `since_unix_s` on. Its JSON has the keys of `[[cookies]]` in

@@ -19,7 +19,6 @@ use crate::{
         asked::{AskedLifetime, Attributes},
         verdict::{Action, Direction},
     },
-    text::rfc3339,
 };
 
 /// The entries that are being counted.
@@ -161,8 +160,8 @@ impl Waiting {
         let mut detail = serde_json::json!({
             "cookies": loss.figures.cookies(),
             "requests": loss.requests,
-            "from": rfc3339(loss.from_unix_s),
-            "until": rfc3339(loss.until_unix_s),
+            "from": crate::ledger::line::rfc3339(loss.from_unix_s),
+            "until": crate::ledger::line::rfc3339(loss.until_unix_s),
         });
         if loss.figures.agreements > 0 {
             detail["agreements"] = loss.figures.agreements.into();

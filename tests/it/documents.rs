@@ -282,7 +282,7 @@ fn described(exposition: &str) -> BTreeMap<String, Described> {
     found
 }
 
-const METRICS: &str = "| metric | type | labels | what it tells | what to do |";
+const METRICS: &str = "| metric | type | labels | meaning | what to do |";
 
 #[test]
 fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is_exposed() {
@@ -322,7 +322,7 @@ fn every_value_of_a_label_that_is_a_word_is_explained() {
             }
         }
     }
-    let rows = table(&text, "| reason | answer | what happened | what to do |");
+    let rows = table(&text, "| reason | answer | meaning | what to do |");
     let told: BTreeSet<_> = rows.iter().flat_map(|row| code(row[0])).map(str::to_owned).collect();
     assert_eq!(told, values_of("crumbgate_rejections_total", "reason"));
     assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())));
@@ -408,7 +408,7 @@ fn the_text_of_a_logged_line_is_found_whatever_stands_before_it() {
 #[test]
 fn every_warning_is_in_the_operators_table_and_every_one_there_is_given() {
     let text = read("docs/reference/log-lines.md");
-    let rows = table(&text, "| line | level | what it means, what to do |");
+    let rows = table(&text, "| line | level | meaning and remedy |");
     let mut explained = BTreeMap::<_, BTreeSet<_>>::new();
     for row in &rows {
         let [lines, level, means] = row[..] else { panic!("{row:?}") };

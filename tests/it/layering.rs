@@ -10,9 +10,7 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 28] = [
-    ("error", &[]),
-    ("text", &[]),
+const ROWS: [(&str, &[&str]); 26] = [
     ("banner", &[]),
     ("seal", &[]),
     ("policy", &["seal"]),
@@ -26,9 +24,9 @@ const ROWS: [(&str, &[&str]); 28] = [
     ("clock", &[]),
     ("seal_keys", &["clock", "seal"]),
     ("telemetry", &["config"]),
-    ("ledger", &["audit", "policy", "text"]),
-    ("state", &["audit", "clock", "error", "ledger", "policy", "text"]),
-    ("report", &["audit", "language", "ledger", "policy", "text"]),
+    ("ledger", &["audit", "policy"]),
+    ("state", &["audit", "clock", "ledger", "policy"]),
+    ("report", &["audit", "language", "ledger", "policy"]),
     ("traces", &["audit", "clock", "config", "metrics"]),
     ("certificate", &["clock"]),
     ("demo", &["clock"]),

@@ -25,12 +25,11 @@ use self::{
 use super::{
     checkpoint::{Checkpoint, CheckpointError},
     entry::{Entry, Segment, TextId},
-    line::LineWriter,
+    line::{LineWriter, rfc3339},
     merkle::WholeTree,
     note::{SignedNote, base64},
     read::{ReadError, Reader},
 };
-use crate::text::rfc3339;
 
 /// What is to be exported.
 #[derive(Clone, Debug, Default)]

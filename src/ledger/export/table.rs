@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::super::{
     codes::{Coded, reason_word},
     entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts},
+    line::rfc3339,
 };
-use crate::{audit::csv_cell, text::rfc3339};
+use crate::audit::csv_cell;
 
 /// Writes the table.
 pub(crate) struct Table<W: Write> {

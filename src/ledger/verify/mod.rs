@@ -30,9 +30,8 @@ pub use unpack::BundleError;
 use super::{
     checkpoint::{Checkpoint, CheckpointError},
     merkle::sha256,
-    note::{NoteError, SignedNote, Verifier},
+    note::{NoteError, SignedNote, Verifier, hex},
 };
-use crate::text::hex;
 
 /// What a verification found.
 #[derive(Clone, Debug, Eq, PartialEq)]
