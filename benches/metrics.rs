@@ -1,4 +1,5 @@
-//! What the metrics cost: recording one exchange, with the clock that it asks, and telling all of them. Recording without
+//! What the metrics cost: recording one exchange, with the clock that it asks, and telling all of them. Recording
+//! without
 //! the clock is a pure part: `benches/pure.rs`.
 
 use std::{hint::black_box, time::Instant};

@@ -1,4 +1,5 @@
-//! What the pure parts of a request's journey take: `cargo bench --bench pure`; a part of a name may follow (`-- request`).
+//! What the pure parts of a request's journey take: `cargo bench --bench pure`; a part of a name may follow (`--
+//! request`).
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

@@ -1,7 +1,8 @@
 //! Instruction counts of the pure parts, as callgrind has them: the same on every machine with the same processor's
 //! features, however busy it is.
 //!
-//! Each part's work is done many times by one process and twice as often by another; what a process needs besides cancels
+//! Each part's work is done many times by one process and twice as often by another; what a process needs besides
+//! cancels
 //! out in the difference.
 
 use std::{

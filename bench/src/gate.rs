@@ -48,7 +48,8 @@ impl Baseline {
         fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
     }
 
-    /// Ratios that have grown by more than a tenth, and instructions by more than a fiftieth. What was not measured before
+    /// Ratios that have grown by more than a tenth, and instructions by more than a fiftieth. What was not measured
+    /// before
     /// wants a new baseline, and counts, too.
     pub fn slower(&self, now: &Self) -> Vec<Regression> {
         let mut found = self.longer(now);

@@ -65,7 +65,8 @@ pub struct Received {
     pub body: Bytes,
 }
 
-/// wrk and h2load know no group that withstands quantum computers, so none is offered here, whatever rustls is built with.
+/// wrk and h2load know no group that withstands quantum computers, so none is offered here, whatever rustls is built
+/// with.
 fn offers_of_openssl() -> CryptoProvider {
     let kx_groups = vec![kx_group::X25519, kx_group::SECP256R1, kx_group::SECP384R1];
     CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() }

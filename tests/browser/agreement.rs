@@ -1,6 +1,7 @@
-//! Chromium visits sites that ask before cookies are used, in English and in German, with scripts and without.
+//! Chromium visits sites that request agreement before cookies are used, in English and in German, with and without
+//! scripts.
 //!
-//! `agreement.js` drives it, by the keyboard alone where something is to be pressed. Within a
+//! `agreement.js` drives it, by the keyboard alone where a button is to be pressed. Within a
 //! visit the browser is closed, and opened again with the cookies that it keeps then.
 
 use std::{fs, path::Path, process::Command};
@@ -13,11 +14,11 @@ use crate::{
     process::{self, Process},
 };
 
-/// Where the visits go, in the demo's map editor, and that page's heading.
+/// The target of the visits, in the demo's map editor, and the heading of that page.
 const DEEP: &str = "/map-builder/help?day=1&room=A%2FB";
 const HELP: &str = "Help for the map editor";
 
-/// What the driver finds at a site.
+/// The driver's findings at a site.
 fn found(task: &str, site: &str) -> Value {
     drive("agreement.js", &[task.as_ref(), site.as_ref()])
 }
@@ -26,7 +27,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is a text"))
 }
 
-/// The page of the application that was asked for, without a banner.
+/// The requested page of the application, without a banner.
 #[track_caller]
 fn assert_is_application(step: &Value, address: &str) {
     let told = [&step["address"], &step["status"], &step["language"], &step["banner"]];
@@ -34,7 +35,7 @@ fn assert_is_application(step: &Value, address: &str) {
     assert_eq!(step["isSealed"], true, "{step:#}");
 }
 
-/// One of the gateway's own pages, in this language, in a browser that has no cookie.
+/// One of the gateway's own pages, in this language, in a browser without cookies.
 #[track_caller]
 fn assert_is_own(step: &Value, status: u16, language: &str, title: &str) {
     let told = [&step["status"], &step["language"], &step["title"], &step["cookies"]];
@@ -43,7 +44,7 @@ fn assert_is_own(step: &Value, status: u16, language: &str, title: &str) {
 }
 
 #[test]
-fn g6_a_visit_from_the_question_to_the_withdrawal() {
+fn g6_a_visit_from_the_agreement_page_to_the_withdrawal() {
     let found = found("required", &Demo::start().address_of("hooli.localhost"));
     let titles = [
         (

@@ -1,4 +1,4 @@
-//! Chromium works with the dashboard: as it is shown, by the keyboard, without its script, with tokens.
+//! Chromium uses the dashboard: as it is shown, by the keyboard, without its script, with tokens.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -10,7 +10,7 @@ use crate::{
     process::{self, Process},
 };
 
-/// What the driver finds at the demo's dashboard.
+/// The driver's findings at the demo's dashboard.
 fn found(task: &str) -> Value {
     let demo = Demo::start();
     let (dashboard, site) = (demo.dashboard(), demo.address_of("acme.localhost"));
@@ -32,10 +32,10 @@ fn the_page_is_valid_and_accessible_in_each_language_and_state() {
 }
 
 #[test]
-fn a_tracker_appears_by_itself_and_a_gateway_that_goes_away_is_told() {
+fn a_tracker_appears_without_a_reload_and_the_end_of_the_gateway_is_shown() {
     let found = found("live");
     assert!(text(&found["before"]).contains("No undeclared cookie has been seen"), "{found:#}");
-    // What is markup elsewhere is a name here.
+    // Markup in a name is shown as text.
     let names = found["names"].as_array().expect("a list");
     assert!(names.len() == 2 && names.contains(&"_fbp".into()), "{names:?}");
     assert!(names.contains(&"<b>".into()), "{names:?}");
@@ -65,13 +65,13 @@ fn a_session_is_changed_by_the_keyboard_alone_and_the_next_response_has_it() {
     assert_eq!(found["said"], "new.localhost: a session now lasts 45m.");
     assert!(text(&found["row"]).contains("45m"), "{found:#}");
     assert_eq!(found["hasFocus"], true);
-    // Its other keys are as they were.
+    // Its other keys are unchanged.
     assert_eq!(found["keys"]["after"], json!({ "mode": "enforce", "session": "45m" }));
     assert_eq!(found["told"], json!([]));
 }
 
 #[test]
-fn two_operators_do_not_overwrite_one_another() {
+fn a_change_based_on_an_outdated_etag_is_refused() {
     let found = found("stale");
     assert!(text(&found["refusal"]).contains("has changed meanwhile"), "{found:#}");
     assert_eq!((&found["lang"], &found["isEditing"]), (&"en".into(), &true.into()));
@@ -88,7 +88,7 @@ fn without_its_script_the_page_shows_all_of_it_and_searches() {
 }
 
 #[test]
-fn with_tokens_nothing_is_shown_before_one_is_given_and_none_is_left_anywhere() {
+fn with_tokens_nothing_is_shown_without_one_and_none_is_stored() {
     let operator = "operator-0123456789abcdef0123456789";
     let auditor = "auditor-0123456789abcdef0123456789";
     let gateway =
@@ -111,7 +111,7 @@ fn with_tokens_nothing_is_shown_before_one_is_given_and_none_is_left_anywhere() 
     assert_eq!((&found["stored"], &found["otherTab"]), (&0.into(), &true.into()));
 }
 
-/// A gateway that is administered with tokens, and has a tenant that was set while it ran.
+/// A gateway whose admin API needs tokens, with a tenant that was set at run time.
 struct Gateway {
     dashboard: String,
     _process: Process,

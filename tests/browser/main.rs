@@ -1,9 +1,10 @@
-//! Headless Chromium visits the demo, through the gateway and without it; it is asked whether it agrees (`agreement.rs`),
+//! Headless Chromium visits the demo, with and without the gateway; it is asked for agreement (`agreement.rs`),
 //! reads the gateway's own pages (`pages.rs`) and reports (`report.rs`), and works with the dashboard (`dashboard.rs`).
 //!
-//! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it tells
-//! what the browser holds after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
-//! help and the one about privacy, run no script: there the jar shows what the navigation has left.
+//! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it
+//! reports
+//! the browser's cookies after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its pages, the
+//! help and the one about privacy, run no script: there the jar shows the result of the navigation.
 
 mod agreement;
 mod dashboard;
@@ -27,14 +28,14 @@ const HOUR: f64 = 60.0 * 60.0;
 const WEEK: f64 = 7.0 * 24.0 * HOUR;
 
 #[test]
-fn the_jar_ends_up_with_the_declared_three_and_nothing_else() {
+fn the_jar_contains_the_three_declared_cookies_only() {
     let demo = Demo::start();
     let visit = demo.visit(&demo.address_of("acme.localhost"));
     assert_eq!(visit.after("home").found, "h2");
-    // What the map editor's script has planted, the next navigation has taken away.
+    // The next navigation has deleted the trackers that the map editor's script has planted.
     assert!(visit.after("map editor").names().contains("heatmap_trail"));
     assert_eq!(visit.after("help").names(), DECLARED.into());
-    // What is bound to the map editor's path is not sent elsewhere, so nobody could know that it is there.
+    // A cookie of the map editor's path is not sent elsewhere, so the gateway can't know it there.
     let elsewhere: BTreeSet<_> = DECLARED.into_iter().chain(["heatmap_trail"]).collect();
     assert_eq!(visit.after("privacy").names(), elsewhere);
 }
@@ -51,7 +52,7 @@ fn without_the_gateway_the_trackers_stay() {
 }
 
 #[test]
-fn d1_each_cookie_is_kept_as_long_as_its_tenant_says() {
+fn d1_each_cookie_is_kept_for_the_duration_of_its_tenant() {
     let demo = Demo::start();
     for (host, session) in [("acme.localhost", 2.0 * HOUR), ("globex.localhost", WEEK)] {
         let visit = demo.visit(&demo.address_of(host));
@@ -88,7 +89,7 @@ fn s4_logging_out_works() {
 
 /// `crumbgate demo`: the sample application, and the gateway before it.
 struct Demo {
-    /// What it prints at its start.
+    /// The output at its start.
     told: String,
     _process: Process,
     _folder: TempDir,
@@ -106,36 +107,36 @@ impl Demo {
         Self { told, _process: process, _folder: folder }
     }
 
-    /// Where the gateway serves the organization `host`.
+    /// The address at which the gateway serves the organization `host`.
     fn address_of(&self, host: &str) -> String {
-        self.word_that_begins(&format!("https://{host}:"))
+        self.word_that_starts_with(&format!("https://{host}:"))
     }
 
     /// The application's own address.
     fn application(&self) -> String {
-        self.word_that_begins("http://127.0.0.1:")
+        self.word_that_starts_with("http://127.0.0.1:")
     }
 
-    /// Where an operator looks.
+    /// The address of the dashboard.
     fn dashboard(&self) -> String {
         let (_, behind) = self.told.split_once("The dashboard").expect("it is told");
         let word = behind.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
         word.expect("its address is told").to_owned()
     }
 
-    fn word_that_begins(&self, start: &str) -> String {
+    fn word_that_starts_with(&self, start: &str) -> String {
         let word = self.told.split_whitespace().find(|word| word.starts_with(start));
         word.unwrap_or_else(|| panic!("no {start}… in:\n{}", self.told)).to_owned()
     }
 
-    /// Sends Chromium there, with a new profile.
+    /// Opens this address in Chromium, with a new profile.
     fn visit(&self, url: &str) -> Visit {
         let profile = TempDir::new().expect("a temporary folder can be made");
         Visit(drive("visit.js", &[profile.path().as_os_str(), url.as_ref()]))
     }
 }
 
-/// Lets a script of this folder drive Chromium, and returns what it has found.
+/// Runs a script of this folder that drives Chromium, and returns its findings.
 fn drive(script: &str, arguments: &[&OsStr]) -> Value {
     let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script);
     for needed in [&driver.with_file_name("node_modules"), Path::new(CHROMIUM)] {
@@ -149,7 +150,7 @@ fn drive(script: &str, arguments: &[&OsStr]) -> Value {
     serde_json::from_slice(&output.stdout).expect("a driver tells what it has found in JSON")
 }
 
-/// What the driver has told, step by step.
+/// The driver's report, step by step.
 struct Visit(Value);
 
 impl Visit {
@@ -163,9 +164,9 @@ impl Visit {
 /// One step of a visit.
 struct Step<'a> {
     told: &'a Value,
-    /// What the page said.
+    /// The text of the page.
     found: &'a Value,
-    /// What the browser held then.
+    /// The browser's cookies after the step.
     cookies: &'a [Value],
 }
 
@@ -174,7 +175,7 @@ impl<'a> Step<'a> {
         self.cookies.iter().filter_map(|cookie| cookie["name"].as_str()).collect()
     }
 
-    /// The cookie was set during this step, for that many seconds.
+    /// Asserts that the cookie was set during this step, for that many seconds.
     fn assert_is_kept(&self, name: &str, lifetime_s: f64) {
         let seconds = |value: &Value| value.as_f64().expect("a number of seconds");
         let cookie = self.cookies.iter().find(|cookie| cookie["name"] == name);

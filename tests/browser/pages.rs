@@ -1,4 +1,5 @@
-//! Chromium reads the gateway's own pages: the cookie page, the question, the banner, and what follows of the answers.
+//! Chromium reads the gateway's own pages: the cookie page, the agreement page, the banner, and the pages after an
+//! answer.
 
 use std::fs;
 
@@ -34,7 +35,7 @@ fn every_page_is_valid_and_accessible_in_each_language_wide_and_narrow() {
     }
 }
 
-/// A gateway whose tenants ask for agreement, or do not.
+/// A gateway with tenants that request agreement, and one that does not.
 struct Gateway {
     port: String,
     _process: Process,

@@ -27,7 +27,7 @@ impl Desk {
         self.0.path().join(name)
     }
 
-    /// The report of a ledger with something of everything.
+    /// The report of the ledger that `rich` writes.
     fn rich(&self, name: &str, arguments: &[&str]) -> PathBuf {
         let ledger = self.path("rich.db");
         if !ledger.exists() {
@@ -46,7 +46,7 @@ impl Desk {
     }
 }
 
-/// What the driver finds when it does this with these files.
+/// The driver's findings for this task with these files.
 fn found(task: &str, files: &[&Path]) -> Value {
     let files = files.iter().map(|file| file.as_os_str());
     let arguments: Vec<_> = [OsStr::new(task)].into_iter().chain(files).collect();
@@ -87,7 +87,7 @@ fn the_page_of_an_empty_ledger_is_valid_and_accessible() {
 }
 
 #[test]
-fn a_page_that_is_wrong_is_found_to_be() {
+fn the_validators_report_a_wrong_page() {
     let desk = Desk::new();
     let page = desk.rich("page.html", &[]);
     let html = fs::read_to_string(&page).expect("it was written");
@@ -121,7 +121,7 @@ fn a_table_is_sorted_by_the_keyboard_without_a_server() {
 }
 
 #[test]
-fn without_its_script_the_page_says_as_much_and_promises_no_sorting() {
+fn without_its_script_the_page_has_the_same_text_and_no_sort_buttons() {
     let desk = Desk::new();
     let page = desk.rich("page.html", &[]);
     let found = found("plain", &[&page]);
@@ -133,7 +133,7 @@ fn without_its_script_the_page_says_as_much_and_promises_no_sorting() {
 }
 
 #[test]
-fn on_paper_each_page_is_a4_and_each_table_says_its_headings_again() {
+fn on_paper_each_page_is_a4_and_each_table_repeats_its_headings() {
     let desk = Desk::new();
     let pdf = desk.path("page.pdf");
     found("print", &[&desk.rich("page.html", &[]), &pdf]);

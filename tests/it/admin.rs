@@ -1,4 +1,4 @@
-//! The API: what it answers, as its document says, and what it does.
+//! The admin API: its answers, their agreement with the OpenAPI document, and its effects.
 
 use std::{collections::BTreeSet, fs, io::Write, process::Command, sync::Arc};
 
@@ -23,7 +23,7 @@ fn site() -> Site {
 }
 
 #[tokio::test]
-async fn every_answer_is_for_the_one_who_asked_alone() {
+async fn no_answer_may_be_stored_or_shared() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -48,7 +48,7 @@ async fn every_answer_is_for_the_one_who_asked_alone() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_says_what_is() {
+async fn an_unknown_path_or_method_lists_what_exists() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -71,7 +71,7 @@ async fn what_is_not_there_says_what_is() {
 }
 
 #[tokio::test]
-async fn a_tenant_is_made_shown_changed_and_removed() {
+async fn a_tenant_is_created_shown_changed_and_removed() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -93,7 +93,7 @@ async fn a_tenant_is_made_shown_changed_and_removed() {
         );
         assert_eq!(shown.field("etag"), format!("\"{}\"", shown.json()["etag"].as_str().unwrap()));
 
-        // The keys that are sent are all of its own: the mode is that of [defaults] again.
+        // PUT replaces all keys of the tenant: the mode is that of [defaults] again.
         let changed = operator.put(GLOBEX, &json!({"session": 1200})).await;
         assert_eq!(changed.status, 200);
         let changed = changed.json();
@@ -115,7 +115,7 @@ async fn a_tenant_is_made_shown_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_dry_run_shows_the_difference_and_makes_none() {
+async fn a_dry_run_shows_the_difference_and_changes_nothing() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -145,7 +145,7 @@ async fn a_dry_run_shows_the_difference_and_makes_none() {
 }
 
 #[tokio::test]
-async fn two_operators_do_not_overwrite_one_another() {
+async fn a_change_based_on_an_outdated_etag_is_refused() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -157,7 +157,7 @@ async fn two_operators_do_not_overwrite_one_another() {
         assert_eq!(put("1h", "if-none-match", "*").await.status, 201);
         put("2h", "if-none-match", "*").await.problem(412);
         let looked_at = operator.get(GLOBEX).await.field("etag").to_owned();
-        // Both have looked at the same tenant; the second hears of the first.
+        // Both have read the same tenant; the second is refused because the first has changed it.
         assert_eq!(put("2h", "if-match", &looked_at).await.status, 200);
         let refused = put("3h", "if-match", &looked_at).await;
         assert_eq!(refused.problem(412)["key"], "If-Match");
@@ -165,7 +165,7 @@ async fn two_operators_do_not_overwrite_one_another() {
         let now = operator.get(GLOBEX).await.field("etag").to_owned();
         assert_eq!(put("3h", "if-match", &format!("\"other\", {now}")).await.status, 200);
         assert_eq!(put("4h", "if-match", "*").await.status, 200);
-        // A weak tag fits nothing, and what is no tag is a slip.
+        // A weak ETag never matches, and text that is no ETag is a syntax error.
         put("5h", "if-match", &format!("W/{now}")).await.problem(412);
         put("5h", "if-match", "etag").await.problem(412);
         put("5h", "if-none-match", &now).await.problem(412);
@@ -175,14 +175,14 @@ async fn two_operators_do_not_overwrite_one_another() {
         operator.post("/v1/tenants/batch", &batch("other")).await.problem(412);
         let tag = operator.get(GLOBEX).await.json()["etag"].as_str().unwrap().to_owned();
         assert_eq!(operator.post("/v1/tenants/batch", &batch(&tag)).await.status, 200);
-        // What is not there has no tag at all.
+        // A tenant that does not exist has no ETag.
         put("1h", "if-match", "*").await.problem(412);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_tenant_of_the_file_is_changed_there() {
+async fn a_tenant_of_the_file_can_not_be_changed_by_the_api() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -215,7 +215,7 @@ async fn a_tenant_of_the_file_is_changed_there() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_with_its_key_and_the_mend() {
+async fn every_mistake_is_reported_with_its_key_and_the_fix() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -232,7 +232,7 @@ async fn what_is_wrong_is_told_with_its_key_and_the_mend() {
             assert!(problem["help"].as_str().unwrap().contains(help), "{problem}");
             assert_eq!(problem["problems"][0]["key"], key);
         }
-        // All that is wrong is told at once.
+        // All mistakes are reported at once.
         let problem = operator.put(GLOBEX, &json!({"session": 1, "mode": "x"})).await.problem(422);
         assert_eq!(problem["problems"].as_array().unwrap().len(), 2);
         for host in ["a..b", "a%20b", "a:8443", "%FF", "(default)", &"a".repeat(300)] {
@@ -265,7 +265,7 @@ async fn what_is_wrong_is_told_with_its_key_and_the_mend() {
 }
 
 #[tokio::test]
-async fn of_a_batch_all_is_done_or_nothing() {
+async fn a_batch_is_applied_completely_or_not_at_all() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -349,7 +349,7 @@ async fn many_tenants_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_reload_that_is_refused_says_all_that_check_says() {
+async fn a_refused_reload_reports_all_that_check_reports() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -391,7 +391,7 @@ async fn a_reload_moves_the_api_to_another_address() {
         let elsewhere = text.replace("\"127.0.0.1:0\"\n\n", "\"unix:crumbgate.sock\"\n\n");
         assert_ne!(text, elsewhere);
         fs::write(site.path("config.toml"), &elsewhere).unwrap();
-        // Who asks at the old address still hears that it was done.
+        // A request at the old address is still answered.
         assert_eq!(operator.post("/v1/reload", &json!({})).await.status, 200);
         let socket = format!("unix:{}", site.path("crumbgate.sock").display());
         let moved = Operator::at(&socket);
@@ -401,7 +401,7 @@ async fn a_reload_moves_the_api_to_another_address() {
                 std::net::TcpStream::connect(operator.address()).is_err().then_some(())
             })
             .await;
-        // An address that can't be had leaves everything as it is.
+        // An address that is in use leaves everything unchanged.
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = taken.local_addr().unwrap().to_string();
         fs::write(site.path("config.toml"), elsewhere.replace("unix:crumbgate.sock", &listen))
@@ -413,7 +413,7 @@ async fn a_reload_moves_the_api_to_another_address() {
 }
 
 #[tokio::test]
-async fn the_api_and_the_command_line_say_the_same() {
+async fn the_api_and_the_command_line_report_the_same() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -467,7 +467,7 @@ async fn the_api_and_the_command_line_say_the_same() {
 }
 
 #[tokio::test]
-async fn an_explanation_knows_the_tenants_that_were_set_meanwhile() {
+async fn an_explanation_uses_tenants_that_were_set_at_run_time() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -484,7 +484,7 @@ async fn an_explanation_knows_the_tenants_that_were_set_meanwhile() {
 }
 
 #[tokio::test]
-async fn the_document_lists_what_is_served() {
+async fn the_openapi_document_lists_every_route() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -512,8 +512,8 @@ async fn the_document_lists_what_is_served() {
     .await;
 }
 
-/// Asks until the answer has this status.
-async fn until_it_answers(operator: &Operator, path: &str, status: u16) -> Reply {
+/// Sends requests until the answer has this status.
+async fn until_status(operator: &Operator, path: &str, status: u16) -> Reply {
     loop {
         let reply = operator.get(path).await;
         if reply.status == status {
@@ -524,7 +524,7 @@ async fn until_it_answers(operator: &Operator, path: &str, status: u16) -> Reply
 }
 
 #[tokio::test]
-async fn a_batch_may_have_sixteen_megabytes_and_no_more() {
+async fn a_batch_of_more_than_sixteen_megabytes_is_refused() {
     in_time(async {
         let site = site();
         let (_program, operator) = started(&site).await;
@@ -548,7 +548,7 @@ async fn a_batch_may_have_sixteen_megabytes_and_no_more() {
 }
 
 #[tokio::test]
-async fn work_that_nobody_waits_for_any_more_is_bounded_and_signs_of_life_go_on() {
+async fn abandoned_requests_are_bounded_and_do_not_block_health_checks() {
     in_time(async {
         const TOKEN: &str = "operator-0123456789abcdef0123456789";
         let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
@@ -559,7 +559,7 @@ async fn work_that_nobody_waits_for_any_more_is_bounded_and_signs_of_life_go_on(
         fs::set_permissions(&tokens, private).unwrap();
         let (_program, operator) = started(&site).await;
         let alice = operator.with_token(TOKEN);
-        // A reload that reads them waits until somebody writes there.
+        // A reload that reads the pipe waits until somebody writes to it.
         fs::rename(&tokens, site.path("kept")).unwrap();
         let made = Command::new("mkfifo").args(["-m", "600"]).arg(&tokens).status().unwrap();
         assert!(made.success());
@@ -584,13 +584,13 @@ async fn work_that_nobody_waits_for_any_more_is_bounded_and_signs_of_life_go_on(
         fs::rename(site.path("kept"), &tokens).unwrap();
         writer.write_all(line.as_bytes()).unwrap();
         drop(writer);
-        until_it_answers(&alice, "/v1/tenants", 200).await;
+        until_status(&alice, "/v1/tenants", 200).await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn who_drains_is_alive_and_asks_for_no_traffic() {
+async fn a_draining_gateway_is_alive_and_not_ready() {
     in_time(async {
         let held = Holding::replying(|_| ok(&[], "hello")).await;
         let site = Site::of(&Setup::before(&held.app).admin(""));
@@ -599,7 +599,7 @@ async fn who_drains_is_alive_and_asks_for_no_traffic() {
         let answered = held.begin(&browser, "/", "a").await;
         assert_eq!(operator.get("/readyz").await.status, 200);
         program.signal(Signal::TERM);
-        let problem = until_it_answers(&operator, "/readyz", 503).await.problem(503);
+        let problem = until_status(&operator, "/readyz", 503).await.problem(503);
         assert_eq!(problem["detail"], "it is draining");
         assert_eq!(operator.get("/healthz").await.status, 200);
         held.let_go("a");
@@ -610,7 +610,7 @@ async fn who_drains_is_alive_and_asks_for_no_traffic() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_server_is_told() {
+async fn requests_that_wait_for_a_server_are_shown() {
     in_time(async {
         let held = Holding::replying(|_| ok(&[], "hello")).await;
         let limits = "max_connections = 1\nqueue = 10";

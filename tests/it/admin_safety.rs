@@ -1,4 +1,4 @@
-//! Who may administer the gateway: nobody by accident, nobody by a trick, and nobody unknown from elsewhere.
+//! Access to the admin API: no accidental exposure, no request forgery, and no access from elsewhere without a token.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ fn write_tokens(site: &Site, text: &str) {
 }
 
 #[tokio::test]
-async fn what_others_can_reach_does_not_start_without_tls_and_tokens() {
+async fn a_listener_that_others_can_reach_needs_tls_and_tokens() {
     in_time(async {
         let certificate = "certificate = { chain = \"dev.crt\", key = \"dev.key\" }";
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
@@ -64,7 +64,7 @@ async fn what_others_can_reach_does_not_start_without_tls_and_tokens() {
 }
 
 #[tokio::test]
-async fn with_both_it_answers_over_tls_who_has_a_token() {
+async fn with_tls_and_tokens_it_answers_requests_that_carry_a_token() {
     in_time(async {
         let setup = setup()
             .admin("listen = \"0.0.0.0:0\"\ntoken_file = \"tokens\"")
@@ -78,10 +78,10 @@ async fn with_both_it_answers_over_tls_who_has_a_token() {
         assert_eq!(anybody.get("/v1/status").await.status, 401);
         let alice = anybody.with_token(OPERATOR);
         assert_eq!(alice.get("/v1/status").await.status, 200);
-        // The connection's own address is the listener's; another is not.
+        // The authority of the connection is the listener's own; another one is refused.
         let request = alice.request(Method::GET, "/v1/status").header("host", "0.0.0.0");
         alice.send(request, "").await.problem(421);
-        // The command line asks for exactly the certificate of the configuration.
+        // The command line accepts exactly the certificate of the configuration.
         let finished = site.run(&["status", "--address", &address]).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
         assert!(finished.stdout.contains("ready          yes"), "{}", finished.stdout);
@@ -90,7 +90,7 @@ async fn with_both_it_answers_over_tls_who_has_a_token() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_the_listeners_own_is_refused() {
+async fn a_host_other_than_the_listeners_own_is_refused() {
     in_time(async {
         let site = Site::of(&setup().admin("hosts = [\"Admin.Example\"]"));
         let mut program = site.start();
@@ -126,7 +126,7 @@ async fn a_host_that_is_not_the_listeners_own_is_refused() {
                 assert!(problem["detail"].as_str().unwrap().contains(&address), "{problem}");
             }
         }
-        // Two of them are none, and a target of its own counts more than the field.
+        // Two `Host` fields are refused, and an absolute request target overrides the field.
         let request = operator.request(Method::GET, "/healthz");
         let request = request.header("host", &address).header("host", &address);
         operator.send(request, "").await.problem(421);
@@ -175,7 +175,7 @@ async fn a_page_of_another_site_gets_no_answer_and_changes_nothing() {
             assert_eq!(operator.send(request, "").await.status, 200);
         }
         assert_eq!(send("origin", &format!("http://{address}")).await.status, 201);
-        // Behind a proxy of one's own, under a name of one's own.
+        // Behind a reverse proxy, under its host name.
         let request = operator.request(Method::GET, "/v1/status").header("host", "admin.example");
         let request = request.header("origin", "https://admin.example");
         assert_eq!(operator.send(request, "").await.status, 200);
@@ -184,7 +184,7 @@ async fn a_page_of_another_site_gets_no_answer_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_can_not_change_anything() {
+async fn an_html_form_can_not_change_anything() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
@@ -201,11 +201,11 @@ async fn a_form_can_not_change_anything() {
                 let problem = operator.send(request, "{\"changes\":[]}").await.problem(415);
                 assert_eq!(problem["key"], "Content-Type");
             }
-            // A form without a field has a body of nothing, and tells its kind all the same.
+            // A form without a field has an empty body, and still sends its content type.
             let request = operator.request(Method::POST, "/v1/reload").header("content-type", kind);
             operator.send(request, "").await.problem(415);
         }
-        // A body without a kind is not JSON.
+        // A body without a content type is not JSON.
         let request = operator.request(Method::PUT, "/v1/tenants/evil.example");
         operator.send(request, "{}").await.problem(415);
         assert_eq!(operator.get("/v1/tenants/evil.example").await.status, 404);
@@ -215,7 +215,7 @@ async fn a_form_can_not_change_anything() {
 }
 
 #[tokio::test]
-async fn without_a_token_that_is_known_nothing_is_told_but_signs_of_life() {
+async fn without_a_valid_token_only_health_checks_are_answered() {
     in_time(async {
         let site = with_tokens();
         let mut program = site.start();
@@ -294,7 +294,7 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
         assert_eq!(bob.put("/v1/tenants/globex.example?dry_run=true", &set).await.status, 200);
         assert_eq!(bob.post("/v1/tenants/batch?dry_run=true", &removal).await.status, 200);
         assert_eq!(bob.delete("/v1/tenants/globex.example?dry_run=true").await.status, 200);
-        // What only looks dry is refused by whoever reads it closely.
+        // A parameter that only resembles `dry_run` is refused.
         let twice = "/v1/tenants/globex.example?dry_run=true&dry%5Frun=false";
         bob.put(twice, &set).await.problem(400);
         bob.put("/v1/tenants/globex.example?dry_run=true&dry_run=false", &set).await.problem(400);
@@ -317,14 +317,14 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_reload_takes_new_tokens_and_forgets_the_old() {
+async fn a_reload_accepts_new_tokens_and_refuses_the_old() {
     in_time(async {
         let site = with_tokens();
         let mut program = site.start();
         let alice = program.operator().await.with_token(OPERATOR);
         let carol = alice.with_token("carol-0123456789abcdef0123456789");
         assert_eq!(carol.get("/v1/status").await.status, 401);
-        // A file that is wrong leaves the old tokens in place.
+        // A file with a mistake leaves the old tokens in place.
         write_tokens(&site, "carol operator short\n");
         let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
         assert_eq!(problem["key"], "admin.token_file");
@@ -341,7 +341,7 @@ async fn a_reload_takes_new_tokens_and_forgets_the_old() {
 }
 
 #[tokio::test]
-async fn tokens_that_can_not_be_used_are_told_before_anything_listens() {
+async fn an_unusable_token_file_is_reported_before_anything_listens() {
     in_time(async {
         let site = with_tokens();
         let told = async |expected: &str| {
@@ -373,8 +373,8 @@ async fn tokens_that_can_not_be_used_are_told_before_anything_listens() {
     .await;
 }
 
-/// Everything that the API and the commands can be made to say.
-async fn everything_said(site: &Site, program: &mut Program<'_>) -> String {
+/// All output of the API and of the commands.
+async fn all_output(site: &Site, program: &mut Program<'_>) -> String {
     let alice = program.operator().await.with_token(OPERATOR);
     let address = program.admin().await;
     let mut said = String::new();
@@ -421,7 +421,7 @@ async fn no_token_is_ever_printed() {
         let mut command = site.command(&["run"]);
         command.env("RUST_LOG", "trace");
         let mut program = site.start_command(&mut command);
-        let said = everything_said(&site, &mut program).await;
+        let said = all_output(&site, &mut program).await;
         program.signal(Signal::TERM);
         let finished = program.exit().await;
         assert!(said.contains("alice"), "{said}");
@@ -445,16 +445,16 @@ async fn a_unix_socket_is_for_its_owner_alone() {
         let found = fs::symlink_metadata(site.path("crumbgate.sock")).unwrap();
         assert!(found.file_type().is_socket());
         assert_eq!(found.permissions().mode() & 0o777, 0o600);
-        // Nothing of how it was made is left.
+        // No temporary file is left.
         let names = fs::read_dir(site.path("")).unwrap();
         let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert!(names.all(|name| !name.starts_with(".crumbgate-")));
-        // Whatever host it names: only programs of this machine come in here. A page does not.
+        // Any host is accepted: only programs of this machine can connect. A request from a web page is refused.
         let request = operator.request(Method::GET, "/v1/status").header("host", "a.example");
         assert_eq!(operator.send(request, "").await.status, 200);
         let request = operator.request(Method::GET, "/v1/status");
         operator.send(request.header("origin", "http://localhost"), "").await.problem(403);
-        // The user is the actor.
+        // The actor is the user.
         operator.post("/v1/reload", &json!({})).await;
         let uid = rustix::process::getuid().as_raw();
         let status = operator.get("/v1/status").await.json();
@@ -469,7 +469,7 @@ async fn a_unix_socket_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn a_socket_that_nobody_listens_at_is_replaced_and_anything_else_is_not() {
+async fn an_abandoned_socket_is_replaced_and_any_other_file_is_not() {
     in_time(async {
         let site = Site::of(&setup().admin("listen = \"unix:crumbgate.sock\""));
         let path = site.path("crumbgate.sock");
@@ -494,16 +494,16 @@ async fn a_socket_that_nobody_listens_at_is_replaced_and_anything_else_is_not() 
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_too_slow_ends_without_the_others() {
+async fn a_request_that_is_too_large_or_too_slow_does_not_affect_others() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
         let operator = program.operator().await;
-        // As few bytes too many as can be: what nobody reads would break the connection before the answer is there.
+        // One byte too many: bytes that nobody reads would reset the connection before the answer arrives.
         let large = json!({"session": "x".repeat(1024 * 1024)});
         let problem = operator.put("/v1/tenants/globex.example", &large).await.problem(413);
         assert!(problem["detail"].as_str().unwrap().contains("1048576 bytes"), "{problem}");
-        // More connections than there are places: those that say nothing have to go, and the next is answered.
+        // More connections than there are places: idle ones are closed, and the next one is answered.
         let address = program.admin().await;
         let mut silent = Vec::new();
         for _ in 0..200 {
@@ -517,7 +517,7 @@ async fn what_is_too_large_or_too_slow_ends_without_the_others() {
 }
 
 #[tokio::test]
-async fn who_asks_a_lot_and_reads_nothing_does_not_keep_the_others_out() {
+async fn a_client_that_reads_no_answers_does_not_block_others() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
@@ -536,21 +536,21 @@ async fn who_asks_a_lot_and_reads_nothing_does_not_keep_the_others_out() {
         for stream in &deaf {
             stream.readable().await.unwrap();
         }
-        // Every place is taken, by clients that have nothing to wait for.
+        // All places are taken by clients that wait for nothing.
         assert_eq!(operator.get("/healthz").await.status, 200);
         let mut read = Vec::new();
-        // They were cut, whether the system says so or not.
+        // They were closed, with or without an error.
         let _ = deaf[0].read_to_end(&mut read).await;
         assert!(read.len() < ASKED * answer, "{} bytes", read.len());
     })
     .await;
 }
 
-/// More than the buffers between two programs have room for.
+/// More than fits into the buffers between two programs.
 const ASKED: usize = 200;
 
 #[tokio::test]
-async fn who_came_in_by_a_listener_with_tokens_needs_one_also_when_the_next_has_none() {
+async fn a_connection_to_a_listener_with_tokens_needs_one_even_after_a_reload_without() {
     in_time(async {
         let (listen, tokens) = ("listen = \"0.0.0.0:0\"", "token_file = \"tokens\"");
         let certificate = "certificate = { chain = \"dev.crt\", key = \"dev.key\" }";
@@ -579,7 +579,7 @@ async fn who_came_in_by_a_listener_with_tokens_needs_one_also_when_the_next_has_
 }
 
 #[tokio::test]
-async fn a_listener_that_is_widened_on_its_own_port_is_told_what_is_in_the_way() {
+async fn a_listener_that_is_widened_on_its_own_port_is_refused_with_the_reason() {
     in_time(async {
         let site = with_tokens();
         let mut program = site.start();

@@ -12,7 +12,7 @@ use crate::harness::{
 
 const PAGE: &str = "/.well-known/cookies";
 
-/// An application that sets both cookies wherever it is asked, and says which it got.
+/// An application that sets both cookies on every path, and answers with the names that it received.
 async fn app() -> App {
     App::replying(|request| {
         let set = ["set-cookie: flexopus_session=app-1", "set-cookie: XSRF-TOKEN=tok%3D"];
@@ -30,7 +30,7 @@ fn navigation(http: Http, path: &str) -> Builder {
     request(http, Method::GET, path).header("accept", "text/html,application/xhtml+xml")
 }
 
-/// What it sends when they press a button on one.
+/// The request of a browser when a person submits a form.
 fn form(http: Http, path: &str, from: &str) -> Builder {
     request(http, Method::POST, path)
         .header("accept", "text/html")
@@ -39,7 +39,7 @@ fn form(http: Http, path: &str, from: &str) -> Builder {
         .header("referer", format!("https://{ACME}{from}"))
 }
 
-/// The address of a form on a page, that ends so.
+/// The address of the form on a page whose action ends with `end`.
 fn action(page: &str, end: &str) -> String {
     let mut actions = page.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
     let wanted = format!("{PAGE}/{end}?page=");
@@ -50,7 +50,7 @@ fn session_of(answer: &Answer) -> String {
     answer.set_cookie("flexopus_session").split(';').next().unwrap().to_owned()
 }
 
-/// Agrees on the question at `path`, and returns the cookie that says so.
+/// Agrees on the page at `path`, and returns the agreement cookie.
 async fn agree(browser: &Browser, http: Http, path: &str) -> String {
     let question = browser.send(navigation(http, path), "").await;
     assert_eq!(question.status, 403);
@@ -59,7 +59,7 @@ async fn agree(browser: &Browser, http: Http, path: &str) -> String {
     session_of(&answer)
 }
 
-both_versions!(g6_a_visit_from_the_question_to_the_session, |http| {
+both_versions!(g6_a_visitor_agrees_and_gets_a_session, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -116,7 +116,7 @@ both_versions!(
     }
 );
 
-both_versions!(g6_a_program_is_told_where_to_agree, |http| {
+both_versions!(g6_a_program_gets_a_link_to_the_agreement_page, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -134,27 +134,30 @@ both_versions!(g6_a_program_is_told_where_to_agree, |http| {
     assert_eq!(app.received().len(), 0);
 });
 
-both_versions!(g6_what_is_no_page_reaches_the_application_without_its_cookies, |http| {
-    let app = app().await;
-    let setup = required(&app).sections("[agreement]\nopen_paths = [\"/imprint\"]");
-    let gateway = setup.start();
-    let browser = gateway.browser(http);
-    let cookie = "flexopus_session=before; XSRF-TOKEN=t; _ga=1";
-    let image = request(http, Method::GET, "/logo.svg").header("accept", "image/*");
-    let imprint = navigation(http, "/imprint");
-    for asked in [image, imprint] {
-        let answer = browser.send(asked.header("cookie", cookie), "").await;
-        let sets_declared = |field: &&str| !field.starts_with("_ga=");
-        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
-        assert!(!answer.set_cookies().iter().any(sets_declared), "{:?}", answer.set_cookies());
+both_versions!(
+    g6_a_request_that_is_no_navigation_reaches_the_application_without_cookies,
+    |http| {
+        let app = app().await;
+        let setup = required(&app).sections("[agreement]\nopen_paths = [\"/imprint\"]");
+        let gateway = setup.start();
+        let browser = gateway.browser(http);
+        let cookie = "flexopus_session=before; XSRF-TOKEN=t; _ga=1";
+        let image = request(http, Method::GET, "/logo.svg").header("accept", "image/*");
+        let imprint = navigation(http, "/imprint");
+        for asked in [image, imprint] {
+            let answer = browser.send(asked.header("cookie", cookie), "").await;
+            let sets_declared = |field: &&str| !field.starts_with("_ga=");
+            assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
+            assert!(!answer.set_cookies().iter().any(sets_declared), "{:?}", answer.set_cookies());
+        }
+        let tally = gateway.tally(ACME);
+        let held = Action::Strip(Reason::BeforeAgreement);
+        assert_eq!(tally.of(Direction::Request, held), 4);
+        assert_eq!(tally.of(Direction::Response, held), 4);
     }
-    let tally = gateway.tally(ACME);
-    let held = Action::Strip(Reason::BeforeAgreement);
-    assert_eq!(tally.of(Direction::Request, held), 4);
-    assert_eq!(tally.of(Direction::Response, held), 4);
-});
+);
 
-both_versions!(g6_who_was_logged_in_before_anybody_asked_still_is_afterwards, |http| {
+both_versions!(g6_an_existing_session_survives_the_agreement, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -165,7 +168,7 @@ both_versions!(g6_who_was_logged_in_before_anybody_asked_still_is_afterwards, |h
     assert_eq!(browser.send(page, "").await.text(), "flexopus_session=before");
 });
 
-both_versions!(g7_nobody_agrees_or_withdraws_from_another_site, |http| {
+both_versions!(g7_a_form_of_another_site_can_neither_agree_nor_withdraw, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -193,7 +196,7 @@ both_versions!(g7_nobody_agrees_or_withdraws_from_another_site, |http| {
     assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Agreed), 0);
 });
 
-both_versions!(g6_the_way_back_never_leads_to_another_site, |http| {
+both_versions!(g6_the_redirect_after_agreeing_never_leads_to_another_site, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -213,7 +216,7 @@ both_versions!(g6_the_way_back_never_leads_to_another_site, |http| {
     }
 });
 
-both_versions!(g6_nobody_agrees_to_a_page_that_they_have_not_seen, |http| {
+both_versions!(g6_an_agreement_to_a_page_that_was_not_shown_is_refused, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -225,7 +228,7 @@ both_versions!(g6_nobody_agrees_to_a_page_that_they_have_not_seen, |http| {
     }
 });
 
-both_versions!(g6_who_declines_is_told_what_follows_and_asked_again, |http| {
+both_versions!(g6_declining_shows_the_consequences_and_asks_again_later, |http| {
     let app = app().await;
     let gateway = required(&app).start();
     let browser = gateway.browser(http);
@@ -238,7 +241,7 @@ both_versions!(g6_who_declines_is_told_what_follows_and_asked_again, |http| {
     assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Declined), 1);
 });
 
-both_versions!(g7_who_withdraws_has_no_cookie_left_and_no_session, |http| {
+both_versions!(g7_a_withdrawal_deletes_all_cookies_and_ends_the_session, |http| {
     let app = app().await;
     let setup = required(&app).sections("[agreement]\nlogout = \"/logout?all=1\"");
     let gateway = setup.start();
@@ -264,7 +267,7 @@ both_versions!(g7_who_withdraws_has_no_cookie_left_and_no_session, |http| {
     assert_eq!(told.field("x-xsrf-token"), Some("tok="));
     let before = app.received().len();
 
-    // What was under way meanwhile brings nothing back.
+    // A response that was under way meanwhile sets no cookie again.
     let late = browser.send(navigation(http, "/").header("cookie", &cookies), "").await;
     assert_eq!(late.set_cookies(), Vec::<&str>::new());
     let told = browser.send(navigation(http, &location), "").await;
@@ -274,7 +277,7 @@ both_versions!(g7_who_withdraws_has_no_cookie_left_and_no_session, |http| {
     assert_eq!(app.received().len(), before + 1);
 });
 
-both_versions!(g7_who_never_agreed_can_end_the_session_of_before, |http| {
+both_versions!(g7_an_older_session_can_be_ended_without_an_agreement, |http| {
     let app = app().await;
     let setup = required(&app).sections("[agreement]\nlogout = \"/logout\"");
     let gateway = setup.start();
@@ -289,9 +292,9 @@ both_versions!(g7_who_never_agreed_can_end_the_session_of_before, |http| {
     assert_eq!(told.field("cookie"), Some("flexopus_session=before; XSRF-TOKEN=t"));
 });
 
-/// Two gateways before one application with one ring of keys, as a balancer has them.
+/// Two gateways before one application with the same seal keys, as behind a load balancer.
 #[tokio::test]
-async fn g6_what_one_gateway_shows_is_agreed_to_at_another() {
+async fn g6_a_page_of_one_gateway_can_be_agreed_to_at_another() {
     in_time(async {
         let app = app().await;
         let http = Http::Two;
@@ -308,7 +311,7 @@ async fn g6_what_one_gateway_shows_is_agreed_to_at_another() {
     .await;
 }
 
-both_versions!(g7_an_application_that_is_gone_does_not_keep_a_withdrawal_from_being_one, |http| {
+both_versions!(g7_a_withdrawal_succeeds_while_the_application_is_down, |http| {
     let app = app().await;
     let setup = required(&app).sections("[agreement]\nlogout = \"/logout\"");
     let gateway = setup.start();
@@ -323,7 +326,7 @@ both_versions!(g7_an_application_that_is_gone_does_not_keep_a_withdrawal_from_be
     assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 3));
 });
 
-both_versions!(t4_where_cookies_are_only_watched_nobody_is_asked, |http| {
+both_versions!(t4_in_report_mode_no_agreement_is_requested, |http| {
     let app = app().await;
     let setup = Setup::before(&app).tenant(ACME, "agreement = \"required\"\nmode = \"report\"");
     let gateway = setup.start();
@@ -336,9 +339,9 @@ both_versions!(t4_where_cookies_are_only_watched_nobody_is_asked, |http| {
     assert_eq!(app.last().target(), PAGE, "there it is the application's page");
 });
 
-/// A reload brings another declaration while somebody has agreed to the one before.
+/// A reload brings another declaration after somebody has agreed to the previous one.
 #[tokio::test]
-async fn g8_a_new_declaration_asks_again_if_the_operator_says_so() {
+async fn g8_a_new_declaration_asks_again_where_the_operator_chose_that() {
     const OTHER: &str =
         "[[cookies]]\nname = \"flexopus_session\"\nrenew_on = { paths = [\"/api/*\"] }\n";
     in_time(async {

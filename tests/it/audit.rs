@@ -1,4 +1,4 @@
-//! Rules A: every cookie that is seen ends in exactly one verdict, and the books balance.
+//! Rules A: every cookie that is seen ends in exactly one verdict, and the counters balance.
 
 use std::{
     collections::BTreeSet,
@@ -23,18 +23,18 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::harness::{Answer, App, Browser, Http, Kept, Running, Setup, both_versions, spawn};
 
-/// One exchange: what the browser sends, and what the application answers.
+/// One exchange: the browser's request and the application's answer.
 #[derive(Clone, Debug)]
 struct Exchange {
     method: &'static str,
     path: &'static str,
     accept: &'static str,
-    /// At least one. True: a new `Cookie` field begins with it.
+    /// At least one. `true`: a new `Cookie` field begins with it.
     pairs: Vec<(bool, Pair)>,
     status: u16,
     cache_control: &'static str,
     fields: Vec<Field>,
-    /// Whether a cookie stands in the answer's trailers.
+    /// True where the answer's trailers contain a cookie.
     has_trailers: bool,
 }
 
@@ -107,7 +107,7 @@ fn any_field() -> impl Strategy<Value = Field> {
     ]
 }
 
-/// How often each verdict must be reached, as [`counted`] lists them.
+/// The number of times that each verdict must be reached, in the order of [`counted`].
 struct Expected {
     requests: u64,
     seen: [u64; 2],
@@ -123,7 +123,7 @@ impl Expected {
         self.verdicts[row(direction, action)] += 1;
     }
 
-    /// Adds the verdicts of one exchange, as anybody would who has read the rules and knows what was sent.
+    /// Adds the verdicts of one exchange, derived from the rules and from what was sent.
     fn add(&mut self, exchange: &Exchange) {
         self.requests += 1;
         self.seen[0] += exchange.pairs.len() as u64;
@@ -215,20 +215,20 @@ fn row(direction: Direction, action: Action) -> usize {
     of_direction * ACTIONS.len() + ACTIONS.iter().position(|other| *other == action).unwrap()
 }
 
-/// All verdicts of a tally, in the order of [`DIRECTIONS`] and of [`ACTIONS`].
+/// All counts of a snapshot, in the order of [`DIRECTIONS`] and of [`ACTIONS`].
 fn counted(tally: &Tally) -> Vec<u64> {
     let of = |direction| ACTIONS.map(|action| tally.of(direction, action));
     DIRECTIONS.map(of).concat()
 }
 
-/// An application that answers as the request tells it: status, `Cache-Control`, whether there are trailers, and
+/// An application that answers as the request demands: status, `Cache-Control`, trailers, and
 /// `Set-Cookie` fields.
 async fn obedient() -> App {
     App::replying(|request| {
         let mut told = request.field("x-answer").unwrap().split('|');
         let [status, cache_control, has_trailers] = [(); 3].map(|()| told.next().unwrap());
         let fields: String = told.map(|field| format!("set-cookie: {field}\r\n")).collect();
-        // Its own date: what is as declared stays so while the gateway's clock moves on.
+        // Its own date: a lifetime that is as declared stays so while the gateway's clock advances.
         let head = format!(
             "HTTP/1.1 {status} X\r\ndate: {DATE}\r\ncache-control: {cache_control}\r\n{fields}"
         );
@@ -311,7 +311,7 @@ both_versions!(a1_every_cookie_ends_in_exactly_one_verdict, |http| {
     assert!(unused.is_empty(), "the traffic had no {unused:?}");
 });
 
-/// So many random exchanges.
+/// This number of random exchanges.
 fn traffic(exchanges: usize) -> Vec<Exchange> {
     let mut runner = TestRunner::new(Config::default());
     (0..exchanges).map(|_| any_exchange().new_tree(&mut runner).unwrap().current()).collect()
@@ -328,7 +328,7 @@ fn assert_balance(tally: &Tally, expected: &Expected) {
     }
 }
 
-/// What differs between the tenants changes no verdict: a duration, a mode, a name.
+/// The tenants differ in nothing that changes a verdict: a duration, a mode, a name.
 fn three_tenants(app: &App) -> Running {
     Setup::before(app)
         .server("workers = 2")
@@ -339,7 +339,7 @@ fn three_tenants(app: &App) -> Running {
 }
 
 #[tokio::test]
-async fn a1_the_books_of_several_tenants_balance_over_all_workers_and_both_versions() {
+async fn a1_the_counters_of_several_tenants_balance_over_all_workers_and_both_versions() {
     const CONNECTIONS: usize = 3;
     let app = obedient().await;
     let gateway = three_tenants(&app);
@@ -368,7 +368,7 @@ async fn a1_the_books_of_several_tenants_balance_over_all_workers_and_both_versi
         }
         tenants.push((name, expected));
     }
-    // Windows roll, and a segment is closed, while all of it is under way.
+    // Windows end, and a segment is closed, while the exchanges are under way.
     let mut windows = 1;
     while !under_way.iter().all(JoinHandle::is_finished) {
         gateway.advance(if windows % 8 == 0 { 3_600 } else { 300 });
@@ -395,13 +395,13 @@ async fn a1_the_books_of_several_tenants_balance_over_all_workers_and_both_versi
     assert!(busy_windows.len() > 1, "the windows rolled in vain: {busy_windows:?}");
 }
 
-/// What the ledger says of a tenant, as [`counted`] lists it.
+/// The counts of a tenant in the ledger, in the order of [`counted`].
 fn kept_counts(kept: &Kept, tenant: &str) -> Vec<u64> {
     let of = |direction| ACTIONS.map(|action| kept.count(tenant, direction, action));
     DIRECTIONS.map(of).concat()
 }
 
-both_versions!(a1_what_is_answered_in_the_applications_place_is_counted_once, |http| {
+both_versions!(a1_an_exchange_that_the_gateway_answers_is_counted_once, |http| {
     let app = App::serving(|stream, _, _| async move { drop(stream) }).await;
     let gateway = Setup::before(&app).limits("cookie_bytes = 4096").start();
     let browser = gateway.browser(http);
@@ -420,7 +420,7 @@ both_versions!(a1_what_is_answered_in_the_applications_place_is_counted_once, |h
     assert_balance(&tally, &expected);
 });
 
-both_versions!(a1_a_tenant_that_is_changed_or_comes_back_keeps_its_books, |http| {
+both_versions!(a1_a_tenant_that_is_changed_or_returns_keeps_its_counters, |http| {
     let app = obedient().await;
     let gateway = three_tenants(&app);
     let table = gateway.inner().tenants();

@@ -1,4 +1,4 @@
-//! A copy of the ledger that is made as `docs/operate.md` says, while the gateway writes; and the way back.
+//! A copy of the ledger, made as `docs/operate.md` describes while the gateway writes, and its restoration.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::harness::{App, Exposed, Http, Kept, Program, Setup, Site, in_time, ok, spawn};
 
-/// Waits until so many entries are in the file.
+/// Waits until the file has this number of entries.
 async fn until_written(program: &mut Program<'_>, entries: f64) {
     let operator = program.operator().await;
     loop {
@@ -28,7 +28,7 @@ async fn until_written(program: &mut Program<'_>, entries: f64) {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_made_under_load_verifies_and_can_take_the_place_of_the_ledger() {
+async fn a_copy_that_is_made_under_load_verifies_and_can_replace_the_ledger() {
     in_time(async {
         let app = App::replying(|_| ok(&["set-cookie: _fbp=1"], "")).await;
         let json_log = "[log]\nformat = \"json\"";

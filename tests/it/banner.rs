@@ -1,4 +1,4 @@
-//! Rule G6, `agreement = "notice"`: a banner on the application's pages tells those who have not agreed.
+//! Rule G6, `agreement = "notice"`: a banner on the application's pages asks those who have not agreed.
 
 use crumbgate::audit::AgreementEvent;
 use http::{Method, request::Builder};
@@ -23,7 +23,7 @@ fn page() -> String {
     [BEFORE, BEHIND].concat()
 }
 
-/// An application whose every answer is this page, with these fields.
+/// An application whose every answer has these fields and this page.
 async fn app(fields: &'static [&'static str], page: String) -> App {
     App::replying(move |request| {
         let mut answer = ok(fields, &page);
@@ -35,14 +35,14 @@ async fn app(fields: &'static [&'static str], page: String) -> App {
     .await
 }
 
-/// What a browser sends when a person opens a page.
+/// The request of a browser when a person opens a page.
 fn navigation(http: Http, path: &str) -> Builder {
     request(http, Method::GET, path)
         .header("accept", "text/html,application/xhtml+xml")
         .header("accept-encoding", "gzip, br")
 }
 
-/// What stands in a page between what the application wrote; none: it is the application's page alone.
+/// The part of a page that the gateway added. `None`: the page is the application's alone.
 #[track_caller]
 fn banner_in(page: &str) -> Option<String> {
     let inside = page.strip_prefix(BEFORE).and_then(|rest| rest.strip_suffix(BEHIND));
@@ -51,7 +51,7 @@ fn banner_in(page: &str) -> Option<String> {
     (!inside.is_empty()).then(|| inside.to_owned())
 }
 
-/// How many banners had this outcome.
+/// The number of banners with this outcome.
 fn outcomes(gateway: &Running, outcome: &str) -> f64 {
     Exposed::by(gateway).get(&format!("crumbgate_banners_total{{outcome=\"{outcome}\"}}"))
 }
@@ -142,7 +142,7 @@ both_versions!(g6_a_banner_is_in_the_browser_s_language, |http| {
     }
 });
 
-both_versions!(g6_what_is_no_navigation_has_no_banner_and_is_left_as_it_is, |http| {
+both_versions!(g6_an_answer_to_no_navigation_has_no_banner_and_is_unchanged, |http| {
     let app = app(&EXACT, page()).await;
     let gateway = notice(&app).start();
     let browser = gateway.browser(http);
@@ -159,7 +159,7 @@ both_versions!(g6_what_is_no_navigation_has_no_banner_and_is_left_as_it_is, |htt
     assert_eq!((banners(&gateway), shown(&gateway)), (0., 0));
 });
 
-both_versions!(g6_where_nobody_is_asked_or_cookies_are_only_watched_no_page_changes, |http| {
+both_versions!(g6_with_agreement_off_or_in_report_mode_no_page_changes, |http| {
     for keys in ["", "seal = true", "agreement = \"notice\"\nmode = \"report\""] {
         let app = app(&EXACT, page()).await;
         let gateway = Setup::before(&app).tenant(ACME, keys).start();
@@ -171,7 +171,7 @@ both_versions!(g6_where_nobody_is_asked_or_cookies_are_only_watched_no_page_chan
     }
 });
 
-/// Opens a page of an application that answers with these fields and this body.
+/// Opens a page of an application whose answer has these fields and this body.
 async fn open(http: Http, fields: &'static [&'static str], page: String) -> (Answer, Running) {
     let app = app(fields, page).await;
     let gateway = notice(&app).limits("banner_bytes = 1024").start();
@@ -179,7 +179,7 @@ async fn open(http: Http, fields: &'static [&'static str], page: String) -> (Ans
     (answer, gateway)
 }
 
-both_versions!(g6_a_page_that_can_not_carry_a_banner_leaves_as_it_came, |http| {
+both_versions!(g6_a_page_that_can_not_carry_a_banner_is_unchanged, |http| {
     let cases: [(&str, &'static [&'static str]); 8] = [
         ("compressed", &[HTML, "content-encoding: gzip", "etag: \"v1\""]),
         ("encoding", &["content-type: text/html; charset=utf-16", "etag: \"v1\""]),
@@ -200,7 +200,7 @@ both_versions!(g6_a_page_that_can_not_carry_a_banner_leaves_as_it_came, |http| {
     }
 });
 
-both_versions!(g6_a_page_without_a_place_for_a_banner_leaves_byte_for_byte, |http| {
+both_versions!(g6_a_page_without_a_body_element_is_unchanged_byte_for_byte, |http| {
     let padded =
         |bytes: usize| format!("<!--{}--><body>", "a".repeat(bytes - "<!----><body>".len()));
     for (outcome, page) in [
@@ -221,7 +221,7 @@ both_versions!(g6_a_page_without_a_place_for_a_banner_leaves_byte_for_byte, |htt
     assert_eq!(outcomes(&gateway, "shown"), 1.);
 });
 
-both_versions!(g6_a_page_that_tells_an_error_is_a_page_and_a_redirect_is_none, |http| {
+both_versions!(g6_an_error_page_has_a_banner_and_a_redirect_has_none, |http| {
     for (status, outcome) in [(404, "shown"), (500, "shown"), (302, "no_page"), (206, "no_page")] {
         let app = App::replying(move |_| {
             let page = String::from_utf8(ok(&[HTML, "location: /x"], &page())).unwrap();
@@ -236,7 +236,7 @@ both_versions!(g6_a_page_that_tells_an_error_is_a_page_and_a_redirect_is_none, |
     }
 });
 
-both_versions!(g6_a_page_of_any_size_passes_with_a_banner_in_it, |http| {
+both_versions!(g6_a_page_of_any_size_gets_a_banner, |http| {
     let behind: String = (0..400_000).map(|number| format!("{number},")).collect();
     let large = [BEFORE, &*behind, BEHIND].concat();
     let app = app(&[HTML], large).await;
@@ -247,7 +247,7 @@ both_versions!(g6_a_page_of_any_size_passes_with_a_banner_in_it, |http| {
     assert!(banner.contains("crumbgate-banner") && banner.ends_with("</section>"), "{banner}");
 });
 
-both_versions!(g6_no_part_of_a_page_waits_for_the_next_one, |http| {
+both_versions!(g6_each_part_of_a_page_is_sent_at_once, |http| {
     let (go, gone) = watch::channel(0);
     let app = App::serving(move |mut stream, number, _| {
         let mut gone = gone.clone();
@@ -266,7 +266,7 @@ both_versions!(g6_no_part_of_a_page_waits_for_the_next_one, |http| {
     let answer = gateway.browser(http).send_streaming(navigation(http, "/"), "").await;
     let (mut body, mut came) = (answer.into_body(), String::new());
     for (turn, part) in PARTS.into_iter().enumerate() {
-        // The next part is written only when this one has come, with the banner if it ends the tag.
+        // The next part is sent only after this one has arrived, with the banner if it ends the tag.
         let ends = ["<!DOCTYPE html><bo", "<!DOCTYPE html><body cla", "</section>", BEHIND][turn];
         while !came.ends_with(ends) {
             let more = next_part(&mut body).await.unwrap().expect("the page goes on");
@@ -306,7 +306,7 @@ both_versions!(g6_trailers_follow_a_page_with_a_banner, |http| {
     assert_eq!((outcomes(&gateway, "shown"), shown(&gateway)), (2., 2));
 });
 
-both_versions!(g6_a_page_that_breaks_off_is_cut_and_its_banner_was_not_shown, |http| {
+both_versions!(g6_a_truncated_page_does_not_count_as_a_shown_banner, |http| {
     let app = App::serving(|mut stream, number, _| async move {
         read_request(&mut stream, &mut Vec::new(), number).await;
         let head = format!("HTTP/1.1 200 OK\r\n{HTML}\r\ncontent-length: 99\r\n\r\n<title>");
@@ -320,7 +320,7 @@ both_versions!(g6_a_page_that_breaks_off_is_cut_and_its_banner_was_not_shown, |h
     assert_eq!((banners(&gateway), shown(&gateway)), (1., 0));
 });
 
-both_versions!(g6_a_reader_who_leaves_before_the_body_was_shown_nothing, |http| {
+both_versions!(g6_a_client_that_leaves_before_the_body_does_not_count_as_a_shown_banner, |http| {
     let app = App::serving(|mut stream, number, _| async move {
         read_request(&mut stream, &mut Vec::new(), number).await;
         let head = format!("HTTP/1.1 200 OK\r\n{HTML}\r\ncontent-length: 99\r\n\r\n<title>");
@@ -337,7 +337,7 @@ both_versions!(g6_a_reader_who_leaves_before_the_body_was_shown_nothing, |http| 
     assert_eq!((banners(&gateway), shown(&gateway)), (1., 0));
 });
 
-both_versions!(g6_a_head_is_that_of_the_page_with_its_banner, |http| {
+both_versions!(g6_the_answer_to_head_is_that_of_the_page_with_its_banner, |http| {
     let app = app(&EXACT, page()).await;
     let gateway = notice(&app).start();
     let browser = gateway.browser(http);
@@ -353,8 +353,8 @@ both_versions!(g6_a_head_is_that_of_the_page_with_its_banner, |http| {
     assert!(banner_in(&next.text()).is_some(), "the connection goes on");
 });
 
-/// Asks in an old way, and reads until the gateway closes.
-async fn asked_in_1_0(mut raw: Raw) -> (String, String) {
+/// Sends an HTTP/1.0 request, and reads until the gateway closes the connection.
+async fn request_in_http_1_0(mut raw: Raw) -> (String, String) {
     raw.send(format!("GET / HTTP/1.0\r\nhost: {ACME}\r\naccept: text/html\r\n\r\n")).await;
     let answer = raw.read_to_end().await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -366,7 +366,7 @@ async fn g6_a_page_over_http_1_0_ends_with_its_connection() {
     in_time(async {
         let app = app(&EXACT, page()).await;
         let gateway = notice(&app).start();
-        let (head, body) = asked_in_1_0(gateway.raw().await).await;
+        let (head, body) = request_in_http_1_0(gateway.raw().await).await;
         assert!(banner_in(&body).is_some(), "no chunks: {body}");
         assert!(!head.contains("content-length") && !head.contains("transfer-encoding"), "{head}");
     })

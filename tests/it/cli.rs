@@ -1,4 +1,4 @@
-//! The commands, as people and scripts type them.
+//! The commands, as people and scripts run them.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ fn nobody() -> Setup {
     Setup::before_servers(&["http://127.0.0.1:9".to_owned()])
 }
 
-/// A folder in which nobody has done anything yet.
+/// A folder without a configuration.
 fn empty() -> Site {
     let site = Site::of(&nobody());
     for name in ["config.toml", "dev.crt", "dev.key"] {
@@ -26,7 +26,7 @@ fn empty() -> Site {
 
 const SHIPPED: &str = include_str!("../../config.toml");
 
-/// The command line of each command that says something at once.
+/// The command line of each command that prints at once.
 const SAYING: [&[&str]; 10] = [
     &["declaration"],
     &["explain", "--cookie", "_ga=1"],
@@ -41,7 +41,7 @@ const SAYING: [&[&str]; 10] = [
 ];
 
 #[tokio::test]
-async fn check_says_that_a_good_file_is_fine() {
+async fn check_accepts_a_correct_file() {
     in_time(async {
         let finished = Site::of(&nobody()).run(&["check"]).await;
         assert_eq!(
@@ -53,7 +53,7 @@ async fn check_says_that_a_good_file_is_fine() {
 }
 
 #[tokio::test]
-async fn check_says_everything_that_is_wrong_with_its_place_and_the_mend() {
+async fn check_reports_every_mistake_with_its_place_and_the_fix() {
     in_time(async {
         let config = nobody().text() + "[log]\nformat = \"xml\"\nacess = true\n";
         let site = Site::with_config(&config);
@@ -74,7 +74,7 @@ async fn check_says_everything_that_is_wrong_with_its_place_and_the_mend() {
 }
 
 #[tokio::test]
-async fn check_says_what_is_wrong_with_certificates_and_authorities_at_once() {
+async fn check_reports_all_mistakes_in_certificates_and_authorities_at_once() {
     in_time(async {
         let config = nobody().upstream("ca = \"authority.pem\"").text();
         let config = config.replace("http://127.0.0.1:9", "https://127.0.0.1:9");
@@ -132,7 +132,7 @@ async fn check_warns_once_however_many_tenants_no_certificate_covers() {
 }
 
 #[tokio::test]
-async fn what_check_prints_is_a_configuration_that_means_the_same() {
+async fn check_prints_an_equivalent_configuration() {
     in_time(async {
         let setup = nobody().server("workers = 3").tenant("acme.example", "session = \"2h\"");
         let site = Site::of(&setup.sections("[log]\naccess = true"));
@@ -154,7 +154,7 @@ async fn what_check_prints_is_a_configuration_that_means_the_same() {
 }
 
 #[tokio::test]
-async fn without_a_configuration_one_is_told_how_to_begin() {
+async fn without_a_configuration_the_error_explains_how_to_begin() {
     in_time(async {
         let site = empty();
         for command in ["run", "check", "health"] {
@@ -169,7 +169,7 @@ async fn without_a_configuration_one_is_told_how_to_begin() {
 }
 
 #[tokio::test]
-async fn the_shipped_configuration_runs_after_what_check_says_is_done() {
+async fn the_shipped_configuration_runs_after_the_steps_that_check_names() {
     in_time(async {
         let site = empty();
         fs::write(site.path("config.toml"), SHIPPED).unwrap();
@@ -188,7 +188,7 @@ async fn the_shipped_configuration_runs_after_what_check_says_is_done() {
 }
 
 #[tokio::test]
-async fn certificate_writes_two_files_and_replaces_none_untold() {
+async fn certificate_writes_two_files_and_overwrites_none_without_force() {
     in_time(async {
         let site = empty();
         let finished =
@@ -251,17 +251,17 @@ async fn an_error_is_one_line_with_its_causes() {
     .await;
 }
 
-/// An address with a port that was free a moment ago, where no other test listens.
-fn address_of_ones_own() -> SocketAddr {
+/// A loopback address with a port that was free a moment ago, and that no other test uses.
+fn unused_address() -> SocketAddr {
     let number = std::process::id().to_be_bytes();
     let ip = Ipv4Addr::new(127, 1 | number[1], number[2], number[3].max(1));
     TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
 }
 
 #[tokio::test]
-async fn health_is_0_while_the_gateway_answers_whatever_its_application_does() {
+async fn health_is_0_while_the_gateway_answers_even_if_its_application_is_down() {
     in_time(async {
-        let address = address_of_ones_own();
+        let address = unused_address();
         let listener = format!("https = [\"{address}\"]");
         for unknown_hosts in ["refuse", "default"] {
             let app = App::answering(&[("/", &[])]).await;
@@ -290,9 +290,9 @@ async fn health_is_0_while_the_gateway_answers_whatever_its_application_does() {
 }
 
 #[tokio::test]
-async fn health_asks_a_gateway_that_only_redirects_and_listens_everywhere() {
+async fn health_checks_a_gateway_that_only_redirects_and_listens_on_all_addresses() {
     in_time(async {
-        let port = address_of_ones_own().port();
+        let port = unused_address().port();
         let setup = nobody().text().replace("https = [\"127.0.0.1:0\"]", "https = []");
         let config = setup.replace("127.0.0.1:0", &format!("0.0.0.0:{port}"));
         let site = Site::with_config(&config);
@@ -307,7 +307,7 @@ async fn health_asks_a_gateway_that_only_redirects_and_listens_everywhere() {
 #[tokio::test]
 async fn health_is_not_fooled_by_another_program_at_the_gateway_s_address() {
     in_time(async {
-        let address = address_of_ones_own();
+        let address = unused_address();
         let listener = format!("https = [\"{address}\"]");
         let config = nobody().text().replace("https = [\"127.0.0.1:0\"]", &listener);
         let (ours, theirs) = (Site::with_config(&config), Site::with_config(&config));
@@ -368,7 +368,7 @@ const COMMANDS: [&str; 15] = [
 ];
 
 #[tokio::test]
-async fn the_operators_book_has_each_command() {
+async fn the_command_reference_has_each_command() {
     in_time(async {
         let book = include_str!("../../docs/reference/commands.md");
         let table = book.split("## Each command").nth(1).unwrap().split("##").next().unwrap();
@@ -377,7 +377,7 @@ async fn the_operators_book_has_each_command() {
             pages.lines().filter_map(|line| line.strip_prefix(".TH crumbgate-")?.split(' ').next());
         let mut commands = 0;
         for title in titles {
-            // A command of several parts is one of its first part's row: `audit report`, `export`.
+            // A command of several parts is in the row of its first part: `audit report`, `export`.
             let (row, part) = ["audit", "seal", "tenants"]
                 .iter()
                 .find_map(|above| Some((*above, title.strip_prefix(above)?.strip_prefix('-')?)))
@@ -421,7 +421,7 @@ async fn the_manual_has_a_page_for_every_command_that_it_names() {
 }
 
 #[tokio::test]
-async fn the_manual_s_pages_are_written_into_a_folder_a_file_for_each() {
+async fn the_manual_pages_are_written_into_a_folder_one_file_each() {
     in_time(async {
         let site = empty();
         let printed = site.run(&["man"]).await.stdout;
@@ -441,7 +441,7 @@ async fn the_manual_s_pages_are_written_into_a_folder_a_file_for_each() {
 }
 
 #[tokio::test]
-async fn every_command_explains_itself_within_a_terminal_s_width() {
+async fn the_help_of_every_command_fits_a_terminal() {
     in_time(async {
         let site = empty();
         let mut pages = vec![site.run(&["--help"]).await];
@@ -468,7 +468,7 @@ async fn every_command_explains_itself_within_a_terminal_s_width() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_2_and_is_told_on_standard_error() {
+async fn wrong_usage_exits_with_2_and_prints_to_standard_error() {
     in_time(async {
         let site = Site::of(&nobody());
         for arguments in [
@@ -520,7 +520,7 @@ async fn there_is_no_colour_where_there_is_no_terminal() {
 }
 
 #[tokio::test]
-async fn who_stops_reading_has_read_enough() {
+async fn a_closed_output_pipe_is_no_failure() {
     in_time(async {
         let site = Site::of(&nobody());
         for arguments in SAYING {
@@ -541,7 +541,7 @@ async fn who_stops_reading_has_read_enough() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_said_is_a_failure() {
+async fn an_output_that_can_not_be_written_is_a_failure() {
     in_time(async {
         let site = Site::of(&nobody());
         for arguments in [&["check"][..], &["check", "--print"], &["completions", "fish"], &["man"]]

@@ -1,4 +1,4 @@
-//! `crumbgate reload` and `status`: how they find the gateway, and what they say of it.
+//! `crumbgate reload` and `status`: how they find the gateway, and what they print.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -15,7 +15,7 @@ fn at_socket() -> Site {
 }
 
 #[tokio::test]
-async fn status_says_how_the_gateway_does() {
+async fn status_shows_the_state_of_the_gateway() {
     in_time(async {
         let site = at_socket();
         let finished = site.run(&["status"]).await;
@@ -46,7 +46,7 @@ async fn status_says_how_the_gateway_does() {
 }
 
 #[tokio::test]
-async fn reload_says_what_check_says_and_what_only_a_restart_does() {
+async fn reload_reports_what_check_reports_and_which_changes_need_a_restart() {
     in_time(async {
         let site = at_socket();
         let mut program = site.start();
@@ -116,7 +116,7 @@ async fn the_token_comes_from_a_file_that_is_named_or_from_the_gateways_own() {
         }
         let finished = site.run(&["status", "--token-file", "none"]).await;
         assert!(finished.stderr.contains("the token can't be read from none"), "{finished:?}");
-        // Whoever may not read the gateway's file is told that a token is needed.
+        // A user who may not read the gateway's token file is informed that a token is needed.
         write("tokens", "");
         let finished = site.run(&["status"]).await;
         assert!(finished.stderr.contains("expected the field Authorization"), "{finished:?}");
@@ -125,7 +125,7 @@ async fn the_token_comes_from_a_file_that_is_named_or_from_the_gateways_own() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_can_not_be_found_is_told_with_the_mend() {
+async fn a_gateway_that_can_not_be_found_is_reported_with_the_fix() {
     in_time(async {
         let site = Site::of(&setup("listen = \"off\""));
         let told = async |arguments: &[&str], expected: &str| {
@@ -153,7 +153,7 @@ async fn a_gateway_that_can_not_be_found_is_told_with_the_mend() {
 }
 
 #[tokio::test]
-async fn the_api_goes_over_to_a_successor_without_a_moment_in_which_it_is_gone() {
+async fn the_api_moves_to_a_successor_without_an_interruption() {
     in_time(async {
         for listen in ["unix:crumbgate.sock", "127.0.0.1:0"] {
             let site = Site::of(&setup(&format!("listen = {listen:?}")));

@@ -1,4 +1,4 @@
-//! The threats to cookies as data: the cases of `corpus/*.txt`, each over both versions. The files say how to read them.
+//! The threats to cookies as data: the cases of `corpus/*.txt`, each over both versions. The files define their format.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,10 +9,10 @@ use crate::harness::{ACME, Answer, App, Http, Received, Running, Setup, both_ver
 const REQUESTS: &str = include_str!("corpus/requests.txt");
 const RESPONSES: &str = include_str!("corpus/responses.txt");
 
-/// A page that sets a cookie by itself, which browsers stopped listening to: it stays as it is (TS15).
+/// A page that sets a cookie by a `meta` element, which browsers ignore: it is not changed (TS15).
 const PAGE: &str = "<meta http-equiv=\"Set-Cookie\" content=\"_ga=1; Path=/\">";
 
-both_versions!(tq_what_the_application_receives, |http| {
+both_versions!(tq_the_application_receives_the_expected_fields, |http| {
     let app = App::replying(|_| answer(&[])).await;
     let gateway = Setup::before(&app).start();
     let cases = read(REQUESTS);
@@ -28,20 +28,20 @@ both_versions!(tq_what_the_application_receives, |http| {
     }
 });
 
-both_versions!(ts_what_the_browser_receives, |http| {
+both_versions!(ts_the_browser_receives_the_expected_fields, |http| {
     let script = Arc::new(Mutex::new(Vec::new()));
     let next = Arc::clone(&script);
     let app = App::replying(move |_| next.lock().unwrap().clone()).await;
     let gateway = Setup::before(&app).start();
     let cases = read(RESPONSES);
-    // Trailers, surplus bytes and the browser's jar are no matter of one answer's fields: responses.rs and streaming.rs
+    // Trailers, surplus bytes and the browser's jar are not part of one answer's fields: responses.rs and streaming.rs
     // have TS9, upstream.rs TS13, eviction.rs TS14.
     let elsewhere = [9, 13, 14];
     let here: Vec<_> = (1..=18).filter(|number| !elsewhere.contains(number)).collect();
     assert_eq!(threats(&cases, "TS"), here);
     for case in cases {
         *script.lock().unwrap() = answer(&case.answered);
-        let answer = case.ask_by_script(&gateway, http).await;
+        let answer = case.send_as_script(&gateway, http).await;
         let arrived = if answer.text() == PAGE {
             fields_of_answer(&answer.fields)
         } else {
@@ -58,7 +58,7 @@ struct Case<'f> {
     asked: Vec<Vec<u8>>,
     /// The application's answer: fields, and perhaps a status line before them.
     answered: Vec<Vec<u8>>,
-    /// What arrives at the other side.
+    /// The fields that arrive at the other side.
     expected: Vec<Vec<u8>>,
 }
 
@@ -83,7 +83,7 @@ fn read(file: &str) -> Vec<Case<'_>> {
     cases
 }
 
-/// The numbers of the checklist that these cases are for, in their order.
+/// The numbers of the checklist that these cases cover, in their order.
 fn threats(cases: &[Case<'_>], prefix: &str) -> Vec<u32> {
     let first_words = cases.iter().filter_map(|case| case.title.split(' ').next());
     let numbers = first_words.filter_map(|word| word.strip_prefix(prefix));
@@ -100,7 +100,7 @@ fn bytes(line: &str) -> Vec<u8> {
         .replace("⟨week⟩", &lifetime("604800", "Mon, 30 Nov 2026 10:00:00 GMT"))
         .replace("⟨3 weeks⟩", &lifetime("1814400", "Mon, 14 Dec 2026 10:00:00 GMT"))
         .replace("⟨deleted⟩", &lifetime("0", "Thu, 01 Jan 1970 00:00:00 GMT"));
-    // The last one that opens has no other within.
+    // The last abbreviation that opens contains no other.
     while let Some((before, rest)) = line.rsplit_once('⟨') {
         let (repetition, after) = rest.split_once('⟩').expect("a repetition ends");
         let (times, text) =
@@ -145,7 +145,7 @@ fn field(line: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 impl Case<'_> {
-    /// Method and path: of the first line, where that is no field.
+    /// Method and path: those of the first line, where it is no field.
     fn asks_for(&self) -> (Method, &str) {
         let first = self.asked.first().filter(|line| field(line).is_none());
         let Some(line) = first else { return (Method::GET, "/") };
@@ -153,8 +153,8 @@ impl Case<'_> {
         (method.parse().unwrap(), path)
     }
 
-    /// Sends the request, as a script would (nothing is evicted), and returns the answer.
-    async fn ask_by_script(&self, gateway: &Running, http: Http) -> Answer {
+    /// Sends the request as a script would (nothing is evicted), and returns the answer.
+    async fn send_as_script(&self, gateway: &Running, http: Http) -> Answer {
         let (method, path) = self.asks_for();
         let mut asked = request(http, method, path);
         for (name, value) in self.asked.iter().filter_map(|line| field(line)) {
@@ -163,12 +163,12 @@ impl Case<'_> {
         gateway.browser(http).send(asked, "").await
     }
 
-    /// Sends the request, and returns the answer's status. None where it can't be written in this version: what no field
+    /// Sends the request, and returns the answer's status. `None` where this version can't express it: what no field
     /// may hold is sent by hand, and only over HTTP/1.1.
     async fn ask(&self, gateway: &Running, http: Http) -> Option<u16> {
         let mut fields = self.asked.iter().filter_map(|line| field(line));
         if fields.all(|(_, value)| HeaderValue::from_bytes(value).is_ok()) {
-            return Some(self.ask_by_script(gateway, http).await.status.as_u16());
+            return Some(self.send_as_script(gateway, http).await.status.as_u16());
         }
         if http == Http::Two {
             return None;

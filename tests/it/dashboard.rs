@@ -1,5 +1,5 @@
-//! The dashboard as it is served: what it says, to whom, and what it never holds. (`tests/browser/dashboard.rs` works with
-//! it in a browser.)
+//! The dashboard as it is served: its content, its access control, and what it never contains.
+//! (`tests/browser/dashboard.rs` uses it in a browser.)
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -28,7 +28,7 @@ async fn panel(operator: &Operator, place: &str) -> String {
     panels.json()["panels"][place].as_str().unwrap().to_owned()
 }
 
-/// Waits until a panel says this.
+/// Waits until a panel contains this text.
 async fn until_panel(operator: &Operator, place: &str, text: &str) -> String {
     loop {
         let panel = panel(operator, place).await;
@@ -40,7 +40,7 @@ async fn until_panel(operator: &Operator, place: &str, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_page_runs_and_loads_nothing_but_what_this_address_serves() {
+async fn the_page_loads_only_from_its_own_address() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
@@ -79,7 +79,7 @@ async fn the_page_runs_and_loads_nothing_but_what_this_address_serves() {
                 file.field("content-security-policy").starts_with("default-src 'none'; frame-")
             );
         }
-        // It is for people, and no part of the API.
+        // The page is for people, and not part of the API.
         assert!(!operator.get("/openapi.json").await.body.contains("/dashboard"));
     })
     .await;
@@ -96,7 +96,7 @@ async fn with_tokens_the_page_holds_nothing_of_the_gateway() {
         let anybody = Operator::at(&program.admin().await);
         let (alice, bob) = (anybody.with_token(OPERATOR), anybody.with_token(AUDITOR));
         alice.put("/v1/tenants/kept.example", &json!({"session": "2h"})).await;
-        // Nor for who sends a token along: an address that a browser opens has none.
+        // A token in the request changes nothing: an address that a browser opens carries none.
         for page in [anybody.get("/?q=kept").await, alice.get("/").await] {
             assert_eq!(page.status, 200);
             for told in [ACME, "kept.example", "127.0.0.1:9", "dev.crt", "config.toml"] {
@@ -116,7 +116,7 @@ async fn with_tokens_the_page_holds_nothing_of_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_link_elsewhere_opens_the_page_and_nothing_else() {
+async fn a_link_on_another_site_opens_the_page_and_nothing_else() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
@@ -146,7 +146,7 @@ async fn a_link_elsewhere_opens_the_page_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn through_a_tunnel_to_a_unix_socket_a_page_may_change_tenants_if_its_host_is_written_down() {
+async fn through_a_tunnel_to_a_unix_socket_a_page_may_change_tenants_if_its_host_is_configured() {
     in_time(async {
         for (hosts, status) in [("", 403), ("hosts = [\"localhost\"]", 201)] {
             let listen = "listen = \"unix:admin.sock\"\n";
@@ -170,7 +170,7 @@ async fn through_a_tunnel_to_a_unix_socket_a_page_may_change_tenants_if_its_host
 }
 
 #[tokio::test]
-async fn the_language_is_the_addresss_or_else_the_browsers() {
+async fn the_language_is_that_of_the_address_or_else_of_the_browser() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
@@ -211,7 +211,7 @@ async fn a_search_shows_the_first_fifty_and_counts_the_rest() {
         let all = operator.get("/dashboard/tenants").await.body;
         assert_eq!(hosts(&all), 50);
         assert!(all.contains("The first 50 are shown, 4,451 more fit"), "{all}");
-        // In the middle of hosts, across what is looked at at once, and whatever the case.
+        // In the middle of hosts, across the limit of one search, and in any case.
         let some = operator.get("/dashboard/tenants?q=ER-0%20").await.body;
         assert!(some.contains("The first 50 are shown, 950 more fit"), "{some}");
         let one = operator.get("/dashboard/tenants?q=4499").await.body;
@@ -224,7 +224,7 @@ async fn a_search_shows_the_first_fifty_and_counts_the_rest() {
 }
 
 #[tokio::test]
-async fn the_page_knows_when_to_look_at_the_tenants_again() {
+async fn the_version_of_the_tenants_changes_with_every_change() {
     in_time(async {
         let site = Site::of(&setup().admin(""));
         let mut program = site.start();
@@ -246,7 +246,7 @@ async fn the_page_knows_when_to_look_at_the_tenants_again() {
 }
 
 #[tokio::test]
-async fn what_needs_a_look_is_said_first_and_in_the_title() {
+async fn alerts_come_first_and_are_in_the_title() {
     in_time(async {
         let site = Site::of(
             &setup().admin("").upstream("health = { path = \"/up\", interval = \"100ms\" }"),
@@ -273,7 +273,7 @@ async fn what_needs_a_look_is_said_first_and_in_the_title() {
 }
 
 #[tokio::test]
-async fn traffic_names_and_balance_are_shown_as_they_come() {
+async fn traffic_names_and_balance_are_shown_live() {
     in_time(async {
         let app =
             App::answering(&[("/", &["set-cookie: _fbp=1", "set-cookie: flexopus_session=s"])])
@@ -306,7 +306,7 @@ async fn traffic_names_and_balance_are_shown_as_they_come() {
 }
 
 #[tokio::test]
-async fn without_a_ledger_its_panels_say_so() {
+async fn without_a_ledger_its_panels_report_that() {
     in_time(async {
         let site = Site::of(&setup().admin("").sections("[audit]\nledger = false"));
         let mut program = site.start();
@@ -320,7 +320,7 @@ async fn without_a_ledger_its_panels_say_so() {
 }
 
 #[test]
-fn looking_again_and_again_adds_up_to_what_the_report_does() {
+fn repeated_reading_adds_up_to_the_same_as_the_report() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
     let mut scribe = Scribe::new(&path, NOW_UNIX_S);

@@ -1,4 +1,4 @@
-//! What a test can check in a document, a test checks. (`config.toml` has its own, in `tests/config.rs`.)
+//! Documents: everything in them that a test can check. (`tests/config.rs` checks `config.toml`.)
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -47,7 +47,7 @@ fn code(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// The rows of the table that begins with this head; each a list of cells.
+/// The rows of the table that begins with this head, as lists of cells.
 #[track_caller]
 fn table<'t>(text: &'t str, head: &str) -> Vec<Vec<&'t str>> {
     let rows = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
@@ -156,7 +156,7 @@ fn sources_of(folder: &str) -> BTreeSet<String> {
     names.filter(|name| is_source(name) && !matches!(&**name, "mod.rs" | "tests.rs")).collect()
 }
 
-/// The map's rows: what they are about, and what they name in it.
+/// The rows of the map: their topics, and the names in them.
 fn map() -> Vec<(Vec<String>, BTreeSet<String>)> {
     let text = read("docs/ARCHITECTURE.md");
     let rows = table(&text, "| where | what it holds |");
@@ -168,7 +168,7 @@ fn map() -> Vec<(Vec<String>, BTreeSet<String>)> {
 fn the_map_of_the_sources_shows_all_of_them_and_nothing_else() {
     let shown: BTreeSet<_> = map().into_iter().flat_map(|(places, _)| places).collect();
     let mut there = sources_of("");
-    // The map of the crate is not on it.
+    // The crate's root is not on it.
     there.remove("lib.rs");
     assert_eq!(shown, there);
     for (places, named) in map() {
@@ -180,7 +180,7 @@ fn the_map_of_the_sources_shows_all_of_them_and_nothing_else() {
         let named: BTreeSet<_> = named.iter().filter(files).cloned().collect();
         let mut there = sources_of(folder);
         let text = fs::read_to_string(root().join("src").join(folder).join("mod.rs")).unwrap();
-        // What is a module of tests alone needs no place on the map.
+        // A module that contains only tests needs no place on the map.
         there.retain(|name| {
             !text.contains(&format!("#[cfg(test)]\nmod {};", name.trim_end_matches(".rs")))
         });
@@ -189,7 +189,7 @@ fn the_map_of_the_sources_shows_all_of_them_and_nothing_else() {
 }
 
 #[test]
-fn every_source_that_a_document_names_is_there() {
+fn every_source_file_that_a_document_names_exists() {
     let known: Vec<PathBuf> = all_files(&root().join("src"))
         .into_iter()
         .chain(all_files(&root().join("tests")))
@@ -201,7 +201,7 @@ fn every_source_that_a_document_names_is_there() {
                 continue;
             }
             count += 1;
-            // `exchange.rs` where the folder is clear, `proxy/exchange.rs` or `src/proxy/exchange.rs` where not.
+            // `exchange.rs` where the folder is unambiguous, `proxy/exchange.rs` or `src/proxy/exchange.rs` elsewhere.
             let is_there =
                 known.iter().any(|path| path.ends_with(code) || root().join(code) == *path);
             assert!(is_there, "{document} names {code}");
@@ -238,7 +238,7 @@ fn every_limit_is_in_the_operators_table_with_its_default() {
     assert_eq!(*loaded.config.limits, Limits::DEFAULT);
 }
 
-/// A metric as people read of it: its type, and the names of its labels.
+/// A metric as its description presents it: its type, and the names of its labels.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Described {
     kind: String,
@@ -301,7 +301,7 @@ fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is
 }
 
 #[test]
-fn every_value_of_a_label_that_is_a_word_is_explained() {
+fn every_fixed_label_value_is_explained() {
     let text = read("docs/reference/metrics.md");
     let exposition = exposition();
     let values_of = |metric: &str, label: &str| -> BTreeSet<String> {
@@ -313,7 +313,7 @@ fn every_value_of_a_label_that_is_a_word_is_explained() {
         let [metric] = code(row[0])[..] else { panic!("{row:?}") };
         for label in ["state", "cause", "outcome", "side", "kind", "action"] {
             let told = code(row[3]);
-            // What a table says above needs no saying again.
+            // Words that a table above explains need no explanation again.
             if metric == "crumbgate_tenant_cookies_total" {
                 continue;
             }
@@ -328,7 +328,7 @@ fn every_value_of_a_label_that_is_a_word_is_explained() {
     assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())));
 }
 
-/// The texts of all `warn!` and `error!` lines of the gateway, with their levels. A text that goes on with a value ends
+/// The texts of all `warn!` and `error!` lines of the gateway, with their levels. A text that contains a value ends
 /// before that.
 fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut told = BTreeMap::<_, BTreeSet<_>>::new();
@@ -346,7 +346,7 @@ fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
         for level in ["warn", "error"] {
             let call = format!("{level}!(");
             for (at, _) in code.match_indices(&call) {
-                // Not of a longer name, such as `compile_error!`.
+                // Not the end of a longer name, such as `compile_error!`.
                 if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
@@ -360,7 +360,7 @@ fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
     told
 }
 
-/// The text of a line that is logged, of the arguments of its macro: the literal that is no field's value and in no call.
+/// The text of a logged line from the arguments of its macro: the literal that is no field's value and in no call.
 fn message_of(arguments: &str) -> Option<String> {
     let (mut depth, mut begin, mut found) = (1, None, None);
     let mut bytes = arguments.bytes().enumerate();
@@ -385,13 +385,13 @@ fn message_of(arguments: &str) -> Option<String> {
         }
     }
     let found = found?;
-    // A literal may go on in the next line.
+    // A literal may continue in the next line.
     let joined = found.split("\\\n").map(str::trim_start).collect::<String>();
     Some(joined.split(": {").next()?.to_owned())
 }
 
 #[test]
-fn the_text_of_a_logged_line_is_found_whatever_stands_before_it() {
+fn the_text_of_a_logged_line_is_found_after_any_fields() {
     for (arguments, message) in [
         ("\"a text\");", "a text"),
         ("%error, \"a text\"); warn!(\"another\");", "a text"),
@@ -406,7 +406,7 @@ fn the_text_of_a_logged_line_is_found_whatever_stands_before_it() {
 }
 
 #[test]
-fn every_warning_is_in_the_operators_table_and_every_one_there_is_given() {
+fn every_warning_is_in_the_operators_table_and_every_one_there_is_logged() {
     let text = read("docs/reference/log-lines.md");
     let rows = table(&text, "| line | level | meaning and remedy |");
     let mut explained = BTreeMap::<_, BTreeSet<_>>::new();

@@ -1,4 +1,4 @@
-//! Servers that fail: what that costs, whom it concerns, and how they come back.
+//! Servers that fail: their cost, the requests that they affect, and their return.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ fn server(gateway: &Running, index: usize) -> Arc<ServerState> {
     Arc::clone(&shared(gateway).servers()[index])
 }
 
-/// Takes every request and answers none.
+/// An application that accepts every request and answers none.
 async fn black_hole() -> App {
     App::serving(|mut stream, number, received| async move {
         let request = read_request(&mut stream, &mut Vec::new(), number).await;
@@ -39,7 +39,7 @@ async fn black_hole() -> App {
     .await
 }
 
-both_versions!(a_server_that_answers_nothing_costs_one_request_and_is_left_alone, |http| {
+both_versions!(a_server_that_does_not_answer_costs_one_request_and_is_ejected, |http| {
     let apps = [black_hole().await, App::answering(&[("/", &[])]).await];
     let gateway = before_all(&apps).upstream("response_timeout = \"200ms\"").start();
     let browser = gateway.browser(http);
@@ -57,7 +57,7 @@ both_versions!(a_server_that_answers_nothing_costs_one_request_and_is_left_alone
 });
 
 #[tokio::test]
-async fn a_server_that_comes_back_is_tried_by_one_request_at_a_time() {
+async fn a_server_that_returns_is_tried_by_one_request_at_a_time() {
     in_time(async {
         let apps = [black_hole().await, App::answering(&[("/", &[])]).await];
         let setup = before_all(&apps).upstream("response_timeout = \"300ms\"");
@@ -94,7 +94,7 @@ async fn a_server_that_comes_back_is_tried_by_one_request_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_one_worker_finds_out_holds_for_all() {
+async fn an_ejection_by_one_worker_holds_for_all() {
     let broken = App::serving(|mut stream, number, received| async move {
         let request = read_request(&mut stream, &mut Vec::new(), number).await;
         received.lock().unwrap().extend(request);
@@ -102,11 +102,11 @@ async fn what_one_worker_finds_out_holds_for_all() {
     .await;
     let apps = [broken, App::answering(&[("/", &[])]).await];
     let gateway = before_all(&apps).server("workers = 2").start();
-    // The system spreads the connections over the workers.
+    // The kernel spreads the connections over the workers.
     let browsers: Vec<_> = (0..40).map(|_| gateway.browser(Http::One)).collect();
     let broken = server(&gateway, 0);
     let mut spared = 0;
-    // Requests that one ejection lasted longer than.
+    // Requests that one ejection outlasts.
     while spared < 2 * browsers.len() {
         for browser in &browsers {
             let before = (broken.is_ejected(), broken.ejections_total());
@@ -121,8 +121,8 @@ async fn what_one_worker_finds_out_holds_for_all() {
     assert_eq!(server(&gateway, 1).failures_total(), 0);
 }
 
-/// Three servers under load from many browsers, one of which is killed. Those exchanges that were under way with it
-/// may fail, and none that begins later.
+/// Three servers under load from many browsers, one of which is killed. The exchanges that were under way with it
+/// may fail, and no later one.
 async fn kill_one_of_three(http: Http) {
     let slow = || {
         App::serving(|mut stream, number, _| async move {
@@ -166,7 +166,7 @@ async fn kill_one_of_three(http: Http) {
     let rest = [server(&gateway, 1), server(&gateway, 2)];
     let served = || rest.iter().map(|server| server.requests_total()).sum::<u64>();
     let served_before = served();
-    // So long that it is tried again meanwhile.
+    // Long enough for it to be tried again meanwhile.
     until("it was ejected twice", || victim.ejections_total() >= 2).await;
     until("the others go on", || served() > served_before + 200).await;
     stop.store(true, SeqCst);

@@ -1,29 +1,29 @@
-//! Rules E, and R8's 431: deleting from the browser what was never declared.
+//! Rule E, and the 431 of rule R8: undeclared cookies are deleted from the browser.
 
 use crumbgate::policy::verdict::{Action, Direction};
 use http::Method;
 
 use crate::harness::{ACME, App, Browser, Running, Setup, both_versions, ok, request};
 
-/// The tenant of most of these tests: one label below what somebody can register.
+/// The tenant of most of these tests: one label below a domain that can be registered.
 const TENANT: &str = "tenant.flexopus.example";
 
-/// What a deletion says of time and path.
+/// A deletion of this name, with the rest of its attributes.
 fn deleted(name: &str, rest: &str) -> String {
     format!("{name}=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path={rest}")
 }
 
-/// An application that says hello, whatever is asked.
+/// An application that answers every request.
 async fn application() -> App {
     App::replying(|_| ok(&[], "hello")).await
 }
 
-/// A gateway with [`TENANT`], and these keys of it.
+/// A gateway with [`TENANT`], and these keys for it.
 fn gateway(app: &App, keys: &str) -> Running {
     Setup::before(app).tenant(TENANT, keys).start()
 }
 
-/// How many names were evicted.
+/// The number of names that were evicted.
 fn evicted(gateway: &Running, tenant: &str) -> u64 {
     gateway.tally(tenant).of(Direction::Response, Action::Evict)
 }
@@ -37,29 +37,32 @@ fn names<'a>(set_cookies: &[&'a str]) -> Vec<&'a str> {
     names
 }
 
-both_versions!(e1_a_navigation_deletes_what_was_never_declared_where_it_may_be, |http| {
-    let app = application().await;
-    let gateway = gateway(&app, "");
-    let browser = gateway.browser_at(TENANT, http);
-    let sent = "_ga=1; flexopus_session=s";
-    let answer = browser.get_with_cookie("/rooms/7/edit", sent).await;
-    assert_eq!(
-        answer.set_cookies(),
-        [
-            deleted("_ga", "/; Secure"),
-            deleted("_ga", "/; Domain=tenant.flexopus.example; Secure"),
-            deleted("_ga", "/; Secure; SameSite=None; Partitioned"),
-            deleted("_ga", "/rooms/7/edit; Secure"),
-            deleted("_ga", "/rooms/7/edit; Domain=tenant.flexopus.example; Secure"),
-            deleted("_ga", "/rooms/7; Secure"),
-            deleted("_ga", "/rooms/7; Domain=tenant.flexopus.example; Secure"),
-            deleted("_ga", "/rooms; Secure"),
-            deleted("_ga", "/rooms; Domain=tenant.flexopus.example; Secure"),
-        ]
-    );
-    assert_eq!(answer.text(), "hello");
-    assert_eq!(app.last().field("cookie"), Some("flexopus_session=s"));
-});
+both_versions!(
+    e1_a_navigation_deletes_undeclared_names_at_every_possible_domain_and_path,
+    |http| {
+        let app = application().await;
+        let gateway = gateway(&app, "");
+        let browser = gateway.browser_at(TENANT, http);
+        let sent = "_ga=1; flexopus_session=s";
+        let answer = browser.get_with_cookie("/rooms/7/edit", sent).await;
+        assert_eq!(
+            answer.set_cookies(),
+            [
+                deleted("_ga", "/; Secure"),
+                deleted("_ga", "/; Domain=tenant.flexopus.example; Secure"),
+                deleted("_ga", "/; Secure; SameSite=None; Partitioned"),
+                deleted("_ga", "/rooms/7/edit; Secure"),
+                deleted("_ga", "/rooms/7/edit; Domain=tenant.flexopus.example; Secure"),
+                deleted("_ga", "/rooms/7; Secure"),
+                deleted("_ga", "/rooms/7; Domain=tenant.flexopus.example; Secure"),
+                deleted("_ga", "/rooms; Secure"),
+                deleted("_ga", "/rooms; Domain=tenant.flexopus.example; Secure"),
+            ]
+        );
+        assert_eq!(answer.text(), "hello");
+        assert_eq!(app.last().field("cookie"), Some("flexopus_session=s"));
+    }
+);
 
 both_versions!(e1_evict_domain_reaches_the_registrable_domain_and_no_further, |http| {
     let app = application().await;
@@ -97,7 +100,7 @@ both_versions!(e1_only_a_navigation_deletes, |http| {
         by_script("application/json, text/plain, */*"),
         by_script("text/html;q=0, */*"),
         request(http, Method::GET, "/"),
-        // What a shared cache stores must set no browser's cookies.
+        // A response that a shared cache may store must set no cookies.
         browser.request(Method::GET, "/shared"),
     ] {
         let other = other.header("cookie", "_ga=1");
@@ -127,7 +130,7 @@ both_versions!(e1_one_response_deletes_at_most_20_names_in_8_kib, |http| {
     assert_eq!(evicted(&gateway, TENANT), 20);
     let bytes: usize = set_cookies.iter().map(|field| field.len()).sum();
     assert!((8000..=8192).contains(&bytes), "{bytes} bytes");
-    // A few names that are long take the room of many.
+    // A few long names take the room of many.
     let long: Vec<_> = (0..20).map(|n| format!("{n}{}=1", "n".repeat(1000))).collect();
     let answer = browser.get_with_cookie("/", long.join("; ")).await;
     assert_eq!(names(&answer.set_cookies()).len(), 7);
@@ -150,7 +153,7 @@ both_versions!(e1_deletions_follow_what_the_application_sets, |http| {
     assert!(answer.set_cookies()[1..].iter().all(|field| field.starts_with("_ga=; Max-Age=0; ")));
 });
 
-both_versions!(e2_what_is_no_token_is_never_echoed, |http| {
+both_versions!(e2_a_name_that_is_no_token_is_never_echoed, |http| {
     let app = application().await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -164,10 +167,10 @@ both_versions!(e2_a_declared_name_is_never_deleted, |http| {
     let app = application().await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
-    // Stripped they all are: as duplicates, as malformed, as nameless.
+    // All of them are stripped: as duplicates, as malformed, as nameless.
     let sent = "flexopus_session=1; flexopus_session=2; XSRF-TOKEN=a b; visitedMapBuilder";
     assert_eq!(browser.get_with_cookie("/", sent).await.set_cookies(), [""; 0]);
-    // A name that only resembles a declared one is somebody else's.
+    // A name that only resembles a declared one is undeclared.
     let answer = browser.get_with_cookie("/", "Flexopus_Session=1").await;
     assert_eq!(names(&answer.set_cookies()), ["Flexopus_Session"]);
 });
@@ -180,13 +183,13 @@ both_versions!(e3_an_eviction_is_an_action_of_its_own, |http| {
         browser.get_with_cookie("/", "_ga=1; _gid=2; _ga=3").await;
     }
     let tally = gateway.tally(ACME);
-    // A name that keeps coming is counted each time; the browser's cookies were seen in the requests alone.
+    // A name is counted each time it is sent; the browser's cookies were seen in the requests alone.
     assert_eq!(tally.of(Direction::Response, Action::Evict), 6);
     assert_eq!(tally.stripped(Direction::Request), 9);
     assert_eq!(tally.seen(Direction::Response), 0);
 });
 
-/// Navigates to this path until a request brings nothing undeclared any more; how many navigations it took before.
+/// Navigates to this path until a request contains no undeclared name. Returns the number of navigations before that.
 async fn heal(browser: &Browser, gateway: &Running, path: &str) -> usize {
     for navigations in 0..10 {
         let before = gateway.tally(TENANT).stripped(Direction::Request);
@@ -238,7 +241,7 @@ both_versions!(e1_evict_domain_empties_the_jar_of_parent_domains, |http| {
     assert!(browser.jar().is_empty(), "{:?}", browser.jar());
 });
 
-both_versions!(e1_the_turn_of_names_goes_round_until_the_jar_is_empty, |http| {
+both_versions!(e1_later_responses_delete_the_remaining_names_until_the_jar_is_empty, |http| {
     let app = application().await;
     let gateway = gateway(&app, "");
     let browser = gateway.browser_at(TENANT, http);
@@ -258,7 +261,7 @@ both_versions!(r8_a_431_heals_the_browser_within_a_few_reloads, |http| {
     for n in 0..16 {
         browser.set_by_script(&format!("junk_{n}={}; Path=/", "x".repeat(3500)), "/");
     }
-    // 56 KiB: nobody can work until a reload or two have healed the browser.
+    // 56 KiB: every page is refused until one or two reloads have healed the browser.
     let mut statuses = Vec::new();
     while statuses.last() != Some(&200) && statuses.len() < 5 {
         statuses.push(browser.get("/").await.status.as_u16());
@@ -270,7 +273,7 @@ both_versions!(r8_a_431_heals_the_browser_within_a_few_reloads, |http| {
     assert_eq!(app.last().field("cookie"), Some("flexopus_session=s"));
 });
 
-both_versions!(r8_a_431_heals_what_stands_in_many_places_and_many_names, |http| {
+both_versions!(r8_a_431_heals_many_names_at_many_domains_and_paths, |http| {
     let app = application().await;
     let gateway = gateway(&app, "evict = \"domain\"");
     let browser = gateway.browser_at(TENANT, http);

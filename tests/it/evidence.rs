@@ -1,4 +1,4 @@
-//! Rules A2 to A5 in the ledger's file: what an entry says, what it never says, and that nothing is lost.
+//! Rules A2 to A5 in the ledger's file: the content of an entry, what it never contains, and that nothing is lost.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -33,12 +33,12 @@ async fn tracking() -> App {
     .await
 }
 
-/// An application that says the same to everybody.
+/// An application that gives everybody the same answer.
 async fn plain() -> App {
     App::replying(|_| ok(&[], "hello")).await
 }
 
-both_versions!(a2_an_entry_says_what_the_rule_lists, |http| {
+both_versions!(a2_an_entry_contains_what_the_rule_lists, |http| {
     let app = tracking().await;
     let gateway = Setup::before(&app).tenant("acme.example", "session = \"2h\"").start();
     let browser = gateway.browser(http);
@@ -79,7 +79,7 @@ async fn a5_a_window_without_traffic_has_the_gateways_heartbeat_alone() {
     let browser = gateway.browser(Http::One);
     browser.get("/").await;
     for _ in 0..3 {
-        // The ledger's thread looks at the clock several times a second.
+        // The ledger's thread reads the clock several times a second.
         sleep(Duration::from_millis(400)).await;
         gateway.advance(300);
     }
@@ -96,7 +96,7 @@ async fn a5_a_window_without_traffic_has_the_gateways_heartbeat_alone() {
 }
 
 #[tokio::test]
-async fn a5_windows_that_the_ledgers_thread_slept_through_have_their_heartbeats_too() {
+async fn a5_windows_during_which_the_ledgers_thread_was_suspended_have_heartbeats() {
     let app = plain().await;
     let gateway = Setup::before(&app).start();
     gateway.browser(Http::One).get("/").await;
@@ -111,12 +111,12 @@ async fn a5_windows_that_the_ledgers_thread_slept_through_have_their_heartbeats_
 }
 
 #[tokio::test]
-async fn a3_a4_names_are_templates_and_a_thousand_of_a_tenant_and_window_are_told_apart() {
+async fn a3_a4_names_are_templates_and_at_most_a_thousand_per_tenant_and_window_are_distinct() {
     let app = plain().await;
     let gateway = Setup::before(&app).server("workers = 2").start();
     let workers = on_each_worker(&app, &gateway.browser(Http::One)).await;
     let mut sent = 0;
-    // Each worker alone stays below the bound, both together don't.
+    // Each worker alone stays below the bound, both together exceed it.
     for (number, browser) in workers.into_iter().enumerate() {
         for chunk in 0..16 {
             let names = (0..50).map(|name| word(chunk * 50 + name, number));
@@ -142,7 +142,7 @@ fn word(number: u32, worker: usize) -> String {
 }
 
 #[tokio::test]
-async fn t4_report_mode_is_noted_so_that_a_report_can_tell_what_enforcing_would_break() {
+async fn t4_report_mode_is_recorded_so_that_a_report_can_show_the_effect_of_enforcing() {
     let app = tracking().await;
     let gateway = Setup::before(&app).tenant("acme.example", "mode = \"report\"").start();
     gateway.browser(Http::One).get_with_cookie("/", "_ga=GA1.1.2; theme=dark").await;
@@ -157,7 +157,7 @@ async fn t4_report_mode_is_noted_so_that_a_report_can_tell_what_enforcing_would_
 }
 
 #[tokio::test]
-async fn a_segment_is_closed_every_hour_and_at_the_stop() {
+async fn a_segment_is_closed_every_hour_and_at_the_end() {
     let app = plain().await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(Http::One);
@@ -175,7 +175,7 @@ async fn a_segment_is_closed_every_hour_and_at_the_stop() {
 }
 
 #[tokio::test]
-async fn entries_older_than_the_retention_go_and_their_segments_stay() {
+async fn entries_older_than_the_retention_are_removed_and_their_segments_stay() {
     let app = plain().await;
     let gateway = Setup::before(&app).sections("[audit]\nretention = \"1d\"").start();
     let browser = gateway.browser(Http::One);
@@ -193,9 +193,9 @@ async fn entries_older_than_the_retention_go_and_their_segments_stay() {
     assert_eq!(kept.events_of(EventKind::Prune)[0]["segments"], 2);
 }
 
-/// Without a ledger there are the books alone.
+/// Without a ledger only the counters remain.
 #[tokio::test]
-async fn a_ledger_can_be_left_out() {
+async fn a_ledger_can_be_switched_off() {
     let app = tracking().await;
     let gateway = Setup::before(&app).sections("[audit]\nledger = false").start();
     gateway.browser(Http::One).get_with_cookie("/", "_ga=1").await;

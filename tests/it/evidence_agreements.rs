@@ -1,7 +1,7 @@
-//! The evidence of agreement, from the worker's journal to what is read, exported and verified: how often which page was
+//! The evidence of agreement, from the worker's memory to reading, exporting and verifying: how often each page was
 //! shown and answered, the page itself, and nothing else.
 //!
-//! A test is the worker here, so that what it counts is known to the last press of a button.
+//! The test itself is the worker, so that it knows each count exactly.
 
 use std::{
     collections::BTreeMap,
@@ -53,7 +53,7 @@ fn hash(text: &str) -> String {
     sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The keeper of a gateway with one worker, whose clock is `clock`; and where that hands its pages to.
+/// The state writer of a gateway with one worker, whose clock is `clock`, and the sender of its batches.
 fn keep(path: &Path, clock: Clock) -> (Keeper, SyncSender<Page>) {
     let settings = Settings {
         path: path.to_owned(),
@@ -73,7 +73,7 @@ fn fixed() -> Clock {
     Clock::Fixed { unix_s: Arc::new(NOW_UNIX_S.into()), started_unix_s: NOW_UNIX_S }
 }
 
-/// A gateway without workers, of which the test is the one.
+/// A gateway without workers: the test takes their place.
 struct Worker {
     books: Arc<Books>,
     journal: Rc<Journal>,
@@ -91,7 +91,7 @@ impl Worker {
         account.count_agreement(event, page, NOW_UNIX_S + 61);
     }
 
-    /// Hands on what was counted, as soon as there is room for all of it in the queue.
+    /// Sends what was counted, as soon as the queue has room for all of it.
     fn hand_on_all(&self) {
         self.journal.hand_on();
         while self.journal.waiting() > 0 {
@@ -106,7 +106,7 @@ fn page(html: &str) -> Arc<ShownPage> {
 }
 
 #[tokio::test]
-async fn what_becomes_of_pages_is_told_by_all_that_tells_of_the_ledger() {
+async fn agreements_appear_in_every_output_of_the_ledger() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         fs::create_dir(site.path("state")).unwrap();
@@ -136,7 +136,7 @@ async fn what_becomes_of_pages_is_told_by_all_that_tells_of_the_ledger() {
             Kept::try_read(&path).is_ok_and(|kept| kept.agreements.len() == 7)
         })
         .await;
-        // The same page as another worker has rendered it: it is kept once, and counted in the same entry.
+        // The same page as another worker has rendered it: it is stored once, and counted in the same entry.
         worker.count(ACME, &first, Agreed, &page("<html lang=de>"));
         worker.hand_on_all();
         keeper.stop();
@@ -154,7 +154,7 @@ async fn what_becomes_of_pages_is_told_by_all_that_tells_of_the_ledger() {
                 &second
             };
             assert_eq!(row.declaration, *declared);
-            // A minute and no second.
+            // The minute, without seconds.
             assert_eq!((row.first_unix_s, row.last_unix_s), (NOW_UNIX_S + 60, NOW_UNIX_S + 60));
             assert_eq!(row.window.start_unix_s, NOW_UNIX_S);
         }
@@ -174,7 +174,7 @@ async fn what_becomes_of_pages_is_told_by_all_that_tells_of_the_ledger() {
     .await;
 }
 
-/// The report says it in each format, in both languages.
+/// The report contains it in each format and both languages.
 async fn assert_reports(site: &Site, first: &str, german: &ShownPage) {
     let report = async |arguments: &[&str]| {
         let arguments = [&["audit", "report", "--format"], arguments].concat();
@@ -202,7 +202,7 @@ async fn assert_reports(site: &Site, first: &str, german: &ShownPage) {
     ] {
         for format in ["text", "html"] {
             let said = report(&[format, "--language", language]).await;
-            // A text has no captions.
+            // The text format has no captions.
             let words = if format == "text" { &words[..2] } else { &words };
             for word in [words, &[first, &**german.hash()]].concat() {
                 assert!(said.contains(word), "{word} in {said}");
@@ -217,7 +217,7 @@ async fn assert_reports(site: &Site, first: &str, german: &ShownPage) {
     assert!(!rivals.to_string().contains(&**german.hash()));
 }
 
-/// Bundles have the pages, verify, and a tenant's has those of nobody else.
+/// Bundles contain the pages and verify; a tenant's bundle contains the pages of no other tenant.
 async fn assert_bundles(site: &Site, rivals: &ShownPage) {
     let ledger = "state/crumbgate.db";
     for (output, tenant, pages) in [("all.zip", None, 4), ("acme.zip", Some(ACME), 3)] {
@@ -244,7 +244,7 @@ async fn assert_bundles(site: &Site, rivals: &ShownPage) {
     }
 }
 
-/// What `verify.py` says of a bundle.
+/// The result of `verify.py` for a bundle.
 fn run_script(members: &[(String, Vec<u8>)]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in members {
@@ -261,7 +261,7 @@ const ASKS: &str = "<p>We use cookies";
 const OTHER: &str = "<p>Cookies are used";
 const NEWER: &str = "<p>We use fewer cookies";
 
-/// A ledger of two segments: in the first a page is shown that nobody sees in the second.
+/// A ledger of two segments: a page of the first is not shown in the second.
 fn site() -> (Site, Scribe) {
     let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
     let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
@@ -281,14 +281,14 @@ fn site() -> (Site, Scribe) {
     (site, scribe)
 }
 
-/// What is found in the ledger, and where.
+/// The first error in the ledger, and its place.
 async fn found(site: &Site) -> Value {
     let said = verify(site, "crumbgate.db").await;
     json!([said["finding"], said["segment"], said["entry"]])
 }
 
 #[tokio::test]
-async fn a_page_that_was_changed_removed_or_added_is_named() {
+async fn a_page_that_was_changed_removed_or_added_is_reported() {
     in_time(async {
         let (site, scribe) = site();
         assert_eq!(verify(&site, "crumbgate.db").await["verifies"], true);
@@ -315,13 +315,13 @@ async fn a_page_that_was_changed_removed_or_added_is_named() {
                 format!("DELETE FROM pages WHERE hash = '{stray}'"),
                 json!(["page", null, null]),
             ),
-            // Counts are entries.
+            // Counts are part of the entries.
             (
                 "UPDATE agreements SET count = 4 WHERE count = 3 AND seq < 10".to_owned(),
                 "UPDATE agreements SET count = 3 WHERE count = 4".to_owned(),
                 json!(["changed", 1, 9]),
             ),
-            // What stands for a hash is a text, and each line has it.
+            // The hash is stored as a text, and each line repeats it.
             (
                 format!("UPDATE texts SET text = '{stray}' WHERE text = '{}'", hash(OTHER)),
                 format!("UPDATE texts SET text = '{}' WHERE text = '{stray}'", hash(OTHER)),
@@ -334,7 +334,7 @@ async fn a_page_that_was_changed_removed_or_added_is_named() {
         }
         let said = verify(&site, "crumbgate.db").await;
         assert_eq!(said["verifies"], true, "{said}");
-        // In words.
+        // The same in words.
         scribe.connection.execute_batch(&format!("DELETE FROM pages {row}")).unwrap();
         let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
         let words = format!("the page {} is missing: entries say that it was shown", hash(ASKS));
@@ -344,7 +344,7 @@ async fn a_page_that_was_changed_removed_or_added_is_named() {
 }
 
 #[tokio::test]
-async fn an_agreement_that_the_gateway_left_out_of_its_entries_does_not_balance() {
+async fn an_agreement_without_an_entry_does_not_balance() {
     in_time(async {
         let (site, mut scribe) = site();
         scribe.agreements("acme.example", &[(Shown, ASKS, 7), (Agreed, ASKS, 2)]);
@@ -363,7 +363,7 @@ async fn an_agreement_that_the_gateway_left_out_of_its_entries_does_not_balance(
 }
 
 #[tokio::test]
-async fn a_page_goes_with_the_last_entry_that_names_it() {
+async fn a_page_is_removed_with_the_last_entry_that_refers_to_it() {
     in_time(async {
         let (site, mut scribe) = site();
         let pages = |scribe: &Scribe| {
@@ -375,7 +375,7 @@ async fn a_page_goes_with_the_last_entry_that_names_it() {
         let mut left = [ASKS, NEWER].map(str::to_owned);
         left.sort_by_key(|html| hash(html));
         assert_eq!(pages(&scribe), left);
-        // What tells of the pruning is sealed.
+        // The entry about the pruning is signed.
         scribe.close();
         export(&site, &["--output", "all.zip"]).await;
         assert_eq!(verify(&site, "all.zip").await["verifies"], true);
@@ -386,11 +386,11 @@ async fn a_page_goes_with_the_last_entry_that_names_it() {
     .await;
 }
 
-/// A member of a bundle: its name, and what it holds.
+/// A member of a bundle: its name and its content.
 type Member = (String, Vec<u8>);
 
 #[tokio::test]
-async fn a_bundle_whose_pages_or_agreements_were_changed_is_found_out_also_by_the_script() {
+async fn changed_pages_or_agreements_of_a_bundle_are_found_by_program_and_script() {
     in_time(async {
         let (site, _scribe) = site();
         for tenant in [&[][..], &["--tenant", "acme.example"]] {
@@ -452,9 +452,9 @@ async fn a_bundle_whose_pages_or_agreements_were_changed_is_found_out_also_by_th
     .await;
 }
 
-/// As an older version has written it: the same members, without what agreements have brought.
+/// As an older version writes it: the same members, without those of agreements.
 #[tokio::test]
-async fn a_bundle_of_the_form_before_still_verifies() {
+async fn a_bundle_of_the_previous_format_still_verifies() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
@@ -490,11 +490,12 @@ async fn a_bundle_of_the_form_before_still_verifies() {
     .await;
 }
 
-/// The folder in which a child keeps its ledger.
+/// The environment variable with the folder of a child's ledger.
 const FOLDER: &str = "CHILD_KEEPS_AGREEMENTS_IN";
 
-/// With the variable, what a child does: shows one page after another, as fast as it can, until it is killed. Without it, a
-/// short run of the same.
+/// With the variable, acts as the child: shows one page after another, as fast as it can, until it is killed. Without
+/// it,
+/// does the same for a short time.
 #[test]
 fn one_page_after_another_is_shown() {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
@@ -512,7 +513,7 @@ fn one_page_after_another_is_shown() {
         worker.count(ACME, &declaration, Agreed, &page);
         worker.journal.hand_on();
         if folder.is_some() {
-            // As many as a disk takes, and not as many as a memory.
+            // As many pages as fit on a disk, more than fit in memory.
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -542,7 +543,7 @@ async fn kill_9_leaves_no_entry_without_its_page() {
             program.wait_for("thirty pages more", pages).await;
             program.signal(Signal::KILL);
             program.exit().await;
-            // Each page is there, and no other: that is what verification asks.
+            // Each page is there, and no other: verification checks that.
             let found = verify_ledger(&path, &Expected::default(), &Progress::default()).unwrap();
             found.unwrap_or_else(|finding| panic!("it does not verify: {finding}"));
             let kept = Kept::try_read(&path).unwrap();
@@ -561,7 +562,7 @@ async fn kill_9_leaves_no_entry_without_its_page() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_one_has_what_goes_on() {
+async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_file_has_all_later_ones() {
     in_time(async {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
@@ -577,7 +578,7 @@ async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_one_has_wh
         worker.count(ACME, &declaration, Shown, &other);
         worker.journal.hand_on();
         until("two are written", written(2)).await;
-        // Somebody moves it away.
+        // The file is moved away.
         fs::rename(&path, folder.path().join("moved.db")).unwrap();
         worker.count(ACME, &declaration, Agreed, &asks);
         worker.journal.hand_on();
@@ -590,7 +591,7 @@ async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_one_has_wh
     .await;
 }
 
-/// Makes a ledger one that an older gateway has left.
+/// Changes a ledger into one of an older gateway.
 pub(crate) fn as_of_version(connection: &Connection, version: u32) {
     let without_agreements = "DROP TABLE agreements; DROP TABLE pages;
         ALTER TABLE heartbeats DROP COLUMN agreements;

@@ -1,7 +1,5 @@
-//! What happens to the ledger when its disk, its file or its gateway fails: traffic goes on, and nothing is lost that is
-//! not said to be lost.
-//!
-//! All of it with the real binary: processes are killed, disks fill up, files are damaged.
+//! Faults of the ledger's disk, file or gateway: traffic goes on, and every loss is recorded.
+//! All tests use the real binary: processes are killed, disks fill up, files are damaged.
 
 use std::{
     fs,
@@ -40,14 +38,14 @@ fn ledger_of(site: &Site) -> PathBuf {
     site.path("state/crumbgate.db")
 }
 
-/// Sends so many requests, each with an undeclared cookie; every one is answered by the application.
+/// Sends this number of requests, each with an undeclared cookie; the application answers every one.
 async fn send(browser: &Browser, requests: u64) {
     for _ in 0..requests {
         assert_eq!(browser.get_with_cookie("/", "_ga=1").await.status, 200);
     }
 }
 
-/// Waits until the ledger has so many requests of which each had an undeclared cookie.
+/// Waits until the ledger has this number of requests, each with an undeclared cookie.
 async fn until_kept(program: &mut Program<'_>, ledger: &Path, requests: u64) -> Kept {
     let what = format!("{requests} requests in the ledger");
     let kept = program
@@ -81,7 +79,7 @@ async fn sigterm_writes_everything() {
     assert_eq!(kept.segments.len(), 1, "closed, and signed");
 }
 
-/// Requests go on until `stop`; what was answered by which moment is counted.
+/// Sends requests until `stop` is set, and counts the answers.
 async fn under_load(browser: Arc<Browser>, stop: Arc<AtomicBool>, answered: Arc<AtomicU64>) {
     while !stop.load(SeqCst) {
         let request = browser.request(Method::GET, "/").header("cookie", "_ga=1");
@@ -93,7 +91,7 @@ async fn under_load(browser: Arc<Browser>, stop: Arc<AtomicBool>, answered: Arc<
 }
 
 #[tokio::test]
-async fn kill_9_under_load_loses_a_second_at_most_and_the_next_start_says_so() {
+async fn kill_9_under_load_loses_a_second_at_most_and_the_next_start_records_it() {
     let (_app, site) = site().await;
     let mut program = site.start();
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -102,7 +100,7 @@ async fn kill_9_under_load_loses_a_second_at_most_and_the_next_start_says_so() {
         drop(spawn(under_load(browser, Arc::clone(&stop), Arc::clone(&answered))));
     }
     sleep(Duration::from_millis(1500)).await;
-    // What was answered a second before the end is in the file.
+    // The answers of more than a second before the kill are in the file.
     let certain = answered.load(SeqCst);
     assert!(certain > 0);
     sleep(Duration::from_secs(1)).await;
@@ -144,7 +142,7 @@ fn unix_s() -> u64 {
 }
 
 #[tokio::test]
-async fn to3_a_full_disk_stops_no_request_and_what_waited_is_written_when_there_is_room() {
+async fn to3_a_full_disk_stops_no_request_and_pending_entries_are_written_when_there_is_space() {
     let (_app, site) = site().await;
     fs::create_dir(site.path("state")).unwrap();
     // A disk of one megabyte, seen by the gateway alone.
@@ -158,14 +156,14 @@ async fn to3_a_full_disk_stops_no_request_and_what_waited_is_written_when_there_
     let browser = program.browser(Http::One).await;
     let seen =
         format!("/proc/{}/root{}", program.pid().as_raw_nonzero(), site.path("state").display());
-    // Read as a copy: SQLite would look for the file on this side of the mount.
+    // Read from a copy: SQLite would look for the file on this side of the mount.
     let (ledger, ballast) =
         (Path::new(&seen).join("crumbgate.db"), Path::new(&seen).join("ballast"));
     send(&browser, 10).await;
     until_copied(&mut program, &ledger, 10).await;
 
     fill(&ballast);
-    // Other names, so that there is more to write than fits into what the file already has.
+    // Other names, so that the new rows do not fit into the pages that the file already has.
     let mut sent = 10;
     let mut themes = ["red", "green", "blue", "black", "white"].into_iter().cycle();
     let problem = "the ledger can't be written; entries wait in memory";
@@ -189,7 +187,7 @@ async fn to3_a_full_disk_stops_no_request_and_what_waited_is_written_when_there_
     assert_eq!(program.exit().await.code, Some(0));
 }
 
-/// Waits until a copy of the ledger has so many requests.
+/// Waits until a copy of the ledger has this number of requests.
 async fn until_copied(program: &mut Program<'_>, ledger: &Path, requests: u64) -> Kept {
     let what = format!("{requests} requests in the ledger");
     let folder = tempfile::tempdir().unwrap();
@@ -215,7 +213,7 @@ fn letters(number: usize) -> String {
     [number, number / 10, number / 100].map(letter).iter().collect()
 }
 
-/// Takes what room there is.
+/// Fills the disk.
 fn fill(ballast: &Path) {
     use std::io::Write;
     let mut file = fs::File::options().create(true).append(true).open(ballast).unwrap();
@@ -258,7 +256,7 @@ async fn a_second_gateway_waits_for_the_first_ones_ledger() {
 }
 
 #[tokio::test]
-async fn to4_a_truncated_file_is_put_aside_at_the_start_and_told_of() {
+async fn to4_a_truncated_file_is_put_aside_at_the_start_and_reported() {
     let (_app, site) = site().await;
     let mut program = site.start();
     send(&program.browser(Http::One).await, 5).await;
@@ -304,7 +302,7 @@ async fn to4_a_file_that_is_damaged_while_it_is_written_is_put_aside() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_can_not_be_made_stops_no_request() {
+async fn a_ledger_that_can_not_be_created_stops_no_request() {
     let (_app, site) = site().await;
     fs::write(site.path("state"), "a file where a folder is expected").unwrap();
     let mut program = site.start();
@@ -316,7 +314,7 @@ async fn a_ledger_that_can_not_be_made_stops_no_request() {
 }
 
 #[tokio::test]
-async fn the_database_of_another_program_is_left_alone() {
+async fn the_database_of_another_program_is_not_changed() {
     let (_app, site) = site().await;
     fs::create_dir(site.path("state")).unwrap();
     let foreign = Connection::open(ledger_of(&site)).unwrap();

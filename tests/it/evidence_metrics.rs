@@ -1,4 +1,4 @@
-//! What an alarm about the evidence is made of: names that are new, books that do not balance, stretches that are missing.
+//! The metrics for alarms about the evidence: new names, segments that do not balance, gaps.
 
 use std::fs;
 
@@ -24,12 +24,12 @@ fn site_before(app: &App) -> Site {
     Site::of(&Setup::before(app).admin("tenant_series = 1").sections("[log]\nformat = \"json\""))
 }
 
-/// What a program's metrics say; it must have an admin listener.
+/// The metrics of a program with an admin listener.
 async fn told_by(program: &mut Program<'_>) -> Exposed {
     Exposed::of(&program.operator().await.get("/metrics").await.body)
 }
 
-/// Waits until the ledger has met so many new names, in requests and in responses.
+/// Waits until the ledger has met this number of new names, in requests and in responses.
 async fn until_written(program: &mut Program<'_>, names: [f64; 2]) {
     loop {
         let told = told_by(program).await;
@@ -43,7 +43,7 @@ async fn until_written(program: &mut Program<'_>, names: [f64; 2]) {
 }
 
 #[tokio::test]
-async fn a_name_is_new_once_for_the_ledger_and_not_for_each_gateway_that_writes_it() {
+async fn a_name_is_new_once_per_ledger_and_not_once_per_gateway() {
     in_time(async {
         let app = application().await;
         let site = site_before(&app);
@@ -51,7 +51,7 @@ async fn a_name_is_new_once_for_the_ledger_and_not_for_each_gateway_that_writes_
         let browser = program.browser(Http::One).await;
         browser.get_with_cookie("/", "_ga=1; flexopus_session=s; _gid=2").await;
         until_written(&mut program, [2., 0.]).await;
-        // A value that differs, a name that is declared, one that is known, and one that the application sets.
+        // Another value, a declared name, a known name, and one that the application sets.
         browser.get_with_cookie("/shop", "_ga=3; XSRF-TOKEN=t").await;
         until_written(&mut program, [2., 1.]).await;
         program.signal(Signal::TERM);
@@ -66,12 +66,12 @@ async fn a_name_is_new_once_for_the_ledger_and_not_for_each_gateway_that_writes_
 }
 
 #[tokio::test]
-async fn a_name_that_comes_back_at_once_is_one_that_the_application_has_set() {
+async fn a_name_that_returns_at_once_was_set_by_the_application() {
     in_time(async {
         let app = application().await;
         let gateway = Setup::before(&app).start();
         let browser = gateway.browser(Http::One);
-        // A navigation, which evicts it; all three are in one transaction, or the first of them is.
+        // A navigation, which evicts the name; all three are in one transaction, or the first of them is.
         let request = browser.request(http::Method::GET, "/shop").header("accept", "text/html");
         browser.send(request.header("cookie", "_fbp=1"), "").await;
         until("it is counted", || {
@@ -85,7 +85,7 @@ async fn a_name_that_comes_back_at_once_is_one_that_the_application_has_set() {
 }
 
 #[tokio::test]
-async fn a_segment_whose_entries_somebody_has_changed_does_not_balance() {
+async fn a_segment_with_changed_entries_does_not_balance() {
     in_time(async {
         let app = application().await;
         let gateway = Setup::before(&app).start();
@@ -114,7 +114,7 @@ async fn a_segment_whose_entries_somebody_has_changed_does_not_balance() {
 }
 
 #[tokio::test]
-async fn what_may_be_missing_is_counted_by_its_kind() {
+async fn gaps_are_counted_by_their_kind() {
     in_time(async {
         let app = application().await;
         let site = site_before(&app);
@@ -146,7 +146,7 @@ async fn what_may_be_missing_is_counted_by_its_kind() {
 }
 
 #[tokio::test]
-async fn without_a_ledger_nothing_is_new_and_nothing_is_missing() {
+async fn without_a_ledger_no_name_is_new_and_no_gap_is_counted() {
     in_time(async {
         let app = application().await;
         let gateway = Setup::before(&app).sections("[audit]\nledger = false").start();

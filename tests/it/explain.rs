@@ -1,4 +1,4 @@
-//! `crumbgate explain`: it says what the gateway does, and nothing that people paste can trouble a terminal.
+//! `crumbgate explain`: it agrees with the gateway, and no input can disturb a terminal.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,7 +23,7 @@ use crate::harness::{
     ACME, App, Finished, Http, Setup, Site, both_versions, in_time, without_variables,
 };
 
-/// One exchange, as it is sent and as it is pasted.
+/// One exchange, as it is sent and as `curl -v` prints it.
 #[derive(Clone, Debug)]
 struct Exchange {
     method: &'static str,
@@ -35,7 +35,7 @@ struct Exchange {
     set_cookies: Vec<Vec<u8>>,
 }
 
-/// Names in every spelling, and what can stand around them.
+/// Names in every spelling, and the bytes that can stand around them.
 const NAMES: [&str; 12] = [
     "flexopus_session",
     "flexopus_session",
@@ -174,7 +174,7 @@ inject = { value = "\"w\"" }
 renew_on = { paths = ["/*"] }
 "#;
 
-both_versions!(what_is_explained_is_what_a_gateway_does, |http| {
+both_versions!(an_explanation_agrees_with_the_gateway, |http| {
     let mut met = BTreeSet::new();
     for (declaration, evict) in [("", "host"), (DECLARATION, "domain")] {
         met.extend(agrees_on(100, declaration, evict, "enforce", http).await);
@@ -194,7 +194,7 @@ both_versions!(what_is_explained_is_what_a_gateway_does, |http| {
 });
 
 /// Sends random exchanges through a gateway, one after the other; explains the same ones at once; compares the bytes.
-/// Returns the fates that were met.
+/// Returns the fates that occurred.
 async fn agrees_on(
     exchanges: usize,
     declaration: &str,
@@ -230,7 +230,7 @@ async fn agrees_on(
             Http::One => request.uri(exchange.path).header("host", ACME),
             Http::Two => request.uri(format!("https://{ACME}{}", exchange.path)),
         };
-        // A jar that is asked has nothing to add.
+        // The jar is empty: it adds nothing.
         request = if exchange.cookies.is_empty() { request.header("cookie", "") } else { request };
         for cookie in &exchange.cookies {
             request = request.header("cookie", HeaderValue::from_bytes(cookie).unwrap());
@@ -249,7 +249,7 @@ async fn agrees_on(
             Some(_) if exchange.cookies.is_empty() => {
                 assert_eq!(leaves["upstream"], "absent", "{context}");
             }
-            // A space at the end of a field is not a part of it (RFC 9110, section 5.5): no receiver sees it.
+            // A space at the end of a field is not part of its value (RFC 9110, section 5.5): no receiver sees it.
             Some(sent) => {
                 assert_eq!(sent, Vec::from_iter(told.as_deref().map(str::trim_end)), "{context}");
             }
@@ -259,7 +259,7 @@ async fn agrees_on(
         let told = leaves["set_cookie"].as_array().unwrap().iter();
         let mut told: Vec<_> = told.map(|value| bytes(value).unwrap()).collect();
         if leaves["upstream"] == "refused" {
-            // Which deletion comes first turns with the time, and here the gateway's stands still.
+            // The first deletion depends on the time, and the gateway's clock stands still here.
             arrived.sort();
             told.sort();
         }
@@ -273,7 +273,7 @@ fn shown(fields: &[Vec<u8>]) -> Vec<String> {
     fields.iter().map(|field| field.escape_ascii().to_string()).collect()
 }
 
-/// Bytes as JSON has them.
+/// Bytes as the JSON output writes them.
 fn bytes(value: &Value) -> Option<Vec<u8>> {
     match value {
         Value::Null => None,
@@ -295,7 +295,7 @@ fn empty() -> Site {
     site
 }
 
-/// What `curl -v` has printed of the sample application.
+/// The output of `curl -v` from the sample application.
 const CURL_V: &str = include_str!("corpus/curl-v.txt");
 
 #[tokio::test]
@@ -338,7 +338,7 @@ fn feed(site: &Site, arguments: &[&str], input: &[u8]) -> Finished {
     let mut command = site.command(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that has read enough closes it: that is no failure here.
+    // The program may close its input early: that is no failure here.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -347,7 +347,7 @@ fn feed(site: &Site, arguments: &[&str], input: &[u8]) -> Finished {
 }
 
 #[tokio::test]
-async fn options_overrule_the_transcript() {
+async fn options_override_the_transcript() {
     in_time(async {
         let site = empty();
         fs::write(site.path("curl.txt"), CURL_V).unwrap();
@@ -393,7 +393,7 @@ async fn options_overrule_the_transcript() {
 }
 
 #[tokio::test]
-async fn whose_request_it_is_must_be_known() {
+async fn a_request_without_a_known_tenant_is_refused() {
     in_time(async {
         let setup = || Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
         let one = Site::of(&setup());
@@ -428,7 +428,7 @@ async fn whose_request_it_is_must_be_known() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_explained_says_what_to_write() {
+async fn an_error_names_the_input_that_is_expected() {
     in_time(async {
         let site = empty();
         fs::write(site.path("prose"), "nothing of HTTP\n").unwrap();
@@ -463,7 +463,7 @@ async fn what_cannot_be_explained_says_what_to_write() {
 }
 
 #[tokio::test]
-async fn hostile_input_troubles_neither_the_terminal_nor_the_program() {
+async fn hostile_input_disturbs_neither_the_terminal_nor_the_program() {
     in_time(async {
         let site = empty();
         let hostile: [&[u8]; 5] = [

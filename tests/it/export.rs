@@ -1,4 +1,4 @@
-//! Bundles: whole or of one tenant, verified by the program, by other means, and by nobody where they were changed.
+//! Bundles, whole or of one tenant: verified by the program and by other means; every change to them is found.
 
 use std::{
     fs,
@@ -20,9 +20,9 @@ const TENANTS: [&str; 3] = ["acme.example", "rival.example", "tiny.example"];
 const SECRET_ROUTE: &str = "/rival-only/{id}";
 const SECRET_NAME: &str = "rival_tracker";
 const SECRET_ACTOR: &str = "rivals-token";
-/// A tenant that was set, and had no request yet.
+/// A tenant that exists, and has had no request.
 const QUIET: &str = "quiet.example";
-/// A number that is no part of any other.
+/// A number that occurs within no other number.
 const SECRET_COUNT: u64 = 7_340_159_268;
 
 /// A folder with a ledger of four segments, the first of them pruned, signed by two keys.
@@ -147,7 +147,7 @@ async fn a_bundle_of_everything_verifies_with_no_other_file() {
         fs::write(site.path("kept.txt"), anchor.stdout).unwrap();
         let kept = site.run(&["audit", "verify", "all.zip", "--anchor", "kept.txt"]).await;
         assert_eq!(kept.code, Some(0), "{kept:?}");
-        // All of the checkpoints are as good as the last.
+        // Each checkpoint is as good as the last.
         fs::write(site.path("kept.txt"), member(&site.path("all.zip"), "checkpoints.txt")).unwrap();
         let kept = site.run(&["audit", "verify", "all.zip", "--anchor", "kept.txt"]).await;
         assert!(kept.stdout.contains("all 4 are in the chain"), "{kept:?}");
@@ -156,7 +156,7 @@ async fn a_bundle_of_everything_verifies_with_no_other_file() {
 }
 
 #[tokio::test]
-async fn the_same_ledger_makes_the_same_bytes_and_no_file_is_replaced_untold() {
+async fn the_same_ledger_makes_the_same_bytes_and_no_file_is_overwritten_without_force() {
     in_time(async {
         let (site, _scribe) = site();
         export(&site, &["--output", "one.zip"]).await;
@@ -186,7 +186,8 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         assert_eq!((&said["verifies"], &said["tenant"]), (&json!(true), &json!("acme.example")));
         let bundle = site.path("acme.zip");
         let entries = member(&bundle, "entries.ndjson");
-        // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a prune; a
+        // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a
+        // prune; a
         // change of the tenant.
         assert_eq!(entries.lines().count(), 3 * 12 * 5 + 3);
         let change =
@@ -215,7 +216,7 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
                 assert!(!text.contains(salt), "the salt {salt} in {name}");
             }
         }
-        // They would be found, were they there.
+        // They are found where they exist.
         export(&site, &["--output", "all.zip"]).await;
         let all = member(&site.path("all.zip"), "entries.ndjson");
         assert!(salts.iter().all(|salt| all.contains(salt)) && all.contains(SECRET_ROUTE));
@@ -256,7 +257,7 @@ fn other_salts(scribe: &Scribe, lines: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_time_selects_whole_segments() {
+async fn a_time_range_selects_whole_segments() {
     in_time(async {
         let (site, _scribe) = site();
         for (arguments, present) in [
@@ -292,7 +293,7 @@ async fn a_time_selects_whole_segments() {
 }
 
 #[tokio::test]
-async fn python_and_openssl_alone_verify_what_verify_txt_says() {
+async fn the_steps_of_verify_txt_work_with_python_and_openssl_alone() {
     in_time(async {
         let (site, _scribe) = site();
         for arguments in
@@ -357,7 +358,7 @@ fn edited(
     bundle
 }
 
-/// The text without the line of an entry, or with its lines moved about.
+/// The text without the line of an entry, or with its lines in another order.
 fn lines(text: &str, edit: impl FnOnce(&mut Vec<&str>)) -> String {
     let mut lines: Vec<_> = text.lines().collect();
     edit(&mut lines);
@@ -365,7 +366,7 @@ fn lines(text: &str, edit: impl FnOnce(&mut Vec<&str>)) -> String {
 }
 
 #[tokio::test]
-async fn a_bundle_that_was_changed_is_found_and_the_first_that_does_not_fit_is_named() {
+async fn a_changed_bundle_is_refused_and_the_first_mismatch_is_reported() {
     in_time(async {
         let (site, _scribe) = site();
         export(&site, &["--output", "all.zip"]).await;
@@ -471,7 +472,7 @@ async fn a_bundle_that_was_changed_is_found_and_the_first_that_does_not_fit_is_n
 }
 
 #[tokio::test]
-async fn a_tenant_s_bundle_that_was_changed_is_found_and_named_too() {
+async fn a_changed_bundle_of_a_tenant_is_refused_and_the_first_mismatch_is_reported() {
     in_time(async {
         let (site, _scribe) = site();
         export(&site, &["--tenant", "acme.example", "--output", "acme.zip"]).await;
@@ -484,7 +485,7 @@ async fn a_tenant_s_bundle_that_was_changed_is_found_and_named_too() {
         let both = |edit: fn(&mut Vec<&str>)| {
             let bundle = edited(&acme, "entries.ndjson", |text| lines(&text, edit));
             let bundle = edited(&bundle, "proofs.ndjson", |text| lines(&text, edit));
-            // The table's first line has the names of its columns.
+            // The table's first line contains the names of its columns.
             edited(&bundle, "entries.csv", |text| {
                 let (head, rows) = text.split_once("\r\n").unwrap();
                 let rows: Vec<_> = rows.split_terminator("\r\n").collect();
@@ -493,7 +494,7 @@ async fn a_tenant_s_bundle_that_was_changed_is_found_and_named_too() {
                 rows.iter().fold(format!("{head}\r\n"), |text, row| text + row + "\r\n")
             })
         };
-        // 0: the gateway's heartbeat, 1: acme's, 2 to 4: verdicts, and so on.
+        // 0: the gateway's heartbeat, 1: that of acme, 2 to 4: verdicts, and so on.
         assert_eq!((&row(5)["tenant"], &row(6)["tenant"]), (&Value::Null, &json!("acme.example")));
         for (what, bundle, expected) in [
             (
@@ -568,7 +569,7 @@ async fn a_tenant_s_bundle_that_was_changed_is_found_and_named_too() {
 }
 
 #[tokio::test]
-async fn what_is_no_bundle_and_what_would_burst_is_refused() {
+async fn a_file_that_is_no_bundle_or_that_expands_too_far_is_refused() {
     in_time(async {
         let (site, _scribe) = site();
         export(&site, &["--output", "all.zip"]).await;
@@ -589,7 +590,7 @@ async fn what_is_no_bundle_and_what_would_burst_is_refused() {
             assert_eq!(finished.code, Some(1), "{finished:?}");
             assert!(finished.stderr.contains(expected), "{}", finished.stderr);
         }
-        // 65 MiB of nothing in a member that is read as a whole.
+        // 65 MiB of zeros in a member that is read as a whole.
         let mut bomb = members(&site.path("all.zip"));
         bomb.iter_mut().find(|(name, _)| name == "keys.txt").unwrap().1 = vec![b' '; 65 << 20];
         write(&site.path("bomb.zip"), &bomb);

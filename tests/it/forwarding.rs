@@ -1,4 +1,5 @@
-//! What of a message's fields crosses the gateway, and what it adds: hop-by-hop fields, forwarding fields, request ids.
+//! The message fields that cross the gateway, and those that it adds: hop-by-hop fields, forwarding fields, request
+//! ids.
 
 use http::Method;
 
@@ -7,7 +8,7 @@ use crate::harness::{ACME, App, Http, Received, Setup, both_versions, ok};
 const HEAD: &str = "GET / HTTP/1.1\r\nhost: acme.example\r\n";
 
 #[tokio::test]
-async fn hop_by_hop_fields_of_a_request_stay_behind() {
+async fn hop_by_hop_fields_of_a_request_are_not_forwarded() {
     let app = App::answering(&[("/", &[])]).await;
     let mut raw = Setup::before(&app).start().raw().await;
     raw.send(format!(
@@ -35,7 +36,7 @@ async fn hop_by_hop_fields_of_a_request_stay_behind() {
     assert_eq!(received.field("x-stays"), Some("3"));
 }
 
-both_versions!(hop_by_hop_fields_of_an_answer_stay_behind, |http| {
+both_versions!(hop_by_hop_fields_of_an_answer_are_not_forwarded, |http| {
     let fields = [
         "connection: keep-alive, X-Hop",
         "x-hop: 1",
@@ -53,7 +54,7 @@ both_versions!(hop_by_hop_fields_of_an_answer_stay_behind, |http| {
 });
 
 #[tokio::test]
-async fn tq14_connection_cookie_unhides_no_cookie_of_a_request() {
+async fn tq14_connection_cookie_protects_no_cookie_of_a_request() {
     let app = App::answering(&[("/", &[])]).await;
     let mut raw = Setup::before(&app).start().raw().await;
     raw.send(format!(
@@ -68,7 +69,7 @@ async fn tq14_connection_cookie_unhides_no_cookie_of_a_request() {
     assert_eq!(app.last().field("authorization"), Some("Bearer b"));
 }
 
-both_versions!(connection_set_cookie_unhides_no_cookie_of_an_answer, |http| {
+both_versions!(connection_set_cookie_protects_no_cookie_of_an_answer, |http| {
     let fields = [
         "connection: set-cookie, set-cookie2",
         "set-cookie: _ga=1",
@@ -101,7 +102,7 @@ fn with_spoofed(mut request: http::request::Builder) -> http::request::Builder {
     request
 }
 
-both_versions!(tp10_forwarding_fields_tell_what_the_gateway_knows, |http| {
+both_versions!(tp10_forwarding_fields_are_those_of_the_gateway, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let browser = Setup::before(&app).start().browser(http);
     browser.send(with_spoofed(browser.request(Method::GET, "/")), "").await;
@@ -134,7 +135,7 @@ both_versions!(forwarding_fields_of_trusted_proxies_are_continued, |http| {
     assert_eq!(received.field("x-real-ip"), Some("1.2.3.4"));
     let forwarded = received.field("forwarded").unwrap();
     assert!(forwarded.starts_with("for=1.2.3.4, for=127.0.0.1;"), "{forwarded}");
-    // These no proxy can vouch for: an application takes them for something else than they are.
+    // No proxy can vouch for these: an application would take them for something else.
     assert_eq!(received.field("x_forwarded_for"), None);
     assert_eq!(received.field("proxy"), None);
 });
@@ -162,7 +163,7 @@ both_versions!(via_names_the_version_that_was_received, |http| {
         Http::Two => "2.0 crumbgate",
     };
     assert_eq!(app.last().fields("via"), ["1.0 outer", own]);
-    // To the browser the gateway does not introduce itself.
+    // The gateway does not identify itself to the browser.
     assert_eq!(answer.field("via"), Some("1.1 inner"));
     assert_eq!(answer.field("server"), Some("application"));
 });
@@ -178,7 +179,7 @@ both_versions!(a_request_id_is_made_and_the_same_on_both_sides, |http| {
     assert_ne!(next.field("x-request-id"), Some(&*id));
 });
 
-both_versions!(a_request_id_is_passed_on_where_it_is_sane, |http| {
+both_versions!(a_well_formed_request_id_is_passed_on, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let browser = Setup::before(&app).start().browser(http);
     for (sent, passed) in [("trace-42_a.b", true), ("<script>", false), ("", false)] {
@@ -218,7 +219,7 @@ async fn of_te_only_trailers_goes_upstream() {
     }
 }
 
-both_versions!(an_expectation_is_the_gateway_s_to_meet, |http| {
+both_versions!(the_gateway_itself_answers_an_expectation, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let browser = Setup::before(&app).start().browser(http);
     browser.send(browser.request(Method::POST, "/").header("expect", "100-continue"), "a").await;
@@ -272,7 +273,7 @@ async fn an_http_1_0_client_may_keep_its_connection() {
     assert_eq!(app.received().len(), 2);
 }
 
-both_versions!(an_application_s_http_1_0_is_its_own_affair, |http| {
+both_versions!(an_application_s_http_1_0_does_not_affect_the_browser, |http| {
     let app = App::serving(|mut stream, number, received| async move {
         use tokio::io::AsyncWriteExt;
         let request = crate::harness::read_request(&mut stream, &mut Vec::new(), number).await;
@@ -295,7 +296,7 @@ both_versions!(an_application_s_http_1_0_is_its_own_affair, |http| {
     assert_eq!(app.connections(), 2);
 });
 
-both_versions!(alt_svc_leads_past_the_gateway_and_is_removed, |http| {
+both_versions!(alt_svc_would_bypass_the_gateway_and_is_removed, |http| {
     let app = App::answering(&[("/", &["alt-svc: h3=\":443\""])]).await;
     let answer = Setup::before(&app).start().browser(http).get("/").await;
     assert_eq!(answer.field("alt-svc"), None);
@@ -324,7 +325,7 @@ both_versions!(t4_report_mode_changes_no_cookie_field, |http| {
     assert_eq!(answer.field("set-cookie2"), Some("a=1"));
 });
 
-both_versions!(a_head_answer_keeps_the_length_of_what_it_stands_for, |http| {
+both_versions!(the_answer_to_head_keeps_the_content_length, |http| {
     let app = App::replying(|request: &Received| match request.method() {
         "HEAD" => b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n".to_vec(),
         _ => ok(&[], "hello"),

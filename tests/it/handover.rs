@@ -1,4 +1,4 @@
-//! A new process in the place of the old one, under load: by hand-over, and by a service manager that keeps the sockets.
+//! A new process replaces the old one under load: by handover, and by a service manager that keeps the sockets.
 
 use std::{
     net::TcpListener,
@@ -45,7 +45,7 @@ async fn ten_replacements_under_load_fail_no_request() {
         load.stop().await.assert_clean();
         old.signal(Signal::TERM);
         assert_eq!(old.exit().await.code, Some(0));
-        // Each had the ledger when the one before it was done, and none of it is missing.
+        // Each had the ledger after its predecessor had finished, and no entry is missing.
         Kept::read(&site.path("state/crumbgate.db")).assert_balanced();
     }))
     .await;
@@ -66,7 +66,7 @@ async fn the_number_of_workers_may_change_at_a_replacement() {
             let mut new = replacing(&site);
             new.logged(REPLACED).await;
             assert_eq!(old.exit().await.code, Some(0));
-            // The system spreads connections over all sockets: each must be accepted from.
+            // The kernel spreads connections over all sockets: each of them must be accepted from.
             for _ in 0..32 {
                 let browser = site.browser_to(address, Http::One);
                 assert_eq!(browser.get("/").await.status, 200);
@@ -129,7 +129,7 @@ async fn a_listener_that_the_successor_does_not_have_refuses_connections() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_to_be_replaced_a_gateway_just_starts() {
+async fn without_a_predecessor_a_gateway_just_starts() {
     in_time(async {
         let app = app().await;
         let site = Site::of(&Setup::before(&app).sections(JSON));
@@ -140,9 +140,10 @@ async fn where_nobody_is_to_be_replaced_a_gateway_just_starts() {
     .await;
 }
 
-/// Starts `crumbgate run` as systemd would: with these sockets open, and told so.
+/// Starts `crumbgate run` as systemd would: with these sockets open, and with its environment variables.
 fn activated<'s>(site: &'s Site, sockets: &[&TcpListener], notify: &str) -> Program<'s> {
-    // The shell puts them where the protocol wants them, and is then the program itself, with its number.
+    // The shell moves the sockets to the file descriptors that the protocol demands, and then becomes the program
+    // itself.
     let mut redirections = String::new();
     for (index, socket) in sockets.iter().enumerate() {
         rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
@@ -169,7 +170,7 @@ fn told(socket: &UnixDatagram) -> String {
 }
 
 #[tokio::test]
-async fn sockets_of_a_service_manager_are_served_and_it_is_told_how_the_gateway_does() {
+async fn sockets_of_a_service_manager_are_served_and_it_is_notified_of_the_state() {
     in_time(Box::pin(async {
         let app = app().await;
         let (https, http) = (TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0"));
@@ -194,10 +195,10 @@ async fn sockets_of_a_service_manager_are_served_and_it_is_told_how_the_gateway_
             assert!(told(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
             assert_eq!(told(&manager), "READY=1\n");
             program.signal(Signal::TERM);
-            // As long as the drain, and what comes after it.
+            // As long as the drain and the steps after it.
             assert_eq!(told(&manager), "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\n");
             assert_eq!(program.exit().await.code, Some(0));
-            // The manager's socket is still there: whoever connects now waits for the next process.
+            // The manager's socket is still open: a connection that is made now waits for the next process.
             std::net::TcpStream::connect(addresses[0]).unwrap();
         }
         drop(http);
@@ -210,7 +211,7 @@ async fn sockets_of_a_service_manager_are_served_and_it_is_told_how_the_gateway_
 }
 
 #[tokio::test]
-async fn the_service_manager_hears_again_and_again_that_all_is_well() {
+async fn the_watchdog_of_the_service_manager_is_notified_repeatedly() {
     in_time(async {
         let app = app().await;
         let site = Site::of(&Setup::before(&app).sections(JSON));
@@ -226,11 +227,11 @@ async fn the_service_manager_hears_again_and_again_that_all_is_well() {
     .await;
 }
 
-/// A process that the test did not start itself; killed when dropped.
+/// A process that the test did not start itself; it is killed when dropped.
 struct Stranger(Pid);
 
 impl Stranger {
-    /// The successor that this program says it has started.
+    /// The successor that this program reports as started.
     async fn started_by(program: &mut Program<'_>) -> Self {
         let line = program.logged("a successor was started").await;
         Self(Pid::from_raw(line["pid"].as_i64().unwrap().try_into().unwrap()).unwrap())
@@ -239,13 +240,13 @@ impl Stranger {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        // Fails only where it has ended already.
+        // Fails only where it has already ended.
         let _ = kill_process(self.0, Signal::KILL);
     }
 }
 
 #[tokio::test]
-async fn at_a_sigusr2_the_program_is_started_anew_and_no_request_fails() {
+async fn sigusr2_starts_the_program_anew_and_no_request_fails() {
     in_time(Box::pin(async {
         let app = app().await;
         let site = Site::of(&Setup::before(&app).server("workers = 2").sections(JSON));
@@ -282,7 +283,7 @@ async fn at_a_sigusr2_the_program_is_started_anew_and_no_request_fails() {
 }
 
 #[tokio::test]
-async fn a_program_that_can_not_be_started_anew_goes_on_and_can_be_later() {
+async fn a_failed_restart_changes_nothing_and_a_later_one_succeeds() {
     in_time(Box::pin(async {
         let app = app().await;
         let setup = Setup::before(&app).sections(JSON);
@@ -311,7 +312,7 @@ async fn a_program_that_can_not_be_started_anew_goes_on_and_can_be_later() {
 }
 
 #[tokio::test]
-async fn a_changed_file_is_a_reload_where_the_configuration_says_so() {
+async fn a_changed_file_causes_a_reload_with_server_watch() {
     in_time(async {
         let app = app().await;
         let setup = |session: &str, watch: bool| {
@@ -344,7 +345,7 @@ async fn a_changed_file_is_a_reload_where_the_configuration_says_so() {
 }
 
 #[tokio::test]
-async fn a_second_gateway_with_the_same_state_file_does_not_stand_in_for_the_first() {
+async fn a_second_gateway_with_the_same_state_file_does_not_replace_the_first() {
     in_time(Box::pin(async {
         let app = app().await;
         let site = Site::of(&Setup::before(&app).sections(JSON));

@@ -1,4 +1,4 @@
-//! Active checks: which servers get requests, by what they answer to checks.
+//! Active health checks: the servers that get requests, as their answers to checks decide.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ use crate::{
     upstream::tls_app,
 };
 
-/// An application that answers everything with 200, and checks (`/up`) with 503 while it is not well.
+/// An application that answers everything with 200, and checks (`/up`) with 503 while it is unhealthy.
 struct Patient {
     app: App,
     well: Arc<AtomicBool>,
@@ -45,7 +45,7 @@ impl Patient {
         self.well.store(well, SeqCst);
     }
 
-    /// Requests that were no checks.
+    /// The number of requests that were no checks.
     fn requests(&self) -> usize {
         self.app.received().iter().filter(|request| request.target() != "/up").count()
     }
@@ -65,7 +65,7 @@ fn before(patients: &[Patient], health: &str) -> Setup {
     Setup::before_servers(&servers).upstream(&format!("health = {{ {health} }}"))
 }
 
-/// What the gateway knows of its upstream's servers.
+/// The gateway's state of one of its upstream's servers.
 fn server(gateway: &Running, index: usize) -> Arc<ServerState> {
     Arc::clone(&gateway.inner().upstreams()[0].servers()[index])
 }
@@ -75,7 +75,7 @@ async fn until_it_is(gateway: &Running, index: usize, up: bool) {
     until(if up { "it is up" } else { "it is down" }, || server.is_up() == Some(up)).await;
 }
 
-both_versions!(a_server_that_is_not_well_gets_no_request_until_it_is, |http| {
+both_versions!(an_unhealthy_server_gets_no_request_until_it_is_healthy, |http| {
     let patients = [Patient::new(true).await, Patient::new(true).await];
     let gateway = before(&patients, "interval = \"100ms\", fall = 2, rise = 2").start();
     let browser = gateway.browser(http);
@@ -97,7 +97,7 @@ both_versions!(a_server_that_is_not_well_gets_no_request_until_it_is, |http| {
     assert_eq!(patients[0].requests(), before + 3);
 });
 
-both_versions!(where_all_servers_are_down_they_are_asked_all_the_same, |http| {
+both_versions!(with_all_servers_down_requests_are_sent_to_them_anyway, |http| {
     let patients = [Patient::new(false).await, Patient::new(false).await];
     let gateway = before(&patients, "interval = \"100ms\"").start();
     for index in [0, 1] {
@@ -112,7 +112,7 @@ both_versions!(where_all_servers_are_down_they_are_asked_all_the_same, |http| {
 });
 
 #[tokio::test]
-async fn the_first_check_decides_at_once_and_others_in_a_row() {
+async fn the_first_check_decides_at_once_and_later_ones_by_their_number_in_a_row() {
     let patients = [Patient::new(false).await];
     let gateway = before(&patients, "interval = \"100ms\", fall = 100, rise = 3").start();
     assert_eq!(gateway.inner().upstreams()[0].settings().health.as_ref().unwrap().fall, 100);
@@ -178,7 +178,7 @@ async fn answers_of_2xx_and_3xx_are_healthy() {
 }
 
 #[tokio::test]
-async fn no_answer_is_none_in_time() {
+async fn a_check_without_an_answer_in_time_fails() {
     let silent = App::serving(|mut stream, _, _| async move {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
@@ -232,7 +232,7 @@ async fn checks_go_over_tls_and_unix_sockets() {
     assert_eq!(app.last().target(), "/up");
     assert_eq!(asked.load(Relaxed), 1);
 
-    // A certificate that nobody vouches for.
+    // A certificate that no authority has signed.
     let (_, other) = tls_app(&["localhost"]).await;
     let ca = format!("ca = {:?}\nhealth = {{}}", other.path().join("dev.crt"));
     let gateway = Setup::before_servers(&servers[..1]).upstream(&ca).start();
@@ -240,7 +240,7 @@ async fn checks_go_over_tls_and_unix_sockets() {
 }
 
 #[tokio::test]
-async fn going_down_and_coming_up_are_told_once_each() {
+async fn going_down_and_coming_up_are_logged_once_each() {
     in_time(async {
         let patients = [Patient::new(true).await];
         let setup = before(&patients, "interval = \"100ms\", fall = 2, rise = 1")
@@ -269,7 +269,7 @@ async fn going_down_and_coming_up_are_told_once_each() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_up_again_is_no_longer_held_responsible() {
+async fn a_server_that_is_up_again_is_no_longer_ejected() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -278,7 +278,7 @@ async fn a_server_that_is_up_again_is_no_longer_held_responsible() {
     let health = "health = { interval = \"100ms\", rise = 1 }";
     let gateway = Setup::before_servers(&servers).upstream(health).start();
     until_it_is(&gateway, 0, false).await;
-    // So many failures that it would be left alone for half a minute, were the checks not to say otherwise.
+    // So many failures that it would be ejected for half a minute, if the checks did not report otherwise.
     let browser = gateway.browser(Http::Two);
     live.becomes(false);
     until_it_is(&gateway, 1, false).await;
@@ -295,7 +295,7 @@ async fn a_server_that_is_up_again_is_no_longer_held_responsible() {
     assert_eq!(browser.get("/").await.text(), "back");
 }
 
-/// It is well again, and one check that finds it so is not enough: that it is down is known from before.
+/// It is healthy again, and one check that finds it so is not enough: it is known as down from before.
 #[tokio::test]
 async fn a_server_that_is_down_is_down_right_after_a_reload() {
     in_time(async {
@@ -319,7 +319,7 @@ async fn a_server_that_is_down_is_down_right_after_a_reload() {
 }
 
 #[tokio::test]
-async fn traffic_is_asked_for_once_each_upstream_has_a_healthy_server() {
+async fn the_gateway_is_ready_once_each_upstream_has_had_a_healthy_server() {
     in_time(async {
         let [one, other] = [Patient::new(true).await, Patient::new(false).await];
         let health = "health = { interval = \"100ms\", rise = 1 }";
@@ -338,7 +338,7 @@ async fn traffic_is_asked_for_once_each_upstream_has_a_healthy_server() {
         while operator.get("/readyz").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        // What upstreams do later is not the gateway's to hide: it would be left without traffic for all tenants.
+        // Later upstream failures do not affect readiness: otherwise all tenants would get no traffic.
         other.becomes(false);
         while operator.get("/v1/upstreams").await.json()["upstreams"][1]["ready"] == true {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! The first minutes: from an application's address to a gateway that serves it.
+//! `crumbgate init`: from an application's address to a gateway that serves it.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::harness::{App, Program, Setup, Site, in_time};
 
-/// A folder in which nobody has done anything yet.
+/// A folder without a configuration.
 fn empty() -> Site {
     let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
     for name in ["config.toml", "dev.crt", "dev.key"] {
@@ -20,7 +20,7 @@ fn empty() -> Site {
     site
 }
 
-/// What is in the folder, but for what the test itself has there.
+/// The files in the folder, without those of the test itself.
 fn files(site: &Site, folder: &str) -> Vec<String> {
     let names = fs::read_dir(site.path(folder)).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -29,14 +29,14 @@ fn files(site: &Site, folder: &str) -> Vec<String> {
     names
 }
 
-/// Starts `crumbgate run`, administered at a port that the system gives.
+/// Starts `crumbgate run` with its admin listener on port 0.
 fn serving(site: &Site) -> Program<'_> {
     let mut command = site.command(&["run"]);
     command.env("CRUMBGATE_ADMIN__LISTEN", "127.0.0.1:0");
     site.start_command(&mut command)
 }
 
-/// What a line of curl prints that somebody has copied.
+/// The output of a curl command line that a user has copied.
 async fn shell(site: &Site, curl: &str) -> String {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{curl} -sS -m 20 --noproxy '*'")]).current_dir(site.path("."));
@@ -46,7 +46,7 @@ async fn shell(site: &Site, curl: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_init_writes_is_fine_and_serves_at_once_as_it_says() {
+async fn the_configuration_of_init_is_correct_and_serves_as_printed() {
     in_time(async {
         let app = App::answering(&[(
             "/",
@@ -83,7 +83,7 @@ async fn what_init_writes_is_fine_and_serves_at_once_as_it_says() {
 }
 
 #[tokio::test]
-async fn what_init_leaves_switched_off_can_be_switched_on() {
+async fn keys_that_init_comments_out_can_be_enabled() {
     in_time(async {
         for arguments in [
             &["init", "https://app.example"][..],
@@ -105,7 +105,7 @@ async fn what_init_leaves_switched_off_can_be_switched_on() {
 }
 
 #[tokio::test]
-async fn init_replaces_nothing_untold() {
+async fn init_overwrites_nothing_without_force() {
     in_time(async {
         let site = empty();
         assert_eq!(site.run(&["init", "8000"]).await.code, Some(0));
@@ -124,7 +124,7 @@ async fn init_replaces_nothing_untold() {
         assert!(again.stderr.contains(mend), "{}", again.stderr);
         assert_eq!(files(&site, "."), ["certs"]);
 
-        // The mend works.
+        // The fix that the message names works.
         let mended = [&["init", "9000"], &mend.split(' ').collect::<Vec<_>>()[..]].concat();
         assert_eq!(site.run(&mended).await.code, Some(0));
         assert_eq!(read()[1], before[1]);
@@ -144,7 +144,7 @@ async fn init_replaces_nothing_untold() {
 }
 
 #[tokio::test]
-async fn init_names_the_option_and_the_mend_of_what_it_does_not_understand_and_writes_nothing() {
+async fn init_reports_the_option_and_the_fix_for_invalid_input_and_writes_nothing() {
     in_time(async {
         let site = empty();
         File::create(site.path("file")).unwrap();
@@ -178,7 +178,7 @@ async fn init_names_the_option_and_the_mend_of_what_it_does_not_understand_and_w
 }
 
 #[tokio::test]
-async fn a_certificate_of_one_s_own_is_named_and_none_is_made() {
+async fn with_a_certificate_of_the_operator_none_is_made() {
     in_time(async {
         let site = empty();
         let now = Clock::system().now();
@@ -202,7 +202,7 @@ async fn a_certificate_of_one_s_own_is_named_and_none_is_made() {
         let curl =
             "curl -i --resolve www.acme.example:8443:127.0.0.1 https://www.acme.example:8443/";
         assert!(made.stdout.contains(curl), "{made:?}");
-        // Paths that were typed here are found from the file's own folder.
+        // Paths on the command line are resolved relative to the file's own folder.
         let checked = site.run(&["check", "--config", "etc/gateway.toml"]).await;
         assert_eq!((checked.code, &*checked.stderr), (Some(0), ""), "{checked:?}");
         let loaded = Config::load(&site.path("etc/gateway.toml"), []).unwrap();
@@ -230,7 +230,7 @@ async fn hosts_that_are_named_are_served_and_are_in_the_certificate() {
 }
 
 #[tokio::test]
-async fn report_mode_is_a_way_to_begin_that_changes_no_cookie() {
+async fn init_in_report_mode_changes_no_cookie() {
     in_time(async {
         let app = App::answering(&[("/", &["set-cookie: _ga=1; Path=/"])]).await;
         let site = empty();
@@ -250,7 +250,7 @@ async fn report_mode_is_a_way_to_begin_that_changes_no_cookie() {
 }
 
 #[tokio::test]
-async fn init_says_nothing_where_nothing_is_to_be_said() {
+async fn init_with_quiet_prints_nothing() {
     in_time(async {
         let site = empty();
         let finished = site.run(&["init", "8000", "--quiet"]).await;

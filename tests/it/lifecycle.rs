@@ -1,4 +1,4 @@
-//! How the gateway starts, and how it stops: the real binary, told by signals.
+//! The gateway's start and end: the real binary, controlled by signals.
 
 use std::{
     io::{BufRead, BufReader},
@@ -29,10 +29,10 @@ use crate::harness::{
 
 const JSON: &str = "[log]\nformat = \"json\"";
 
-/// Longer than any test may take: what ends before it was not ended by it.
+/// Longer than any test may take: a program that ends before was not ended by it.
 const LONG_DRAIN: &str = "drain = \"1h\"";
 
-/// An application that keeps its answers to `/slow` until it is told to give them away.
+/// An application that holds its answers to `/slow` until it is asked to release them.
 async fn holding_back() -> (App, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     let opened = Arc::clone(&gate);
@@ -66,7 +66,7 @@ fn spawn<T: Send + 'static>(
     tokio::spawn(future)
 }
 
-/// A bare HTTP/2 connection: it shows what a browser keeps to itself.
+/// A bare HTTP/2 connection: it shows frames that a browser hides.
 async fn http2(
     program: &mut Program<'_>,
 ) -> (SendRequest<Bytes>, tokio::task::JoinHandle<Result<(), h2::Error>>) {
@@ -137,7 +137,7 @@ async fn no_memory_is_taken_in_huge_pages() {
 }
 
 #[tokio::test]
-async fn a_stop_tells_http_2_to_go_away_and_finishes_its_open_streams() {
+async fn a_stop_sends_goaway_over_http_2_and_finishes_open_streams() {
     in_time(async {
         let (app, gate) = holding_back().await;
         let site = Site::of(&Setup::before(&app).server(LONG_DRAIN).sections(JSON));
@@ -170,14 +170,14 @@ async fn a_stop_closes_idle_connections_at_once() {
         let (mut sender, connection) = http2(&mut program).await;
         let (answer, _) = sender.send_request(get("/"), true).unwrap();
         answer.await.unwrap().body_mut().data().await.unwrap().unwrap();
-        // A connection that has just been made is given a moment for its first request: it is the last to go.
+        // A new connection gets a moment for its first request: it is the last to be closed.
         let mut fresh = program.raw().await;
 
         program.signal(Signal::TERM);
         assert_eq!(kept_alive.read_to_end().await, "");
         let refusal = went_away(&mut sender).await;
         assert_eq!(refusal.reason(), Some(h2::Reason::NO_ERROR));
-        // Whether its last words still reach the gateway is left to chance.
+        // Its last bytes may or may not reach the gateway.
         let _ = connection.await.unwrap();
         assert!(fresh.is_silent_for(Duration::ZERO).await, "the others did not wait for it");
         assert_eq!(fresh.read_to_end().await, "");
@@ -188,7 +188,7 @@ async fn a_stop_closes_idle_connections_at_once() {
     .await;
 }
 
-/// An application that upgrades `/socket` to a WebSocket that says nothing, and streams events without end otherwise.
+/// An application that upgrades `/socket` to a silent WebSocket, and streams events without end elsewhere.
 async fn endless() -> App {
     App::serving(|mut stream, number, received| async move {
         let mut buffer = Vec::new();
@@ -245,7 +245,7 @@ async fn open_http2_websocket(
 }
 
 #[tokio::test]
-async fn what_never_ends_is_cut_at_the_deadline_and_counted_once_each() {
+async fn exchanges_that_never_end_are_cut_at_the_deadline_and_counted_once_each() {
     in_time(async {
         let app = endless().await;
         let site = Site::of(&Setup::before(&app).server("drain = \"1s\"").sections(JSON));
@@ -282,7 +282,7 @@ async fn what_never_ends_is_cut_at_the_deadline_and_counted_once_each() {
 }
 
 #[tokio::test]
-async fn connections_that_wait_in_the_socket_s_queue_at_the_stop_are_answered() {
+async fn connections_in_the_accept_queue_at_the_stop_are_answered() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let site =
@@ -293,7 +293,7 @@ async fn connections_that_wait_in_the_socket_s_queue_at_the_stop_are_answered() 
         program.signal(Signal::STOP);
         let mut waiting = Vec::new();
         for _ in 0..16 {
-            // The system completes it: the gateway stands still.
+            // The kernel completes the handshake: the gateway is stopped.
             let stream = TcpStream::connect(address).await.unwrap();
             let connector = TlsConnector::from(Arc::clone(&config));
             waiting.push(spawn(async move {
@@ -330,7 +330,7 @@ both_versions!(a_second_signal_ends_the_drain_at_once, |http| {
         program.logged("draining").await;
         assert!(!answer.is_finished());
 
-        // One that follows closely is taken for the same: a person insists.
+        // A second signal right after the first counts as the same: the user sends it again later.
         program
             .wait_for("a second signal to be heard", |program| {
                 let heard =
@@ -349,14 +349,14 @@ both_versions!(a_second_signal_ends_the_drain_at_once, |http| {
     }
 });
 
-both_versions!(a_signal_that_comes_twice_at_once_is_one, |http| {
+both_versions!(two_signals_at_once_count_as_one, |http| {
     let (app, gate) = holding_back().await;
     let site = Site::of(&Setup::before(&app).server(LONG_DRAIN).sections(JSON));
     let mut program = site.start();
     let browser = program.browser(http).await;
     let answer = spawn(async move { browser.get("/slow").await });
     until("the application has the request", || app.received().len() == 1).await;
-    // As `timeout` sends it: to the process, and to its group. Both wait until it goes on.
+    // As `timeout` sends it: to the process, and to its group. Both wait until the process continues.
     program.signal(Signal::STOP);
     program.signal(Signal::TERM);
     program.signal(Signal::INT);
@@ -384,14 +384,14 @@ async fn a_hangup_does_not_end_the_gateway() {
     .await;
 }
 
-/// A configuration whose listeners are these, with an application that nobody asks.
+/// A configuration with these listeners, and an application that gets no request.
 fn listening_at(https: &str, http: &str) -> String {
     let text = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]).sections(JSON).text();
     text.replace("https = [\"127.0.0.1:0\"]", &format!("https = [{https:?}]"))
         .replace("http = [\"127.0.0.1:0\"]", &format!("http = [{http:?}]"))
 }
 
-/// That a start was refused: one line, which names the key, the address, the cause and the mend.
+/// Asserts that a start was refused: one line, which names the key, the address, the cause and the fix.
 #[track_caller]
 fn assert_refused(finished: &crate::harness::Finished, key: &str, address: SocketAddr) {
     assert_eq!(finished.code, Some(1), "{finished:?}");
@@ -406,7 +406,7 @@ fn assert_refused(finished: &crate::harness::Finished, key: &str, address: Socke
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_refused_with_the_key_the_address_and_the_mend() {
+async fn a_port_in_use_is_refused_with_the_key_the_address_and_the_fix() {
     in_time(async {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
@@ -423,7 +423,7 @@ async fn a_port_that_is_taken_is_refused_with_the_key_the_address_and_the_mend()
 }
 
 #[tokio::test]
-async fn a_port_is_not_shared_with_a_program_that_would_share_it() {
+async fn a_port_is_not_shared_with_another_program() {
     in_time(async {
         let generous = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         generous.set_reuse_address(true).unwrap();
@@ -451,7 +451,7 @@ async fn of_two_gateways_on_one_port_the_second_refuses() {
 }
 
 #[tokio::test]
-async fn two_gateways_never_share_a_port_also_when_they_start_together() {
+async fn two_gateways_that_start_together_never_share_a_port() {
     in_time(async {
         for _ in 0..10 {
             let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -466,7 +466,7 @@ async fn two_gateways_never_share_a_port_also_when_they_start_together() {
                 });
                 listening += usize::from(listens.await);
             }
-            // None, where each met the other half-way.
+            // `None` where each blocked the other.
             assert!(listening <= 1);
             for program in both {
                 if program.stderr().contains("listening for https") {
@@ -481,7 +481,7 @@ async fn two_gateways_never_share_a_port_also_when_they_start_together() {
     .await;
 }
 
-/// Runs the gateway with so many open files at most.
+/// Runs the gateway with at most this number of open files.
 fn start_with_files(site: &Site, files: u32) -> Program<'_> {
     let mut command = Command::new("sh");
     command.current_dir(site.path("."));
@@ -491,7 +491,7 @@ fn start_with_files(site: &Site, files: u32) -> Program<'_> {
     site.start_command(&mut command)
 }
 
-/// Processor time that a process has used, in hundredths of a second (`proc(5)`).
+/// The processor time of a process, in hundredths of a second (`proc(5)`).
 fn cpu_centiseconds(program: &Program<'_>) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.pid())).unwrap();
     let after_name = stat.rsplit(") ").next().unwrap();
@@ -500,7 +500,7 @@ fn cpu_centiseconds(program: &Program<'_>) -> u64 {
 }
 
 #[tokio::test]
-async fn without_file_descriptors_the_gateway_waits_calmly_and_recovers() {
+async fn without_file_descriptors_the_gateway_waits_without_load_and_recovers() {
     in_time(async {
         const TOLD: &str = "no connection can be accepted; trying again in a moment";
         let app = App::answering(&[("/", &[])]).await;
@@ -527,7 +527,7 @@ async fn without_file_descriptors_the_gateway_waits_calmly_and_recovers() {
             .await;
         let waited = began.elapsed();
         let tries = times_told(&program) - told_before;
-        // One listener's pause is 100 ms, and only the https listener has a connection to accept.
+        // A listener's pause is 100 ms, and only the https listener has a connection to accept.
         assert!(waited.as_millis() + 150 >= tries as u128 * 100, "{tries} tries in {waited:?}");
         let cpu = Duration::from_millis(10 * (cpu_centiseconds(&program) - cpu_before));
         assert!(cpu < waited / 4, "{cpu:?} of processor time in {waited:?}");
@@ -541,7 +541,7 @@ async fn without_file_descriptors_the_gateway_waits_calmly_and_recovers() {
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_start_is_a_start_that_failed() {
+async fn a_worker_that_cannot_start_fails_the_start() {
     in_time(async {
         let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
         let site = Site::of(&setup.server("workers = 8").sections(JSON));
@@ -557,7 +557,7 @@ async fn a_worker_that_cannot_start_is_a_start_that_failed() {
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_any_more_stops_nothing() {
+async fn a_log_pipe_without_a_reader_stops_nothing() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let access = "[log]\nformat = \"json\"\naccess = true";
@@ -584,7 +584,7 @@ async fn a_log_that_nobody_reads_any_more_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_not_read_while_it_fills_stops_neither_requests_nor_the_drain() {
+async fn a_full_log_pipe_stops_neither_requests_nor_the_drain() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let access = "[log]\nformat = \"json\"\naccess = true";
@@ -614,7 +614,7 @@ async fn a_log_that_is_not_read_while_it_fills_stops_neither_requests_nor_the_dr
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_does_not_hold_up_a_stop() {
+async fn a_silent_connection_does_not_delay_a_stop() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let limits = "handshake_timeout = \"1h\"";
@@ -633,7 +633,7 @@ async fn a_connection_that_says_nothing_does_not_hold_up_a_stop() {
     .await;
 }
 
-/// The address of a line that says where https is.
+/// The address in a line that reports where https is served.
 fn listening(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
     let says = line["message"] == "listening for https";
@@ -641,9 +641,9 @@ fn listening(line: &str) -> Option<SocketAddr> {
 }
 
 #[tokio::test]
-async fn an_application_that_is_down_at_the_start_is_met_when_it_comes_up() {
+async fn an_application_that_is_down_at_the_start_is_reached_when_it_comes_up() {
     in_time(async {
-        // Bound, so that nobody else gets the port, and not listening: connections are refused.
+        // Bound, so that no other program gets the port, and not listening: connections are refused.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
         let address = socket.local_addr().unwrap().as_socket().unwrap();
@@ -669,7 +669,7 @@ async fn an_application_that_is_down_at_the_start_is_met_when_it_comes_up() {
 }
 
 #[tokio::test]
-async fn an_application_whose_name_nobody_knows_does_not_stop_the_start() {
+async fn an_application_with_an_unknown_name_does_not_stop_the_start() {
     in_time(async {
         let setup = Setup::before_servers(&["http://nowhere.invalid".to_owned()]);
         let site = Site::of(&setup.sections(JSON));
@@ -680,11 +680,11 @@ async fn an_application_whose_name_nobody_knows_does_not_stop_the_start() {
     .await;
 }
 
-both_versions!(to5_a_clock_that_is_wrong_gives_dates_that_are_dates, |http| {
+both_versions!(to5_a_wrong_clock_causes_valid_dates, |http| {
     const LAST: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
     let app = App::answering(&[("/", &["set-cookie: flexopus_session=s"])]).await;
     let gateway = Setup::before(&app).tenant(ACME, "session = \"2h\"").start();
-    // Back and forth, so that each follows a jump.
+    // Back and forth, so that each step follows a jump.
     for unix_s in [0, LAST, 1, u64::MAX, LAST - 1, NOW_UNIX_S] {
         gateway.set_unix_s(unix_s);
         let answer = gateway.browser(http).get("/").await;
@@ -707,7 +707,7 @@ both_versions!(to5_a_clock_that_is_wrong_gives_dates_that_are_dates, |http| {
 both_versions!(to12_a_panic_in_one_exchange_does_not_end_the_gateway, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).tenant("*.flexopus.example", "").tenant(ACME, "").start();
-    // No request provokes one, as far as anybody knows. A table that names an application that is not there does.
+    // No known request provokes a panic. A table that names a missing application does.
     let tenants = gateway.inner().tenants();
     let mut broken = (*tenants.find("broken.flexopus.example").unwrap()).clone();
     broken.name = "broken.flexopus.example".into();

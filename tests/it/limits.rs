@@ -1,4 +1,4 @@
-//! Every bound: what happens to whoever reaches it, and that nobody else does.
+//! Every bound: its effect on the client that reaches it, and on no other.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ both_versions!(a_head_above_head_bytes_is_431, |http| {
     assert!(answer.text().contains("Request header fields too large"), "{}", answer.text());
     let long = browser.request(Method::GET, &format!("/?{}", "a".repeat(8192)));
     assert_eq!(browser.send(long, "").await.status, 431);
-    // The connection goes on.
+    // The connection stays open.
     assert_eq!(browser.get("/").await.status, 200);
     assert_eq!(app.received().len(), 2);
 });
@@ -118,18 +118,18 @@ both_versions!(a_body_that_grows_above_body_bytes_is_413, |http| {
     until("the application is asked", || app.connections() == 1).await;
     assert!(feed.part("56789a").await);
     assert_eq!(head_of(coming).await.status(), 413);
-    // What the application got is no whole request.
+    // The application got no complete request.
     let got = rests.recv().await.unwrap();
     assert!(!got.ends_with("\r\n0\r\n\r\n") && !got.contains("56789a"), "{got}");
 });
 
-both_versions!(a_connection_too_many_is_503, |http| {
+both_versions!(a_connection_above_the_limit_is_503, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).limits("connections = 1").start();
     let first = gateway.browser(Http::Two);
     assert_eq!(first.get("/").await.status, 200);
     let second = gateway.browser(http);
-    // Over HTTP/2 the connection may be said goodbye to before its request was sent.
+    // Over HTTP/2 the connection may get a GOAWAY before its request was sent.
     let answer = second.try_send(second.request(Method::GET, "/"), "").await;
     match (http, answer) {
         (_, Ok(answer)) => {
@@ -159,14 +159,14 @@ async fn served_again(gateway: &Running, http: Http) {
 }
 
 #[tokio::test]
-async fn connections_far_too_many_are_closed_at_once() {
+async fn connections_far_above_the_limit_are_closed_at_once() {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).limits("connections = 1").start();
     let mut open = Vec::new();
     for _ in 0..200 {
         open.push(TcpStream::connect(gateway.https()).await.unwrap());
     }
-    // These say nothing, and so none but a refused one ends.
+    // These send nothing, so only a refused one ends.
     let mut closed = 0;
     for stream in &mut open[100..] {
         let read = tokio::time::timeout(PATIENCE, stream.read_u8()).await;
@@ -175,7 +175,7 @@ async fn connections_far_too_many_are_closed_at_once() {
     assert_eq!(closed, 100);
 }
 
-/// An application that answers as soon as it is told to, once for each word.
+/// An application that answers once for each word that it is sent.
 async fn waiting() -> (App, mpsc::UnboundedSender<()>) {
     let (go, gone) = mpsc::unbounded_channel::<()>();
     let gone = std::sync::Arc::new(tokio::sync::Mutex::new(gone));
@@ -248,7 +248,7 @@ async fn tp1_more_resets_than_h2_resets_end_the_connection() {
         opened += 1;
         let before = app.received().len();
         let mut answer = Box::pin(answer);
-        // Each request gets as far as the application, or is refused, before it is reset.
+        // Each request reaches the application, or is refused, before it is reset.
         while app.received().len() == before {
             let refused = tokio::time::timeout(Duration::from_millis(5), &mut answer).await;
             if let Ok(refused) = refused {
@@ -329,8 +329,8 @@ async fn tp4_empty_data_frames_are_no_progress() {
     assert_eq!(answer.status(), 408);
 }
 
-/// Waits until the gateway closes; returns what it said.
-async fn said_until_closed(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
+/// Waits until the gateway closes; returns the bytes that it sent.
+async fn read_until_closed(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
     let mut said = Vec::new();
     let reading = stream.read_to_end(&mut said);
     let _ = tokio::time::timeout(PATIENCE, reading).await.expect("the gateway closes");
@@ -345,7 +345,7 @@ async fn tp6_a_handshake_that_takes_too_long_is_ended() {
     for words in [&b""[..], b"\x16\x03\x01\x02\x00\x01\x00"] {
         let mut stream = TcpStream::connect(gateway.https()).await.unwrap();
         stream.write_all(words).await.unwrap();
-        assert_eq!(said_until_closed(&mut stream).await, b"");
+        assert_eq!(read_until_closed(&mut stream).await, b"");
     }
     assert_eq!(gateway.browser(Http::One).get("/").await.status, 200);
 }
@@ -359,7 +359,7 @@ async fn tp6_a_head_that_takes_too_long_is_408() {
     let answer = raw.read_to_end().await;
     assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
     assert!(answer.contains("connection: close\r\n"), "{answer}");
-    // The second head of a connection likewise, and a head that comes drop by drop.
+    // The same for the second head of a connection, and for a head that arrives byte by byte.
     let mut raw = gateway.raw().await;
     raw.send(format!("{GET}\r\n")).await;
     raw.read_until("hello").await;
@@ -369,10 +369,10 @@ async fn tp6_a_head_that_takes_too_long_is_408() {
     }
     assert!(raw.read_to_end().await.starts_with("HTTP/1.1 408 Request Timeout\r\n"));
     assert_eq!(app.received().len(), 1);
-    // A plain connection has nobody to say it to.
+    // A plain connection gets no answer.
     let mut stream = TcpStream::connect(gateway.http()).await.unwrap();
     stream.write_all(GET.as_bytes()).await.unwrap();
-    said_until_closed(&mut stream).await;
+    read_until_closed(&mut stream).await;
 }
 
 #[tokio::test]
@@ -388,14 +388,14 @@ async fn tp6_an_http_2_head_that_takes_too_long_ends_the_connection() {
 both_versions!(tp6_an_idle_connection_is_closed, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).limits("idle_timeout = \"200ms\"").start();
-    // One that never says anything, and one that has had its answer.
+    // A connection that never sends anything, and one that has had its answer.
     let mut silent = gateway.tls(http).await;
-    said_until_closed(&mut silent).await;
+    read_until_closed(&mut silent).await;
     let mut used = gateway.tls(http).await;
     match http {
         Http::One => {
             used.write_all(format!("{GET}\r\n").as_bytes()).await.unwrap();
-            let said = said_until_closed(&mut used).await;
+            let said = read_until_closed(&mut used).await;
             assert!(said.ends_with(b"hello"));
         }
         Http::Two => {
@@ -449,7 +449,7 @@ both_versions!(tp6_an_upload_that_pauses_too_long_is_408, |http| {
     drop(feed);
 });
 
-both_versions!(an_upload_that_goes_on_may_take_its_time, |http| {
+both_versions!(an_upload_that_makes_progress_is_not_cut, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).limits("body_timeout = \"1500ms\"").start();
     let mut client = gateway.streaming(http).await;
@@ -462,7 +462,7 @@ both_versions!(an_upload_that_goes_on_may_take_its_time, |http| {
     assert_eq!(head_of(coming).await.status(), 200);
 });
 
-/// An application that answers with more than anybody buffers, and tells when the gateway has enough of it.
+/// An application that answers with more than any buffer holds, and reports when the gateway stops reading.
 async fn endless() -> (App, mpsc::UnboundedReceiver<()>) {
     let (ended, endings) = mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, number, _| {
@@ -539,7 +539,7 @@ both_versions!(a_downstream_that_reads_slowly_is_served, |http| {
     }
 });
 
-both_versions!(an_answer_of_the_gateway_is_written_as_the_client_likes_it, |http| {
+both_versions!(an_answer_of_the_gateway_has_the_format_that_the_client_accepts, |http| {
     let app = App::answering(&[]).await;
     let browser = Setup::before(&app).start().browser(http);
     let cases = [

@@ -1,4 +1,4 @@
-//! Tenants that are set while the gateway runs: all or nothing, for the next request, and kept.
+//! Tenants that are set while the gateway runs: all or nothing, from the next request on, and kept.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn remove(host: &str) -> Change {
     Change { host: host.to_owned(), set: None, expected: Expected::Any }
 }
 
-/// Makes these changes, as Alice.
+/// Makes these changes with Alice as the actor.
 async fn change(control: &Control, changes: &[Change]) -> Result<Vec<Changed>, ChangeTenantsError> {
     let (control, changes) = (control.clone(), changes.to_vec());
     tokio::task::spawn_blocking(move || control.change_tenants(changes, "alice", false))
@@ -67,7 +67,7 @@ both_versions!(t3_a_change_holds_for_the_next_request_on_every_worker, |http| {
 });
 
 #[tokio::test]
-async fn a_batch_is_made_whole_or_not_at_all_and_says_what_is_wrong() {
+async fn a_batch_of_changes_is_applied_completely_or_refused_with_the_reasons() {
     in_time(Box::pin(async {
         let app = app().await;
         let gateway = Setup::before(&app).tenant(ACME, "").start();
@@ -113,7 +113,7 @@ async fn a_batch_is_made_whole_or_not_at_all_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn of_two_operators_who_looked_at_the_same_the_second_is_told() {
+async fn a_change_based_on_an_outdated_version_is_refused() {
     in_time(Box::pin(async {
         let app = app().await;
         let gateway = Setup::before(&app).tenant(ACME, "").start();
@@ -133,7 +133,7 @@ async fn of_two_operators_who_looked_at_the_same_the_second_is_told() {
 }
 
 #[tokio::test]
-async fn live_tenants_follow_the_defaults_of_a_reload_and_refuse_one_that_they_do_not_fit() {
+async fn live_tenants_follow_the_defaults_of_a_reload_and_refuse_incompatible_ones() {
     in_time(Box::pin(async {
         let app = app().await;
         let other = format!("[upstreams.other]\nservers = [\"http://{}\"]", app.address());
@@ -167,7 +167,7 @@ async fn live_tenants_follow_the_defaults_of_a_reload_and_refuse_one_that_they_d
 }
 
 #[tokio::test]
-async fn a_live_tenant_that_the_file_has_for_a_while_is_there_again_afterwards() {
+async fn a_live_tenant_that_the_file_overrides_for_a_while_returns_afterwards() {
     in_time(Box::pin(async {
         let app = app().await;
         let setup =
@@ -189,7 +189,7 @@ async fn a_live_tenant_that_the_file_has_for_a_while_is_there_again_afterwards()
 }
 
 #[tokio::test]
-async fn a_live_tenant_can_be_removed_where_there_is_no_default_upstream() {
+async fn a_live_tenant_can_be_removed_without_a_default_upstream() {
     in_time(Box::pin(async {
         let app = app().await;
         let text = Setup::before(&app).tenant(ACME, "upstream = \"web\"").text();
@@ -210,7 +210,7 @@ async fn a_live_tenant_can_be_removed_where_there_is_no_default_upstream() {
 }
 
 #[tokio::test]
-async fn what_was_set_survives_a_stop_and_a_kill_and_its_story_is_in_the_ledger() {
+async fn live_tenants_survive_a_stop_and_a_kill_and_their_changes_are_in_the_ledger() {
     in_time(Box::pin(async {
         let app = app().await;
         let gateway = Setup::before(&app).tenant(ACME, "").start();

@@ -1,4 +1,4 @@
-//! What the gateway says of itself (A3, A4, TP13): everything an operator needs, and nothing of anybody.
+//! The gateway's own log (A3, A4, TP13): everything that an operator needs, and no personal data.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -21,8 +21,9 @@ use crate::harness::{
     json_lines, ok, read_request,
 };
 
-/// What must not be in any line, each with the place that it is sent in. No two have a part in common, and each is an
-/// identifier to the eye of a route template.
+/// Texts that must not be in any line, each with the place that it is sent in. No two have a part in common, and a
+/// route
+/// template replaces each as an identifier.
 const CANARIES: [(&str, &str); 15] = [
     ("undeclared cookie's name", "Canary01NameOfATracker"),
     ("undeclared cookie's value", "Canary02ValueOfATracker"),
@@ -45,10 +46,10 @@ fn canary(place: &str) -> &'static str {
     CANARIES.iter().find(|(known, _)| *known == place).expect("it is in the list").1
 }
 
-/// Where the client connects from: the loopback network is large.
+/// The client's address: the loopback network is large.
 const CLIENT: &str = "127.66.77.88";
 
-/// All ways to write `canary` that a log might have.
+/// All encodings of `canary` that a log might contain.
 fn spellings(canary: &str) -> Vec<String> {
     let bytes = canary.as_bytes();
     let joined = |between: &str, write: fn(&u8) -> String| {
@@ -66,7 +67,7 @@ fn spellings(canary: &str) -> Vec<String> {
         joined(",", u8::to_string),
     ];
     for before in 0..3 {
-        // In the middle of something longer its base64 begins at one of three places; the ends depend on what is
+        // In the middle of a longer text its base64 begins at one of three offsets; the ends depend on the bytes
         // around it.
         let mut padded = vec![0; before];
         padded.extend_from_slice(bytes);
@@ -78,7 +79,7 @@ fn spellings(canary: &str) -> Vec<String> {
     spellings
 }
 
-/// That no canary, and no client's address, is in what was printed.
+/// Asserts that neither a canary nor a client's address is in the output.
 #[track_caller]
 fn assert_silent(printed: &str) {
     let lower_case = printed.to_lowercase();
@@ -93,7 +94,7 @@ fn assert_silent(printed: &str) {
     }
 }
 
-/// That a terminal obeys nothing of it, and no line is more than one.
+/// Asserts that the output has no control characters, and that no line is more than one.
 #[track_caller]
 fn assert_harmless(printed: &str) {
     let bad = printed.chars().find(|c| {
@@ -123,7 +124,7 @@ fn the_spellings_of_a_canary_are_found() {
     assert_silent("{\"message\":\"listening for https\"}");
 }
 
-/// An application that says everything that it should not, and breaks off where it is told to.
+/// An application that answers with everything that must not be logged, and aborts where the path demands it.
 async fn talkative() -> App {
     App::serving(|mut stream, number, received| async move {
         let mut buffer = Vec::new();
@@ -165,7 +166,7 @@ async fn connect(address: SocketAddr, program: &Program<'_>, http: Http) -> TlsS
     TlsConnector::from(config).connect(name, stream).await.unwrap()
 }
 
-/// Fields that say who somebody is.
+/// Fields that identify a person.
 fn telling() -> HeaderMap {
     let mut fields = HeaderMap::new();
     let cookie = format!(
@@ -185,7 +186,7 @@ fn telling() -> HeaderMap {
     add("authorization", &format!("Bearer {}", canary("authorization")));
     add("x-forwarded-for", canary("forwarded address"));
     add("x-real-ip", CLIENT);
-    // No id that is passed on.
+    // An id that is not passed on.
     add("x-request-id", &format!("{CLIENT} \u{9b}31m\u{202e}"));
     fields
 }
@@ -194,7 +195,7 @@ fn path(first: &str) -> String {
     format!("/{first}/{}?token={}", canary("path"), canary("query"))
 }
 
-/// Sends every kind of request that ends in some line: answered, refused, broken off, and no request at all.
+/// Sends every kind of request that causes a log line: answered, refused, aborted, and no request at all.
 async fn talk_http1(program: &mut Program<'_>) {
     let address = program.https().await;
     let fields: String =
@@ -222,7 +223,7 @@ async fn talk_http1(program: &mut Program<'_>) {
         request("users", "acme.example@", &with_body) + body,
         request("users", ACME, &(junk + &with_body)) + body,
         request("users", ACME, upgrade),
-        // Not even HTTP.
+        // Bytes that are no HTTP.
         request("users", ACME, &format!("content-length: {body}\r\n")),
         request("users", ACME, &format!("x: \0{body}\r\n")),
         request("users", ACME, &format!("{body}\r\n")),
@@ -234,12 +235,12 @@ async fn talk_http1(program: &mut Program<'_>) {
         raw.send(bytes.replacen("\r\n\r\n", "\r\nconnection: close\r\n\r\n", 1)).await;
         raw.read_to_end().await;
     }
-    // Broken off by the client: in the head, and in the body.
+    // Aborted by the client: in the head, and in the body.
     for bytes in [request("users", ACME, ""), request("users", ACME, &with_body)] {
         let mut stream = connect(address, program, Http::One).await;
         stream.write_all(&bytes.as_bytes()[..bytes.len() - 1]).await.unwrap();
     }
-    // Not even TLS.
+    // Bytes that are no TLS.
     let mut plain = TcpStream::connect(address).await.unwrap();
     plain.write_all(request("users", ACME, &with_body).as_bytes()).await.unwrap();
     // The listener that redirects.
@@ -247,7 +248,7 @@ async fn talk_http1(program: &mut Program<'_>) {
     let bytes = request("users", ACME, &(with_body + "connection: close\r\n")) + body;
     plain.write_all(bytes.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // What it did not read of the body may end it with a reset.
+    // Unread bytes of the body may end it with a reset.
     let _ = tokio::io::AsyncReadExt::read_to_end(&mut plain, &mut answer).await;
     assert!(answer.starts_with(b"HTTP/1.1 308 "), "{}", String::from_utf8_lossy(&answer));
 }
@@ -267,7 +268,7 @@ async fn talk_http2(program: &mut Program<'_>) {
     let value = format!("a={}", canary("undeclared cookie's value").repeat(3000));
     junk.insert("cookie", value.parse().unwrap());
     exchange(&mut sender, ACME, &path("users"), junk).await;
-    // Given up before it is answered.
+    // Cancelled before it is answered.
     let (answer, mut sending) = sender.send_request(request(ACME, &path("users")), false).unwrap();
     sending.send_data(canary("request's body").into(), false).unwrap();
     sending.send_reset(h2::Reason::CANCEL);
@@ -287,7 +288,7 @@ fn request(host: &str, path: &str) -> Request<()> {
     request
 }
 
-/// One exchange, whatever comes of it.
+/// One exchange, with any result.
 async fn exchange(sender: &mut SendRequest<Bytes>, host: &str, path: &str, more: HeaderMap) {
     let mut request = request(host, path);
     request.headers_mut().extend(more);
@@ -295,7 +296,7 @@ async fn exchange(sender: &mut SendRequest<Bytes>, host: &str, path: &str, more:
     sending.send_data(canary("request's body").into(), false).unwrap();
     let mut trailers = HeaderMap::new();
     trailers.insert("cookie", telling()["cookie"].clone());
-    // An answer may have come first.
+    // An answer may have arrived first.
     let _ = sending.send_trailers(trailers);
     let Ok(mut answer) = answer.await else { return };
     while let Some(Ok(part)) = answer.body_mut().data().await {
@@ -307,7 +308,7 @@ fn text(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
-/// Runs a gateway with this `[log]` and `RUST_LOG`, sends it everything, and returns all that it printed.
+/// Runs a gateway with this `[log]` and `RUST_LOG`, sends it everything, and returns its output.
 async fn printed_with(log: &str, filter: Option<&str>, http: Http) -> Finished {
     let app = talkative().await;
     let site = Site::of(&Setup::before(&app).server("workers = 2").sections(log));
@@ -326,7 +327,7 @@ async fn printed_with(log: &str, filter: Option<&str>, http: Http) -> Finished {
     finished
 }
 
-both_versions!(a3_tp13_no_line_says_who_asked_for_what, |http| {
+both_versions!(a3_tp13_no_line_contains_personal_data, |http| {
     for log in ["[log]\nformat = \"json\"\naccess = true", "[log]\nformat = \"json\""] {
         let finished = printed_with(log, None, http).await;
         assert_silent(&finished.stderr);
@@ -335,7 +336,7 @@ both_versions!(a3_tp13_no_line_says_who_asked_for_what, |http| {
     }
 });
 
-both_versions!(a3_tp13_no_line_says_it_with_rust_log_trace_either, |http| {
+both_versions!(a3_tp13_no_line_contains_personal_data_with_rust_log_trace, |http| {
     let finished =
         printed_with("[log]\nformat = \"json\"\naccess = true", Some("trace"), http).await;
     assert_silent(&finished.stderr);
@@ -344,7 +345,7 @@ both_versions!(a3_tp13_no_line_says_it_with_rust_log_trace_either, |http| {
     assert_eq!(lines.len(), finished.stderr.lines().count(), "each line is one object");
     let mut detailed = lines.iter().filter(|line| line["level"] == "DEBUG").peekable();
     assert!(detailed.peek().is_some(), "RUST_LOG shows more");
-    // What libraries say below an error describes their peers, who are people.
+    // Messages of libraries below `error` describe their peers, who are people.
     for line in detailed {
         assert!(line["target"].as_str().unwrap().starts_with("crumbgate"), "{line}");
     }
@@ -369,7 +370,7 @@ fn access_lines(printed: &str) -> Vec<Value> {
     lines
 }
 
-both_versions!(an_access_line_says_what_was_asked_and_how_it_went, |http| {
+both_versions!(an_access_line_describes_the_request_and_its_result, |http| {
     let app = App::answering(&[("/api/desks/42", &[])]).await;
     let access = "[log]\nformat = \"json\"\naccess = true";
     let site = Site::of(&Setup::before(&app).sections(access));
@@ -406,7 +407,7 @@ both_versions!(an_access_line_says_what_was_asked_and_how_it_went, |http| {
             line(id(&found), "GET", ACME, "/api/desks/{id}", 200),
             line(id(&missing), "PUT", ACME, "/{id}", 404),
             line("order-66".to_owned(), "HEAD", ACME, "/api/desks/{id}", 200),
-            // A word of the client's own making is no method that a line repeats.
+            // A method that the client invents is not repeated in a line.
             line(id(&unknown), "other", ACME, "/{id}", 404),
             line(id(&trace), "TRACE", "-", "/", 405),
         ]
@@ -416,7 +417,7 @@ both_versions!(an_access_line_says_what_was_asked_and_how_it_went, |http| {
     assert_eq!(bytes, [5, 0, 0, 0, trace.body.len() as u64]);
 });
 
-both_versions!(an_exchange_that_broke_off_is_a_line_that_says_so, |http| {
+both_versions!(an_aborted_exchange_has_a_line_that_reports_it, |http| {
     let app = App::serving(|mut stream, number, _| async move {
         if read_request(&mut stream, &mut Vec::new(), number).await.is_some() {
             let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
@@ -437,7 +438,7 @@ both_versions!(an_exchange_that_broke_off_is_a_line_that_says_so, |http| {
     );
 });
 
-both_versions!(without_log_access_an_exchange_is_no_line, |http| {
+both_versions!(without_log_access_an_exchange_causes_no_line, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let site = Site::of(&Setup::before(&app).sections("[log]\nformat = \"json\""));
     let mut program = site.start();
@@ -449,14 +450,14 @@ both_versions!(without_log_access_an_exchange_is_no_line, |http| {
     assert_eq!(access_lines(&finished.stderr), [] as [Value; 0]);
     let between = json_lines(&finished.stderr);
     let between = between.iter().map(|line| line["message"].as_str().unwrap());
-    // The ledger's thread says when it is ready, which may be later.
+    // The ledger's thread reports when it is ready, which may be later.
     let between = between.filter(|m| !m.starts_with("the ledger is signed"));
     let between: Vec<_> = between.skip_while(|m| !m.starts_with("listening for http,")).collect();
     assert_eq!(between[1], "draining", "{between:?}");
 });
 
 #[tokio::test]
-async fn a_rust_log_that_cannot_be_read_is_refused_with_what_it_should_be() {
+async fn an_invalid_rust_log_is_refused_with_the_expected_syntax() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         let mut command = site.command(&["run"]);
@@ -469,10 +470,11 @@ async fn a_rust_log_that_cannot_be_read_is_refused_with_what_it_should_be() {
     .await;
 }
 
-/// Whoever connects by an address may send it as a server name, which is not allowed and harms nobody: thousands of such
-/// connections are no reason for thousands of lines.
+/// A client that connects by an address may send it as a server name, which is not allowed and harmless: thousands of
+/// such
+/// connections must not cause thousands of lines.
 #[tokio::test]
-async fn an_address_in_the_place_of_a_server_name_is_no_line() {
+async fn an_address_as_a_server_name_causes_no_line() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let site = Site::of(&Setup::before(&app).sections("[log]\nformat = \"json\""));

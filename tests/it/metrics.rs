@@ -1,4 +1,4 @@
-//! What monitoring is told: the numbers are those of the traffic, and no client can make more of them.
+//! Metrics: the numbers are those of the traffic, and no client can create series.
 
 use std::{
     io::Write,
@@ -20,7 +20,7 @@ use crate::harness::{
     read_request, until,
 };
 
-/// What promtool says of a text, and whether it is content.
+/// The output of promtool for a text, and whether it accepts the text.
 fn promtool(text: &str) -> (bool, String) {
     let mut command = Command::new("promtool");
     command.args(["check", "metrics"]).stdin(Stdio::piped());
@@ -60,7 +60,7 @@ async fn promtool_finds_nothing_in_the_metrics_of_a_gateway_that_had_traffic() {
             let text = gateway.inner().control().metrics_text(tenant_series);
             assert_eq!(promtool(&text), (true, String::new()), "{text}");
         }
-        // It would have found something.
+        // It finds a mistake where there is one.
         let (is_content, said) = promtool("# TYPE a_total gauge\na_total 1\n");
         assert!(!is_content && said.contains("a_total"), "{said}");
     })
@@ -102,7 +102,7 @@ async fn the_time_ends_with_the_answers_head_and_not_with_its_body() {
         let browser = Arc::new(gateway.browser(Http::One));
         let answered = app.begin(&browser, "/", "a").await;
         assert_eq!(Exposed::by(&gateway).get("crumbgate_request_duration_seconds_count"), 0.);
-        // Two sweeps later at the latest it is seen.
+        // It is seen after two sweeps at the latest.
         until("it is active", || {
             let told = Exposed::by(&gateway);
             told.get("crumbgate_connections{state=\"active\"}") == 1.
@@ -141,21 +141,21 @@ const ACTIONS: [(Action, &str, &str); 15] = [
     (Action::Strip(Reason::Undeclared), "strip", "undeclared"),
 ];
 
-/// Every verdict, with the words of its labels; and how often an exposition says that it was reached.
+/// Every verdict, with the labels of its series, and its count in an exposition.
 fn verdicts(told: &Exposed) -> Vec<(Direction, Action, f64)> {
     let mut all = Vec::new();
     for (direction, word) in [(Direction::Request, "request"), (Direction::Response, "response")] {
         for (action, verb, reason) in ACTIONS {
             let labels = format!("direction=\"{word}\",action=\"{verb}\",reason=\"{reason}\"");
             let series = format!("crumbgate_cookies_total{{{labels}}}");
-            // What can't happen to a request has no series.
+            // Verdicts that a request can't have have no series.
             all.push((direction, action, told.0.get(&series).copied().unwrap_or(0.)));
         }
     }
     all
 }
 
-both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_books_and_of_the_ledger, |http| {
+both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_counters_and_of_the_ledger, |http| {
     let app = obliging().await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -192,7 +192,7 @@ both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_books_and_of_the_l
 });
 
 #[tokio::test]
-async fn whatever_clients_send_the_series_stay_the_same() {
+async fn no_client_can_create_series() {
     Box::pin(in_time(async {
         let app = obliging().await;
         let gateway = Setup::before(&app)
@@ -224,7 +224,7 @@ async fn whatever_clients_send_the_series_stay_the_same() {
             told.series().into_iter().filter(is_of_tenant).map(str::to_owned).collect()
         };
         assert_eq!(without(&before), without(&after));
-        // The bound is the operator's: three tenants and the rest.
+        // The operator chooses the bound: three tenants and the rest.
         assert!(after.series().len() - without(&after).len() <= 4 * (1 + 8 + 4));
     }))
     .await;
@@ -268,7 +268,7 @@ fn handshakes(gateway: &Running, labels: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn handshakes_count_by_version_resumption_and_end() {
+async fn handshakes_count_by_version_resumption_and_outcome() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let gateway = Setup::before(&app).limits("handshake_timeout = \"300ms\"").start();
@@ -341,7 +341,7 @@ async fn each_rejection_has_its_reason() {
     .await;
 }
 
-both_versions!(a_client_that_goes_away_and_an_answer_that_breaks_off_are_told_apart, |http| {
+both_versions!(a_client_that_disconnects_and_an_answer_that_is_aborted_count_separately, |http| {
     let app = App::serving(|mut stream, number, _| async move {
         read_request(&mut stream, &mut Vec::new(), number).await.unwrap();
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome";
@@ -369,7 +369,7 @@ both_versions!(a_client_that_goes_away_and_an_answer_that_breaks_off_are_told_ap
 });
 
 #[tokio::test]
-async fn plain_requests_count_as_redirects_and_as_nothing_else() {
+async fn plain_requests_count_as_redirects_only() {
     in_time(async {
         let app = App::answering(&[]).await;
         let gateway = Setup::before(&app).start();
@@ -390,7 +390,7 @@ async fn plain_requests_count_as_redirects_and_as_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_not_counted_is_read_when_somebody_asks() {
+async fn gauges_are_read_at_the_time_of_the_scrape() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let gateway = Setup::before(&app).server("workers = 2").start();

@@ -1,5 +1,5 @@
-//! What `monitoring/` ships: a dashboard for Grafana and alert rules for Prometheus that ask for nothing but what a running
-//! gateway tells.
+//! The files of `monitoring/`: a dashboard for Grafana and alert rules for Prometheus that use only the metrics of a
+//! running gateway.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,7 +23,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What promtool says with these arguments, in a folder; it must be content.
+/// The output of promtool with these arguments in this folder; it must succeed.
 #[track_caller]
 fn promtool(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("promtool").args(arguments).current_dir(folder).output().unwrap();
@@ -32,8 +32,8 @@ fn promtool(folder: &Path, arguments: &[&str]) -> String {
     said
 }
 
-/// What a real gateway tells at `/metrics`: before any traffic; and after some, with all kinds of series.
-async fn told_by_a_running_gateway() -> [String; 2] {
+/// The metrics of a real gateway at `/metrics`: before any traffic, and after some, with all kinds of series.
+async fn metrics_of_a_running_gateway() -> [String; 2] {
     let app = App::answering(&[("/", &["set-cookie: _fbp=1"]), ("/up", &[])]).await;
     let setup = Setup::before(&app).admin("tenant_series = 3");
     let site = Site::of(&setup);
@@ -48,7 +48,7 @@ async fn told_by_a_running_gateway() -> [String; 2] {
     [fresh, busy]
 }
 
-/// What a program tells at `/metrics`, as soon as this is in it.
+/// The metrics of a program at `/metrics`, as soon as they contain this part.
 async fn exposition(program: &mut Program<'_>, part: &str) -> String {
     let operator = program.operator().await;
     loop {
@@ -77,12 +77,12 @@ fn number(value: &Value, key: &str) -> u64 {
     value[key].as_u64().unwrap_or_else(|| panic!("{key} of {value}"))
 }
 
-/// The panels that show something: all but the rows.
+/// The panels with content: all but the rows.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     list(dashboard, "panels").iter().filter(|panel| panel["type"] != "row").collect()
 }
 
-/// Every query of the dashboard, with what its series are called where they are called something.
+/// Every query of the dashboard, with the legend of its series where it has one.
 fn queries(dashboard: &Value) -> Vec<(String, String)> {
     let targets = panels(dashboard).into_iter().flat_map(|panel| list(panel, "targets"));
     let targets = targets.map(|target| (text(target, "expr"), text(target, "legendFormat")));
@@ -103,9 +103,9 @@ fn without_variables(query: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_dashboard_and_the_alerts_ask_for_nothing_but_what_a_running_gateway_tells() {
+async fn the_dashboard_and_the_alerts_use_only_metrics_of_a_running_gateway() {
     in_time(async {
-        let [fresh, busy] = told_by_a_running_gateway().await;
+        let [fresh, busy] = metrics_of_a_running_gateway().await;
         let vocabulary = Vocabulary::of(&busy);
         let dashboard = dashboard();
         for (query, legend) in queries(&dashboard) {
@@ -129,7 +129,7 @@ async fn the_dashboard_and_the_alerts_ask_for_nothing_but_what_a_running_gateway
         for series in series_of_the_alerts_tests() {
             vocabulary.assert_has(&series);
         }
-        // Whatever is told is shown.
+        // Every metric is shown.
         let shown: BTreeSet<_> = queries(&dashboard)
             .iter()
             .flat_map(|(query, _)| Selector::all(query))
@@ -147,7 +147,7 @@ async fn the_dashboard_and_the_alerts_ask_for_nothing_but_what_a_running_gateway
             panels.into_iter().partition(|query| query.starts_with("changes("));
         assert_eq!(notes.len(), 2, "restarts and reloads, of which there are none");
         assert_answers(&busy, "+60", &panels, &[]);
-        // How long answers took nobody can say before there was one.
+        // There is no duration before the first answer.
         let (latencies, others): (Vec<_>, Vec<_>) =
             panels.into_iter().partition(|query| query.starts_with("histogram_quantile("));
         assert_eq!(latencies.len(), 6);
@@ -157,8 +157,8 @@ async fn the_dashboard_and_the_alerts_ask_for_nothing_but_what_a_running_gateway
     .await;
 }
 
-/// Has Prometheus's own engine ask each query of the series of an exposition, as if these had been scraped for a quarter
-/// of an hour in which each counter grew by `growth` a minute. Each of `queries` must find something that is a number,
+/// Evaluates each query with Prometheus's own engine on the series of an exposition, as if these had been scraped for a
+/// quarter of an hour in which each counter grew by `growth` a minute. Each of `queries` must find a number,
 /// each of `alerts` nothing.
 #[track_caller]
 fn assert_answers(exposition: &str, growth: &str, queries: &[String], alerts: &[String]) {
@@ -182,7 +182,7 @@ fn assert_answers(exposition: &str, growth: &str, queries: &[String], alerts: &[
     test += "    promql_expr_test:\n";
     for query in queries {
         let query = without_variables(query);
-        // What is no number does not equal itself.
+        // NaN does not equal itself.
         let query = Value::from(format!("count(({query}) == ({query})) > bool 0"));
         test += &format!("      - expr: {query}\n        eval_time: 15m\n");
         test += "        exp_samples:\n          - labels: '{}'\n            value: 1\n";
@@ -197,7 +197,7 @@ fn assert_answers(exposition: &str, growth: &str, queries: &[String], alerts: &[
     promtool(folder.path(), &["test", "rules", "test.yml"]);
 }
 
-/// The series that the tests of the alerts make up.
+/// The series that the tests of the alerts define.
 fn series_of_the_alerts_tests() -> Vec<Selector> {
     let files = ALERTS_TESTS.map(|file| read(&format!("prometheus/{file}"))).concat();
     let series = files.lines().filter_map(|line| line.trim().strip_prefix("- series: "));
@@ -220,7 +220,7 @@ fn prometheus_can_read_every_query_of_the_dashboard() {
 }
 
 #[test]
-fn the_dashboard_is_one_that_grafana_takes() {
+fn grafana_accepts_the_dashboard() {
     let dashboard = dashboard();
     assert!(number(&dashboard, "schemaVersion") >= 38, "Grafana 10");
     assert!(dashboard["id"].is_null(), "Grafana gives it one");
@@ -280,7 +280,7 @@ const ROWS: [&str; 8] = [
     "Process",
 ];
 
-/// A rule of the alerts, as far as a test reads it.
+/// The parts of an alert rule that a test reads.
 #[derive(Debug, Default)]
 struct Alert {
     name: String,
@@ -289,7 +289,7 @@ struct Alert {
     annotations: BTreeMap<String, String>,
 }
 
-/// The alerts, read from the few forms of YAML that the file has.
+/// The alerts, read from the few forms of YAML in the file.
 fn alerts() -> Vec<Alert> {
     let text = read("prometheus/alerts.yml");
     let mut alerts = Vec::new();
@@ -310,7 +310,7 @@ fn alerts() -> Vec<Alert> {
     alerts
 }
 
-/// The keys of a rule, at whatever depth, with their values in one line.
+/// The keys of a rule, at any depth, with their values in one line.
 fn keys_of(text: &str) -> Vec<(String, String)> {
     let mut keys = Vec::<(String, String)>::new();
     let mut folds_below = None;
@@ -337,7 +337,7 @@ fn promtool_finds_nothing_in_the_rules_and_the_scrape_configuration() {
 }
 
 #[test]
-fn every_alert_says_what_it_is_and_leads_to_the_section_that_says_what_to_do() {
+fn every_alert_has_a_description_and_links_to_its_section_of_the_manual() {
     let manual = fs::read_to_string(folder().join("../docs/reference/alerts.md")).unwrap();
     let headings = manual.lines().filter_map(|line| line.strip_prefix("## "));
     let mut told: BTreeSet<_> = headings.filter(|it| it.starts_with("Crumbgate")).collect();
@@ -357,7 +357,7 @@ fn every_alert_says_what_it_is_and_leads_to_the_section_that_says_what_to_do() {
 const ALERTS_TESTS: [&str; 2] = ["alerts_test.yml", "alerts_hours_test.yml"];
 
 #[test]
-fn every_alert_is_shown_to_fire_and_not_to() {
+fn every_alert_is_tested_both_firing_and_silent() {
     let folder = folder().join("prometheus");
     promtool(&folder, &[&["test", "rules"], &ALERTS_TESTS[..]].concat());
     let cases = ALERTS_TESTS.map(|file| read(&format!("prometheus/{file}"))).concat();

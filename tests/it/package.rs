@@ -1,5 +1,5 @@
-//! What an operator installs: units, a configuration to begin with, and the files of the package. `scripts/package-test`
-//! installs the package for real; what can be seen without that is seen here.
+//! The files that an operator installs: units, an initial configuration, and the package's list of files.
+//! `scripts/package-test` installs the package; these tests check everything that needs no installation.
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +25,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// A folder with the units, which name the program that was built instead of the one that would be installed.
+/// A folder with the units, which name the program that was built instead of the installed one.
 fn units() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for unit in UNITS {
@@ -48,7 +48,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let folder = units();
     let arguments = ["verify", "--man=no", "./crumbgate.service", "./crumbgate.socket"];
     assert_eq!(systemd_analyze(&arguments, folder.path()), (true, String::new()));
-    // It would say so.
+    // It reports a mistake where there is one.
     let service = folder.path().join(UNITS[0]);
     let text = fs::read_to_string(&service).unwrap().replace("PrivateTmp=", "PrivateTemp=");
     fs::write(&service, text).unwrap();
@@ -56,24 +56,24 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     assert!(said.contains("PrivateTemp"), "{said}");
 }
 
-/// The score that the operators' book tells.
-fn told_exposure() -> f32 {
+/// The score that the documents state.
+fn documented_exposure() -> f32 {
     let book = read("docs/install.md");
     let told = book.split_once("`systemd-analyze security` says ").expect("the book tells it").1;
     told.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
-fn the_service_is_no_more_exposed_than_the_operators_book_says() {
+fn the_service_is_no_more_exposed_than_documented() {
     let folder = units();
     let arguments = ["security", "--offline=true", "./crumbgate.service"];
     let (_, said) = systemd_analyze(&arguments, folder.path());
     let found = said.split_once("Overall exposure level for crumbgate.service: ").expect(&said).1;
     let found: f32 = found.split(' ').next().unwrap().parse().unwrap();
-    assert!(found <= told_exposure(), "{said}");
+    assert!(found <= documented_exposure(), "{said}");
 }
 
-/// The lines of a unit, or a script, that call the program: what follows its name.
+/// The lines of a unit or script that call the program: the arguments.
 fn calls(text: &str, name: &str) -> Vec<Vec<String>> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let calls = lines.filter_map(|line| line.split_once(&format!("{name} ")).map(|(_, call)| call));
@@ -85,7 +85,7 @@ fn calls(text: &str, name: &str) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn every_command_of_the_units_and_the_package_s_scripts_is_one() {
+async fn every_command_of_the_units_and_the_package_s_scripts_exists() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         let mut all = calls(&read("package/crumbgate.service"), PROGRAM);
@@ -102,14 +102,14 @@ async fn every_command_of_the_units_and_the_package_s_scripts_is_one() {
     .await;
 }
 
-/// `package/config.toml` as it is shipped, or with what it leaves to the operator switched on.
+/// `package/config.toml` as it is shipped, or with the parts enabled that it leaves to the operator.
 fn shipped(is_filled_in: bool) -> String {
     let text = read("package/config.toml");
     if is_filled_in { text.replace("\n## ", "\n") } else { text }
 }
 
 #[tokio::test]
-async fn the_shipped_configuration_asks_for_what_it_lacks_and_for_nothing_else() {
+async fn the_shipped_configuration_lacks_only_what_the_operator_must_add() {
     in_time(async {
         let site = Site::with_config(&shipped(false));
         let tokens = site.path("admin-tokens");
@@ -139,7 +139,7 @@ fn the_socket_opens_the_ports_of_the_shipped_configuration() {
     let opened = socket.lines().filter_map(|line| line.strip_prefix("ListenStream="));
     let opened: Vec<_> = opened.map(|port| format!("0.0.0.0:{port}")).collect();
     assert_eq!(asked, opened);
-    // What the unit lets it write, and the package deletes with a purge alone.
+    // The folders that the unit may write, and that the package deletes only with a purge.
     assert_eq!(loaded.config.evidence.path, Path::new("/var/lib/crumbgate/crumbgate.db"));
 }
 
@@ -153,7 +153,7 @@ fn texts(value: &Value) -> Vec<&str> {
     value.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
 }
 
-/// The files of the sources that a pattern names; at most its last part has a star.
+/// The source files that match a pattern; at most its last part has a star.
 fn matching(pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once('*') else {
         return Vec::from_iter(Some(root().join(pattern)).filter(|path| path.is_file()));
@@ -168,7 +168,7 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_file_of_the_package_is_there_or_made_for_it() {
+fn every_file_of_the_package_exists_or_is_generated() {
     let package = package();
     let script = read("scripts/package");
     let mut targets = BTreeSet::new();
@@ -176,7 +176,7 @@ fn every_file_of_the_package_is_there_or_made_for_it() {
         let [source, folder, mode] = texts(asset)[..] else { panic!("{asset}") };
         assert!(["644", "755"].contains(&mode), "{asset}");
         match source.strip_prefix("target/package/") {
-            // `man/*.1.gz`: of the folder.
+            // `man/*.1.gz`: the pages of the folder.
             Some(made) => {
                 let made = made.split('*').next().unwrap().trim_end_matches('/');
                 assert!(script.contains(&format!("$STAGE/{made}\"")), "{made} is not made");
@@ -195,7 +195,7 @@ fn every_file_of_the_package_is_there_or_made_for_it() {
 }
 
 #[test]
-fn the_package_s_scripts_can_be_run_and_read() {
+fn the_package_s_scripts_are_executable_and_valid() {
     let folder = root().join(package()["maintainer-scripts"].as_str().unwrap());
     for script in ["postinst", "postrm", "prerm"] {
         let path = folder.join(script);

@@ -17,7 +17,7 @@ async fn app() -> App {
     App::replying(|_| ok(&["set-cookie: flexopus_session=a"], "the application")).await
 }
 
-/// What a browser sends when a person opens the page.
+/// The request of a browser when a person opens the page.
 fn open(http: Http, path: &str, language: &str) -> Builder {
     request(http, Method::GET, path)
         .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
@@ -80,7 +80,7 @@ both_versions!(
     }
 );
 
-both_versions!(a_program_gets_the_same_as_json, |http| {
+both_versions!(a_program_gets_the_page_as_json, |http| {
     let app = app().await;
     let gateway = Setup::before(&app).tenant(ACME, "session = \"2h\"").start();
     let request = request(http, Method::GET, PAGE).header("accept", "application/json");
@@ -97,7 +97,7 @@ both_versions!(a_program_gets_the_same_as_json, |http| {
     assert!(answer.set_cookies().is_empty());
 });
 
-both_versions!(who_has_the_page_is_told_so_and_a_head_has_no_body, |http| {
+both_versions!(a_conditional_request_is_304_and_head_has_no_body, |http| {
     let app = app().await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -123,7 +123,7 @@ both_versions!(who_has_the_page_is_told_so_and_a_head_has_no_body, |http| {
     assert_eq!((head.field("etag"), head.field("content-length")), (Some(tag), Some(&*length)));
 });
 
-both_versions!(what_is_only_read_takes_nothing_else, |http| {
+both_versions!(the_page_accepts_only_get_and_head, |http| {
     let app = app().await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -150,7 +150,7 @@ both_versions!(what_is_only_read_takes_nothing_else, |http| {
     }
 });
 
-both_versions!(each_tenant_has_the_page_that_is_true_of_it, |http| {
+both_versions!(each_tenant_has_a_page_with_its_own_durations, |http| {
     let app = app().await;
     let gateway = Setup::before(&app)
         .tenant(ACME, "session = \"2h\"")
@@ -166,7 +166,7 @@ both_versions!(each_tenant_has_the_page_that_is_true_of_it, |http| {
     assert!(acme.text().contains("2 hours after the last use"), "{}", acme.text());
     assert!(globex.text().contains("1 week after the last use"), "{}", globex.text());
     assert_ne!(acme.field("etag"), globex.field("etag"));
-    // There the page would say what is not yet so.
+    // The page would announce a state that is not yet reached.
     assert_eq!(page("new.flexopus.example").await.text(), "the application");
 });
 
@@ -204,7 +204,7 @@ both_versions!(
     }
 );
 
-both_versions!(the_page_is_elsewhere_or_nowhere_if_the_operator_says_so, |http| {
+both_versions!(the_page_can_be_moved_or_switched_off, |http| {
     let app = app().await;
     let gateway = Setup::before(&app).sections("[page]\npath = \"/cookies\"").start();
     let browser = gateway.browser(http);
@@ -218,7 +218,7 @@ both_versions!(the_page_is_elsewhere_or_nowhere_if_the_operator_says_so, |http| 
 });
 
 #[tokio::test]
-async fn the_command_prints_what_the_gateway_serves() {
+async fn the_command_prints_the_page_that_the_gateway_serves() {
     in_time(async {
         let app = app().await;
         let setup = Setup::before(&app).tenant(ACME, "session = \"2h\"\nagreement = \"notice\"");

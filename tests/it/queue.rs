@@ -1,4 +1,4 @@
-//! How many connections a server may have, and who waits for one.
+//! The limit on connections to a server, and the queue for them.
 
 use std::sync::{
     Arc,
@@ -31,7 +31,7 @@ async fn holding() -> Holding {
     Holding::replying(|_| ok(&[], "hello")).await
 }
 
-/// Posts to `/` in the background, and waits until it stands in the line, of which it is the `place`th.
+/// Posts to `/` in the background, and waits until it is the `place`th in the queue.
 async fn line_up(gateway: &Running, http: Http, target: &str, place: usize) -> JoinHandle<Answer> {
     let (browser, target) = (gateway.browser(http), target.to_owned());
     let answered = spawn(async move { browser.post(&target).await });
@@ -39,7 +39,7 @@ async fn line_up(gateway: &Running, http: Http, target: &str, place: usize) -> J
     answered
 }
 
-both_versions!(a_server_gets_no_more_connections_than_it_may_have, |http| {
+both_versions!(a_server_gets_no_more_connections_than_max_connections, |http| {
     let held = holding().await;
     let gateway = limited(&held.app, 2, 10).start();
     let browsers: Vec<_> = (0..2).map(|_| Arc::new(gateway.browser(http))).collect();
@@ -59,7 +59,7 @@ both_versions!(a_server_gets_no_more_connections_than_it_may_have, |http| {
     assert_eq!((shared(&gateway).queued(), shared(&gateway).queued_total()), (0, 3));
 });
 
-both_versions!(who_came_first_goes_first, |http| {
+both_versions!(the_queue_is_first_in_first_out, |http| {
     let held = holding().await;
     let gateway = limited(&held.app, 1, 10).start();
     let mut answers = vec![held.begin(&Arc::new(gateway.browser(http)), "/", "first").await];
@@ -76,7 +76,7 @@ both_versions!(who_came_first_goes_first, |http| {
     assert_eq!(held.app.connections(), 1, "the connection went from one to the next");
 });
 
-both_versions!(who_waits_goes_by_the_limit_that_a_reload_has_raised, |http| {
+both_versions!(queued_requests_use_a_limit_that_a_reload_has_raised, |http| {
     let held = holding().await;
     let gateway = limited(&held.app, 1, 10).start();
     let mut answers = vec![held.begin(&Arc::new(gateway.browser(http)), "/", "long").await];
@@ -93,9 +93,9 @@ both_versions!(who_waits_goes_by_the_limit_that_a_reload_has_raised, |http| {
     assert_eq!(answers.remove(0).await.unwrap().status, 200);
 });
 
-/// They stand before everybody who comes after the reload: if they went on waiting for the old server, so would all.
+/// They are ahead of every request after the reload: if they kept waiting for the old server, all would.
 #[tokio::test]
-async fn who_waits_goes_to_a_server_that_a_reload_has_added() {
+async fn queued_requests_use_a_server_that_a_reload_has_added() {
     let (held, other) = (holding().await, holding().await);
     let gateway = limited(&held.app, 1, 10).server("workers = 2").start();
     let first = held.begin(&Arc::new(gateway.browser(Http::Two)), "/", "long").await;
@@ -113,7 +113,7 @@ async fn who_waits_goes_to_a_server_that_a_reload_has_added() {
     assert_eq!(first.await.unwrap().status, 200);
 }
 
-both_versions!(who_finds_the_line_full_is_refused_at_once, |http| {
+both_versions!(a_request_that_finds_the_queue_full_is_refused_at_once, |http| {
     for queue in [0, 2] {
         let held = holding().await;
         let gateway = limited(&held.app, 1, queue).start();
@@ -133,7 +133,7 @@ both_versions!(who_finds_the_line_full_is_refused_at_once, |http| {
     }
 });
 
-both_versions!(nobody_waits_longer_than_queue_timeout, |http| {
+both_versions!(no_request_waits_longer_than_queue_timeout, |http| {
     let held = holding().await;
     let gateway = limited(&held.app, 1, 5).upstream("queue_timeout = \"200ms\"").start();
     let first = held.begin(&Arc::new(gateway.browser(http)), "/", "a").await;
@@ -145,7 +145,7 @@ both_versions!(nobody_waits_longer_than_queue_timeout, |http| {
 });
 
 #[tokio::test]
-async fn who_goes_away_frees_its_place() {
+async fn a_client_that_disconnects_frees_its_place_in_the_queue() {
     let held = holding().await;
     let gateway = limited(&held.app, 1, 2).start();
     let first = held.begin(&Arc::new(gateway.browser(Http::Two)), "/", "a").await;
@@ -161,14 +161,14 @@ async fn who_goes_away_frees_its_place() {
 }
 
 #[tokio::test]
-async fn the_body_of_who_waits_is_not_read() {
+async fn the_body_of_a_queued_request_is_not_read() {
     let held = holding().await;
     let gateway = limited(&held.app, 1, 1).start();
     let first = held.begin(&Arc::new(gateway.browser(Http::One)), "/", "a").await;
     let mut client = gateway.streaming(Http::Two).await;
     let (feed, coming) = client.send(request(Http::Two, Method::POST, "/upload")).await;
     until("it waits", || shared(&gateway).queued() == 1).await;
-    // More than any window of HTTP/2 lets through unasked for.
+    // More than any HTTP/2 window admits before it is extended.
     let sent = Arc::new(AtomicUsize::new(0));
     let parts = Arc::clone(&sent);
     let feeding = spawn(async move {
@@ -185,8 +185,8 @@ async fn the_body_of_who_waits_is_not_read() {
     assert_eq!(held.app.last().body.len(), 200 * (64 << 10));
 }
 
-/// Browsers of which the first is another worker's than the second. With one connection to the application at a time,
-/// workers are told apart by who has to open a new one.
+/// Browsers of which the first is served by another worker than the second. With one connection to the application at a
+/// time, workers differ in having to open a new one.
 async fn on_both_workers(app: &App, gateway: &Running, http: Http) -> [Browser; 2] {
     let first = gateway.browser(http);
     assert_eq!(first.get("/").await.status, 200);
@@ -201,9 +201,9 @@ async fn on_both_workers(app: &App, gateway: &Running, http: Http) -> [Browser; 
     panic!("64 connections were all given to one worker");
 }
 
-/// Also where nobody may wait: a connection that nobody uses is no reason to refuse a request.
+/// The same without a queue: an unused connection is no reason to refuse a request.
 #[tokio::test]
-async fn a_connection_that_one_worker_keeps_is_given_up_for_another() {
+async fn an_unused_connection_of_one_worker_is_closed_for_another_worker() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let gateway = limited(&app, 1, 0).server("workers = 2").start();
@@ -219,10 +219,11 @@ async fn a_connection_that_one_worker_keeps_is_given_up_for_another() {
     .await;
 }
 
-/// What one worker has kept since before there was a limit gives way to the other one's request, too; and what it has in
-/// use does not count as unused because it was kept once.
+/// A connection that one worker has kept since before there was a limit is closed for the other one's request, too;
+/// and a
+/// connection in use does not count as unused because it was kept before.
 #[tokio::test]
-async fn a_limit_that_comes_and_goes_with_a_reload_knows_which_connections_are_unused() {
+async fn a_limit_that_a_reload_adds_or_removes_counts_unused_connections_correctly() {
     in_time(async {
         let held = holding().await;
         let unlimited = || Setup::before(&held.app).server("workers = 2");
@@ -238,7 +239,7 @@ async fn a_limit_that_comes_and_goes_with_a_reload_knows_which_connections_are_u
         gateway.reload(&limited(), "test").await;
         assert_eq!(first.get("/").await.status, 200, "the kept one gives way");
         assert_eq!(other.get("/").await.status, 200);
-        // And one that was kept under a limit, and is used without one.
+        // And a connection that was kept under a limit, and is used without one.
         gateway.reload(&unlimited(), "test").await;
         let other = Arc::new(other);
         let answered = held.begin(&other, "/", "long").await;
@@ -299,7 +300,7 @@ async fn a_worker_under_load_starves_no_other() {
     .await;
 }
 
-/// How many connections are open at once is seen by the application itself.
+/// The application itself counts its open connections.
 #[tokio::test]
 async fn many_workers_and_requests_never_exceed_the_limit() {
     in_time(async {
@@ -310,7 +311,7 @@ async fn many_workers_and_requests_never_exceed_the_limit() {
             async move {
                 most.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
                 let mut buffer = Vec::new();
-                // Every now and then it closes a connection, and says so before.
+                // Now and then it closes a connection, and announces that before.
                 for left in (0..20).rev() {
                     let request = read_request(&mut stream, &mut buffer, number).await;
                     if request.is_none() || left == 0 {
@@ -340,7 +341,7 @@ async fn many_workers_and_requests_never_exceed_the_limit() {
         for load in loads {
             load.await.unwrap();
         }
-        // What the gateway has closed, the application hears of a moment later.
+        // The application notices a moment later that the gateway has closed a connection.
         assert!(most.load(SeqCst) <= 3 + 3, "{} at once", most.load(SeqCst));
         assert!(shared(&gateway).servers()[0].connections() <= 3);
         assert_eq!(shared(&gateway).queued(), 0);
@@ -348,7 +349,7 @@ async fn many_workers_and_requests_never_exceed_the_limit() {
     .await;
 }
 
-/// An application that lets WebSockets be, and answers everything else.
+/// An application that accepts WebSockets, and answers everything else.
 async fn with_websockets() -> (App, mpsc::UnboundedReceiver<()>) {
     let (closed, closings) = mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, number, received| {
@@ -378,7 +379,7 @@ async fn a_websocket_holds_its_connection_as_long_as_it_is_open() {
     let (app, mut closings) = with_websockets().await;
     let gateway = limited(&app, 1, 0).start();
     let browser = gateway.browser(Http::Two);
-    // What is kept gives way to the WebSocket, which needs a fresh connection.
+    // A kept connection is closed for the WebSocket, which needs a fresh one.
     assert_eq!(browser.get("/").await.status, 200);
     let mut socket = gateway.raw().await;
     socket
@@ -398,8 +399,8 @@ async fn a_websocket_holds_its_connection_as_long_as_it_is_open() {
     assert_eq!(browser.get("/").await.status, 200);
 }
 
-/// Two servers that may have one connection each, and are both asked for something that they hold: by the server's
-/// index, the answer.
+/// Two servers that may have one connection each, both with a request that they hold; the answers by the server's
+/// index.
 async fn two_busy_servers(both: &[Holding; 2]) -> (Running, [JoinHandle<Answer>; 2]) {
     let servers = both.each_ref().map(|held| format!("http://{}", held.app.address()));
     let keys = "max_connections = 1\nqueue = 5";
@@ -421,7 +422,7 @@ async fn two_busy_servers(both: &[Holding; 2]) -> (Running, [JoinHandle<Answer>;
 }
 
 #[tokio::test]
-async fn who_waits_goes_to_whichever_server_is_free_first() {
+async fn a_queued_request_goes_to_the_server_that_is_free_first() {
     for free in [0, 1] {
         let both = [holding().await, holding().await];
         let (gateway, answers) = two_busy_servers(&both).await;
@@ -437,7 +438,7 @@ async fn who_waits_goes_to_whichever_server_is_free_first() {
 }
 
 #[tokio::test]
-async fn a_dead_server_s_place_is_no_place() {
+async fn an_ejected_server_offers_no_place() {
     let both = [holding().await, holding().await];
     let (gateway, [first, second]) = two_busy_servers(&both).await;
     let third = line_up(&gateway, Http::Two, "/third", 1).await;

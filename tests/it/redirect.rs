@@ -1,4 +1,4 @@
-//! The plain listener: to https, and nowhere else.
+//! The plain listener: it redirects to https, and to nothing else.
 
 use http::Uri;
 use tokio::{
@@ -8,12 +8,12 @@ use tokio::{
 
 use crate::harness::{ACME, App, Http, Running, Setup, in_time};
 
-/// What the plain listener answers to these bytes, until it closes.
+/// The answer of the plain listener to these bytes, up to the end of the connection.
 async fn answer(gateway: &Running, bytes: &str) -> Answer {
     let mut stream = TcpStream::connect(gateway.http()).await.unwrap();
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut text = Vec::new();
-    // One that it did not understand may end in a reset.
+    // A connection with a malformed request may end in a reset.
     let _ = stream.read_to_end(&mut text).await;
     let text = String::from_utf8(text).unwrap();
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -22,7 +22,7 @@ async fn answer(gateway: &Running, bytes: &str) -> Answer {
 }
 
 struct Answer {
-    /// 0: none came.
+    /// 0: no answer came.
     status: u16,
     location: Option<String>,
     text: String,
@@ -49,7 +49,7 @@ async fn a_tenant_s_host_is_redirected_to_the_same_target_under_https() {
             (format!("{ACME}:{plain}"), format!("{ACME}:{port}")),
             (format!("ACME.Example:{plain}"), format!("{ACME}:{port}")),
             (format!("globex.flexopus.example:{plain}"), format!("globex.flexopus.example:{port}")),
-            // By the usual port, which something forwards to this one: then it forwards that of https, too.
+            // By the usual port, which is forwarded to this one: then that of https is forwarded, too.
             (ACME.to_owned(), ACME.to_owned()),
             ("Acme.example:80".to_owned(), ACME.to_owned()),
         ] {
@@ -67,14 +67,14 @@ async fn a_tenant_s_host_is_redirected_to_the_same_target_under_https() {
             }
         }
         assert!(app.received().is_empty(), "nothing plain reaches the application");
-        // And there it is served.
+        // The target of the redirect is served.
         assert_eq!(gateway.browser(Http::One).get("/").await.status, 200);
     })
     .await;
 }
 
 #[tokio::test]
-async fn unknown_hosts_get_no_address_from_here() {
+async fn unknown_hosts_are_not_redirected() {
     in_time(async {
         let (_app, gateway) = gateway().await;
         for host in ["evil.example", "flexopus.example", "a.b.flexopus.example", "xacme.example"] {
@@ -87,7 +87,7 @@ async fn unknown_hosts_get_no_address_from_here() {
 }
 
 #[tokio::test]
-async fn hosts_that_are_none_get_no_address_either() {
+async fn invalid_hosts_are_not_redirected() {
     in_time(async {
         let (_app, gateway) = gateway().await;
         for host in [
@@ -122,7 +122,7 @@ async fn hosts_that_are_none_get_no_address_either() {
 }
 
 #[tokio::test]
-async fn no_target_leads_to_another_host() {
+async fn no_target_redirects_to_another_host() {
     in_time(async {
         let (app, gateway) = gateway().await;
         let port = gateway.https().port();
@@ -163,7 +163,7 @@ async fn no_target_leads_to_another_host() {
                     assert!(refused, "{target}: {}", answer.text);
                     continue;
                 };
-                // As a browser reads it: a backslash is a slash, and what follows the host begins with one.
+                // As a browser reads it: a backslash is a slash, and the text after the host begins with one.
                 let address = location.replace('\\', "/");
                 let path = address.strip_prefix(&origin);
                 let leads_home = path.is_some_and(|path| path.starts_with('/'));
@@ -192,7 +192,7 @@ async fn an_absolute_target_of_the_tenant_itself_is_redirected() {
 }
 
 #[tokio::test]
-async fn the_plain_listener_does_nothing_else() {
+async fn the_plain_listener_only_redirects() {
     in_time(async {
         let (app, gateway) = gateway().await;
         let upgrade = "connection: upgrade, close\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
@@ -211,7 +211,7 @@ async fn the_plain_listener_does_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_reads_is_not_the_next_request() {
+async fn an_unread_body_is_not_the_next_request() {
     in_time(async {
         let (_app, gateway) = gateway().await;
         let hidden = "GET /hidden HTTP/1.1\r\nhost: acme.example\r\n\r\n";

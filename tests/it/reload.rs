@@ -1,4 +1,4 @@
-//! A new configuration for a running gateway: adopted as a whole, or not at all, and without cutting anything.
+//! A new configuration for a running gateway: adopted completely or not at all, and without closing a connection.
 
 use std::{fs, sync::Arc};
 
@@ -26,14 +26,14 @@ use crate::harness::{
 const JSON: &str = "[log]\nformat = \"json\"";
 const REFUSED: &str = "a reload was refused; the old configuration goes on";
 
-/// Writes the configuration anew, tells the program, and returns what it says of it.
+/// Writes the configuration anew, sends the program a signal, and returns the event that it logs.
 async fn reload(site: &Site, program: &mut Program<'_>, setup: &Setup) -> Value {
     fs::write(site.path("config.toml"), setup.text()).unwrap();
-    hang_up(program).await
+    send_reload_signal(program).await
 }
 
-/// Tells the program to reload, and returns what it says of it.
-async fn hang_up(program: &mut Program<'_>) -> Value {
+/// Sends the program the signal to reload, and returns the event that it logs.
+async fn send_reload_signal(program: &mut Program<'_>) -> Value {
     let before = reloads(program).len();
     program.signal(Signal::HUP);
     program.wait_for("the reload", |program| reloads(program).get(before).cloned()).await
@@ -82,7 +82,7 @@ both_versions!(a_reload_holds_for_the_next_request_on_every_worker, |http| {
 });
 
 #[tokio::test]
-async fn five_bad_configurations_are_refused_and_the_old_one_goes_on() {
+async fn five_bad_configurations_are_refused_and_the_old_one_stays_in_force() {
     in_time(Box::pin(async {
         let app = session_app().await;
         let good = with_session(&app, "2h");
@@ -112,7 +112,7 @@ async fn five_bad_configurations_are_refused_and_the_old_one_goes_on() {
             assert_ne!(broken, text);
             fs::write(site.path("config.toml"), &broken).unwrap();
             let checked = site.run(&["check"]).await;
-            let said = hang_up(&mut program).await;
+            let said = send_reload_signal(&mut program).await;
             assert_eq!(said["message"], REFUSED, "{expected}");
             let is_why = |line: &Value| {
                 line["problem"].as_str().is_some_and(|problem| problem.contains(expected))
@@ -122,7 +122,7 @@ async fn five_bad_configurations_are_refused_and_the_old_one_goes_on() {
             });
             let why = why.await;
             let problem = why["problem"].as_str().unwrap();
-            // Whether an address is free is known only by who tries.
+            // The only way to find out if an address is free is to bind it.
             let is_told = checked.stderr.contains(problem) || problem.contains("listens there");
             assert!(is_told, "{problem}\n{}", checked.stderr);
             let cookie = browser.get("/").await.set_cookie("flexopus_session").to_owned();
@@ -137,7 +137,7 @@ async fn five_bad_configurations_are_refused_and_the_old_one_goes_on() {
 }
 
 #[tokio::test]
-async fn a_listener_and_an_upstream_can_be_added_and_what_stays_as_it_is_is_said() {
+async fn a_listener_and_an_upstream_can_be_added_and_unchanged_keys_are_reported() {
     in_time(Box::pin(async {
         let (app, other) = (session_app().await, session_app().await);
         let site = Site::of(&with_session(&app, "2h"));
@@ -158,7 +158,7 @@ async fn a_listener_and_an_upstream_can_be_added_and_what_stays_as_it_is_is_said
         let both = "https = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]";
         let added = added.text().replacen(both, &https, 1);
         fs::write(site.path("config.toml"), added).unwrap();
-        assert_eq!(hang_up(&mut program).await["message"], "reloaded");
+        assert_eq!(send_reload_signal(&mut program).await["message"], "reloaded");
         let kept = program.wait_for("what stays as it is", |program| {
             let lines = json_lines(&program.stderr()).into_iter();
             let keys = lines.filter_map(|line| Some(line.get("key")?.as_str()?.to_owned()));
@@ -175,7 +175,7 @@ async fn a_listener_and_an_upstream_can_be_added_and_what_stays_as_it_is_is_said
 }
 
 #[tokio::test]
-async fn what_a_reload_can_not_change_is_said_each_time_and_what_holds_is_told() {
+async fn keys_that_need_a_restart_are_reported_each_time() {
     in_time(Box::pin(async {
         let app = session_app().await;
         let setup = |keys: &str, rest: &str| {
@@ -198,7 +198,7 @@ async fn what_a_reload_can_not_change_is_said_each_time_and_what_holds_is_told()
             assert!(path.ends_with("state/crumbgate.db"), "the one that is written: {path:?}");
         }
         assert!(reload(setup("workers = 2", "")).await.is_empty());
-        // Without TLS listeners in the file, those that are there go on.
+        // Without TLS listeners in the file, the existing ones continue.
         let text = setup("workers = 2", "").replace("https = [\"127.0.0.1:0\"]", "https = []");
         assert_eq!(reload(text).await, ["server.https"]);
         assert_eq!(gateway.browser(Http::One).get("/").await.status, 200);
@@ -207,7 +207,7 @@ async fn what_a_reload_can_not_change_is_said_each_time_and_what_holds_is_told()
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_from_the_next_handshake_on_and_open_connections_go_on() {
+async fn a_new_certificate_is_used_from_the_next_handshake_on_and_open_connections_continue() {
     in_time(Box::pin(async {
         let app = session_app().await;
         let site = Site::of(&with_session(&app, "2h"));
@@ -220,10 +220,10 @@ async fn a_new_certificate_is_shown_from_the_next_handshake_on_and_open_connecti
         let made = certificate::make(&[ACME], now).unwrap();
         made.write(site.path("").as_path(), true).unwrap();
         assert_ne!(before, shown(&site));
-        assert_eq!(hang_up(&mut program).await["message"], "reloaded");
+        assert_eq!(send_reload_signal(&mut program).await["message"], "reloaded");
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(made.chain_pem.as_bytes()).unwrap()).unwrap();
-        // Only the new one is trusted: a handshake that ends well was shown it.
+        // Only the new one is trusted: a handshake that succeeds received it.
         let trusting = client_config(&Arc::new(roots), Http::One);
         let mut new = Raw::new(tls_to(address, trusting).await);
         new.send(format!("GET / HTTP/1.1\r\nhost: {ACME}\r\n\r\n")).await;
@@ -234,7 +234,8 @@ async fn a_new_certificate_is_shown_from_the_next_handshake_on_and_open_connecti
     .await;
 }
 
-/// An application that echoes a WebSocket at `/chat`, streams events at `/events` when it is told to, and answers all else.
+/// An application that echoes a WebSocket at `/chat`, streams events at `/events` on demand, and answers everything
+/// else.
 async fn lively() -> (App, watch::Sender<u32>) {
     let (tick, ticks) = watch::channel(0);
     let app = App::serving(move |mut stream, number, received| {
@@ -284,13 +285,13 @@ async fn lively() -> (App, watch::Sender<u32>) {
     (app.await, tick)
 }
 
-both_versions!(nothing_that_is_open_is_cut_by_a_reload, |http| {
+both_versions!(a_reload_cuts_no_open_exchange, |http| {
     let (app, tick) = lively().await;
     let site = Site::of(&with_session(&app, "2h"));
     let mut program = site.start();
     let mut chat = chat(&mut program).await;
     let mut client = Streaming::over(tls(&mut program, http).await, http).await;
-    // Over HTTP/1.1 the events have the connection to themselves.
+    // Over HTTP/1.1 the events use the connection alone.
     let mut other = Streaming::over(tls(&mut program, http).await, http).await;
     let mut events = client.get(request(http, Method::GET, "/events")).await.into_body();
     for round in 1..=20_u32 {

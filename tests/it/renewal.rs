@@ -1,4 +1,4 @@
-//! Rules N: what is renewed, what is injected, and that nothing dead comes back.
+//! Rules N: the cookies that are renewed, those that are injected, and deleted sessions that stay deleted.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::harness::{
     App, Holding, Http, Received, Running, Setup, both_versions, ok, on_each_worker,
 };
 
-/// From the date of the tests' answers on.
+/// From the date of the answers in these tests.
 const ONE_WEEK: &str = "Max-Age=604800; Expires=Mon, 30 Nov 2026 10:00:00 GMT; Path=/; Secure";
 const TWO_HOURS: &str = "Max-Age=7200; Expires=Mon, 23 Nov 2026 12:00:00 GMT; Path=/; Secure";
 const THREE_WEEKS: &str = "Max-Age=1814400; Expires=Mon, 14 Dec 2026 10:00:00 GMT; Path=/; Secure";
@@ -28,7 +28,7 @@ fn mark(value: &str) -> String {
 
 const BOTH: &str = "flexopus_session=s; XSRF-TOKEN=t";
 
-both_versions!(n1_what_the_browser_sent_is_renewed_for_a_full_lifetime, |http| {
+both_versions!(n1_a_cookie_that_the_browser_sent_is_renewed_for_a_full_lifetime, |http| {
     let app = App::replying(|_| ok(&[], "")).await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -63,7 +63,7 @@ both_versions!(n1_every_method_of_an_api_request_renews, |http| {
     }
 });
 
-both_versions!(n1_what_the_application_sets_itself_is_not_renewed, |http| {
+both_versions!(n1_a_cookie_that_the_application_sets_itself_is_not_renewed, |http| {
     let oversize = format!("set-cookie: flexopus_session={}", "v".repeat(4096));
     let app = App::answering(&[
         ("/api/login", &["set-cookie: flexopus_session=new; Max-Age=60"]),
@@ -80,11 +80,11 @@ both_versions!(n1_what_the_application_sets_itself_is_not_renewed, |http| {
                    HttpOnly; SameSite=Lax";
     let logged_out = sets("/api/logout").await;
     assert_eq!(logged_out.set_cookies(), [deleted, &token("t", ONE_WEEK)]);
-    // What no browser would store was set all the same.
+    // A cookie that no browser would store was set nevertheless.
     assert_eq!(sets("/api/odd").await.set_cookies(), [token("t", ONE_WEEK)]);
 });
 
-both_versions!(n1_a_session_in_use_lives_and_one_out_of_use_dies, |http| {
+both_versions!(n1_a_session_in_use_is_extended_and_an_unused_one_expires, |http| {
     let login: &[&str] = &["set-cookie: flexopus_session=s", "set-cookie: XSRF-TOKEN=t"];
     let app = App::answering(&[("/login", login), ("/api/me", &[]), ("/", &[])]).await;
     let gateway = Setup::before(&app).start();
@@ -104,7 +104,7 @@ both_versions!(n1_a_session_in_use_lives_and_one_out_of_use_dies, |http| {
     assert_eq!(app.last().field("cookie"), None);
 });
 
-both_versions!(n2_the_map_editors_mark_is_injected_where_there_is_none, |http| {
+both_versions!(n2_the_map_editors_cookie_is_injected_where_it_is_missing, |http| {
     let app = App::replying(|_| ok(&[], "")).await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -143,7 +143,7 @@ both_versions!(n2_each_way_of_injecting, |http| {
     }
 });
 
-both_versions!(n2_what_is_injected_at_random_can_not_be_guessed, |http| {
+both_versions!(n2_an_injected_random_value_can_not_be_guessed, |http| {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).sections(&declare("\"random\"")).start();
     let browser = gateway.browser(http);
@@ -167,7 +167,7 @@ fn value_of(field: &str) -> &str {
     field.split(';').next().and_then(|pair| pair.split_once('=')).map_or("", |(_, value)| value)
 }
 
-both_versions!(n3_only_what_the_application_has_accepted_renews, |http| {
+both_versions!(n3_only_a_request_that_the_application_has_accepted_renews, |http| {
     let app = App::replying(|request| {
         let status = request.target().rsplit('/').next().unwrap();
         format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").into_bytes()
@@ -212,7 +212,7 @@ both_versions!(n3_an_interim_answer_is_no_reason_to_renew, |http| {
     assert_eq!((answer.status.as_u16(), answer.set_cookies()), (401, vec![]));
 });
 
-both_versions!(n3_nothing_that_a_shared_cache_may_store_renews, |http| {
+both_versions!(n3_a_response_that_a_shared_cache_may_store_renews_nothing, |http| {
     for (fields, renews) in [
         (&["cache-control: public"][..], false),
         (&["Cache-Control: Max-Age=60, PUBLIC"], false),
@@ -242,14 +242,14 @@ both_versions!(n3_a_preflight_renews_nothing, |http| {
     assert!(browser.send(preflight, "").await.set_cookies().is_empty());
 });
 
-both_versions!(n3_what_the_gateway_answers_itself_renews_nothing, |http| {
+both_versions!(n3_an_answer_of_the_gateway_itself_renews_nothing, |http| {
     let app = App::serving(|stream, _, _| async move { drop(stream) }).await;
     let gateway = Setup::before(&app).start();
     let answer = gateway.browser(http).get_with_cookie("/api/me", BOTH).await;
     assert_eq!((answer.status.as_u16(), answer.set_cookies()), (502, vec![]));
 });
 
-both_versions!(n5_what_one_response_renews_dies_at_one_instant, |http| {
+both_versions!(n5_all_cookies_that_one_response_renews_expire_at_one_instant, |http| {
     // Three minutes after the gateway's clock, and an hour before it.
     for (date, expires) in [
         ("Mon, 23 Nov 2026 10:03:00 GMT", "Mon, 30 Nov 2026 10:03:00 GMT"),
@@ -287,7 +287,7 @@ both_versions!(n5_a_slow_answer_renews_from_its_own_end, |http| {
     assert_eq!(answer.field("date"), Some("Mon, 23 Nov 2026 11:00:00 GMT"));
 });
 
-both_versions!(n6_a_name_that_came_twice_is_not_renewed, |http| {
+both_versions!(n6_a_name_that_was_sent_twice_is_not_renewed, |http| {
     let app = App::replying(|_| ok(&[], "")).await;
     let gateway = Setup::before(&app).start();
     let browser = gateway.browser(http);
@@ -303,7 +303,7 @@ both_versions!(n6_a_name_that_came_twice_is_not_renewed, |http| {
     let request = browser.request(Method::GET, "/api/me");
     let request = request.header("cookie", BOTH).header("cookie", "flexopus_session=r");
     assert_eq!(browser.send(request, "").await.set_cookies(), [token("t", ONE_WEEK)]);
-    // Nor is it injected.
+    // It is not injected either.
     let twice = "visitedMapBuilder=a b; visitedMapBuilder=1";
     assert!(browser.get_with_cookie("/map-builder", twice).await.set_cookies().is_empty());
     // The next response renews again.
@@ -311,8 +311,8 @@ both_versions!(n6_a_name_that_came_twice_is_not_renewed, |http| {
     assert_eq!(healed.set_cookies(), [token("t", ONE_WEEK), session("s", ONE_WEEK)]);
 });
 
-/// What the application does of its own accord: `/login/VALUE` sets the session, `/logout` deletes it, and all else
-/// leaves it alone.
+/// The cookies that the application sets: `/login/VALUE` sets the session, `/logout` deletes it, and every other path
+/// sets none.
 fn signing(request: &Received) -> Vec<u8> {
     let path = request.target().split('?').next().unwrap_or_default();
     if let Some(value) = path.strip_prefix("/login/") {
@@ -331,11 +331,12 @@ async fn two_workers() -> (Holding, Running) {
     (holding, gateway)
 }
 
-/// In which order two answers leave the application.
+/// The order in which two answers leave the application.
 const ORDERS: [[&str; 2]; 2] = [["slow", "sign"], ["sign", "slow"]];
 
-/// Lets a slow call and a login or logout meet in every way: each begins first, each is answered first, on one worker
-/// and on two, on one connection (HTTP/2) and on two. Whatever came first, the jar ends with the application's word.
+/// Combines a slow call and a login or logout in every order: each begins first, each is answered first, on one worker
+/// and on two, on one connection (HTTP/2) and on two. In every order, the jar ends with the result of the login or
+/// logout.
 async fn meet(http: Http, path: &str, expected: &[&str]) {
     let (holding, gateway) = two_workers().await;
     let [one, other] = on_each_worker(&holding.app, &gateway.browser(http)).await;
@@ -349,7 +350,7 @@ async fn meet(http: Http, path: &str, expected: &[&str]) {
         for begins in ORDERS {
             for answers in ORDERS {
                 round += 1;
-                // The values of another round are no longer of interest.
+                // The values of the previous round do not matter any more.
                 one.set_by_script(&format!("flexopus_session=old-{round}; Path=/"), "/");
                 let names = begins.map(|call| format!("{call}-{round}"));
                 let mut open = Vec::new();
@@ -380,12 +381,12 @@ both_versions!(n4_a_slow_call_undoes_no_logout, |http| {
     meet(http, "/logout", &[]).await;
 });
 
-both_versions!(n4_many_slow_calls_change_nothing_that_was_signed, |http| {
+both_versions!(n4_many_slow_calls_change_no_login_or_logout, |http| {
     let (holding, gateway) = two_workers().await;
     let browser = gateway.browser(http);
     let workers = on_each_worker(&holding.app, &browser).await;
     let mut slow = Vec::new();
-    // Under way on both workers during a login, a logout and another login; each is answered at another time.
+    // Under way on both workers during a login, a logout and another login; answered at different times.
     let begin = async |when: &'static str| {
         let mut begun = Vec::new();
         for n in 0..6 {
@@ -448,7 +449,7 @@ both_versions!(n4_a_refused_answer_supersedes_too, |http| {
     assert_eq!(later.set_cookies(), [token("t", ONE_WEEK)]);
 });
 
-both_versions!(n4_a_value_that_the_application_sets_again_lives_again, |http| {
+both_versions!(n4_a_value_that_the_application_sets_again_is_valid_again, |http| {
     let (holding, gateway) = two_workers().await;
     let browser = gateway.browser(http);
     let [one, other] = on_each_worker(&holding.app, &browser).await;
@@ -461,7 +462,7 @@ both_versions!(n4_a_value_that_the_application_sets_again_lives_again, |http| {
     }
 });
 
-both_versions!(n4_what_the_application_sets_to_the_same_value_stays_alive, |http| {
+both_versions!(n4_a_cookie_that_is_set_to_the_same_value_stays_valid, |http| {
     let (holding, gateway) = two_workers().await;
     let browser = gateway.browser(http);
     let [one, other] = on_each_worker(&holding.app, &browser).await;

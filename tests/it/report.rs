@@ -1,4 +1,4 @@
-//! `crumbgate audit report`, as an auditor types it: through the real binary, from a ledger in a file.
+//! `crumbgate audit report`, as an auditor runs it: through the real binary, from a ledger in a file.
 
 use std::{fs, path::Path, process::Command};
 
@@ -22,7 +22,7 @@ async fn report(site: &Site, arguments: &[&str]) -> Finished {
     site.run(&[&["audit", "report"], arguments].concat()).await
 }
 
-/// A report of which the text is on standard output, and nothing else anywhere.
+/// A report whose text is on standard output, with nothing on standard error.
 async fn made(site: &Site, arguments: &[&str]) -> String {
     let finished = report(site, arguments).await;
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{arguments:?}");
@@ -51,7 +51,7 @@ async fn a_report_is_made_in_each_format_and_language() {
 }
 
 #[tokio::test]
-async fn a_report_is_about_whom_and_when_it_is_asked_for() {
+async fn a_report_covers_the_requested_tenant_and_time() {
     in_time(async {
         let site = site(rich);
         let day = ["--since", "2026-11-17", "--until", "2026-11-17"];
@@ -69,7 +69,7 @@ async fn a_report_is_about_whom_and_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn what_an_application_may_depend_on_stands_before_all_other_cookies() {
+async fn cookies_that_an_application_may_depend_on_come_first() {
     in_time(async {
         let text = made(&site(rich), &["--tenant", "initech.flexopus.example"]).await;
         let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part} in {text}"));
@@ -110,7 +110,7 @@ async fn a_copy_of_a_ledger_needs_no_configuration() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_ledger_it_says_what_to_do() {
+async fn without_a_ledger_the_error_names_the_fix() {
     in_time(async {
         let site = site(rich);
         fs::remove_file(site.path("state/crumbgate.db")).unwrap();
@@ -134,13 +134,13 @@ async fn where_there_is_no_ledger_it_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_tenant_that_nobody_knows_is_a_slip_and_the_near_ones_are_named() {
+async fn an_unknown_tenant_is_refused_with_similar_names() {
     in_time(async {
         let site = site(rich);
         let finished = report(&site, &["--tenant", "acne.flexopus.example"]).await;
         assert_eq!((finished.code, &*finished.stdout), (Some(1), ""));
         assert!(finished.stderr.contains("near it: acme.flexopus.example"), "{finished:?}");
-        // It is configured, and had no traffic yet.
+        // It is configured, and has had no traffic.
         let text = made(&site, &["--tenant", "new.flexopus.example"]).await;
         assert!(text.contains("The ledger has nothing of this time."), "{text}");
     })
@@ -148,7 +148,7 @@ async fn a_tenant_that_nobody_knows_is_a_slip_and_the_near_ones_are_named() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_told_from_failure() {
+async fn wrong_usage_and_failure_have_different_exit_codes() {
     in_time(async {
         let site = site(rich);
         for (arguments, told) in [
@@ -166,7 +166,7 @@ async fn wrong_usage_is_told_from_failure() {
 }
 
 #[tokio::test]
-async fn a4_no_name_from_outside_acts_on_who_reads_it() {
+async fn a4_no_name_from_outside_has_an_effect_on_its_reader() {
     in_time(async {
         let site = site(hostile);
         for format in ["text", "html", "json", "csv"] {
@@ -183,11 +183,11 @@ async fn a4_no_name_from_outside_acts_on_who_reads_it() {
 }
 
 #[tokio::test]
-async fn a_terminal_has_colour_unless_it_asks_for_none() {
+async fn a_terminal_gets_colour_unless_it_is_disabled() {
     in_time(async {
         let site = site(rich);
         for (no_color, expected) in [(None, true), (Some("1"), false)] {
-            // `script` makes a terminal for what it runs. How far a slow report has come would be drawn there, too.
+            // `script` provides a terminal. The progress of a slow report would be drawn there, too.
             let mut command = Command::new("script");
             let line = format!("{} audit report 2>/dev/null", env!("CARGO_BIN_EXE_crumbgate"));
             command.args(["-qec", &line, "/dev/null"]).current_dir(site.path("."));

@@ -1,4 +1,4 @@
-//! Rules R: what of the browser's cookies the application receives.
+//! Rules R: the browser's cookies that the application receives.
 
 use crumbgate::policy::verdict::{Action, Direction, Reason};
 use http::{HeaderMap, HeaderValue, Method};
@@ -12,7 +12,7 @@ async fn before_an_application() -> (App, Running) {
     (app, gateway)
 }
 
-/// What goes upstream of these `Cookie` fields of one request.
+/// The `Cookie` field that the application receives for these fields of one request.
 async fn upstream(browser: &Browser, app: &App, cookies: &[&[u8]]) -> Option<String> {
     let request = browser.request(Method::GET, "/");
     let request = cookies.iter().fold(request, |request, cookie| request.header("cookie", *cookie));
@@ -20,7 +20,7 @@ async fn upstream(browser: &Browser, app: &App, cookies: &[&[u8]]) -> Option<Str
     app.last().field("cookie").map(str::to_owned)
 }
 
-/// How often pairs were stripped for this reason.
+/// The number of pairs that were stripped for this reason.
 fn stripped(gateway: &Running, reason: Reason) -> u64 {
     gateway.tally(ACME).of(Direction::Request, Action::Strip(reason))
 }
@@ -78,7 +78,7 @@ both_versions!(r3_duplicate_names_keep_the_first, |http| {
     assert_eq!(stripped(&gateway, Reason::Duplicate), 2);
 });
 
-both_versions!(r3_a_malformed_first_pair_lets_no_second_one_through, |http| {
+both_versions!(r3_after_a_malformed_first_pair_the_second_is_a_duplicate, |http| {
     let (app, gateway) = before_an_application().await;
     let browser = gateway.browser(http);
     let sent = b"flexopus_session=a b; flexopus_session=2; XSRF-TOKEN=t";
@@ -93,12 +93,12 @@ both_versions!(r4_a_pair_without_a_name_is_stripped, |http| {
     let sent = b"flexopus_session; =x; =flexopus_session=z; XSRF-TOKEN=t";
     assert_eq!(upstream(&browser, &app, &[sent]).await.as_deref(), Some("XSRF-TOKEN=t"));
     assert_eq!(stripped(&gateway, Reason::Nameless), 3);
-    // The name without a value was no pair of that name: the real one is not its duplicate.
+    // The name without a value was no pair of that name: the real one is not a duplicate.
     let sent = b"flexopus_session; flexopus_session=s";
     assert_eq!(upstream(&browser, &app, &[sent]).await.as_deref(), Some("flexopus_session=s"));
 });
 
-both_versions!(r5_a_value_has_nothing_but_cookie_octets, |http| {
+both_versions!(r5_a_value_contains_only_cookie_octets, |http| {
     let (app, gateway) = before_an_application().await;
     let browser = gateway.browser(http);
     let malformed: [&[u8]; 9] =
@@ -125,7 +125,7 @@ both_versions!(r5_pairs_split_at_every_semicolon_quotes_or_not, |http| {
     assert_eq!(upstream(&browser, &app, &[sent]).await.as_deref(), Some("XSRF-TOKEN=t"));
 });
 
-both_versions!(r6_a_field_of_which_all_stays_is_untouched, |http| {
+both_versions!(r6_a_field_with_only_kept_pairs_is_unchanged, |http| {
     let (app, gateway) = before_an_application().await;
     let browser = gateway.browser(http);
     for sent in [
@@ -137,7 +137,7 @@ both_versions!(r6_a_field_of_which_all_stays_is_untouched, |http| {
     }
 });
 
-both_versions!(r6_pairs_that_stay_keep_their_order_and_their_bytes, |http| {
+both_versions!(r6_kept_pairs_retain_their_order_and_their_bytes, |http| {
     let (app, gateway) = before_an_application().await;
     let browser = gateway.browser(http);
     let sent = b"visitedMapBuilder=\"1\";_ga=1;  XSRF-TOKEN=a=b\t;; flexopus_session=";
@@ -145,7 +145,7 @@ both_versions!(r6_pairs_that_stay_keep_their_order_and_their_bytes, |http| {
     assert_eq!(goes.as_deref(), Some("visitedMapBuilder=\"1\"; XSRF-TOKEN=a=b; flexopus_session="));
 });
 
-both_versions!(r6_a_field_of_which_nothing_stays_is_removed, |http| {
+both_versions!(r6_a_field_without_kept_pairs_is_removed, |http| {
     let (app, gateway) = before_an_application().await;
     let browser = gateway.browser(http);
     for sent in [&b"_ga=1; _gid=2"[..], b"flexopus_session", b";", b"; ;", b""] {
@@ -179,16 +179,16 @@ both_versions!(r7_a_cookie_of_the_trailers_is_removed_and_counted, |http| {
     assert_eq!(stripped(&gateway, Reason::Misplaced), 2);
 });
 
-/// A `Cookie` field of exactly so many bytes: the session, and junk.
+/// A `Cookie` field of exactly this number of bytes: the session, and undeclared text.
 fn cookie_of(bytes: usize) -> String {
     let head = "flexopus_session=s; junk=";
     format!("{head}{}", "x".repeat(bytes - head.len()))
 }
 
-/// What `limits.cookie_bytes` is by default.
+/// The default of `limits.cookie_bytes`.
 const COOKIE_BYTES: usize = 49_152;
 
-both_versions!(r8_everything_up_to_the_limit_is_read_and_judged, |http| {
+both_versions!(r8_cookies_up_to_the_limit_are_judged, |http| {
     let (app, gateway) = before_an_application().await;
     let browser = gateway.browser(http);
     let sent = cookie_of(COOKIE_BYTES);
@@ -205,7 +205,7 @@ both_versions!(r8_one_byte_above_the_limit_is_431_before_any_upstream_work, |htt
     let answer = browser.get_with_cookie("/", cookie_of(COOKIE_BYTES + 1)).await;
     assert_eq!(answer.status, 431);
     assert_eq!((app.received().len(), app.connections()), (0, 0));
-    // The connection goes on.
+    // The connection stays open.
     assert_eq!(browser.get_with_cookie("/", "flexopus_session=s").await.status, 200);
 });
 

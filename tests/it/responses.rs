@@ -1,4 +1,4 @@
-//! Rules S: what of the application's `Set-Cookie` fields the browser receives.
+//! Rules S: the application's `Set-Cookie` fields that the browser receives.
 
 use crumbgate::policy::verdict::{Action, Direction, Reason};
 use http::{Method, StatusCode};
@@ -7,10 +7,10 @@ use crate::harness::{
     ACME, Answer, App, Browser, Http, Running, Setup, both_versions, ok, request,
 };
 
-/// A week, the session that a tenant has unless it says otherwise, from the time of these tests on.
+/// A week, the default duration of a tenant's session, from the time of these tests.
 const A_WEEK: &str = "Max-Age=604800; Expires=Mon, 30 Nov 2026 10:00:00 GMT; Path=/; Secure";
 
-/// A cookie that shall go.
+/// The attributes of a deletion.
 const DELETED: &str = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure";
 
 /// The session's cookie as it leaves, and the CSRF token's.
@@ -28,18 +28,18 @@ async fn answering(bytes: impl Into<Vec<u8>>) -> App {
     App::replying(move |_| bytes.clone()).await
 }
 
-/// An application that sets these cookies on `/`, each a field of its own.
+/// An application that sets these cookies on `/`, each in a field of its own.
 async fn setting(cookies: &[&str]) -> App {
     let fields: Vec<_> = cookies.iter().map(|cookie| format!("set-cookie: {cookie}")).collect();
     answering(ok(&fields.iter().map(String::as_str).collect::<Vec<_>>(), "hello")).await
 }
 
-/// The application's answer as a script of the page gets it: nothing is evicted, renewed or injected.
+/// The application's answer as a script of the page receives it: nothing is evicted, renewed or injected.
 async fn fetched(browser: &Browser, http: Http) -> Answer {
     browser.send(request(http, Method::GET, "/"), "").await
 }
 
-/// What leaves of this one field.
+/// The fields that leave the gateway for this one field.
 async fn leaving(http: Http, field: &str) -> Vec<String> {
     let app = setting(&[field]).await;
     let gateway = Setup::before(&app).start();
@@ -47,12 +47,12 @@ async fn leaving(http: Http, field: &str) -> Vec<String> {
     answer.set_cookies().into_iter().map(str::to_owned).collect()
 }
 
-/// How often fields were stripped for this reason.
+/// The number of fields that were stripped for this reason.
 fn stripped(gateway: &Running, reason: Reason) -> u64 {
     gateway.tally(ACME).of(Direction::Response, Action::Strip(reason))
 }
 
-both_versions!(s1_an_undeclared_cookie_goes_whole_and_no_empty_field_stays, |http| {
+both_versions!(s1_an_undeclared_cookie_is_removed_with_its_field, |http| {
     let app = setting(&[
         "_ga=GA1.2; Path=/; Max-Age=63072000",
         " \t_gid\t=1",
@@ -151,7 +151,7 @@ both_versions!(s2_path_domain_and_http_only_are_the_declaration_s, |http| {
     );
 });
 
-both_versions!(s3_a_stricter_strict_stays, |http| {
+both_versions!(s3_a_stricter_samesite_strict_is_kept, |http| {
     for (asked, leaves) in [
         ("Strict", "Strict"),
         ("sTRICT", "Strict"),
@@ -182,7 +182,7 @@ both_versions!(s4_a_deletion_stays_a_deletion, |http| {
     }
 });
 
-both_versions!(s4_what_is_no_deletion_lives, |http| {
+both_versions!(s4_a_cookie_that_is_not_deleted_is_kept, |http| {
     for attributes in [
         "Max-Age=1; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
         "Max-Age=; Expires=Mon, 23 Nov 2026 10:00:01 GMT",
@@ -216,7 +216,7 @@ both_versions!(s4_a_logout_empties_the_jar, |http| {
     assert!(browser.jar().is_empty(), "{:?}", browser.jar());
 });
 
-/// A tracker, and a session that wants to be rewritten.
+/// A tracker, and a session that must be rewritten.
 const BOTH: &str = "set-cookie: _ga=1\r\nset-cookie: flexopus_session=s; Path=/x\r\n";
 
 both_versions!(s5_every_final_status_is_judged, |http| {
@@ -338,7 +338,7 @@ both_versions!(s6_a_control_byte_is_never_passed_on, |http| {
     for byte in ["\0", "\x01", "\x0b", "\x1b", "\x7f"] {
         let app = setting(&[&format!("flexopus_session=a{byte}b"), "XSRF-TOKEN=t"]).await;
         let answer = fetched(&Setup::before(&app).start().browser(http), http).await;
-        // HTTP forbids it already: such an answer is no answer.
+        // HTTP forbids it already: such an answer is malformed.
         assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (502, 0), "{byte:?}");
     }
     // White space is no control byte of a cookie (RFC 6265bis, section 5.6): browsers keep it.

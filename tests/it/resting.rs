@@ -1,4 +1,4 @@
-//! Connections over HTTP/1.1 that nobody uses for a while: they give back what only exchanges need, and nobody notices.
+//! Connections over HTTP/1.1 that are unused for a while: they release the memory of exchanges, and continue to work.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -38,7 +38,7 @@ async fn a_connection_that_rests_serves_the_next_request_and_rests_again() {
             get(&mut client).await;
             rests(&gateway).await;
         }
-        // The head comes in pieces, and the next one with its end.
+        // The head arrives in pieces, and the next one together with its end.
         let (first, rest) = GET.split_at(9);
         client.send(first).await;
         client.send(format!("{rest}{GET}")).await;
@@ -99,7 +99,7 @@ async fn a_connection_that_rests_is_closed_when_its_time_is_over_and_in_a_drain(
 }
 
 #[tokio::test]
-async fn a_client_that_closes_while_its_connection_rests_is_told_so_in_tls() {
+async fn a_client_that_closes_while_its_connection_rests_gets_a_close_notify() {
     in_time(async {
         let (_app, gateway) = gateway("").await;
         let mut tls = gateway.tls(Http::One).await;

@@ -1,5 +1,5 @@
-//! Schemathesis against the API of the real program: thousands of requests by its own document, and every answer as the
-//! document says.
+//! Schemathesis against the API of the real program: thousands of requests from its OpenAPI document, and every answer
+//! conforms to the document.
 //!
 //! It is installed by `scripts/test`, in `target/python`.
 
@@ -10,7 +10,7 @@ use crate::harness::{App, PATIENCE, Setup, Site};
 const TOKEN: &str = "operator-0123456789abcdef0123456789";
 
 #[tokio::test]
-async fn nothing_is_answered_otherwise_than_the_document_says() {
+async fn every_answer_conforms_to_the_openapi_document() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schemathesis = root.join("target/python/bin/st");
     assert!(schemathesis.exists(), "{} is missing: scripts/test makes it", schemathesis.display());
@@ -32,7 +32,7 @@ async fn nothing_is_answered_otherwise_than_the_document_says() {
     let output = tokio::time::timeout(12 * PATIENCE, run).await.expect("it hangs").unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
-    // It has found the operations, and has asked each of them.
+    // It has found the operations, and has called each of them.
     assert!(told.contains("Coverage (in"), "{told}");
     let tested = told.lines().find_map(|line| line.trim().strip_prefix("Tested: "));
     let tested: usize = tested.and_then(|number| number.parse().ok()).expect("it tells");

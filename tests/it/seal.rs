@@ -1,4 +1,4 @@
-//! Rules G1 to G5: the session cookie is sealed, and what that keeps from happening.
+//! Rules G1 to G5: the session cookie is sealed, and a stolen or altered one is refused.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use crate::harness::{Answer, App, Http, NOW_UNIX_S, Running, Setup, both_versions, in_time, ok};
 
-/// An application that says which cookies it gets, and sets the session to `value` at `/login/value`.
+/// An application that answers with the cookies that it received, and sets the session to `value` at `/login/value`.
 async fn app() -> App {
     App::replying(|request| {
         let cookies = request.fields("cookie").join("; ");
@@ -27,7 +27,7 @@ fn setup(app: &App) -> Setup {
         .tenant("globex.example", "seal = true")
 }
 
-/// The pair of the sealed cookie that an answer sets.
+/// The name-value pair of the sealed cookie that an answer sets.
 fn session_of(answer: &Answer) -> String {
     answer.set_cookie("flexopus_session").split(';').next().unwrap().to_owned()
 }
@@ -57,7 +57,7 @@ both_versions!(g2_the_browser_holds_an_opaque_value_and_the_application_gets_its
     assert_eq!(seals, [2, 2, 0, 0]);
 });
 
-both_versions!(g4_a_stolen_cookie_is_of_no_use_elsewhere_or_later_or_altered, |http| {
+both_versions!(g4_a_stolen_cookie_is_refused_at_another_tenant_or_later_or_altered, |http| {
     let app = app().await;
     let gateway = setup(&app).start();
     let browser = gateway.browser(http);
@@ -90,7 +90,7 @@ both_versions!(g4_a_stolen_cookie_is_of_no_use_elsewhere_or_later_or_altered, |h
     assert_eq!(browser.get_with_cookie("/api/me", &renewed).await.text(), "flexopus_session=s");
 });
 
-both_versions!(g3_who_was_logged_in_before_sealing_stays_so, |http| {
+both_versions!(g3_an_unsealed_session_stays_valid_when_sealing_begins, |http| {
     let app = app().await;
     let until = "[seal]\nunsealed_until = \"2026-11-24\"";
     let gateway = setup(&app).sections(until).start();
@@ -107,7 +107,7 @@ both_versions!(g3_who_was_logged_in_before_sealing_stays_so, |http| {
 });
 
 #[tokio::test]
-async fn a_reload_makes_no_new_keys_when_the_file_is_gone_for_a_moment() {
+async fn a_reload_without_the_key_file_makes_no_new_keys() {
     in_time(async {
         let app = app().await;
         let gateway = setup(&app).start();
@@ -126,7 +126,7 @@ async fn a_reload_makes_no_new_keys_when_the_file_is_gone_for_a_moment() {
     .await;
 }
 
-both_versions!(g5_a_value_too_large_to_seal_goes_through_and_is_counted, |http| {
+both_versions!(g5_a_value_too_large_to_seal_is_passed_on_and_counted, |http| {
     let app = app().await;
     let gateway = setup(&app).start();
     let browser = gateway.browser(http);
@@ -139,7 +139,7 @@ both_versions!(g5_a_value_too_large_to_seal_goes_through_and_is_counted, |http| 
     assert_eq!(gateway.tally("acme.example").of_seal(SealStep::TooLarge), 2);
 });
 
-both_versions!(g_another_gateway_with_the_same_keys_opens_what_was_sealed, |http| {
+both_versions!(g_another_gateway_with_the_same_keys_opens_a_sealed_cookie, |http| {
     let app = app().await;
     let first = setup(&app).start();
     let sealed = session_of(&first.browser(http).get("/login/s").await);
@@ -159,7 +159,7 @@ both_versions!(g_another_gateway_with_the_same_keys_opens_what_was_sealed, |http
     );
 });
 
-both_versions!(t4_a_tenant_that_is_only_watched_has_nothing_sealed, |http| {
+both_versions!(t4_in_report_mode_nothing_is_sealed, |http| {
     let app = app().await;
     let setup = Setup::before(&app).tenant("acme.example", "seal = true\nmode = \"report\"");
     let gateway = setup.start();
@@ -167,7 +167,7 @@ both_versions!(t4_a_tenant_that_is_only_watched_has_nothing_sealed, |http| {
     assert_eq!(answer.set_cookies(), ["flexopus_session=s; Path=/"]);
 });
 
-both_versions!(g2_nothing_is_sealed_unless_somebody_asks_for_it, |http| {
+both_versions!(g2_nothing_is_sealed_by_default, |http| {
     let app = app().await;
     let gateway = Setup::before(&app).start();
     let answer = gateway.browser(http).get("/login/s").await;
@@ -179,7 +179,7 @@ fn keys_of(gateway: &Running) -> std::path::PathBuf {
     gateway.ledger().with_file_name("seal.keys")
 }
 
-both_versions!(g4_who_stops_sealing_logs_nobody_out, |http| {
+both_versions!(g4_the_end_of_sealing_logs_nobody_out, |http| {
     let app = app().await;
     let sealing = setup(&app).start();
     let sealed = session_of(&sealing.browser(http).get("/login/s").await);

@@ -6,7 +6,7 @@ use crate::harness::{Finished, Setup, Site, in_time};
 
 const FILE: &str = "state/seal.keys";
 
-/// A folder whose configuration seals.
+/// A folder whose configuration seals session cookies.
 fn sealing() -> Site {
     let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
     Site::of(
@@ -16,7 +16,7 @@ fn sealing() -> Site {
     )
 }
 
-/// What a command that does its work says.
+/// The output of a command that succeeds.
 async fn said(site: &Site, arguments: &[&str]) -> String {
     let finished = site.run(arguments).await;
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
@@ -26,7 +26,7 @@ async fn said(site: &Site, arguments: &[&str]) -> String {
     finished.stdout
 }
 
-/// What a command says that does not.
+/// The error message of a command that fails.
 async fn refused(site: &Site, arguments: &[&str]) -> String {
     let before = fs::read_to_string(site.path(FILE)).ok();
     let Finished { code, stdout, stderr } = site.run(arguments).await;
@@ -41,7 +41,7 @@ fn secrets(site: &Site) -> Vec<String> {
     lines.filter_map(|line| Some(line.split(' ').nth(1)?.to_owned())).collect()
 }
 
-/// The ids in the file, from the top.
+/// The ids in the file, in their order.
 fn ids(site: &Site) -> Vec<String> {
     let text = fs::read_to_string(site.path(FILE)).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -90,7 +90,7 @@ async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
 }
 
 #[tokio::test]
-async fn a_fleet_opens_a_key_before_one_of_it_seals_with_it() {
+async fn all_gateways_of_a_fleet_know_a_key_before_one_seals_with_it() {
     in_time(async {
         let site = sealing();
         said(&site, &["seal", "add"]).await;
@@ -113,7 +113,7 @@ async fn a_fleet_opens_a_key_before_one_of_it_seals_with_it() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_done_with_the_keys_is_told_with_the_mend() {
+async fn refused_changes_of_the_keys_are_reported_with_the_fix() {
     in_time(async {
         let site = sealing();
         for command in [&["list"][..], &["use", "00000000"], &["remove", "00000000"]] {
@@ -143,7 +143,7 @@ async fn what_can_not_be_done_with_the_keys_is_told_with_the_mend() {
 }
 
 #[tokio::test]
-async fn commands_to_copy_name_the_configuration_and_what_it_lacks() {
+async fn suggested_commands_name_the_configuration_and_missing_keys() {
     in_time(async {
         let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
         let site = Site::of(&setup);

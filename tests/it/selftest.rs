@@ -1,5 +1,5 @@
-//! `crumbgate audit selftest` against a running gateway (A3): it finds nothing where nothing is kept, and finds it where
-//! something is.
+//! `crumbgate audit selftest` against a running gateway (A3): it finds its canaries where they are kept, and only
+//! there.
 
 use std::{
     fs::{self, File},
@@ -23,7 +23,7 @@ async fn a3_the_selftest_finds_nothing_of_its_canaries_in_ledger_export_and_log(
     let selftest = ["audit", "selftest", "--address", &address, "--log", "gateway.log"];
     let copy = |stderr: String| (&log).write_all(stderr.as_bytes()).unwrap();
 
-    // Once to fill the log, and once more with other canaries; what the first has left is searched by hand below.
+    // Once to fill the log, and once with other canaries; the traces of the first are searched for below.
     let first = site.run(&selftest).await;
     assert_eq!(first.code, Some(0), "{}{}", first.stdout, first.stderr);
     copy(program.stderr());
@@ -34,7 +34,7 @@ async fn a3_the_selftest_finds_nothing_of_its_canaries_in_ledger_export_and_log(
         let line = second.stdout.lines().find(|line| line.starts_with(&format!("{searched}, ")));
         assert!(line.is_some_and(|line| line.ends_with(": nothing")), "{}", second.stdout);
     }
-    // What the application got is what was sent: the canaries were really there.
+    // The application received the canaries: they were really sent.
     let request = app.last();
     let session =
         request.field("cookie").unwrap().trim_start_matches("flexopus_session=").to_owned();
@@ -49,11 +49,11 @@ async fn a3_the_selftest_finds_nothing_of_its_canaries_in_ledger_export_and_log(
 }
 
 #[tokio::test]
-async fn a_log_that_tells_what_it_must_not_fails_the_selftest() {
+async fn a_log_that_contains_a_canary_fails_the_selftest() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("application.log");
     let written = log.clone();
-    // An application that logs what it gets, as some do.
+    // An application that logs its requests, as some do.
     let app = App::replying(move |request| {
         fs::write(&written, request.field("user-agent").unwrap_or_default()).unwrap();
         ok(&[], "hello")
@@ -70,7 +70,7 @@ async fn a_log_that_tells_what_it_must_not_fails_the_selftest() {
 }
 
 #[tokio::test]
-async fn a_selftest_that_can_show_nothing_says_why() {
+async fn a_selftest_without_a_result_reports_the_reason() {
     let app = App::replying(|_| ok(&[], "hello")).await;
     let site = Site::of(&Setup::before(&app).sections(LOG));
     let mut program = site.start();

@@ -1,4 +1,4 @@
-//! Messages that two readers might read in two ways: refused, or forwarded in a way that has only one reading.
+//! Messages that two parsers might read differently: refused, or forwarded in a form that has only one reading.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::harness::{
     until,
 };
 
-/// What becomes of bytes that a client sends.
+/// The result of bytes that a client sends.
 #[derive(Clone, Copy, Debug)]
 enum Outcome {
-    /// An answer of 400, or no answer; the application sees no whole request.
+    /// An answer of 400, or no answer; the application receives no complete request.
     Refused,
-    /// The application sees requests of these targets and bodies, and no other.
+    /// The application receives requests with these targets and bodies, and no other.
     Seen(&'static [(&'static str, &'static str)]),
 }
 
@@ -28,7 +28,7 @@ async fn becomes(cases: &[(&str, &str, Outcome)]) {
         let before = app.received().len();
         let mut raw = gateway.raw().await;
         raw.send(request).await;
-        // Whatever is still open after this is said goodbye to.
+        // A connection that is still open after this is closed.
         raw.send("GET /last HTTP/1.1\r\nhost: acme.example\r\nconnection: close\r\n\r\n").await;
         let answer = raw.read_to_end().await;
         let seen = app.received().split_off(before);
@@ -54,7 +54,7 @@ async fn becomes(cases: &[(&str, &str, Outcome)]) {
     }
 }
 
-/// A POST with these fields (each ended by CR LF) and what follows its head.
+/// A POST with these fields (each ended by CR LF) and this text after its head.
 macro_rules! post {
     ($fields:literal, $body:literal) => {
         concat!("POST / HTTP/1.1\r\nhost: acme.example\r\n", $fields, "\r\n", $body)
@@ -246,7 +246,7 @@ async fn tp5_fields_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn tp8_a_host_is_said_once_and_clearly() {
+async fn tp8_only_one_valid_host_is_accepted() {
     becomes(&[
         ("none", "GET / HTTP/1.1\r\n\r\n", Refused),
         ("two", get!("host: acme.example"), Refused),
@@ -317,8 +317,9 @@ fn head(method: &str, path: &str, fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
-/// Sends each of these as the first stream of a connection and a right request after it: the application sees none of
-/// the first, and the second only where the connection has survived.
+/// Sends each of these as the first stream of a connection, followed by a correct request: the application receives
+/// none
+/// of the first, and the second only where the connection has survived.
 async fn are_refused(cases: Vec<(&str, Vec<u8>)>) {
     let app = App::answering(&[]).await;
     let gateway = Setup::before(&app).start();
@@ -334,7 +335,7 @@ async fn are_refused(cases: Vec<(&str, Vec<u8>)>) {
         tokio::select! {
             _ = &mut ended => {}
             () = until("the right request is there", || app.received().len() > before) => {
-                // The stream before it was decided on before.
+                // The previous stream was decided on before.
                 let _ = writing.shutdown().await;
             }
         }
@@ -354,7 +355,7 @@ fn raw_head(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn tp5_http_2_fields_that_http_1_would_read_otherwise_are_refused() {
+async fn tp5_http_2_fields_with_another_meaning_in_http_1_are_refused() {
     are_refused(vec![
         ("CR LF in a value", get_with(&[(b"x-a", b"b\r\nevil: c")])),
         ("LF in a value", get_with(&[(b"x-a", b"b\nevil: c")])),
@@ -378,7 +379,7 @@ async fn tp5_http_2_fields_that_http_1_would_read_otherwise_are_refused() {
 }
 
 #[tokio::test]
-async fn tp5_http_2_request_lines_that_http_1_would_read_otherwise_are_refused() {
+async fn tp5_http_2_request_lines_with_another_meaning_in_http_1_are_refused() {
     let (method, scheme) = ((&b":method"[..], &b"GET"[..]), (&b":scheme"[..], &b"https"[..]));
     let authority = (&b":authority"[..], ACME.as_bytes());
     let path = |path: &'static [u8]| raw_head(&[method, scheme, authority, (b":path", path)]);
@@ -417,7 +418,7 @@ async fn tp5_http_2_request_lines_that_http_1_would_read_otherwise_are_refused()
 }
 
 #[tokio::test]
-async fn tp5_http_2_bodies_of_another_length_are_no_whole_requests() {
+async fn tp5_http_2_bodies_of_another_length_are_refused() {
     let post = |length: &'static [u8], parts: &[&[u8]]| {
         let fields = head("POST", "/evil", &[(b"content-length", length)]);
         let mut frames = frame(HEADERS, END_HEADERS, 1, &fields);
@@ -440,7 +441,7 @@ async fn tp5_http_2_bodies_of_another_length_are_no_whole_requests() {
 }
 
 #[tokio::test]
-async fn a_te_of_http_2_other_than_trailers_stays_behind() {
+async fn te_over_http_2_other_than_trailers_is_not_forwarded() {
     let app = App::answering(&[("/te", &[])]).await;
     let gateway = Setup::before(&app).start();
     let mut tls = raw_h2(&gateway).await;

@@ -1,8 +1,9 @@
-//! Tenants that are set while the gateway runs, as the state file keeps them, and what the ledger says of their changes and
-//! of what ruled.
+//! Tenants that are set while the gateway runs, as the state file keeps them, and the ledger's entries about their
+//! changes
+//! and about the declarations in force.
 //!
-//! Some of it with a process of its own, which can be killed and whose disk can be full: this test program, told by a
-//! variable to set tenants until it ends.
+//! Some tests start a process of their own, which can be killed and whose disk can be full: this test program, which an
+//! environment variable makes set tenants until it ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -52,7 +53,7 @@ fn declaration(json: &str) -> DeclarationRecord {
     DeclarationRecord { hash, json: json.to_owned(), since_unix_s: NOW_UNIX_S }
 }
 
-/// What keeps this file.
+/// The settings of the state file.
 fn settings(path: &Path) -> Settings {
     let unix_s = Arc::new(NOW_UNIX_S.into());
     Settings {
@@ -67,7 +68,7 @@ fn settings(path: &Path) -> Settings {
     }
 }
 
-/// The keeper of a gateway with one worker, and where that hands its pages to.
+/// The state writer of a gateway with one worker, and the sender of its batches.
 fn keep(settings: Settings) -> (Keeper, SyncSender<Page>) {
     let (sender, inbox) = Keeper::queue(1);
     (Keeper::start(settings, inbox).unwrap(), sender)
@@ -99,7 +100,7 @@ fn desk_of(gateway: &crate::harness::Running) -> Desk {
 }
 
 #[tokio::test]
-async fn what_was_set_is_there_after_a_stop_and_each_change_is_an_entry() {
+async fn tenants_survive_a_stop_and_each_change_is_an_entry() {
     let app = App::replying(|_| ok(&[], "hello")).await;
     let gateway = Setup::before(&app).start();
     let desk = desk_of(&gateway);
@@ -132,7 +133,7 @@ async fn what_was_set_is_there_after_a_stop_and_each_change_is_an_entry() {
 }
 
 #[tokio::test]
-async fn without_a_ledger_the_file_holds_tenants_alone_and_is_made_for_the_first() {
+async fn without_a_ledger_the_file_contains_only_tenants_and_is_created_for_the_first() {
     let app = App::replying(|_| ok(&[], "hello")).await;
     let gateway = Setup::before(&app).sections("[audit]\nledger = false").start();
     let browser = gateway.browser(Http::One);
@@ -147,7 +148,7 @@ async fn without_a_ledger_the_file_holds_tenants_alone_and_is_made_for_the_first
     assert_eq!((kept.events.len(), kept.heartbeats.len(), kept.verdicts.len()), (0, 0, 0));
     assert!(!KeyFiles::beside(&file.ledger()).current().exists());
 
-    // The next start finds them, and keeps a ledger, should it.
+    // The next start finds them, and keeps a ledger if configured.
     let path = file.ledger();
     let (keeper, _) = keep(Settings { keeps_evidence: false, ..settings(&path) });
     keeper.desk().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
@@ -160,13 +161,13 @@ async fn without_a_ledger_the_file_holds_tenants_alone_and_is_made_for_the_first
     assert_eq!(Kept::read(&path).changes.len(), 1);
 }
 
-/// The folder in which a [`Child`] keeps its file.
+/// The environment variable with the folder of a [`Child`]'s file.
 const FOLDER: &str = "CHILD_KEEPS_TENANTS_IN";
 
-/// With the variable, what a [`Child`] does: sets one tenant after another, says of each what became of it, and goes on
-/// until it is killed. Without it, a short run of the same.
+/// With the variable, acts as a [`Child`]: sets one tenant after another, prints the result of each, and continues
+/// until it is killed. Without it, does the same for a short time.
 #[test]
-fn one_tenant_after_another_is_stored_when_that_is_said() {
+fn one_tenant_after_another_is_stored_when_it_is_confirmed() {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     let own = TempDir::new().unwrap();
     let path = folder.clone().unwrap_or_else(|| own.path().to_owned()).join("crumbgate.db");
@@ -194,13 +195,13 @@ fn host(number: u64) -> String {
 /// This test program as a process of its own that sets tenants in `state/` of a site.
 fn child() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "state::one_tenant_after_another_is_stored_when_that_is_said"]);
+    command.args(["--exact", "state::one_tenant_after_another_is_stored_when_it_is_confirmed"]);
     command.arg("--nocapture").env(FOLDER, "state");
     without_variables(&mut command);
     command
 }
 
-/// The numbers of the tenants of which a child has said so.
+/// The numbers of the tenants for which a child has printed this word.
 fn said(program: &Program<'_>, word: &str) -> Vec<u64> {
     numbers(&program.stdout(), word)
 }
@@ -212,7 +213,7 @@ fn numbers(printed: &str, word: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn kill_9_behind_an_answer_loses_no_tenant() {
+async fn kill_9_after_an_answer_loses_no_tenant() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&[]));
         fs::create_dir(site.path("state")).unwrap();
@@ -248,7 +249,7 @@ async fn a_full_disk_refuses_a_change_and_nothing_is_changed() {
         let site = Site::of(&Setup::before_servers(&[]));
         fs::create_dir(site.path("state")).unwrap();
         let child = child();
-        // A disk of one megabyte, seen by the child alone.
+        // A disk of one megabyte, mounted for the child alone.
         let mut command = Command::new("unshare");
         command.args(["--mount", "--map-root-user", "sh", "-c"]);
         command.arg("mount -t tmpfs -o size=1m none state && exec \"$0\" \"$@\"");
@@ -260,7 +261,7 @@ async fn a_full_disk_refuses_a_change_and_nothing_is_changed() {
         let refused = program.wait_for("a full disk", refused).await;
         assert!(program.stdout().contains("database or disk is full"), "{}", program.stdout());
 
-        // Read as a copy: SQLite would look for the file on this side of the mount.
+        // Read from a copy: SQLite would look for the file on this side of the mount.
         let pid = program.pid().as_raw_nonzero();
         let seen = PathBuf::from(format!("/proc/{pid}/root{}", site.path("state").display()));
         rustix::process::kill_process(program.pid(), Signal::STOP).unwrap();
@@ -284,9 +285,9 @@ async fn a_full_disk_refuses_a_change_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn when_a_damaged_file_is_put_aside_the_new_one_has_the_tenants() {
+async fn the_file_that_replaces_a_damaged_one_has_the_tenants() {
     let folder = TempDir::new().unwrap();
-    // Cut off, or cut and written on behind the gap.
+    // Truncated, or truncated and then written to after the gap.
     for (keeps_evidence, is_gap) in [(true, false), (false, false), (true, true), (false, true)] {
         let path = folder.path().join(format!("{keeps_evidence}-{is_gap}/crumbgate.db"));
         let (keeper, _sender) = keep(Settings { keeps_evidence, ..settings(&path) });
@@ -314,7 +315,7 @@ async fn when_a_damaged_file_is_put_aside_the_new_one_has_the_tenants() {
 }
 
 #[tokio::test]
-async fn what_a_damaged_file_still_says_of_its_tenants_is_in_the_new_one() {
+async fn readable_tenants_of_a_damaged_file_are_in_the_new_one() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("crumbgate.db");
     let (keeper, _sender) = keep(settings(&path));
@@ -331,7 +332,7 @@ async fn what_a_damaged_file_still_says_of_its_tenants_is_in_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_file_that_can_not_be_written_refuses_a_change_in_words() {
+async fn a_file_that_can_not_be_written_refuses_a_change_with_the_reason() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state/crumbgate.db");
     let refusal = |desk: &Desk| match desk.change_tenants(vec![set("a.example", HOUR)], "ada") {
@@ -354,7 +355,7 @@ async fn a_file_that_can_not_be_written_refuses_a_change_in_words() {
     assert_eq!(stored(&path), pairs(&[("a.example", WATCHED)]));
     first.desk().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
     first.stop();
-    // What the first has left, the second finds.
+    // The second finds the tenants of the first.
     let last = vec![change("b.example", Some(HOUR), None)];
     second.desk().change_tenants(last, "ada").unwrap();
     second.stop();
@@ -363,7 +364,7 @@ async fn a_file_that_can_not_be_written_refuses_a_change_in_words() {
 }
 
 #[tokio::test]
-async fn many_at_once_and_many_in_one_are_stored_while_the_queue_of_pages_is_full() {
+async fn many_changes_are_stored_while_the_queue_of_batches_is_full() {
     let stored = in_time(tokio::task::spawn_blocking(|| {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
@@ -394,7 +395,7 @@ async fn many_at_once_and_many_in_one_are_stored_while_the_queue_of_pages_is_ful
     assert_eq!(stored, 12_000);
 }
 
-/// What a model and the file are told.
+/// The changes for a model and for the file.
 fn changes() -> impl Strategy<Value = Vec<Vec<(u8, Option<u8>)>>> {
     let change = (0..6_u8, prop::option::of(0..3_u8));
     prop::collection::vec(prop::collection::vec(change, 0..5), 1..12)
@@ -403,7 +404,7 @@ fn changes() -> impl Strategy<Value = Vec<Vec<(u8, Option<u8>)>>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn the_file_holds_what_was_last_said_of_each_tenant(batches in changes(), stops in 0..12_usize) {
+    fn the_file_contains_the_last_change_of_each_tenant(batches in changes(), stops in 0..12_usize) {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
         let mut keeper = keep(settings(&path)).0;
@@ -433,7 +434,7 @@ proptest! {
         prop_assert_eq!(&stored(&path), &model);
         let kept = Kept::read(&path);
         prop_assert_eq!(kept.changes.len(), told);
-        // Each change begins where the one before it ended.
+        // Each change begins where the previous one ended.
         let mut known = BTreeMap::<String, Value>::new();
         for (tenant, _, detail) in kept.changes {
             let before = known.insert(tenant, detail["after"].clone()).unwrap_or_default();
@@ -442,7 +443,7 @@ proptest! {
     }
 }
 
-/// A gateway without workers, of which the test is the one.
+/// A gateway without workers: the test takes their place.
 fn count(journal: &Rc<Journal>, declaration: &str, name: &str, action: Action) {
     let account = journal.account(&ACME.into(), &declaration.into());
     account.count_request(NOW_UNIX_S);
@@ -463,7 +464,7 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
         let evidence = Some((sender, 300));
         let journal = Journal::new(Arc::new(Books::default()), evidence);
         let desk = keeper.desk();
-        // The file is open, and greeted.
+        // The file is open, and its start is recorded.
         desk.change_tenants(vec![set(ACME, HOUR)], "ada").unwrap();
         count(&journal, &first.hash, "flexopus_session", Action::Keep);
         count(&journal, &first.hash, "_ga", Action::Strip(Reason::Undeclared));
@@ -541,7 +542,7 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
 }
 
 #[tokio::test]
-async fn a2_verdicts_are_told_under_the_declaration_that_an_exchange_began_with() {
+async fn a2_verdicts_are_recorded_under_the_declaration_at_the_start_of_the_exchange() {
     in_time(async {
         let fields = ["set-cookie: old=1", "set-cookie: new=1"];
         let holding = Holding::replying(move |_| ok(&fields, "")).await;
@@ -582,16 +583,16 @@ async fn a2_verdicts_are_told_under_the_declaration_that_an_exchange_began_with(
 }
 
 #[tokio::test]
-async fn a_file_of_version_1_is_read_as_it_is_and_becomes_the_next_version_when_it_is_written() {
-    is_read_as_it_is_and_becomes_the_next(1).await;
+async fn a_file_of_version_1_can_be_read_and_is_migrated_when_written() {
+    can_be_read_and_is_migrated_when_written(1).await;
 }
 
 #[tokio::test]
-async fn a_file_of_version_2_is_read_as_it_is_and_becomes_the_next_version_when_it_is_written() {
-    is_read_as_it_is_and_becomes_the_next(2).await;
+async fn a_file_of_version_2_can_be_read_and_is_migrated_when_written() {
+    can_be_read_and_is_migrated_when_written(2).await;
 }
 
-async fn is_read_as_it_is_and_becomes_the_next(version: u32) {
+async fn can_be_read_and_is_migrated_when_written(version: u32) {
     in_time(async {
         let site = Site::of(
             &Setup::before_servers(&["http://127.0.0.1:9".to_owned()])
@@ -607,7 +608,7 @@ async fn is_read_as_it_is_and_becomes_the_next(version: u32) {
         }
         scribe.event(EventKind::Stop, "{}");
         scribe.close();
-        // A gateway counts its heartbeats on; and what later versions have added goes.
+        // The heartbeats of the gateway continue; the columns of later versions are removed.
         let counted = "INSERT INTO heartbeat_numbers VALUES (0, 3)";
         scribe.connection.execute_batch(counted).unwrap();
         as_of_version(&scribe.connection, version);

@@ -1,4 +1,4 @@
-//! Bodies on their way: streamed with back-pressure, cut where they were cut, and what stands in for a body.
+//! Bodies in transit: streamed with back-pressure, cut where the sender cut them, and messages without a body.
 
 use std::{
     sync::{
@@ -21,12 +21,12 @@ use crate::harness::{
 
 const BODY_BYTES: usize = 96 << 20;
 
-/// More than all buffers between the two ends can hold, those of the kernel above all.
+/// More than all buffers between the two ends can hold, mainly those of the kernel.
 const BUFFERED_BYTES: usize = 48 << 20;
 
 const PART_BYTES: usize = 64 << 10;
 
-/// Waits until a count has stood still for a while. A count that only seems to stand still is too low, which can't
+/// Waits until a count has not changed for a while. A count that only seems stable is too low, which can't
 /// make an upper bound fail.
 async fn at_rest(count: &AtomicUsize) -> usize {
     loop {
@@ -45,13 +45,13 @@ async fn read_head(stream: &mut TcpStream) {
     }
 }
 
-/// Waits until the other side has closed or reset the connection, whatever it still sends before.
+/// Waits until the other side has closed or reset the connection, and ignores the bytes before.
 async fn closed(stream: &mut TcpStream) {
     let mut bytes = vec![0; PART_BYTES];
     while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
 }
 
-both_versions!(a_download_stalls_with_its_reader, |http| {
+both_versions!(a_download_stops_while_its_reader_stops, |http| {
     let written = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&written);
     let app = App::serving(move |mut stream, _, _| {
@@ -75,7 +75,7 @@ both_versions!(a_download_stalls_with_its_reader, |http| {
     assert_eq!(count(answer.into_body()).await.unwrap(), BODY_BYTES);
 });
 
-both_versions!(an_upload_stalls_with_its_reader, |http| {
+both_versions!(an_upload_stops_while_its_reader_stops, |http| {
     let (go, gone) = tokio::sync::watch::channel(false);
     let app = App::serving(move |mut stream, _, _| {
         let mut gone = gone.clone();
@@ -131,7 +131,7 @@ both_versions!(events_arrive_one_by_one, |http| {
     .await;
     let gateway = Setup::before(&app).start();
     let mut client = gateway.streaming(http).await;
-    // The head comes before any event does.
+    // The head arrives before any event.
     let mut body = client.get(request(http, Method::GET, "/")).await.into_body();
     for _ in 0..5 {
         ask.send(()).await.unwrap();
@@ -228,7 +228,7 @@ async fn a_client_that_waits_for_100_continue_gets_it() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_refused_is_never_asked_for() {
+async fn a_refused_body_is_never_requested() {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).limits("body_bytes = 10").start();
     let mut raw = gateway.raw().await;
@@ -334,7 +334,8 @@ async fn h2_client(gateway: &crate::harness::Running) -> h2::client::SendRequest
     client.ready().await.unwrap()
 }
 
-/// An application that answers an upload at its head, and then reads on or closes; it tells when its connection ended.
+/// An application that answers an upload at its head, and then reads on or closes; it reports the end of its
+/// connection.
 async fn early(answer: &'static str, close: bool) -> (App, mpsc::UnboundedReceiver<()>) {
     let (ended, endings) = mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, _, received| {
@@ -359,7 +360,7 @@ async fn early(answer: &'static str, close: bool) -> (App, mpsc::UnboundedReceiv
     (app, endings)
 }
 
-both_versions!(an_early_answer_ends_the_upload_and_leaks_nothing, |http| {
+both_versions!(an_early_answer_ends_the_upload_and_closes_the_connection, |http| {
     let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
     let (app, mut endings) = early(answer, false).await;
     let gateway = Setup::before(&app).start();
@@ -371,7 +372,7 @@ both_versions!(an_early_answer_ends_the_upload_and_leaks_nothing, |http| {
         let answer = head_of(coming).await;
         assert_eq!(answer.status(), 403);
         assert_eq!(count(answer.into_body()).await.unwrap(), 2);
-        // Nobody takes the rest, and the application's connection, in mid-request, is closed and not used again.
+        // Nobody reads the rest; the application's connection, in mid-request, is closed and not used again.
         endings.recv().await.unwrap();
         until("the upload ends", || feed.is_over()).await;
         assert_eq!(app.connections(), round);
@@ -379,7 +380,7 @@ both_versions!(an_early_answer_ends_the_upload_and_leaks_nothing, |http| {
 });
 
 #[tokio::test]
-async fn an_answer_is_not_destroyed_by_what_nobody_reads() {
+async fn unread_bytes_of_a_request_do_not_destroy_the_answer() {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).limits("body_bytes = 10").start();
     let refused = [
@@ -419,7 +420,7 @@ both_versions!(an_early_answer_of_an_application_that_closes_arrives, |http| {
     }
 });
 
-/// Feeds as long as anybody takes it.
+/// Sends as long as the body is read.
 #[expect(clippy::disallowed_methods, reason = "the tests' own runtime has no Tasks")]
 fn feed_some(feed: Feed) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
@@ -431,7 +432,7 @@ fn feed_some(feed: Feed) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// An application that writes `answer`, once it has a request's head, and tells when the gateway has closed.
+/// An application that writes `answer` once it has a request's head, and reports when the gateway has closed.
 async fn watching(answer: &'static str) -> (App, mpsc::UnboundedReceiver<()>) {
     let (ended, endings) = mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, _, _| {
@@ -502,14 +503,14 @@ async fn a_reset_stream_closes_the_upstream_connection_and_no_other_stream() {
     ended(&mut endings).await;
 }
 
-/// Answers that break off, each before its own end.
+/// Answers that stop before their end.
 const BROKEN: [(&str, &str); 3] = [
     ("a short body", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc"),
     ("no last chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"),
     ("a broken chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"),
 ];
 
-both_versions!(an_application_gone_in_mid_answer_cuts_it, |http| {
+both_versions!(an_application_that_disconnects_in_mid_answer_cuts_it, |http| {
     for (what, answer) in BROKEN {
         let app = App::serving(move |mut stream, _, _| async move {
             read_head(&mut stream).await;

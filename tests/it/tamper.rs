@@ -1,4 +1,4 @@
-//! A ledger that somebody has laid hands on: whatever was done to it, `crumbgate audit verify` names it.
+//! A ledger that was changed by somebody else: `crumbgate audit verify` reports every change.
 
 use std::{fs, path::Path};
 
@@ -17,13 +17,13 @@ use crate::harness::{
     ledger::{Scribe, USUAL},
 };
 
-/// Of each segment. A window has seven entries: the gateway's heartbeat, acme's with three verdicts, beta's with one.
+/// In each segment. A window has seven entries: the gateway's heartbeat, acme's with three verdicts, beta's with one.
 const WINDOWS: u64 = 11;
 
 /// The second segment; the first one has an event more.
 const SECOND: std::ops::RangeInclusive<u64> = 79..=155;
 
-/// A folder with a ledger of three segments, two tenants in each window, and one entry that is not sealed.
+/// A folder with a ledger of three segments, two tenants in each window, and one entry outside of a segment.
 fn site() -> (Site, Scribe) {
     let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
     let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
@@ -44,7 +44,7 @@ fn write_segment(scribe: &mut Scribe) {
     scribe.close();
 }
 
-/// What `audit verify --json` says, with more arguments.
+/// The output of `audit verify --json`, with more arguments.
 async fn verify(site: &Site, arguments: &[&str]) -> Value {
     let arguments = [&["audit", "verify", "crumbgate.db", "--json"], arguments].concat();
     let finished = site.run(&arguments).await;
@@ -55,7 +55,7 @@ async fn verify(site: &Site, arguments: &[&str]) -> Value {
     said
 }
 
-/// Does something to a copy of the ledger, and says what is found: the word, the segment, the entry.
+/// Changes a copy of the ledger, and returns the finding: the word, the segment, the entry.
 async fn found(site: &Site, scribe: &Scribe, tamper: impl FnOnce(&Connection)) -> Value {
     let original = site.path("original.db");
     let _ = fs::remove_file(&original);
@@ -64,7 +64,7 @@ async fn found(site: &Site, scribe: &Scribe, tamper: impl FnOnce(&Connection)) -
     scribe.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     tamper(&scribe.connection);
     let said = verify(site, &[]).await;
-    // Back to what it was.
+    // Restores the original.
     let restore = "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM original.{table};";
     scribe.connection.execute("ATTACH ?1 AS original", [into]).unwrap();
     for table in ["texts", "verdicts", "heartbeats", "events", "segments", "keys", "declarations"] {
@@ -80,7 +80,7 @@ fn sql(statements: &'static str) -> impl FnOnce(&Connection) {
 }
 
 #[tokio::test]
-async fn a_ledger_that_nobody_touched_verifies() {
+async fn an_unchanged_ledger_verifies() {
     in_time(async {
         let (site, scribe) = site();
         let said = verify(&site, &[]).await;
@@ -106,7 +106,7 @@ async fn a_ledger_that_nobody_touched_verifies() {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_changed_is_named() {
+async fn a_changed_entry_is_reported() {
     in_time(async {
         let (site, scribe) = site();
         for (statement, expected) in [
@@ -118,9 +118,9 @@ async fn an_entry_that_was_changed_is_named() {
             ("UPDATE verdicts SET action = 99 WHERE seq = 102", json!(["unreadable", null, 102])),
             ("UPDATE verdicts SET count = 'a' WHERE seq = 102", json!(["unreadable", null, 102])),
             ("UPDATE verdicts SET count = -1 WHERE seq = 102", json!(["unreadable", null, 102])),
-            // Several: the first.
+            // Several: the first is reported.
             ("UPDATE verdicts SET count = 0 WHERE seq >= 102", json!(["changed", 2, 102])),
-            // A tenant's name stands in many.
+            // Many entries contain a tenant's name.
             ("UPDATE texts SET text = 'x' WHERE text = 'beta.example'", json!(["changed", 1, 7])),
         ] {
             assert_eq!(found(&site, &scribe, sql(statement)).await, expected, "{statement}");
@@ -130,7 +130,7 @@ async fn an_entry_that_was_changed_is_named() {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_removed_is_named_even_where_the_others_close_ranks() {
+async fn a_removed_entry_is_reported_even_if_the_others_are_renumbered() {
     in_time(async {
         let (site, scribe) = site();
         let remove = "DELETE FROM verdicts WHERE seq = 102";
@@ -150,7 +150,7 @@ async fn an_entry_that_was_removed_is_named_even_where_the_others_close_ranks() 
 }
 
 #[tokio::test]
-async fn an_entry_that_was_inserted_is_named() {
+async fn an_inserted_entry_is_reported() {
     in_time(async {
         let (site, scribe) = site();
         let make_room = "UPDATE verdicts SET seq = -seq - 1 WHERE seq >= 102;
@@ -168,7 +168,7 @@ async fn an_entry_that_was_inserted_is_named() {
 }
 
 #[tokio::test]
-async fn entries_that_changed_places_are_named() {
+async fn swapped_entries_are_reported() {
     in_time(async {
         let (site, scribe) = site();
         let swap = "UPDATE verdicts SET seq = -1 WHERE seq = 102;
@@ -180,7 +180,7 @@ async fn entries_that_changed_places_are_named() {
 }
 
 #[tokio::test]
-async fn who_also_changes_the_marks_leaves_the_block() {
+async fn a_change_of_entry_and_mark_is_reported_by_its_block() {
     in_time(async {
         let (site, scribe) = site();
         let marks = |connection: &Connection| {
@@ -193,7 +193,7 @@ async fn who_also_changes_the_marks_leaves_the_block() {
         };
         assert_eq!(found(&site, &scribe, marks).await, json!(["outline", 2, null]));
 
-        // The mark that belongs to the change is put where the old one was: only the block is left to tell.
+        // The mark that belongs to the change replaces the old one: only the block remains to detect it.
         let change = |connection: &Connection| {
             let entry = SECOND.start() + BLOCK as u64;
             let statement = format!("UPDATE verdicts SET count = 999 WHERE seq >= {entry}");
@@ -230,7 +230,7 @@ async fn who_also_changes_the_marks_leaves_the_block() {
 }
 
 #[tokio::test]
-async fn a_segment_that_was_cut_out_is_named() {
+async fn a_removed_segment_is_reported() {
     in_time(async {
         let (site, scribe) = site();
         let rows = |number: u64| {
@@ -249,7 +249,7 @@ async fn a_segment_that_was_cut_out_is_named() {
             let expected = json!(["segment missing", number, null]);
             assert_eq!(found(&site, &scribe, cut).await, expected);
         }
-        // With all behind it moved up.
+        // With all later ones renumbered.
         let cut = format!(
             "{} DELETE FROM segments WHERE number = 2; UPDATE segments SET number = 2 WHERE number = 3",
             rows(2)
@@ -265,7 +265,7 @@ async fn a_segment_that_was_cut_out_is_named() {
 }
 
 #[tokio::test]
-async fn an_end_that_was_cut_off_is_named_by_a_checkpoint_that_was_kept_elsewhere() {
+async fn a_removed_end_is_reported_by_a_checkpoint_that_was_kept_elsewhere() {
     in_time(async {
         let (site, mut scribe) = site();
         let kept = site.run(&["audit", "checkpoint", "crumbgate.db"]).await;
@@ -286,7 +286,7 @@ async fn an_end_that_was_cut_off_is_named_by_a_checkpoint_that_was_kept_elsewher
         let cut = verify(&site, &["--anchor", "kept.txt"]).await;
         assert_eq!((&cut["finding"], &cut["segment"]), (&json!("anchor"), &json!(3)), "{cut}");
 
-        // Who has the key writes another third segment.
+        // The owner of the key writes another third segment.
         scribe.seq = last - 1;
         scribe.event(EventKind::Stop, "{}");
         scribe.close();
@@ -298,7 +298,7 @@ async fn an_end_that_was_cut_off_is_named_by_a_checkpoint_that_was_kept_elsewher
 }
 
 #[tokio::test]
-async fn a_checkpoint_that_was_changed_is_named() {
+async fn a_changed_checkpoint_is_reported() {
     in_time(async {
         let (site, scribe) = site();
         for (statement, expected) in [
@@ -326,7 +326,7 @@ async fn a_checkpoint_that_was_changed_is_named() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_swapped_is_named() {
+async fn a_replaced_key_is_reported() {
     in_time(async {
         let (site, mut scribe) = site();
         let other = Scribe::new(&site.path("other.db"), NOW_UNIX_S);
@@ -355,7 +355,7 @@ async fn a_key_that_was_swapped_is_named() {
         let usage = site.run(&["audit", "verify", "crumbgate.db", "--key", "x"]).await;
         assert_eq!(usage.code, Some(2), "{usage:?}");
 
-        // A rotation that nobody signed, and one that was.
+        // A rotation without a signature, and one with it.
         let rotated = site.run(&["audit", "rotate-key", "crumbgate.db"]).await;
         assert_eq!(rotated.code, Some(0), "{rotated:?}");
         let again = site.run(&["audit", "rotate-key", "crumbgate.db"]).await;
@@ -379,7 +379,7 @@ async fn a_key_that_was_swapped_is_named() {
 }
 
 #[tokio::test]
-async fn a_ledger_whose_old_entries_were_pruned_still_verifies_and_its_books_too() {
+async fn a_ledger_with_pruned_entries_still_verifies_and_balances() {
     in_time(async {
         let (site, mut scribe) = site();
         let files = KeyFiles::beside(&scribe.path);
@@ -392,7 +392,7 @@ async fn a_ledger_whose_old_entries_were_pruned_still_verifies_and_its_books_too
         let said = verify(&site, &[]).await;
         assert_eq!(said["verifies"], true, "{said}");
         assert_eq!((&said["segments"], &said["segments_present"]), (&json!(6), &json!(4)));
-        // The rotation's own entry too: the checkpoints still tell of it.
+        // The rotation's own entry too: the checkpoints still record it.
         assert_eq!(scribe.prune(scribe.window_unix_s), Some(6));
         let said = verify(&site, &[]).await;
         assert_eq!((&said["verifies"], &said["segments_present"]), (&json!(true), &json!(0)));
@@ -407,7 +407,7 @@ async fn a_ledger_whose_old_entries_were_pruned_still_verifies_and_its_books_too
 }
 
 #[tokio::test]
-async fn a1_a5_what_the_gateway_itself_sealed_wrongly_is_named_too() {
+async fn a1_a5_a_signed_segment_that_is_wrong_is_reported_too() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         let path = site.path("crumbgate.db");
@@ -475,7 +475,7 @@ async fn a1_a5_what_the_gateway_itself_sealed_wrongly_is_named_too() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_cut_or_is_no_ledger_is_told() {
+async fn a_truncated_file_or_one_that_is_no_ledger_is_reported() {
     in_time(async {
         let (site, scribe) = site();
         scribe.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();

@@ -1,4 +1,4 @@
-//! Rules T: whose request it is, while the table changes, and what report mode leaves alone.
+//! Rules T: the tenant of a request, changes of the table, and report mode.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ use crate::harness::{
     on_each_worker, spawn,
 };
 
-/// A request for this authority, whichever host the connection was made for. It is renewed.
+/// A request for this authority, on any connection. It is renewed.
 fn request_for(http: Http, authority: &str) -> Builder {
     let request = Request::builder().method(Method::POST).header("cookie", "flexopus_session=s");
     match http {
@@ -29,7 +29,7 @@ fn request_for(http: Http, authority: &str) -> Builder {
     }
 }
 
-/// The lifetime that a tenant gave the session, in seconds; none where it was not renewed.
+/// The lifetime that a tenant gave the session, in seconds; `None` where it was not renewed.
 fn lifetime_s(answer: &Answer) -> Option<u32> {
     let fields = answer.set_cookies();
     let field = fields.iter().find(|field| field.starts_with("flexopus_session=s; "))?;
@@ -37,7 +37,7 @@ fn lifetime_s(answer: &Answer) -> Option<u32> {
     attribute.and_then(|seconds| seconds.parse().ok())
 }
 
-/// Sends each authority on one connection without a server name, and says which session duration it got.
+/// Sends a request for each authority on one connection without a server name, and returns status and session duration.
 async fn durations(gateway: &Running, http: Http, authorities: &[&str]) -> Vec<(u16, Option<u32>)> {
     let browser = gateway.browser_at(NO_SERVER_NAME, http);
     let mut found = Vec::new();
@@ -58,7 +58,7 @@ async fn app() -> App {
 const SERVED: u16 = 200;
 const MISDIRECTED: u16 = 421;
 
-both_versions!(t1_the_authority_says_whose_request_it_is, |http| {
+both_versions!(t1_the_authority_selects_the_tenant, |http| {
     let app = app().await;
     let gateway = Setup::before(&app)
         .tenant("acme.example", "session = \"1h\"")
@@ -73,7 +73,7 @@ both_versions!(t1_the_authority_says_whose_request_it_is, |http| {
     }
 });
 
-both_versions!(t1_an_exact_host_comes_first_and_a_wildcard_stands_for_one_label, |http| {
+both_versions!(t1_an_exact_host_comes_first_and_a_wildcard_matches_one_label, |http| {
     let app = app().await;
     let gateway = Setup::before(&app)
         .tenant("special.flexopus.example", "session = \"1h\"")
@@ -124,7 +124,7 @@ both_versions!(t1_unknown_hosts_are_served_by_default_where_that_is_configured, 
 });
 
 #[tokio::test]
-async fn t2_an_authority_that_is_missing_doubled_or_contradicted_is_refused() {
+async fn t2_a_missing_duplicate_or_contradictory_authority_is_refused() {
     let app = app().await;
     let gateway =
         Setup::before(&app).tenant("acme.example", "").tenant("globex.example", "").start();
@@ -156,7 +156,7 @@ async fn t2_an_authority_that_is_missing_doubled_or_contradicted_is_refused() {
     assert_eq!(app.last().target(), "/a");
 }
 
-both_versions!(t2_an_http2_authority_that_the_host_contradicts_is_refused, |http| {
+both_versions!(t2_an_http2_authority_other_than_the_host_is_refused, |http| {
     let app = app().await;
     let gateway =
         Setup::before(&app).tenant("acme.example", "").tenant("globex.example", "").start();
@@ -166,7 +166,7 @@ both_versions!(t2_an_http2_authority_that_the_host_contradicts_is_refused, |http
     assert!(app.received().is_empty());
 });
 
-/// What is answered to a request for `authority` on a connection that was made for `server_name`.
+/// The status of the answer to a request for `authority` on a connection that was made for `server_name`.
 async fn status(gateway: &Running, http: Http, server_name: &str, authority: &str) -> u16 {
     let browser = gateway.browser_at(server_name, http);
     browser.send(request_for(http, authority), "").await.status.as_u16()
@@ -190,7 +190,7 @@ both_versions!(t2_a_server_name_of_another_tenant_is_refused, |http| {
         ("a.flexopus.example", "b.flexopus.example", SERVED),
         ("a.flexopus.example", "own.flexopus.example", MISDIRECTED),
         ("own.flexopus.example", "a.flexopus.example", MISDIRECTED),
-        // A name that leads to no tenant, and none.
+        // A name that belongs to no tenant, and no name.
         ("localhost", "acme.example", SERVED),
         ("localhost", "localhost", MISDIRECTED),
         (NO_SERVER_NAME, "globex.example", SERVED),
@@ -202,7 +202,7 @@ both_versions!(t2_a_server_name_of_another_tenant_is_refused, |http| {
     }
 });
 
-both_versions!(t2_a_server_name_of_the_default_tenant_is_another_tenants_too, |http| {
+both_versions!(t2_a_server_name_of_the_default_tenant_can_not_be_used_for_another, |http| {
     let app = app().await;
     let setup = Setup::before(&app).tenant("acme.example", "");
     let gateway = setup.defaults("unknown_hosts = \"default\"").start();
@@ -217,7 +217,7 @@ both_versions!(t2_a_server_name_of_the_default_tenant_is_another_tenants_too, |h
     }
 });
 
-both_versions!(t2_a_misdirected_request_leaves_its_connection_in_use, |http| {
+both_versions!(t2_a_misdirected_request_does_not_close_its_connection, |http| {
     let app = app().await;
     let gateway =
         Setup::before(&app).tenant("acme.example", "").tenant("globex.example", "").start();
@@ -246,7 +246,7 @@ fn tenant(name: &str, session_s: u32) -> Tenant {
     Tenant { name: name.into(), policy, upstream: 0 }
 }
 
-/// The session's lifetime in the next answer on this connection; none where it is refused.
+/// The session's lifetime in the next answer on this connection; `None` where it is refused.
 async fn next_lifetime_s(browser: &Browser) -> Option<u32> {
     lifetime_s(&browser.get_with_cookie("/api/me", "flexopus_session=s").await)
 }
@@ -267,7 +267,7 @@ both_versions!(t3_a_change_holds_for_the_next_request_on_every_worker, |http| {
     assert_eq!(next_lifetime_s(&fresh).await, Some(3540));
 });
 
-both_versions!(t3_tenants_come_and_go_on_open_connections, |http| {
+both_versions!(t3_tenants_are_added_and_removed_on_open_connections, |http| {
     let app = app().await;
     let gateway = Setup::before(&app).server("workers = 2").start();
     let open = on_each_worker(&app, &gateway.browser(http)).await;
@@ -292,7 +292,7 @@ both_versions!(t3_tenants_come_and_go_on_open_connections, |http| {
     assert_eq!(found().await, [None; 2]);
 });
 
-both_versions!(t3_mode_eviction_and_upstream_change_likewise, |http| {
+both_versions!(t3_mode_eviction_and_upstream_change_on_open_connections, |http| {
     let (app, other_app) = (app().await, app().await);
     let other = format!("[upstreams.other]\nservers = [\"http://{}\"]", other_app.address());
     let gateway = Setup::before(&app).sections(&other).start();
@@ -320,7 +320,7 @@ both_versions!(t3_mode_eviction_and_upstream_change_likewise, |http| {
     assert_eq!((app.received().len(), other_app.received().len()), (3, 1));
 });
 
-both_versions!(t3_an_exchange_under_way_keeps_the_tenant_that_it_began_with, |http| {
+both_versions!(t3_an_exchange_under_way_keeps_its_tenant, |http| {
     let holding = Holding::replying(|_| ok(&[], "")).await;
     let gateway = Setup::before(&holding.app).start();
     let table = gateway.inner().tenants();
@@ -340,7 +340,7 @@ both_versions!(t3_an_exchange_under_way_keeps_the_tenant_that_it_began_with, |ht
     assert_eq!(lifetime_s(&removed.await.unwrap()), Some(120));
 });
 
-both_versions!(t3_changes_under_traffic_hold_from_one_request_to_the_next, |http| {
+both_versions!(t3_changes_under_traffic_apply_from_the_next_request_on, |http| {
     // Each answer has a duration that was in force between its request's begin and its own end.
     const FIRST_S: u32 = 60;
     const LAST_S: u32 = 360;
@@ -374,7 +374,7 @@ both_versions!(t3_changes_under_traffic_hold_from_one_request_to_the_next, |http
         begun.store(session_s, SeqCst);
         table.insert(tenant("acme.example", session_s));
         done.store(session_s, SeqCst);
-        // The next change comes when some request has seen the table meanwhile.
+        // The next change follows when a request has used the table meanwhile.
         let before = answers.load(SeqCst);
         while answers.load(SeqCst) == before {
             tokio::task::yield_now().await;
@@ -388,7 +388,7 @@ both_versions!(t3_changes_under_traffic_hold_from_one_request_to_the_next, |http
 /// A request's method, path and `Cookie` fields, and the `Set-Cookie` fields of its answer.
 type Visit = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
-/// Traffic with a verdict of every kind, and with what only a part of them touches.
+/// Traffic with a verdict of every kind, and with the fields that only some of them concern.
 const VISITS: [Visit; 14] = [
     ("GET", "/", &["_ga=GA1.2; flexopus_session=s; XSRF-TOKEN=t"], &["_fbp=1; Domain=.example"]),
     ("GET", "/map-builder/1", &[], &["visitedMapBuilder=2; Expires=never; Path=/map"]),
@@ -476,7 +476,7 @@ both_versions!(t4_report_mode_changes_no_byte_of_any_cookie, |http| {
     }
 });
 
-both_versions!(t4_report_mode_counts_what_enforcement_would_do, |http| {
+both_versions!(t4_report_mode_counts_the_verdicts_of_enforcement, |http| {
     let app = visited().await;
     let gateway = Setup::before(&app)
         .server("workers = 2")
@@ -488,7 +488,7 @@ both_versions!(t4_report_mode_counts_what_enforcement_would_do, |http| {
     let (acme, globex) = (gateway.tally("acme.example"), gateway.tally("globex.example"));
     assert_eq!(acme, globex);
     assert_eq!(acme.requests, VISITS.len() as u64);
-    // The traffic has a verdict of each kind, so that what agrees is not nothing.
+    // The traffic has a verdict of each kind, so that the comparison is not empty.
     for (direction, actions) in
         [(Direction::Request, &IN_REQUESTS[..]), (Direction::Response, &IN_RESPONSES[..])]
     {
@@ -496,7 +496,7 @@ both_versions!(t4_report_mode_counts_what_enforcement_would_do, |http| {
             assert!(acme.of(direction, *action) > 0, "{direction:?} {action:?}");
         }
     }
-    // And enforcement does change it.
+    // Enforcement does change it.
     let fields = |visits: &[(Received, Answer)]| {
         let of_visit = |(_, answer): &(Received, Answer)| answer.set_cookies().len();
         visits.iter().map(of_visit).collect::<Vec<_>>()
@@ -538,7 +538,7 @@ both_versions!(t4_report_mode_refuses_no_cookies_for_their_size, |http| {
     assert_eq!(gateway.tally("acme.example"), gateway.tally("globex.example"));
 });
 
-both_versions!(t4_report_mode_remembers_the_dead_for_the_day_it_enforces, |http| {
+both_versions!(t4_report_mode_remembers_superseded_values_for_enforcement, |http| {
     let app = App::answering(&[
         ("/logout", &["set-cookie: flexopus_session=; Max-Age=0"]),
         ("/api/me", &[]),

@@ -1,4 +1,4 @@
-//! Tenants that an operator changes while people work: by curl, by the command line, one after another.
+//! Tenants that an operator changes under traffic: by curl and by the command line.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ async fn session_app() -> App {
     App::answering(&[("/", &["set-cookie: flexopus_session=a"])]).await
 }
 
-/// What curl prints, as an operator types it.
+/// The output of curl, with the arguments that an operator types.
 fn curl(operator: &Operator, method: &str, path: &str, body: &str) -> Value {
     let url = format!("http://{}{path}", operator.address());
     let output = Command::new("curl")
@@ -52,7 +52,7 @@ both_versions!(a_change_by_curl_holds_for_the_next_response_on_every_worker, |ht
 });
 
 #[tokio::test]
-async fn the_command_line_changes_what_was_named_and_leaves_the_rest() {
+async fn the_command_line_changes_only_the_named_keys() {
     in_time(async {
         let app = session_app().await;
         let site = Site::of(&Setup::before(&app).admin(""));
@@ -127,7 +127,7 @@ async fn a_batch_is_applied_from_a_file() {
         let finished = site.run(&apply).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
         assert!(finished.stdout.contains("initech.example: set\n"), "{}", finished.stdout);
-        // A browser there has what was set.
+        // A browser there receives the new settings.
         let browser = program.browser(Http::Two).await;
         assert_eq!(browser.get("/").await.status, 200);
         std::fs::write(site.path("changes.json"), "{\"changes\": [{\"host\": \"x\"}]}").unwrap();

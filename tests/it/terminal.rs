@@ -1,4 +1,4 @@
-//! What a person at a terminal sees, and what nobody else does.
+//! The output at a terminal, and its absence elsewhere.
 
 use std::{fs, net::SocketAddr, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::harness::{
     until,
 };
 
-/// Few connections: how many files the machine allows is not of interest here.
+/// Few connections: the machine's limit on open files does not matter here.
 fn before(app: &App) -> Setup {
     Setup::before(app).limits("connections = 100").admin("")
 }
@@ -29,13 +29,13 @@ async fn opening(program: &mut Program<'_>) -> String {
         .replace('\r', "")
 }
 
-/// Starts a command at a terminal that knows no colours.
+/// Starts a command at a terminal without colours.
 fn plainly<'s>(site: &'s Site, arguments: &[&str]) -> Program<'s> {
     site.start_at_terminal(site.command(arguments).env("TERM", "xterm").env("NO_COLOR", "1"))
 }
 
 #[tokio::test]
-async fn run_opens_with_what_it_serves_and_no_line_says_it_again() {
+async fn run_opens_with_its_addresses_and_logs_them_once() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let setup = before(&app)
@@ -75,7 +75,7 @@ async fn run_opens_with_what_it_serves_and_no_line_says_it_again() {
 }
 
 #[tokio::test]
-async fn the_first_warning_is_an_application_that_is_not_there() {
+async fn an_unreachable_application_is_the_first_warning() {
     in_time(async {
         for server in ["http://127.0.0.1:9", "unix:nobody.sock"] {
             let setup = Setup::before_servers(&[server.to_owned()]).limits("connections = 100");
@@ -96,7 +96,7 @@ async fn the_first_warning_is_an_application_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn who_reads_json_or_wants_to_know_more_gets_log_lines_at_a_terminal_too() {
+async fn with_json_or_debug_a_terminal_gets_log_lines() {
     in_time(async {
         let site = Site::of(&nobody().sections("[log]\nformat = \"json\""));
         let mut program = plainly(&site, &["run"]);
@@ -116,7 +116,7 @@ async fn who_reads_json_or_wants_to_know_more_gets_log_lines_at_a_terminal_too()
 }
 
 #[tokio::test]
-async fn a_quiet_gateway_says_nothing_while_all_is_well() {
+async fn a_quiet_gateway_prints_nothing_without_a_problem() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let site = Site::of(&before(&app).admin("listen = \"unix:admin.sock\""));
@@ -159,7 +159,7 @@ fn closed_ledger(site: &Site) -> PathBuf {
 }
 
 #[tokio::test]
-async fn quiet_commands_speak_up_where_something_is_wrong() {
+async fn quiet_commands_print_problems() {
     in_time(async {
         let site = Site::of(&nobody());
         let ledger = closed_ledger(&site);
@@ -192,11 +192,11 @@ async fn quiet_commands_speak_up_where_something_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_command_that_takes_its_time_shows_it_at_a_terminal_and_nowhere_else() {
+async fn a_slow_command_shows_progress_at_a_terminal_only() {
     in_time(async {
         let site = Site::of(&nobody());
         let ledger = closed_ledger(&site);
-        // Whoever has all of the file keeps the others waiting; in this mode also those who only read.
+        // A process that locks the whole file makes the others wait; in this mode also those who only read.
         let holder = Connection::open(&ledger).unwrap();
         holder.pragma_update(None, "journal_mode", "delete").unwrap();
         holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -207,7 +207,7 @@ async fn a_command_that_takes_its_time_shows_it_at_a_terminal_and_nowhere_else()
         let quiet = site.start_at_terminal(site.command(&quiet).env("TERM", "xterm"));
         let dumb = site.start_at_terminal(site.command(&verify).env("TERM", "dumb"));
         let mut shown = plainly(&site, &verify);
-        // They began earlier: what this one shows, they would have shown as well.
+        // They began earlier: if there was something to show, they would have shown it as well.
         shown
             .wait_for("how far it is", |program| {
                 program.stderr().contains("Verifying").then_some(())
@@ -231,11 +231,11 @@ async fn a_command_that_takes_its_time_shows_it_at_a_terminal_and_nowhere_else()
     .await;
 }
 
-/// The line is empty, and the next letter stands at its begin.
+/// The line is empty, and the next letter is at its beginning.
 const WIPED: &str = "\r\u{1b}[2K";
 
 #[tokio::test]
-async fn colour_is_as_the_terminal_and_its_variables_say() {
+async fn colour_follows_the_terminal_and_its_variables() {
     in_time(async {
         let site = Site::with_config("[server]\nhtps = []\n");
         for (variables, at_terminal, elsewhere) in [

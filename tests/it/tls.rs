@@ -1,4 +1,4 @@
-//! TLS before the running gateway, with clients that are not ours: OpenSSL, curl, rustls.
+//! TLS before the running gateway, with foreign clients: OpenSSL, curl, rustls.
 
 use std::{
     collections::HashSet,
@@ -25,7 +25,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::harness::{ACME, App, Finished, Http, Program, Running, Setup, Site, in_time};
 
-/// A gateway with these certificates, of which each has its folder, in place of the usual one.
+/// A gateway with these certificates, each in its folder, instead of the usual one.
 fn site_with(setup: &Setup, certificates: &[(&str, &[&str])]) -> Site {
     let listed: Vec<_> = certificates
         .iter()
@@ -46,7 +46,7 @@ fn nobody() -> Setup {
     Setup::before_servers(&["http://127.0.0.1:9".to_owned()])
 }
 
-/// `openssl s_client`, which is given this to type.
+/// Runs `openssl s_client` with this input.
 async fn s_client(address: SocketAddr, arguments: &[&str], typed: &str) -> Output {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &address.to_string()]).args(arguments);
@@ -57,7 +57,7 @@ async fn run(mut command: Command, typed: String) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let run = move || {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        // One that has ended reads nothing.
+        // A program that has ended reads nothing.
         let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
         child.wait_with_output().unwrap()
     };
@@ -70,7 +70,7 @@ fn printed(output: &Output) -> String {
     format!("{stdout}\n{stderr}")
 }
 
-/// The certificate that the gateway shows to who asks for this name.
+/// The certificate that the gateway presents for this server name.
 async fn shown(address: SocketAddr, server_name: Option<&str>) -> CertificateDer<'static> {
     let arguments = server_name.map_or(vec!["-noservername"], |name| vec!["-servername", name]);
     let output = s_client(address, &arguments, "").await;
@@ -117,7 +117,7 @@ async fn connect(
     TlsConnector::from(Arc::clone(config)).connect(name, stream).await
 }
 
-/// What an HTTP/1.1 request on this connection is answered with.
+/// The answer to an HTTP/1.1 request on this connection.
 async fn get(stream: &mut TlsStream<TcpStream>) -> String {
     let request = format!("GET / HTTP/1.1\r\nhost: {ACME}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -150,7 +150,7 @@ fn minimum(version: &str) -> String {
 }
 
 #[tokio::test]
-async fn tls_1_2_and_1_3_are_spoken() {
+async fn tls_1_2_and_1_3_are_accepted() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let gateway = Setup::before(&app).start();
@@ -193,7 +193,7 @@ async fn tp11_older_versions_and_weak_suites_are_refused_by_the_gateway() {
             assert!(printed.contains("SSL alert number"), "it was the gateway: {printed}");
             assert!(printed.contains("Cipher is (NONE)"), "{printed}");
         }
-        // No forward secrecy; no integrity worth its name.
+        // No forward secrecy, or a weak MAC.
         for suite in ["AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-NULL-SHA"] {
             let cipher = format!("{suite}:@SECLEVEL=0");
             let output = s_client(address, &["-tls1_2", "-cipher", &cipher], "").await;
@@ -210,7 +210,7 @@ async fn tp11_a_renegotiation_is_refused() {
         let site = Site::of(&Setup::before(&app));
         let mut program = site.start();
         let arguments = ["-tls1_2", "-servername", ACME, "-legacy_renegotiation"];
-        // A line that is an R alone is a command to s_client.
+        // s_client reads a line that is an R alone as a command.
         let typed = format!("R\nGET / HTTP/1.1\nhost: {ACME}\nconnection: close\n\n");
         let output = s_client(program.https().await, &arguments, &typed).await;
         let printed = printed(&output);
@@ -232,7 +232,7 @@ async fn plain_http_on_the_tls_port_is_no_request() {
             .await
             .unwrap();
         let mut answer = Vec::new();
-        // What it says, if anything, is a TLS alert; then it closes, or resets what it did not read.
+        // Its output, if any, is a TLS alert; then it closes, or resets unread bytes.
         let _ = stream.read_to_end(&mut answer).await;
         assert!(answer.is_empty() || answer.starts_with(&[21, 3]), "{answer:?}");
         assert!(app.received().is_empty());
@@ -292,7 +292,7 @@ async fn http_2_without_alpn_is_not_guessed() {
         let mut stream = connect(gateway.https(), &client).await.unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         let mut answer = Vec::new();
-        // It closes, politely or not.
+        // It closes, with or without a close_notify.
         let _ = stream.read_to_end(&mut answer).await;
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"), "{answer:?}");
         assert!(app.received().is_empty());
@@ -300,7 +300,7 @@ async fn http_2_without_alpn_is_not_guessed() {
     .await;
 }
 
-/// Which worker made this answer: the first half of a request's id.
+/// The worker that made this answer: the first half of a request's id.
 fn worker_of(answer: &str) -> String {
     let line = answer.lines().find_map(|line| line.strip_prefix("x-request-id: "));
     line.unwrap_or_else(|| panic!("{answer}"))[..16].to_owned()
@@ -329,7 +329,7 @@ async fn sessions_resume_on_every_worker() {
 }
 
 #[tokio::test]
-async fn no_early_data_is_taken() {
+async fn early_data_is_not_accepted() {
     in_time(async {
         let app = App::answering(&[("/", &[])]).await;
         let gateway = Setup::before(&app).start();
@@ -391,7 +391,7 @@ async fn curl_is_served_over_each_version() {
     .await;
 }
 
-/// Writes a certificate of these dates over the site's.
+/// Writes a certificate with these dates over the site's.
 fn replace_certificate(site: &Site, since_year: i32, until_year: i32) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![ACME.to_owned()]).unwrap();
@@ -423,7 +423,7 @@ async fn an_expired_chain_is_a_warning_and_is_served() {
     .await;
 }
 
-/// That `run` and `check` refuse, and say all of this.
+/// Asserts that `run` and `check` refuse, and that the message contains all of this.
 async fn assert_refused(site: &Site, parts: &[&str]) {
     for command in ["run", "check"] {
         let finished: Finished = site.run(&[command]).await;

@@ -1,4 +1,4 @@
-//! Exchanges that are followed across services: a collector that decodes what it is sent by OpenTelemetry's own code.
+//! Traces across services: a collector that decodes what it receives with OpenTelemetry's own code.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::harness::{
     json_lines, ok, until,
 };
 
-/// A collector that takes everything.
+/// A collector that accepts everything.
 async fn collector() -> App {
     App::replying(|_| ok(&["content-type: application/x-protobuf"], "")).await
 }
@@ -29,7 +29,7 @@ fn tracing_to(collector: &App, app: &App, sample: &str) -> Setup {
     Setup::before(app).sections(&format!("[traces]\n{endpoint}\nsample = {sample}"))
 }
 
-/// The spans that a collector was sent, decoded.
+/// The spans that a collector has received, decoded.
 fn spans(collector: &App) -> Vec<Span> {
     let decode = |request: &Received| {
         let message = ExportTraceServiceRequest::decode(&*request.body).unwrap();
@@ -56,7 +56,7 @@ fn hexadecimal(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The server's span, and that of its call.
+/// The server's span, and that of its upstream call.
 async fn pair(collector: &App) -> (Span, Span) {
     until("both spans have come", || spans(collector).len() == 2).await;
     let of = |kind: SpanKind| {
@@ -75,7 +75,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 const STATE: &str = "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE";
 
-/// Sends a request with these fields, and returns what the application has got.
+/// Sends a request with these fields, and returns the request that the application received.
 async fn get(gateway: &Running, app: &App, http: Http, fields: &[(&str, &str)]) -> Received {
     let browser = gateway.browser(http);
     let mut request = browser.request(Method::GET, "/api/desks/42?name=ada");
@@ -103,7 +103,7 @@ both_versions!(without_an_endpoint_a_trace_passes_through_untouched, |http| {
     assert_eq!((received.field("traceparent"), received.field("tracestate")), (None, None));
 });
 
-both_versions!(a_trace_that_is_followed_goes_on_with_the_gateways_span_as_parent, |http| {
+both_versions!(a_sampled_trace_continues_with_the_gateways_span_as_parent, |http| {
     let app = App::replying(|_| ok(&[], "hello")).await;
     let collector = collector().await;
     let gateway = tracing_to(&collector, &app, "0").start();
@@ -160,7 +160,7 @@ both_versions!(a_trace_that_is_followed_goes_on_with_the_gateways_span_as_parent
     until("it is counted", || metric(&gateway, "crumbgate_trace_spans_exported_total") == 2).await;
 });
 
-both_versions!(what_the_caller_does_not_follow_the_gateway_does_not_either, |http| {
+both_versions!(a_trace_that_the_caller_does_not_sample_is_not_sampled, |http| {
     let app = App::replying(|_| ok(&[], "")).await;
     let collector = collector().await;
     let gateway = tracing_to(&collector, &app, "1.0").start();
@@ -169,13 +169,13 @@ both_versions!(what_the_caller_does_not_follow_the_gateway_does_not_either, |htt
     let received = get(&gateway, &app, http, &fields).await;
     assert_eq!(received.field("traceparent"), Some(&*unfollowed));
     assert_eq!(received.field("tracestate"), Some(STATE));
-    // What follows is followed, and arrives alone.
+    // The sampled request is exported, and arrives alone.
     get(&gateway, &app, http, &[]).await;
     let (server, _) = pair(&collector).await;
     assert_ne!(hexadecimal(&server.trace_id), TRACE);
 });
 
-both_versions!(a_trace_that_can_not_be_read_is_none_and_another_begins, |http| {
+both_versions!(an_invalid_traceparent_begins_a_new_trace, |http| {
     let app = App::replying(|_| ok(&[], "")).await;
     let collector = collector().await;
     let gateway = tracing_to(&collector, &app, "1").start();
@@ -200,7 +200,7 @@ both_versions!(a_trace_that_can_not_be_read_is_none_and_another_begins, |http| {
 });
 
 #[tokio::test]
-async fn what_is_answered_in_the_applications_place_is_followed_too() {
+async fn an_answer_of_the_gateway_itself_is_traced_too() {
     in_time(async {
         let app = App::serving(|stream, _, _| async move { drop(stream) }).await;
         let collector = collector().await;
@@ -219,7 +219,7 @@ async fn what_is_answered_in_the_applications_place_is_followed_too() {
 }
 
 #[tokio::test]
-async fn what_a_client_gives_up_is_followed_to_there() {
+async fn a_cancelled_exchange_is_traced_up_to_there() {
     in_time(async {
         let app = Holding::replying(|_| ok(&[], "")).await;
         let collector = collector().await;
@@ -237,7 +237,7 @@ async fn what_a_client_gives_up_is_followed_to_there() {
     .await;
 }
 
-both_versions!(a3_a_span_holds_nothing_of_what_a_client_has_sent, |http| {
+both_versions!(a3_a_span_contains_nothing_that_a_client_has_sent, |http| {
     let app = App::replying(|_| ok(&["set-cookie: flexopus_session=canary-set"], "")).await;
     let collector = collector().await;
     let gateway = tracing_to(&collector, &app, "1").start();
@@ -258,14 +258,14 @@ both_versions!(a3_a_span_holds_nothing_of_what_a_client_has_sent, |http| {
         let sent = [request.head.as_bytes(), &request.body].concat().to_ascii_lowercase();
         let canary = sent.windows(6).position(|part| part == b"canary");
         assert_eq!(canary, None, "{}", sent.escape_ascii());
-        // Nor the client's address; the application and the collector are elsewhere.
+        // The client's address is absent as well; the application and the collector have other ones.
         let port = format!(":{}", gateway.https().port());
         assert!(!sent.windows(port.len()).any(|part| part == port.as_bytes()));
     }
 });
 
 #[tokio::test]
-async fn the_last_spans_leave_at_a_stop() {
+async fn the_last_spans_are_sent_at_a_stop() {
     in_time(async {
         let app = App::replying(|_| ok(&[], "")).await;
         let collector = collector().await;
@@ -280,7 +280,7 @@ async fn the_last_spans_leave_at_a_stop() {
 }
 
 #[tokio::test]
-async fn a_collector_that_refuses_or_is_not_there_costs_spans_and_no_request() {
+async fn a_collector_that_refuses_or_is_down_costs_spans_and_no_request() {
     in_time(async {
         let app = App::replying(|_| ok(&[], "hello")).await;
         let lost = "crumbgate_trace_spans_dropped_total{reason=\"collector\"}";
@@ -305,7 +305,7 @@ async fn a_collector_that_refuses_or_is_not_there_costs_spans_and_no_request() {
 }
 
 #[tokio::test]
-async fn a_collector_that_takes_some_has_its_word_counted() {
+async fn the_number_of_spans_that_a_collector_rejects_is_counted() {
     in_time(async {
         let app = App::replying(|_| ok(&[], "")).await;
         let partial = ExportTracePartialSuccess { rejected_spans: 1, error_message: "x".into() };
@@ -330,7 +330,7 @@ async fn a_collector_that_hangs_slows_no_request_and_no_stop() {
     in_time(async {
         let app = App::replying(|_| ok(&[], "")).await;
         let silent = App::serving(|mut stream, _, _| async move {
-            // It takes everything, and never answers.
+            // It accepts everything, and never answers.
             tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.unwrap();
             std::future::pending::<()>().await;
         })
@@ -371,7 +371,7 @@ async fn a_reload_changes_the_collector_and_loses_no_span() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_not_there_is_one_line_a_minute() {
+async fn a_collector_that_is_down_causes_one_line_a_minute() {
     in_time(async {
         const LINE: &str = "spans of traces can't be exported; they are dropped";
         let app = App::replying(|_| ok(&[], "")).await;

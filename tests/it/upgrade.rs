@@ -1,4 +1,4 @@
-//! WebSockets, over HTTP/1.1 and over HTTP/2 (RFC 8441); and whatever else calls itself an upgrade.
+//! WebSockets, over HTTP/1.1 and over HTTP/2 (RFC 8441), and all other upgrades.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::harness::{
     read_request, request, until,
 };
 
-/// An application that echoes what its WebSockets are sent, and answers the handshake with two cookies.
+/// An application that echoes WebSocket messages, and answers the handshake with two cookies.
 async fn echoing() -> App {
     #[expect(clippy::result_large_err, reason = "the signature is the library's")]
     fn with_cookies(
@@ -57,7 +57,7 @@ async fn echoing() -> App {
     .await
 }
 
-/// What asks for a WebSocket, by either version's handshake.
+/// A request for a WebSocket, by the handshake of either version.
 fn asking(http: Http, path: &str) -> Builder {
     let request = match http {
         Http::One => request(http, Method::GET, path)
@@ -71,7 +71,7 @@ fn asking(http: Http, path: &str) -> Builder {
     request.header("sec-websocket-version", "13").header("origin", "https://acme.example")
 }
 
-/// Asks for a WebSocket. Over HTTP/2 the client first has to know that it may.
+/// Requests a WebSocket. Over HTTP/2 the client first has to learn that it may.
 async fn ask(client: &mut Streaming, http: Http, request: Builder) -> Response<Incoming> {
     if http == Http::Two {
         let first = client.get(crate::harness::request(http, Method::GET, "/first")).await;
@@ -135,7 +135,7 @@ both_versions!(a_websocket_passes_and_its_handshake_is_judged, |http| {
 });
 
 #[tokio::test]
-async fn a_websocket_client_off_the_shelf_is_served() {
+async fn an_unmodified_websocket_client_is_served() {
     let app = echoing().await;
     let gateway = Setup::before(&app).start();
     let tls = gateway.tls(Http::One).await;
@@ -184,7 +184,8 @@ both_versions!(a_200_is_no_upgrade, |http| {
     assert_eq!(client.get(request(http, Method::GET, "/first")).await.status(), 200);
 });
 
-/// An application that answers `/` and `/first` rightly and everything else with these bytes; it tells what came after.
+/// An application that answers `/` and `/first` correctly and everything else with these bytes; it reports the bytes
+/// after.
 async fn upgrading(answer: &str) -> (App, mpsc::UnboundedReceiver<Vec<u8>>) {
     let (rest, rests) = mpsc::unbounded_channel();
     let answer = answer.to_owned();
@@ -212,7 +213,7 @@ async fn upgrading(answer: &str) -> (App, mpsc::UnboundedReceiver<Vec<u8>>) {
 
 const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n";
 
-/// The application upgrades to what was not asked for: 502, nothing is tunnelled, and the next request is served.
+/// The application upgrades to another protocol: 502, nothing is tunnelled, and the next request is served.
 async fn is_not_tunnelled(http: Http, answer: &str, asked: Builder) {
     let (app, mut rests) = upgrading(answer).await;
     let gateway = Setup::before(&app).start();
@@ -226,7 +227,7 @@ async fn is_not_tunnelled(http: Http, answer: &str, asked: Builder) {
     assert_eq!((next.status().as_u16(), count(next.into_body()).await.unwrap()), (200, 5));
 }
 
-both_versions!(ts12_a_101_that_nobody_asked_for_is_502, |http| {
+both_versions!(ts12_an_unrequested_101_is_502, |http| {
     let answer = format!("{SWITCHING}upgrade: websocket\r\nset-cookie: _ga=1\r\n\r\nsmuggled");
     is_not_tunnelled(http, &answer, request(http, Method::GET, "/other")).await;
     is_not_tunnelled(http, &answer, request(http, Method::POST, "/other")).await;
@@ -234,7 +235,7 @@ both_versions!(ts12_a_101_that_nobody_asked_for_is_502, |http| {
 
 both_versions!(tp9_an_upgrade_to_something_else_is_502, |http| {
     for other in ["upgrade: h2c\r\n", "upgrade: websocketx\r\n", ""] {
-        // With the right accept, so that it is the protocol that is wrong.
+        // With the correct accept value, so that only the protocol is wrong.
         let accept = "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
         let answer = format!("{SWITCHING}{other}{accept}\r\n");
         is_not_tunnelled(http, &answer, asking(http, "/chat")).await;
@@ -269,7 +270,7 @@ async fn tp9_h2c_is_never_tunnelled() {
 }
 
 #[tokio::test]
-async fn only_a_get_without_a_body_asks_for_a_websocket() {
+async fn only_a_get_without_a_body_requests_a_websocket() {
     let app = App::answering(&[("/", &[])]).await;
     let gateway = Setup::before(&app).start();
     let upgrade = "connection: upgrade\r\nupgrade: websocket\r\n";
@@ -289,7 +290,7 @@ async fn only_a_get_without_a_body_asks_for_a_websocket() {
 }
 
 #[tokio::test]
-async fn tp9_what_follows_a_refused_upgrade_is_a_request_like_any_other() {
+async fn tp9_bytes_after_a_refused_upgrade_are_an_ordinary_request() {
     let app = App::replying(|request: &Received| match request.target() {
         "/chat" => b"HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n".to_vec(),
         _ => ok(&[], "hello"),
@@ -309,7 +310,7 @@ async fn tp9_what_follows_a_refused_upgrade_is_a_request_like_any_other() {
     assert_eq!(app.last().field("x-forwarded-for"), Some("127.0.0.1"));
 }
 
-both_versions!(connect_is_served_to_nobody, |http| {
+both_versions!(connect_is_refused, |http| {
     let app = App::answering(&[("/first", &[])]).await;
     let gateway = Setup::before(&app).start();
     let mut client = gateway.streaming(http).await;
@@ -324,7 +325,7 @@ both_versions!(connect_is_served_to_nobody, |http| {
     }
 });
 
-/// An application that upgrades, and from then on does as `serve` says; the upgrade is over HTTP/1.1 for certain.
+/// An application that upgrades, and then does as `serve` demands; the upgrade is over HTTP/1.1 for certain.
 async fn accepting(first_words: &'static str) -> (App, mpsc::UnboundedReceiver<()>) {
     let (ended, endings) = mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, number, _| {
@@ -392,7 +393,7 @@ both_versions!(a_tunnel_ends_with_the_client, |http| {
     endings.recv().await.unwrap();
 });
 
-both_versions!(a_tunnel_ends_although_the_application_does_not_notice, |http| {
+both_versions!(a_tunnel_ends_even_if_the_application_does_not_close, |http| {
     let (gone, mut closed) = mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, number, _| {
         let gone = gone.clone();
@@ -402,7 +403,7 @@ both_versions!(a_tunnel_ends_although_the_application_does_not_notice, |http| {
             let answer =
                 format!("{SWITCHING}upgrade: websocket\r\nsec-websocket-accept: {accept}\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();
-            // It never closes: it notices that nobody takes what it sends.
+            // It never closes: it notices that nobody reads its bytes.
             while stream.write_all(b"still here").await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -434,7 +435,7 @@ both_versions!(a_silent_tunnel_is_not_idle, |http| {
     }
 });
 
-both_versions!(tunnels_go_on_during_a_drain_and_end_with_it, |http| {
+both_versions!(tunnels_continue_during_a_drain_and_end_with_it, |http| {
     let app = echoing().await;
     let gateway = Setup::before(&app).server("drain = \"3s\"").start();
     let mut client = gateway.streaming(http).await;
@@ -449,7 +450,7 @@ both_versions!(tunnels_go_on_during_a_drain_and_end_with_it, |http| {
     assert_eq!((report.cut, report.failed_workers), (1, 0));
 });
 
-both_versions!(a_websocket_is_asked_for_on_a_connection_of_its_own, |http| {
+both_versions!(a_websocket_uses_a_connection_of_its_own, |http| {
     let app = echoing().await;
     let gateway = Setup::before(&app).start();
     let mut client = gateway.streaming(http).await;
@@ -458,7 +459,7 @@ both_versions!(a_websocket_is_asked_for_on_a_connection_of_its_own, |http| {
     let answer = ask(&mut client, http, asking(http, "/chat")).await;
     let mut socket = socket_of(http, answer).await;
     echo(&mut socket, Message::text("hello")).await;
-    // A tunnel's upstream connection is never handed to anybody else.
+    // A tunnel's upstream connection is never used for another request.
     let other = gateway.browser(http);
     assert_eq!(other.get("/").await.text(), "hello");
     echo(&mut socket, Message::text("hello")).await;

@@ -1,4 +1,4 @@
-//! The application's side: which server is asked, on which connection, how often, and what of its faults is seen.
+//! The application's side: the choice of the server and the connection, retries, and the visible effect of faults.
 
 use std::{
     sync::{
@@ -28,13 +28,13 @@ both_versions!(one_connection_serves_many_requests, |http| {
         assert_eq!(browser.get("/").await.text(), "hello");
         assert_eq!(browser.send(browser.request(Method::POST, "/"), "abc").await.status, 200);
     }
-    // Another browser's requests go the same way.
+    // Another browser's requests use the same connection.
     assert_eq!(gateway.browser(http).get("/").await.status, 200);
     assert_eq!((app.connections(), app.received().len()), (1, 41));
 });
 
 #[tokio::test]
-async fn no_more_connections_are_kept_than_may_be() {
+async fn no_more_connections_are_kept_than_configured() {
     let app = App::answering(&[("/", &[])]).await;
     let browser = Setup::before(&app).upstream("idle_connections = 0").start().browser(Http::Two);
     for _ in 0..3 {
@@ -100,14 +100,14 @@ both_versions!(a_kept_connection_that_closed_costs_an_idempotent_request_nothing
     }
 });
 
-both_versions!(nothing_else_is_sent_twice, |http| {
+both_versions!(no_other_request_is_sent_twice, |http| {
     let cases = [
         (Method::POST, "", ""),
         (Method::POST, "abc", ""),
         (Method::PATCH, "", ""),
         (Method::PUT, "abc", ""),
         (Method::GET, "abc", ""),
-        // An answer had begun: the connection was no stale one.
+        // An answer had begun: the connection was not stale.
         (Method::GET, "", "HTTP/1.1 2"),
         (Method::GET, "", "HTTP/1.1 103 Early Hints\r\n\r\n"),
     ];
@@ -147,7 +147,7 @@ async fn servers_share_the_requests() {
 }
 
 #[tokio::test]
-async fn of_two_that_chance_picks_the_less_busy_one_is_asked() {
+async fn of_two_random_servers_the_less_busy_one_is_used() {
     let silent = App::serving(|mut stream, _, _| async move {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
@@ -178,7 +178,7 @@ fn before_all(apps: &[App]) -> Setup {
 }
 
 #[tokio::test]
-async fn a_busy_server_is_spared() {
+async fn a_busy_server_gets_fewer_requests() {
     let silent = App::serving(|mut stream, _, _| async move {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
@@ -200,13 +200,13 @@ async fn a_busy_server_is_spared() {
     assert_eq!(apps[0].connections(), 1);
 }
 
-/// A port on which nobody listens: for now.
+/// A port on which no program listens at the moment.
 fn dead_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[tokio::test]
-async fn a_dead_server_is_left_out_and_tried_again_later() {
+async fn a_dead_server_is_ejected_and_tried_again_later() {
     let live = App::answering(&[("/", &[])]).await;
     let port = dead_port();
     let servers = [format!("http://127.0.0.1:{port}"), format!("http://{}", live.address())];
@@ -227,7 +227,7 @@ async fn a_dead_server_is_left_out_and_tried_again_later() {
 }
 
 #[tokio::test]
-async fn a_server_that_breaks_off_is_left_out_too() {
+async fn a_server_that_aborts_answers_is_ejected_too() {
     let broken = App::serving(|mut stream, _, _| async move {
         let _ = stream.read_u8().await;
     })
@@ -256,7 +256,7 @@ both_versions!(a_connection_that_takes_too_long_is_504, |http| {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     })
     .await;
-    // The time includes that of the TLS handshake, to which this one says nothing.
+    // The time includes that of the TLS handshake, which this server never answers.
     let servers = [format!("https://{}", silent.address())];
     let gateway = Setup::before_servers(&servers).upstream("connect_timeout = \"200ms\"").start();
     let answer = gateway.browser(http).get("/").await;
@@ -264,7 +264,7 @@ both_versions!(a_connection_that_takes_too_long_is_504, |http| {
     assert!(answer.text().contains("Gateway timeout"), "{}", answer.text());
 });
 
-both_versions!(a_timeout_closes_the_connection_that_it_gave_up, |http| {
+both_versions!(a_timeout_closes_the_abandoned_connection, |http| {
     let (closed, mut closings) = tokio::sync::mpsc::unbounded_channel();
     let app = App::serving(move |mut stream, _, _| {
         let closed = closed.clone();
@@ -278,7 +278,7 @@ both_versions!(a_timeout_closes_the_connection_that_it_gave_up, |http| {
         .limits("body_timeout = \"200ms\"")
         .upstream("response_timeout = \"200ms\"")
         .start();
-    // The application's, and the downstream's.
+    // The connections of the application and of the downstream.
     assert_eq!(gateway.browser(http).get("/").await.status, 504);
     closings.recv().await.unwrap();
     let mut client = gateway.streaming(http).await;
@@ -303,7 +303,7 @@ both_versions!(a_slow_upload_is_no_slow_answer, |http| {
     assert_eq!(app.last().body, b"abcabcabc");
 });
 
-both_versions!(an_application_behind_a_unix_socket_is_asked, |http| {
+both_versions!(an_application_behind_a_unix_socket_is_reached, |http| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.sock");
     let listener = UnixListener::bind(&path).unwrap();
@@ -323,7 +323,7 @@ both_versions!(an_application_behind_a_unix_socket_is_asked, |http| {
     }
 });
 
-/// An application over TLS, with a certificate for `names`; what is said is where the certificate's file lies.
+/// An application over TLS, with a certificate for `names`, and the folder with the certificate's file.
 pub(crate) async fn tls_app(names: &[&str]) -> (App, tempfile::TempDir) {
     let made = certificate::make(names, Clock::system().now()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -366,14 +366,14 @@ async fn get_by_tls(http: Http, names: &[&str], trusted: Option<&[&str]>) -> (An
     (browser.get("/").await, app)
 }
 
-both_versions!(an_application_over_tls_is_verified_and_asked, |http| {
+both_versions!(an_application_over_tls_is_verified_and_reached, |http| {
     let (answer, app) = get_by_tls(http, &["localhost"], None).await;
     assert_eq!((answer.status.as_u16(), &*answer.text()), (200, "by TLS"));
     assert_eq!(app.last().field("host"), Some("acme.example"));
 });
 
-both_versions!(an_application_that_can_not_be_verified_is_never_asked, |http| {
-    // A certificate of somebody else's authority, and one for another name.
+both_versions!(an_application_that_can_not_be_verified_gets_no_request, |http| {
+    // A certificate of another authority, and one for another name.
     for (names, trusted) in [(&["localhost"], Some(&["localhost"][..])), (&["other.example"], None)]
     {
         let (answer, app) = get_by_tls(http, names, trusted).await;
@@ -382,27 +382,27 @@ both_versions!(an_application_that_can_not_be_verified_is_never_asked, |http| {
     }
 });
 
-/// What the browser sees of a fault.
+/// The effect of a fault that the browser observes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Seen {
     /// An answer of the gateway's own.
     Status(u16),
-    /// The application's 200, whole, with this body.
+    /// The application's 200, complete, with this body.
     Whole(&'static str),
     /// The application's 200, cut.
     Cut,
 }
 
-/// How the application goes on after a faulty answer.
+/// The application's behaviour after a faulty answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Then {
     Close,
     Reset,
-    /// Says nothing more, and waits for the gateway to close.
+    /// Sends nothing more, and waits for the gateway to close.
     Wait,
     /// Repeats this, until the gateway closes.
     Repeat(&'static str),
-    /// Answers what comes next, as if nothing had been.
+    /// Answers the next request as if nothing had happened.
     Serve,
 }
 
@@ -461,8 +461,8 @@ async fn see(browser: &Browser) -> Seen {
     }
 }
 
-/// Section 4 of the list of threats: each fault, on a fresh connection and on a kept one, and what is seen of it;
-/// after each, three right answers to the same browser.
+/// Section 4 of the list of threats: each fault, on a fresh connection and on a kept one, and its effect;
+/// after each, three correct answers to the same browser.
 async fn see_faults(http: Http, faults: Vec<(&'static str, Vec<u8>, Then, Seen)>) {
     for (what, answer, then, expected) in faults {
         for kept in [false, true] {
@@ -486,7 +486,7 @@ fn plain(answer: &str) -> Vec<u8> {
     answer.as_bytes().to_vec()
 }
 
-/// A whole answer with one line more in its head.
+/// A complete answer with one more line in its head.
 fn with_line(line: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n{line}\r\n\r\nhello").into_bytes()
 }
@@ -495,7 +495,7 @@ const BAD: Seen = Seen::Status(502);
 const LATE: Seen = Seen::Status(504);
 const WHOLE: Seen = Seen::Whole("hello");
 
-both_versions!(faults_before_the_answer_are_502_and_lateness_is_504, |http| {
+both_versions!(faults_before_the_answer_are_502_and_timeouts_are_504, |http| {
     let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
     let faults = vec![
         ("a close", plain(""), Then::Close, BAD),
@@ -582,7 +582,7 @@ both_versions!(broken_bodies_are_cut, |http| {
     see_faults(http, faults).await;
 });
 
-both_versions!(ts13_whole_answers_stay_whole_and_surplus_goes_nowhere, |http| {
+both_versions!(ts13_complete_answers_stay_complete_and_surplus_bytes_are_dropped, |http| {
     let poison = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\nset-cookie: _ga=1\r\n\r\npoison";
     let whole = String::from_utf8(with_line("x: y")).unwrap();
     let chunked =
@@ -618,7 +618,7 @@ both_versions!(ts13_whole_answers_stay_whole_and_surplus_goes_nowhere, |http| {
     see_faults(http, faults).await;
 });
 
-both_versions!(ts13_what_comes_on_an_idle_connection_closes_it, |http| {
+both_versions!(ts13_bytes_on_an_idle_connection_close_it, |http| {
     let closed = Arc::new(AtomicBool::new(false));
     let saw = Arc::clone(&closed);
     let app = App::serving(move |mut stream, number, _| {

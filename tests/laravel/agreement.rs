@@ -1,4 +1,4 @@
-//! Laravel where people are asked first: nothing is set before they agree, and nothing is left when they withdraw.
+//! Laravel with required agreement: no cookie is set before people agree, and none is left when they withdraw.
 
 use crate::{
     Application, Browser, Gateway, Http, SESSION, both_versions,
@@ -8,7 +8,7 @@ use crate::{
 const ASKING: &str = "asking.flexopus.example";
 const USER: Option<&str> = Some("ada@acme.example");
 
-/// The browser is asked at `path`, and has no cookie.
+/// Asserts that the browser gets the agreement page at `path`, and no cookie.
 fn asked(browser: &Browser, path: &str) -> Answer {
     let question = browser.navigate(path);
     assert_eq!(
@@ -19,7 +19,7 @@ fn asked(browser: &Browser, path: &str) -> Answer {
     question
 }
 
-/// Agrees at `path`, and is back there.
+/// Agrees at `path`, and returns there.
 fn agree(browser: &Browser, path: &str) {
     let question = asked(browser, path);
     let answer = browser.press("agree", &question, path);
@@ -44,7 +44,7 @@ both_versions!(g6_laravel_sets_nothing_before_an_agreement_and_works_after_it, |
         assert_eq!((refused.status, kind), (403, Some("application/problem+json")));
         assert_eq!(refused.json()["agreement"], browser.url(PAGE).as_str());
     }
-    // What is neither a page nor a call of the API goes there and back without a cookie.
+    // A request that is neither a page nor a call of the API is forwarded and answered without cookies.
     browser.set_by_script("flexopus_session=planted; Path=/");
     assert_eq!(browser.call("/whoami").json()["cookies"].as_array().map(Vec::len), Some(0));
     browser.set_by_script("flexopus_session=; Max-Age=0; Path=/");
@@ -56,7 +56,7 @@ both_versions!(g6_laravel_sets_nothing_before_an_agreement_and_works_after_it, |
     assert_eq!(browser.navigate("/map-builder").status, 200);
     assert_eq!(browser.call("/api/ping").status, 200);
 
-    // A guest's session goes on with the agreement; where Laravel takes the cookie back, that is gone as well.
+    // A guest's session continues after the agreement; where Laravel deletes the cookie, it is deleted as well.
     assert_eq!(browser.post("/logout", "").status, 302);
     assert_eq!(browser.user(), None);
     browser.log_in();
@@ -66,7 +66,7 @@ both_versions!(g6_laravel_sets_nothing_before_an_agreement_and_works_after_it, |
 });
 
 #[test]
-fn g8_an_agreement_is_of_no_use_elsewhere_or_later() {
+fn g8_an_agreement_is_invalid_at_another_tenant_or_later() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let later = gateway.another().ahead(2 * 3_600 + 60).before(&application);
@@ -84,7 +84,7 @@ fn g8_an_agreement_is_of_no_use_elsewhere_or_later() {
 }
 
 #[test]
-fn g7_who_withdraws_leaves_laravel_s_session_as_well() {
+fn g7_a_withdrawal_ends_laravel_s_session_as_well() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let logout = "[agreement]\nlogout = \"/logout\"";
@@ -98,7 +98,7 @@ fn g7_who_withdraws_leaves_laravel_s_session_as_well() {
         withdraw(&browser);
         assert_eq!(browser.user(), None);
         asked(&browser, "/map-builder");
-        // Whoever has copied the cookies before has a session only where Laravel does not know better.
+        // A copy of the old cookies still is a session only where Laravel does not end it.
         assert_eq!(copy.user().as_deref(), left);
     }
 }

@@ -46,7 +46,7 @@ impl Application {
     }
 
     /// The names of the cookies that an answer sets before the gateway has judged it.
-    pub(crate) fn cookies_that_it_sets(&self, path: &str) -> Vec<String> {
+    pub(crate) fn cookies_it_sets(&self, path: &str) -> Vec<String> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let answer = process::run(Command::new("curl").args(["--silent", "--include", &url]));
         let answer = String::from_utf8(answer.stdout).expect("the application writes UTF-8");

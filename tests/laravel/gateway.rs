@@ -1,5 +1,5 @@
 //! The gateway before the application: the real binary, with tenants that differ in their session's duration and in
-//! what becomes of the session's cookie.
+//! the treatment of the session's cookie.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Gateway {
     pub(crate) port: u16,
     _process: Process,
-    /// Its configuration, and what it keeps.
+    /// Its configuration and its state.
     _folder: TempDir,
     shared: Rc<TempDir>,
 }
@@ -30,7 +30,7 @@ impl Gateway {
         Plan::default().before(application)
     }
 
-    /// One more of the same certificate and the same keys.
+    /// Another one with the same certificate and the same keys.
     pub(crate) fn another(&self) -> Plan {
         Plan { shared: Some(Rc::clone(&self.shared)), ..Plan::default() }
     }
@@ -41,7 +41,7 @@ impl Gateway {
     }
 }
 
-/// How a gateway is to be.
+/// The settings of a gateway.
 #[derive(Default)]
 pub(crate) struct Plan {
     shared: Option<Rc<TempDir>>,
@@ -51,12 +51,12 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// With these tenants, and not those that the others have.
+    /// With these tenants instead of the usual ones.
     pub(crate) fn tenants(self, tenants: &'static str) -> Self {
         Self { tenants: Some(tenants), ..self }
     }
 
-    /// With these sections of the configuration besides.
+    /// With these additional sections of the configuration.
     pub(crate) fn sections(self, sections: &'static str) -> Self {
         Self { sections, ..self }
     }
@@ -151,7 +151,7 @@ const TENANTS: &str = r#"
     [tenants."*.flexopus.example"]
 "#;
 
-/// Lets a program see a calendar that is ahead, and the clock that never jumps as it is.
+/// Shows a program a calendar that is ahead; the monotonic clock is unchanged.
 fn put_clock_ahead(command: &mut Command, ahead_s: u64) {
     let faketime = Path::new("/usr/bin/faketime");
     assert!(faketime.exists(), "{}: not here. {}", faketime.display(), process::HOW_TO_INSTALL);
@@ -161,7 +161,7 @@ fn put_clock_ahead(command: &mut Command, ahead_s: u64) {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
 }
 
-/// The port that an event of the log tells, where it tells one.
+/// The port in an event of the log, where it has one.
 fn listening(event: &Value) -> Option<u16> {
     let tells = event["message"] == "listening for https";
     let address: SocketAddr = event["address"].as_str().filter(|_| tells)?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! A real Laravel application behind the gateway, and curl with a cookie jar in front.
+//! A real Laravel application behind the gateway, and curl with a cookie jar before it.
 //!
 //! The application (in the folder `application`, on Debian's `php-laravel-framework`) sets its session and its CSRF
 //! token for two hours, plants trackers, and one cookie called `flexopus.session`, which PHP reads as
@@ -57,7 +57,7 @@ macro_rules! both_versions {
 
 use both_versions;
 
-both_versions!(d1_a_session_lasts_as_long_as_its_tenant_says, |_, at| {
+both_versions!(d1_a_session_has_the_duration_of_its_tenant, |_, at| {
     let durations = [
         ("acme.flexopus.example", TWO_HOURS),
         ("beta.flexopus.example", THREE_DAYS),
@@ -78,7 +78,7 @@ both_versions!(d1_a_session_lasts_as_long_as_its_tenant_says, |_, at| {
     }
 });
 
-both_versions!(n1_a_call_renews_what_laravel_does_not_set, |_, at| {
+both_versions!(n1_a_call_renews_cookies_that_laravel_does_not_set, |_, at| {
     let browser = at("acme.flexopus.example");
     browser.log_in();
     let before = SESSION.map(|name| browser.value(name));
@@ -91,7 +91,7 @@ both_versions!(n1_a_call_renews_what_laravel_does_not_set, |_, at| {
     }
 });
 
-both_versions!(n1_what_laravel_sets_is_not_renewed_beside_it, |_, at| {
+both_versions!(n1_a_cookie_that_laravel_sets_is_not_renewed_as_well, |_, at| {
     let browser = at("acme.flexopus.example");
     browser.log_in();
     let before = SESSION.map(|name| browser.value(name));
@@ -130,7 +130,7 @@ both_versions!(n3_a_wrong_token_is_refused_and_renews_nothing, |_, at| {
 });
 
 both_versions!(s1_no_undeclared_cookie_reaches_the_jar, |application, at| {
-    let planted = application.cookies_that_it_sets("/login");
+    let planted = application.cookies_it_sets("/login");
     for tracker in ["_ga_server", "_fbp", "flexopus.session"] {
         assert!(planted.iter().any(|name| name == tracker), "{planted:?}");
     }
@@ -165,7 +165,7 @@ both_versions!(r2_no_undeclared_cookie_reaches_laravel, |_, at| {
     assert_eq!(seen["user"], "ada@acme.example");
 });
 
-both_versions!(e1_a_navigation_deletes_what_scripts_have_set, |_, at| {
+both_versions!(e1_a_navigation_deletes_cookies_that_scripts_have_set, |_, at| {
     let browser = at("acme.flexopus.example");
     browser.log_in();
     for tracker in ["_ga", "_hjSessionUser_1", "flexopus.session"] {
@@ -187,7 +187,7 @@ both_versions!(s4_logging_out_works, |_, at| {
     assert_eq!(browser.call("/api/ping").status, 401);
 });
 
-both_versions!(s4_cookies_that_laravel_takes_back_leave_the_jar, |_, at| {
+both_versions!(s4_cookies_that_laravel_deletes_leave_the_jar, |_, at| {
     let browser = at("acme.flexopus.example");
     browser.log_in();
     assert_eq!(browser.post("/logout/forget", "").status, 302);
@@ -234,7 +234,7 @@ both_versions!(n4_a_slow_call_does_not_undo_a_login, |mut application, at| {
 
     let late = browser.begin("/api/slow/late");
     application.wait_until_under_way("late");
-    // Laravel gives whoever logs in a new session.
+    // Laravel gives a user who logs in a new session.
     browser.log_in();
     application.finish("late");
 
@@ -244,7 +244,7 @@ both_versions!(n4_a_slow_call_does_not_undo_a_login, |mut application, at| {
     assert_eq!(answer.set_cookies("XSRF-TOKEN").count(), 0);
 });
 
-both_versions!(laravel_sees_the_address_that_the_browser_has_typed, |_, at| {
+both_versions!(laravel_receives_the_address_that_the_browser_requests, |_, at| {
     let browser = at("acme.flexopus.example");
     let spoofed =
         ["--header", "x-forwarded-host: evil.example", "--header", "x-forwarded-for: 9.9.9.9"];
@@ -253,7 +253,7 @@ both_versions!(laravel_sees_the_address_that_the_browser_has_typed, |_, at| {
     assert_eq!(seen["client"], "127.0.0.1");
 });
 
-/// The answer sets the cookie once, as the declaration says, counted from the answer's own date.
+/// Asserts that the answer sets the cookie once, as declared, counted from the answer's own date.
 #[track_caller]
 fn assert_issues(answer: &Answer, name: &str, value: &str, lifetime_s: u64) {
     let expires = UNIX_EPOCH + Duration::from_secs(answer.date() + lifetime_s);

@@ -1,6 +1,6 @@
-//! Laravel's session, sealed: it works as it does unsealed, and is of no use to whoever takes it elsewhere.
+//! Laravel's session, sealed: it works as it does unsealed, and a stolen one is refused elsewhere.
 //!
-//! What needs several gateways is tested over HTTP/2 alone, for its time: what is sealed does not depend on the version.
+//! Tests with several gateways use HTTP/2 alone, to save time: sealing does not depend on the version.
 
 use crate::{Application, Browser, Gateway, Http, SESSION, TWO_HOURS, both_versions};
 
@@ -8,7 +8,7 @@ const SEALED: &str = "sealed.flexopus.example";
 const RIVAL: &str = "rival.flexopus.example";
 const USER: Option<&str> = Some("ada@acme.example");
 
-/// What the browser holds is sealed, and Laravel gets what it has set itself: its own encryption, in base64.
+/// Asserts that the browser holds a sealed value, and that Laravel receives the value that it has set: its own
 fn assert_is_sealed(browser: &Browser) {
     let session = browser.session();
     assert!(session.starts_with("cg1."), "{session}");
@@ -51,8 +51,8 @@ both_versions!(g2_laravel_works_behind_a_sealed_session, |_, at| {
     assert_eq!(browser.call("/api/ping").status, 401);
 });
 
-both_versions!(g4_a_stolen_session_is_of_no_use_at_another_tenant, |_, at| {
-    // The application does not tell its hosts apart.
+both_versions!(g4_a_stolen_session_is_refused_at_another_tenant, |_, at| {
+    // The application does not distinguish its hosts.
     let (victim, thief) = (at("acme.flexopus.example"), at("beta.flexopus.example"));
     victim.log_in();
     thief.take_session_of(&victim);
@@ -60,7 +60,7 @@ both_versions!(g4_a_stolen_session_is_of_no_use_at_another_tenant, |_, at| {
 
     let victim = at(SEALED);
     victim.log_in();
-    // Whether it seals itself, or not.
+    // With and without sealing of its own.
     for host in [RIVAL, "beta.flexopus.example"] {
         let thief = at(host);
         thief.take_session_of(&victim);
@@ -72,7 +72,7 @@ both_versions!(g4_a_stolen_session_is_of_no_use_at_another_tenant, |_, at| {
 });
 
 #[test]
-fn g4_a_session_ends_when_nobody_has_used_it_for_its_duration() {
+fn g4_a_session_ends_after_its_duration_without_use() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let after_one_hour = gateway.another().ahead(3_600).before(&application);
@@ -80,7 +80,7 @@ fn g4_a_session_ends_when_nobody_has_used_it_for_its_duration() {
 
     let left_alone = Browser::new(Http::Two, &gateway, SEALED);
     left_alone.log_in();
-    // Any gateway with the same keys opens what another has sealed.
+    // Any gateway with the same keys opens a cookie that another one has sealed.
     let used = left_alone.behind(&after_one_hour);
     assert_eq!(used.user().as_deref(), USER);
     assert_eq!(used.call("/api/ping").status, 200);
@@ -92,14 +92,14 @@ fn g4_a_session_ends_when_nobody_has_used_it_for_its_duration() {
     assert_eq!(used.user().as_deref(), USER);
     assert_eq!(used.call("/api/ping").status, 200);
 
-    // To Laravel no time has gone by: where nothing is sealed, it takes what a browser should have forgotten.
+    // For Laravel no time has passed: without sealing, it accepts a cookie that a browser should have deleted.
     let plain = Browser::new(Http::Two, &gateway, "acme.flexopus.example");
     plain.log_in();
     assert_eq!(plain.behind(&after_some_more).user().as_deref(), USER);
 }
 
 #[test]
-fn g3_who_is_logged_in_stays_so_when_sealing_begins_and_when_it_ends() {
+fn g3_a_session_survives_the_begin_and_the_end_of_sealing() {
     let application = Application::start();
     let host = "acme.flexopus.example";
     let gateway = Gateway::before(&application);
@@ -123,13 +123,13 @@ fn g3_who_is_logged_in_stays_so_when_sealing_begins_and_when_it_ends() {
     assert_eq!(browser.user().as_deref(), USER);
 }
 
-both_versions!(n4_calls_that_are_under_way_during_a_login_do_not_lose_it, |mut application, at| {
+both_versions!(n4_calls_that_are_under_way_during_a_login_do_not_undo_it, |mut application, at| {
     let browser = at(SEALED);
     let names = ["one", "two", "three"];
     for order in [[0, 1, 2], [2, 0, 1]] {
         browser.log_in();
         let mut calls = names.map(|name| {
-            // Of one session, each call has another seal.
+            // Each call of one session has another sealed value.
             assert_eq!(browser.call("/api/ping").status, 200);
             let call = browser.begin(&format!("/api/slow/{name}"));
             application.wait_until_under_way(name);

@@ -1,4 +1,5 @@
-//! A ledger whose names would do harm, were they only written down: its tenants, cookies and routes come from outside.
+//! A ledger whose names would do harm if they were written unescaped: its tenants, cookies and routes come from
+//! outside.
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub(crate) const HOSTILE: [&str; 14] = [
     "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
 ];
 
-/// The tenant that was seen, and another that was not as harmless.
+/// The tenant that was seen, and another that is harmful, too.
 pub(crate) const TENANTS: [&str; 2] = ["acme.example", "=acme\u{1b}]0;<b>.example"];
 
 /// Writes a ledger of one hour before `until_unix_s`.

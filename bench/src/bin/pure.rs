@@ -1,7 +1,8 @@
 //! Does one pure part's work so many times, for an instrument that counts instructions: `pure NAME TIMES`; `pure` alone
 //! lists the names.
 //!
-//! Nothing here reads a clock, and what is hashed is hashed by the process's own random keys only where the gateway does
+//! Nothing here reads a clock, and what is hashed is hashed by the process's own random keys only where the gateway
+//! does
 //! so, too.
 
 use std::process::ExitCode;

@@ -87,7 +87,8 @@ impl Crowd {
         Ok(Self { connector, streams })
     }
 
-    /// Repeats an exchange on each connection until the time is over; what has begun is brought to its end. A connection
+    /// Repeats an exchange on each connection until the time is over; what has begun is brought to its end. A
+    /// connection
     /// that fails is opened and prepared anew.
     pub(super) async fn repeat(
         &mut self,

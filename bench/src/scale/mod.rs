@@ -1,7 +1,8 @@
 //! How the gateway's costs grow with tenants, names, connections and workers.
 //!
 //! Each growth is measured at a few points, on a gateway that is started for it; its curves are drawn, and all that was
-//! measured is in `scale.json`. The load is this process (see [`clients`](crate::clients)), so it has to run on the load's
+//! measured is in `scale.json`. The load is this process (see [`clients`](crate::clients)), so it has to run on the
+//! load's
 //! core.
 
 mod growths;
@@ -76,7 +77,8 @@ pub struct Measured {
     pub stolen: Vec<f64>,
 }
 
-/// Measures all growths, and writes `scale.md`, `scale.json` and a picture of each into the folder `out`; returns the first.
+/// Measures all growths, and writes `scale.md`, `scale.json` and a picture of each into the folder `out`; returns the
+/// first.
 pub async fn run(
     ground: &Ground,
     application: &Nginx,

@@ -118,7 +118,8 @@ impl Scribe {
         }
     }
 
-    /// What became of pages of a tenant in the window: its heartbeat, and an entry for each. The pages are in the ledger
+    /// What became of pages of a tenant in the window: its heartbeat, and an entry for each. The pages are in the
+    /// ledger
     /// from now on.
     pub(crate) fn agreements(&mut self, tenant: &str, told: &[(AgreementEvent, &str, u64)]) {
         let agreements = told.iter().map(|(.., count)| count).sum();

@@ -1,4 +1,5 @@
-//! The real binary, as an operator runs it: told things by files, arguments and signals, judged by what it prints and by
+//! The real binary, as an operator runs it: told things by files, arguments and signals, judged by what it prints and
+//! by
 //! how it ends.
 
 use std::{
