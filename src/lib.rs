@@ -9,6 +9,7 @@
 //! - [`audit`]: in memory; what was done, counted; [`ledger`]: on disk; the same, kept and signed.
 //! - [`state`]: the thread that writes the ledger and the tenants set at run time; [`report`]: reports on a ledger.
 //! - [`metrics`]: in memory; what an operator's monitoring reads; [`process`]: the same of the process.
+//! - [`text`] and [`error`]: moments, bytes and errors as text.
 //! - [`language`]: the languages that people are shown things in.
 //! - [`page`]: what people are shown: the cookie page, and the question whether they agree.
 //! - [`config`]: text to the values above.
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod error;
 pub mod explain;
 pub mod gateway;
 pub mod language;
@@ -45,4 +47,5 @@ pub mod seal_keys;
 pub mod state;
 mod telemetry;
 pub mod tenants;
+pub mod text;
 pub mod traces;

@@ -16,10 +16,10 @@
 use std::fmt::Write;
 
 use super::{
-    line::{rfc3339, unix_s_of},
     merkle::{Hash, sha256},
     note::{NoteError, SignedNote, Verifier, base64, hash_of_base64},
 };
+use crate::text::{rfc3339, unix_s_of};
 
 /// The end of a segment.
 #[derive(Clone, Debug, Eq, PartialEq)]

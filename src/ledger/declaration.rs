@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 
 use super::{
     entry::DeclarationRecord,
-    note::hex,
     read::{ReadError, open},
     sqlite::unsigned,
 };
-use crate::policy::declaration::{
-    Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
+use crate::{
+    policy::declaration::{
+        Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
+    },
+    text::hex,
 };
 
 /// The record of a declaration that rules from `since_unix_s` on. Its JSON has the keys of `[[cookies]]` in

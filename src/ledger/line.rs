@@ -5,17 +5,17 @@
 //! could guess its neighbours, which may be another tenant's. A salt is the first 16 bytes of
 //! HMAC-SHA256(the segment's secret, the entry's number in 8 bytes, big-endian), in base64url.
 
-use std::ops::Range;
-
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use time::{Date, Month, OffsetDateTime, Time};
 
 use super::{
     codes::{Coded, reason_word},
     entry::{Agreement, Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
     merkle::{self, Hash, sha256},
 };
+use crate::text::rfc3339_bytes;
+
+pub use crate::text::{rfc3339, unix_s_of};
 
 /// Writes the lines of one segment.
 #[derive(Debug)]
@@ -231,43 +231,6 @@ impl<'l> Object<'l> {
     }
 }
 
-/// A moment in UTC, to the second: `2026-11-25T20:00:00Z` (RFC 3339). The year 9999 is the last.
-pub fn rfc3339(unix_s: u64) -> String {
-    String::from_utf8_lossy(&rfc3339_bytes(unix_s)).into_owned()
-}
-
-/// By hand, because every line has up to three of them.
-fn rfc3339_bytes(unix_s: u64) -> [u8; 20] {
-    let seconds = i64::try_from(unix_s).unwrap_or(LAST_UNIX_S).min(LAST_UNIX_S);
-    let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (year, month, day) = moment.to_calendar_date();
-    let (hour, minute, second) = moment.to_hms();
-    let mut text = *b"0000-00-00T00:00:00Z";
-    let century = u8::try_from(year / 100).unwrap_or_default();
-    let year = u8::try_from(year % 100).unwrap_or_default();
-    let parts = [(0, century), (2, year), (5, u8::from(month)), (8, day)];
-    for (at, number) in parts.into_iter().chain([(11, hour), (14, minute), (17, second)]) {
-        text[at] += number / 10;
-        text[at + 1] += number % 10;
-    }
-    text
-}
-
-/// The moment of a text that [`rfc3339`] could have written, in seconds since the Unix epoch.
-pub fn unix_s_of(text: &str) -> Option<u64> {
-    let number = |range: Range<usize>| text.get(range)?.parse::<u16>().ok();
-    let small = |range: Range<usize>| u8::try_from(number(range)?).ok();
-    let month = Month::try_from(small(5..7)?).ok()?;
-    let date = Date::from_calendar_date(number(0..4)?.into(), month, small(8..10)?).ok()?;
-    let time = Time::from_hms(small(11..13)?, small(14..16)?, small(17..19)?).ok()?;
-    let unix_s = u64::try_from(date.with_time(time).assume_utc().unix_timestamp()).ok()?;
-    // What stands between the numbers, and their form.
-    (rfc3339_bytes(unix_s) == text.as_bytes()).then_some(unix_s)
-}
-
-/// 9999-12-31T23:59:59Z
-const LAST_UNIX_S: i64 = 253_402_300_799;
-
 #[cfg(test)]
 mod tests {
     use super::{
@@ -374,28 +337,5 @@ mod tests {
             line(&Entry::Event(event)),
             r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"event","at":"1970-01-01T00:00:00Z","event":"tenant","tenant":"acme.example","actor":"ada","detail":"{\"before\":null,\"after\":{\"session\":\"20m\"}}"}"#
         );
-    }
-
-    #[test]
-    fn the_last_moment_is_that_of_the_year_9999() {
-        assert_eq!(rfc3339(u64::MAX), "9999-12-31T23:59:59Z");
-        assert_eq!(unix_s_of("9999-12-31T23:59:59Z"), Some(253_402_300_799));
-    }
-
-    #[test]
-    fn moments_are_those_of_the_calendar() {
-        for (unix_s, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_795_428_060, "2026-11-23T10:01:00Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(rfc3339(unix_s), text);
-            assert_eq!(unix_s_of(text), Some(unix_s));
-        }
-        for text in ["", "2026-02-29T00:00:00Z", "2026-11-23T10:01:00", "2026-11-23 10:01:00Z"] {
-            assert_eq!(unix_s_of(text), None, "{text}");
-        }
     }
 }

@@ -18,6 +18,7 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::merkle::{Hash, sha256};
+use crate::text::hex;
 
 /// The public half of a key that signs notes, with its name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -179,12 +180,6 @@ impl<'n> Signature<'n> {
 
 fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
-}
-
-/// In hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('?');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// A hash in base64.

@@ -9,9 +9,11 @@ use super::{
     entry::{
         Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
     },
-    line::unix_s_of,
 };
-use crate::policy::{asked::Attributes, verdict::Action};
+use crate::{
+    policy::{asked::Attributes, verdict::Action},
+    text::unix_s_of,
+};
 
 /// Gives texts their numbers, as the ledger's file does.
 #[derive(Debug, Default)]

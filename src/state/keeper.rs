@@ -31,10 +31,9 @@ use super::{
 use crate::{
     audit::Page,
     clock::Clock,
-    ledger::{
-        entry::{DeclarationRecord, Event, EventKind, Window},
-        line::rfc3339,
-    },
+    error::with_causes,
+    ledger::entry::{DeclarationRecord, Event, EventKind, Window},
+    text::rfc3339,
 };
 
 /// What a ledger is kept by.
@@ -757,12 +756,6 @@ fn apply(tenants: &mut Tenants, change: &TenantChange, actor: &Arc<str>, changed
             tenants.remove(&change.host);
         }
     }
-}
-
-/// An error and its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 /// How often segments are closed, in seconds.

@@ -26,7 +26,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rusqlite::{OptionalExtension, Transaction, params};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 
-use crate::ledger::note::{NoteError, Verifier, hex};
+use crate::{
+    ledger::note::{NoteError, Verifier},
+    text::hex,
+};
 
 /// Where the keys of a ledger are.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -19,6 +19,7 @@ use crate::{
         asked::{AskedLifetime, Attributes},
         verdict::{Action, Direction},
     },
+    text::rfc3339,
 };
 
 /// The entries that are being counted.
@@ -160,8 +161,8 @@ impl Waiting {
         let mut detail = serde_json::json!({
             "cookies": loss.figures.cookies(),
             "requests": loss.requests,
-            "from": crate::ledger::line::rfc3339(loss.from_unix_s),
-            "until": crate::ledger::line::rfc3339(loss.until_unix_s),
+            "from": rfc3339(loss.from_unix_s),
+            "until": rfc3339(loss.until_unix_s),
         });
         if loss.figures.agreements > 0 {
             detail["agreements"] = loss.figures.agreements.into();

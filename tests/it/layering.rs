@@ -10,7 +10,9 @@ use std::{
 };
 
 /// What each part of the crate may use of the others.
-const ROWS: [(&str, &[&str]); 26] = [
+const ROWS: [(&str, &[&str]); 28] = [
+    ("error", &[]),
+    ("text", &[]),
     ("banner", &[]),
     ("seal", &[]),
     ("policy", &["seal"]),
@@ -24,9 +26,9 @@ const ROWS: [(&str, &[&str]); 26] = [
     ("clock", &[]),
     ("seal_keys", &["clock", "seal"]),
     ("telemetry", &["config"]),
-    ("ledger", &["audit", "policy"]),
-    ("state", &["audit", "clock", "ledger", "policy"]),
-    ("report", &["audit", "language", "ledger", "policy"]),
+    ("ledger", &["audit", "policy", "text"]),
+    ("state", &["audit", "clock", "error", "ledger", "policy", "text"]),
+    ("report", &["audit", "language", "ledger", "policy", "text"]),
     ("traces", &["audit", "clock", "config", "metrics"]),
     ("certificate", &["clock"]),
     ("demo", &["clock"]),

@@ -8,7 +8,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{entry::DeclarationRecord, line::rfc3339};
+use super::super::entry::DeclarationRecord;
+use crate::text::rfc3339;
 
 /// The knowledge base of a declaration, for the cookies of `domain` (`*`: of any).
 pub(crate) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> Value {

@@ -25,11 +25,12 @@ use self::{
 use super::{
     checkpoint::{Checkpoint, CheckpointError},
     entry::{Entry, Segment, TextId},
-    line::{LineWriter, rfc3339},
+    line::LineWriter,
     merkle::WholeTree,
     note::{SignedNote, base64},
     read::{ReadError, Reader},
 };
+use crate::text::rfc3339;
 
 /// What is to be exported.
 #[derive(Clone, Debug, Default)]

@@ -8,9 +8,8 @@ use serde::Serialize;
 use super::super::{
     codes::{Coded, reason_word},
     entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts},
-    line::rfc3339,
 };
-use crate::audit::csv_cell;
+use crate::{audit::csv_cell, text::rfc3339};
 
 /// Writes the table.
 pub(crate) struct Table<W: Write> {

@@ -17,7 +17,6 @@ use super::{
             edpb::knowledge_base,
             table::Table,
         },
-        line::unix_s_of,
         merkle::{leaf, root_of_path},
         note::hash_of_base64,
         parse::{Interner, read_line},
@@ -31,6 +30,7 @@ use super::{
     segment::{Misfit, SegmentCheck},
     unpack::{Bundle, Compared, Lines, damaged, member},
 };
+use crate::text::unix_s_of;
 
 /// Verifies a bundle. The inner error is the first thing that does not fit. Each entry is a step of `progress`.
 ///

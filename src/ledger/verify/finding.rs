@@ -5,9 +5,9 @@ use std::fmt;
 use super::super::{
     checkpoint::{Checkpoint, CheckpointError},
     entry::{Figures, Window},
-    line::rfc3339,
     note::NoteError,
 };
+use crate::text::rfc3339;
 
 /// The first thing that does not fit.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -30,8 +30,9 @@ pub use unpack::BundleError;
 use super::{
     checkpoint::{Checkpoint, CheckpointError},
     merkle::sha256,
-    note::{NoteError, SignedNote, Verifier, hex},
+    note::{NoteError, SignedNote, Verifier},
 };
+use crate::text::hex;
 
 /// What a verification found.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -105,13 +105,3 @@ impl ByAgreement {
         }
     }
 }
-
-impl Words {
-    /// Returns the texts in this language.
-    pub(super) fn of(language: Language) -> &'static Self {
-        match language {
-            Language::De => &de::WORDS,
-            Language::En => &en::WORDS,
-        }
-    }
-}
