@@ -1,119 +1,11 @@
 //! Whose request is it, and may it go on? (T1, T2, and the limits that need no body.)
 
-use std::{borrow::Cow, cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
+use std::{borrow::Cow, rc::Rc};
 
 use http::{HeaderValue, Method, Request, Version, header};
 
-use super::rejection::Rejection;
-use crate::{
-    audit::{Account, AgreementEvent, Journal},
-    clock::Clock,
-    page::Page,
-    policy::verdict::Verdict,
-    tenants::{Tenant, TenantTable, host_of_authority},
-};
-
-/// The tenant table as one worker sees it: what it found lately is kept, so that a request takes no lock that other
-/// workers take too. After a change of the table everything is looked up anew (T3).
-pub(crate) struct TenantView {
-    table: Arc<TenantTable>,
-    journal: Rc<Journal>,
-    declaration: Arc<str>,
-    clock: Clock,
-    seen: RefCell<Seen>,
-}
-
-struct Seen {
-    /// The table's generation at which `entries` were found.
-    generation: u64,
-    entries: HashMap<Box<str>, Rc<Entry>, foldhash::fast::RandomState>,
-}
-
-/// A tenant, and its account in this worker's journal.
-pub(crate) struct Entry {
-    pub(crate) tenant: Arc<Tenant>,
-    account: Account,
-    clock: Clock,
-}
-
-/// Writes down the verdicts of one exchange.
-#[derive(Clone)]
-pub(crate) struct Recorder {
-    entry: Rc<Entry>,
-    route: Option<Arc<str>>,
-}
-
-impl Recorder {
-    /// Counts a request to this path that came at this moment, and writes down what follows of it.
-    pub(crate) fn begin(entry: Rc<Entry>, path: &str, unix_s: u64) -> Self {
-        let route = entry.account.route(path);
-        let recorder = Self { entry, route };
-        recorder.entry.account.count_request(unix_s);
-        recorder
-    }
-
-    /// For an exchange that the gateway's own page answers: nothing of it is judged.
-    pub(crate) fn aside(entry: Rc<Entry>) -> Self {
-        Self { entry, route: None }
-    }
-
-    /// Counts what became of one of the gateway's own pages.
-    pub(crate) fn count_agreement(&self, event: AgreementEvent, page: &Page, unix_s: u64) {
-        self.entry.account.count_agreement(event, &page.shown, unix_s);
-    }
-
-    /// Whose exchange it is.
-    pub(crate) fn tenant(&self) -> &Tenant {
-        &self.entry.tenant
-    }
-
-    /// The time, in seconds since the Unix epoch.
-    pub(crate) fn unix_s(&self) -> u64 {
-        self.entry.clock.now().unix_s
-    }
-
-    /// Writes down verdicts that are reached at this moment.
-    pub(crate) fn record_at(&self, unix_s: u64) -> impl FnMut(Verdict<'_>) {
-        let Entry { tenant, account, .. } = &*self.entry;
-        let (mode, route) = (tenant.policy.mode, self.route.as_ref());
-        move |verdict| account.count(&verdict, mode, route, unix_s)
-    }
-}
-
-impl TenantView {
-    /// `declaration` is the version of the one that the tenants of the table are judged by.
-    pub(crate) fn new(
-        table: Arc<TenantTable>,
-        journal: Rc<Journal>,
-        declaration: Arc<str>,
-        clock: Clock,
-    ) -> Self {
-        let seen = Seen { generation: table.generation(), entries: HashMap::default() };
-        Self { table, journal, declaration, clock, seen: RefCell::new(seen) }
-    }
-
-    /// The tenant of `host` (lower case, no port).
-    pub(crate) fn find(&self, host: &str) -> Option<Rc<Entry>> {
-        let seen = &mut *self.seen.borrow_mut();
-        // Read before the look-up: a change in between makes the entry old, never the other way round.
-        let generation = self.table.generation();
-        if seen.generation != generation || seen.entries.len() >= SEEN_HOSTS {
-            seen.entries.clear();
-            seen.generation = generation;
-        }
-        if let Some(entry) = seen.entries.get(host) {
-            return Some(Rc::clone(entry));
-        }
-        let tenant = self.table.find(host)?;
-        let account = self.journal.account(&tenant.name, &self.declaration);
-        let entry = Rc::new(Entry { tenant, account, clock: self.clock.clone() });
-        seen.entries.insert(host.into(), Rc::clone(&entry));
-        Some(entry)
-    }
-}
-
-/// How many hosts a worker remembers; more, and it begins anew.
-const SEEN_HOSTS: usize = 4096;
+use super::{recorder::Entry, rejection::Rejection, tenant_cache::TenantCache};
+use crate::tenants::host_of_authority;
 
 /// The request's authority, as sent (T2).
 pub(crate) fn authority<B>(request: &Request<B>) -> Result<HeaderValue, Rejection> {
@@ -148,7 +40,7 @@ pub(crate) fn host(authority: &HeaderValue) -> Result<Cow<'_, str>, Rejection> {
 
 /// The tenant of a request for `host` on a connection that was made for `server_name` (T1, T2).
 pub(crate) fn admit(
-    tenants: &TenantView,
+    tenants: &TenantCache,
     host: &str,
     server_name: Option<&str>,
 ) -> Result<Rc<Entry>, Rejection> {

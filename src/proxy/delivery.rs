@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, rc::Rc, task::Poll, time::Duration};
 
-use super::body::Patience;
+use super::deadline::Deadline;
 
 /// What one stream's downstream has taken.
 #[derive(Debug, Default)]
@@ -45,15 +45,15 @@ impl Delivery {
 pub(crate) fn deliver(task: impl Future, timeout: Duration) -> impl Future<Output = ()> {
     let delivery = Rc::new(Delivery::default());
     let mut task = Box::pin(DELIVERY.scope(Rc::clone(&delivery), task));
-    let mut patience = Patience::new(timeout);
+    let mut deadline = Deadline::new(timeout);
     std::future::poll_fn(move |context| {
         let before = delivery.parts.get();
         if task.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
         if !delivery.waiting.get() || delivery.parts.get() != before {
-            patience.renew();
+            deadline.renew();
         }
-        if delivery.waiting.get() { patience.poll_exhausted(context) } else { Poll::Pending }
+        if delivery.waiting.get() { deadline.poll_exhausted(context) } else { Poll::Pending }
     })
 }

@@ -1,11 +1,9 @@
 //! One request's journey, as a straight line: admit → judge request → forward → judge response → record → answer.
 
-use std::{cell::Cell, convert::Infallible, rc::Rc, sync::Arc, time::Instant};
+use std::{convert::Infallible, rc::Rc, sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header,
-    uri::PathAndQuery,
+    HeaderValue, Method, Request, Response, StatusCode, Version, header, uri::PathAndQuery,
 };
 use http_body::Body as _;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -14,20 +12,27 @@ use tracing::{debug, warn};
 
 use super::{
     access::{Line, Record},
-    admission::{self, Recorder},
-    agreement::Desk,
-    body::{Body, RequestBody},
+    admission,
+    agreement::{
+        action::AgreementAction,
+        answer::Desk,
+        banner::{notify, notify_head},
+        logout, page,
+    },
+    body::Body,
     connection::{Activity, Kind},
-    form::{self, Deed},
+    dates::http_date,
     forward::{self, Forwarded, Origin},
     head::Marks,
-    page,
+    headers::{field_bytes, replace_cookie, replace_set_cookie, sensitive},
+    recorder::Recorder,
     rejection::{Rejection, Representation},
+    request_body::RequestBody,
     request_id::{REQUEST_ID, RequestId},
-    snapshot::View,
     upgrade::{self, Asked},
     upstream::Answer,
     worker::{Permit, Worker},
+    worker_config::WorkerConfig,
 };
 use crate::{
     audit::AgreementEvent,
@@ -35,10 +40,9 @@ use crate::{
     config::Limits,
     language::Language,
     metrics::WorkerMetrics,
-    page::Kind as PageKind,
     policy::{
-        self, Agreement, CookieField, JudgedRequest, Mode, OutgoingSetCookie, RequestFacts,
-        Resources, ResponseFacts, SetCookieFields, date::ImfFixdate, sealing::SealFacts,
+        self, Agreement, JudgedRequest, Mode, RequestFacts, Resources, ResponseFacts,
+        sealing::SealFacts,
     },
     traces::{self, Tracing},
 };
@@ -119,7 +123,7 @@ impl Downstream {
     async fn try_exchange(
         &self,
         mut request: Request<Incoming>,
-        view: &View,
+        view: &WorkerConfig,
         id: &RequestId,
         came: Instant,
         record: &mut Option<Record>,
@@ -182,7 +186,7 @@ impl Downstream {
         self.check_head(&request, &cookies, view.limits(), &recorder, &judged)?;
         if let Some(path) = page {
             let desk = Desk { path, recorder: &recorder, authority: &authority, came };
-            if let Some(deed) = place.and_then(Deed::at) {
+            if let Some(deed) = place.and_then(AgreementAction::at) {
                 let pages = view.pages(tenant);
                 let mut resources = Resources {
                     tenant: &tenant.name,
@@ -192,7 +196,7 @@ impl Downstream {
                 let form = (&uri, request.headers());
                 let response = desk.act(deed, form, &pages, &judged, &mut resources)?;
                 if let Some(logout) =
-                    view.snapshot.logout.as_ref().filter(|_| deed == Deed::Withdraw)
+                    view.snapshot.logout.as_ref().filter(|_| deed == AgreementAction::Withdraw)
                     && let Some(cookies) = judged.farewell().and_then(sensitive)
                 {
                     request.headers_mut().insert(header::COOKIE, cookies);
@@ -310,13 +314,13 @@ impl Downstream {
         &self,
         mut request: Request<Incoming>,
         logout: &PathAndQuery,
-        view: &View,
+        view: &WorkerConfig,
         recorder: &Recorder,
         authority: &HeaderValue,
         id: &RequestId,
     ) {
         let tenant = recorder.tenant();
-        form::prepare_logout(&mut request, logout);
+        logout::prepare_logout(&mut request, logout);
         let marks = Marks::of(request.headers());
         let trusted = view.trusts(self.origin.peer());
         let forwarded = Forwarded { marks, trusted, version: request.version(), authority };
@@ -435,39 +439,6 @@ impl Downstream {
     }
 }
 
-/// Makes of a head what it would be with a page behind it that has a banner. Nobody sees one: nothing is counted.
-fn notify_head(mut response: Response<Body>) -> Response<Body> {
-    if banner::may_carry(response.status(), response.headers()).is_ok() {
-        banner::prepare_response(response.headers_mut());
-    }
-    response
-}
-
-/// Puts a banner into a page, where it may carry one, and counts what became of it (G6).
-fn notify(
-    worker: &Worker,
-    view: &View,
-    mut response: Response<Body>,
-    recorder: Recorder,
-    language: Language,
-) -> Response<Body> {
-    let metrics = Arc::clone(&worker.metrics);
-    if let Err(outcome) = banner::may_carry(response.status(), response.headers()) {
-        metrics.count_banner(outcome);
-        return response;
-    }
-    banner::prepare_response(response.headers_mut());
-    let page = Arc::clone(view.pages(recorder.tenant()).get(PageKind::Banner, language));
-    let html = page.html.clone();
-    let tell = move |outcome| {
-        metrics.count_banner(outcome);
-        if outcome == banner::Outcome::Shown {
-            recorder.count_agreement(AgreementEvent::Shown, &page, recorder.unix_s());
-        }
-    };
-    response.map(|body| body.with_banner(html, view.limits().banner_bytes, tell))
-}
-
 /// An answer of the gateway's own, with the id of its request.
 fn own(mut response: Response<Body>, id: &RequestId) -> Response<Body> {
     response.headers_mut().insert(REQUEST_ID, id.value());
@@ -499,74 +470,6 @@ impl Drop for OpenTunnel {
     fn drop(&mut self) {
         self.0.close_tunnel();
     }
-}
-
-/// Puts in place what goes upstream (R1, R6).
-fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {
-    match field {
-        CookieField::Untouched => {}
-        CookieField::Removed => {
-            fields.remove(header::COOKIE);
-        }
-        CookieField::Replaced(bytes) => {
-            fields.remove(header::COOKIE);
-            fields.extend(sensitive(bytes).map(|value| (header::COOKIE, value)));
-        }
-    }
-}
-
-/// Puts in place what goes downstream, in its order, of fields that have some already or have none.
-fn replace_set_cookie(fields: &mut HeaderMap, has_some: bool, outgoing: SetCookieFields) {
-    let SetCookieFields::Replaced(outgoing) = outgoing else { return };
-    let mut came = SmallVec::<[HeaderValue; 8]>::new();
-    if has_some {
-        came.extend(fields.get_all(header::SET_COOKIE).iter().cloned());
-        fields.remove(header::SET_COOKIE);
-    }
-    for field in outgoing {
-        let value = match field {
-            OutgoingSetCookie::Built(bytes) => sensitive(bytes),
-            OutgoingSetCookie::Kept(index) => came.get(index).cloned(),
-        };
-        if let Some(value) = value {
-            fields.append(header::SET_COOKIE, value);
-        }
-    }
-}
-
-/// A field's value that is a secret: it is not printed, and HTTP/2 keeps it out of its tables.
-pub(super) fn sensitive(bytes: Vec<u8>) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn field_bytes<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
-    fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
-}
-
-/// Reads the dates of responses. One second's are all alike, and are read once.
-#[derive(Debug, Default)]
-pub(crate) struct Dates(Cell<([u8; 29], Option<u64>)>);
-
-impl Dates {
-    /// A response's own date, in seconds since the Unix epoch (S2).
-    fn read(&self, date: &HeaderValue) -> Option<u64> {
-        let (known, unix_s) = self.0.get();
-        if date.as_bytes() == known {
-            return unix_s;
-        }
-        let unix_s = policy::date::parse_cookie_date(date.as_bytes());
-        let unix_s = unix_s.and_then(|unix_s| u64::try_from(unix_s).ok());
-        if let Ok(text) = date.as_bytes().try_into() {
-            self.0.set((text, unix_s));
-        }
-        unix_s
-    }
-}
-
-fn http_date(unix_s: u64) -> HeaderValue {
-    HeaderValue::from_bytes(ImfFixdate::new(unix_s).as_bytes()).expect("a date is visible ASCII")
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! The data path: hyper, tokio, rustls. Thread-per-core: what a request touches belongs to one thread.
 //!
-//! - `worker.rs`: listen, accept, adopt a new configuration, drain; `snapshot.rs`: the configuration as workers see it.
+//! - `worker.rs`: listen, accept, adopt a new configuration, drain; `snapshot.rs`: the configuration as workers see it;
+//!   `worker_config.rs`: that of one worker.
 //! - `serving.rs`: one task for each connection; `socket.rs`: how its bytes leave.
 //! - `connection/`: what each connection is doing, and who must go.
 //! - `tls/`: certificates by server name.
 //! - `exchange.rs`: one request's journey, as a straight line.
-//! - `admission.rs`: authority, tenant, limits (T1, T2, R8).
+//! - `admission.rs`: authority, tenant, limits (T1, T2, R8); `tenant_cache.rs`: the tenants that a worker knows;
+//!   `recorder.rs`: counts what becomes of an exchange.
 //! - `upstream/`: the connection pool, balancing, timeouts; `head.rs`: what a head holds; `forward.rs`: hop-by-hop and
-//!   forwarding fields.
-//! - `body.rs`: bodies on their way; `insertion.rs`: a banner in them; `delivery.rs`: whether they arrive; `upgrade.rs`: WebSockets.
-//! - `page.rs`: the gateway's own pages; `agreement.rs`: asks, and does what people say; `form.rs`: what they send.
+//!   forwarding fields; `headers.rs`: cookie fields; `dates.rs`: `Date`.
+//! - `request_body.rs`, `body.rs`, `trailers.rs`: bodies on their way; `deadline.rs`, `delivery.rs`: their time limits;
+//!   `upgrade.rs`: WebSockets.
+//! - `agreement/`: the gateway's own pages, the forms on them, and the banner in the application's.
 //! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
 //! - `access.rs`, `request_id.rs`: what is noted of an exchange.
 
@@ -18,24 +21,29 @@ mod admission;
 mod agreement;
 mod body;
 mod connection;
+mod dates;
+mod deadline;
 mod delivery;
 mod exchange;
-mod form;
 mod forward;
 mod head;
-mod insertion;
+mod headers;
 mod limits;
-mod page;
+mod recorder;
 mod redirect;
 mod rejection;
+mod request_body;
 mod request_id;
 mod serving;
 pub(crate) mod snapshot;
 mod socket;
+mod tenant_cache;
 pub mod tls;
+mod trailers;
 mod upgrade;
 pub mod upstream;
 pub(crate) mod worker;
+mod worker_config;
 
 /// Fresh random bytes from the operating system's generator.
 ///

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::{
-    body::{Body, Fault},
+    body::Body,
+    request_body::Fault,
     request_id::{REQUEST_ID, RequestId},
     upstream,
 };

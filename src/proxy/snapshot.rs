@@ -1,25 +1,14 @@
 //! The configuration as the data path sees it: read-only, and replaced as a whole at a reload.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    admission::TenantView,
-    page::Shelf,
-    tls::Expiry,
-    upstream::{Shared, Upstream},
-};
+use super::{tls::Expiry, upstream::Shared};
 use crate::{
-    audit::Journal,
-    clock::Clock,
-    config::Limits,
-    page::{self, Pages},
-    policy::sealing::Sealing,
-    tenants::{Tenant, TenantTable},
-    traces::Tracing,
+    config::Limits, page, policy::sealing::Sealing, tenants::TenantTable, traces::Tracing,
 };
 
 /// What all workers go by until the next reload.
@@ -49,55 +38,4 @@ pub(crate) struct Snapshot {
     pub(crate) tracing: Option<Tracing>,
     /// How long open exchanges may finish at a stop.
     pub(crate) drain: Duration,
-}
-
-/// A snapshot, and what one worker has for it: an exchange takes it once, and keeps it to its end.
-pub(crate) struct View {
-    pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) tenants: TenantView,
-    pub(crate) upstreams: Vec<Rc<Upstream>>,
-    shelf: Shelf,
-}
-
-impl View {
-    /// The view of a worker that has `before`, if it has one: what it keeps of its applications goes on.
-    pub(crate) fn new(
-        snapshot: Arc<Snapshot>,
-        before: Option<&Self>,
-        journal: &Rc<Journal>,
-        clock: &Clock,
-    ) -> Self {
-        let upstream = |shared: &Arc<Shared>| {
-            let before = before.and_then(|before| {
-                before.upstreams.iter().find(|upstream| upstream.name() == shared.name())
-            });
-            Upstream::new(Arc::clone(shared), before.map(|before| &**before))
-        };
-        let table = Arc::clone(&snapshot.tenants);
-        Self {
-            tenants: TenantView::new(
-                table,
-                Rc::clone(journal),
-                Arc::clone(&snapshot.declaration),
-                clock.clone(),
-            ),
-            upstreams: snapshot.upstreams.iter().map(upstream).collect(),
-            snapshot,
-            shelf: Shelf::default(),
-        }
-    }
-
-    /// The gateway's own pages for a tenant.
-    pub(crate) fn pages(&self, tenant: &Tenant) -> Rc<Pages> {
-        self.shelf.pages(&self.snapshot, &tenant.policy)
-    }
-
-    /// Whether a peer is one of `server.trusted_proxies`.
-    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
-        self.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
-    }
-
-    pub(crate) fn limits(&self) -> &Arc<Limits> {
-        &self.snapshot.limits
-    }
 }

@@ -22,11 +22,8 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    connection::Connections,
-    exchange::Dates,
-    limits as bounds,
-    request_id::RequestIds,
-    snapshot::{Snapshot, View},
+    connection::Connections, dates::Dates, limits as bounds, request_id::RequestIds,
+    snapshot::Snapshot, worker_config::WorkerConfig,
 };
 use crate::{
     audit::{Books, Journal, Page},
@@ -58,7 +55,7 @@ pub(crate) struct Worker {
     pub(crate) request_ids: RequestIds,
     pub(crate) dates: Dates,
     pub(crate) trace_ids: Ids,
-    view: RefCell<Rc<View>>,
+    view: RefCell<Rc<WorkerConfig>>,
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
     /// Counts the sweeps: a worker whose number stands still is stuck.
@@ -154,7 +151,7 @@ impl Worker {
         let clock = settings.clock.clone();
         let metrics = settings.metrics.open();
         Rc::new(Self {
-            view: RefCell::new(Rc::new(View::new(snapshot, None, &journal, &clock))),
+            view: RefCell::new(Rc::new(WorkerConfig::new(snapshot, None, &journal, &clock))),
             clock,
             journal,
             connections: Rc::new(Connections::new(Arc::clone(&metrics))),
@@ -170,7 +167,7 @@ impl Worker {
     }
 
     /// The configuration that holds now. An exchange asks once: what it goes by does not change under it.
-    pub(crate) fn view(&self) -> Rc<View> {
+    pub(crate) fn view(&self) -> Rc<WorkerConfig> {
         Rc::clone(&self.view.borrow())
     }
 
@@ -219,7 +216,7 @@ impl Worker {
     ) {
         while let Some(Adoption { snapshot, listeners, done }) = adoptions.recv().await {
             let listening = listeners.watched().map(|listeners| self.accept_on(listeners, &phase));
-            let view = View::new(snapshot, Some(&*self.view()), &self.journal, &self.clock);
+            let view = WorkerConfig::new(snapshot, Some(&*self.view()), &self.journal, &self.clock);
             self.view.replace(Rc::new(view));
             // Who asked may have lost patience.
             let _ = done.send(listening);

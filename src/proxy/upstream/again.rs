@@ -4,7 +4,7 @@
 
 use http::{HeaderName, HeaderValue, Request, Uri, Version};
 
-use super::super::body::RequestBody;
+use super::super::request_body::RequestBody;
 
 /// The request without a body that these bytes are, as hyper has written it; none where they are no whole head.
 pub(super) fn read_back(head: &[u8], body: RequestBody) -> Option<Request<RequestBody>> {

@@ -43,10 +43,10 @@ pub use state::{Check, ServerState, Shared};
 use stream::{UpstreamIo, is_closing};
 
 use super::{
-    body::{Fault, Progress, RequestBody},
     forward,
     head::Marks,
     limits, random,
+    request_body::{Fault, Progress, RequestBody},
 };
 use crate::config::{self, Balance};
 

@@ -15,7 +15,7 @@ use tokio::{task::AbortHandle, time::Instant};
 use tracing::{debug, info, warn};
 
 use super::{
-    super::body::{Progress, RequestBody},
+    super::request_body::{Progress, RequestBody},
     Error,
     ejection::{self, Seen},
     state::{Line, Vitals},

@@ -1,72 +1,33 @@
 //! The gateway's own pages as answers: cached by who may ask for them, with no cookie, and for no other site's frame.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::{body::Body, form::Deed, rejection::Representation, snapshot::Snapshot};
+use super::{
+    super::{body::Body, rejection::Representation},
+    action::AgreementAction,
+};
 use crate::{
     language::Language,
     page::{
-        self, Kind, Page, Pages, Since, Subject,
+        self, Kind, Page, Pages,
         settings::{PagePath, Place},
     },
-    policy::{Agreement, Mode, Policy, declaration::SessionDuration},
+    policy::Mode,
     tenants::Tenant,
 };
 
-/// The pages that one worker has rendered: most tenants have the same.
-#[derive(Default)]
-pub(crate) struct Shelf(RefCell<Vec<(Distinction, Rc<Pages>)>>);
-
-/// What one tenant's pages differ by from another's, as long as the configuration is the same.
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Distinction {
-    session: SessionDuration,
-    agreement: Agreement,
-    seals: bool,
-}
-
-impl Shelf {
-    /// The pages of a tenant that is judged by this policy.
-    pub(crate) fn pages(&self, snapshot: &Snapshot, policy: &Policy) -> Rc<Pages> {
-        let (session, agreement, seals) = (policy.session, policy.agreement, policy.seals());
-        let wanted = Distinction { session, agreement, seals };
-        let made = &mut *self.0.borrow_mut();
-        if let Some((_, pages)) = made.iter().find(|(distinction, _)| *distinction == wanted) {
-            return Rc::clone(pages);
-        }
-        let sealing = snapshot.sealing.as_ref().filter(|_| seals);
-        let pages = Rc::new(Pages::new(&Subject {
-            declaration: &policy.declaration,
-            version: &snapshot.declaration,
-            since: snapshot.since_unix_s.map_or(Since::Unknown, Since::At),
-            session,
-            agreement,
-            sealed: sealing.map(|sealing| sealing.cookie.as_str()),
-            settings: &snapshot.page,
-        }));
-        if made.len() >= MAX_PAGES {
-            made.remove(0);
-        }
-        made.push((wanted, Rc::clone(&pages)));
-        pages
-    }
-}
-
-/// How many tenants' pages a worker keeps; more that differ, and the oldest go.
-const MAX_PAGES: usize = 64;
-
 /// Which of the gateway's own places a request is for, if it is for one. Where a tenant is only watched there are none:
 /// what a page says is not true there.
-pub(super) fn place(path: Option<&PagePath>, tenant: &Tenant, target: &str) -> Option<Place> {
+pub(crate) fn place(path: Option<&PagePath>, tenant: &Tenant, target: &str) -> Option<Place> {
     path.filter(|_| tenant.policy.mode == Mode::Enforce)?.place(target)
 }
 
 /// The answer to a request for one of the places that are only read, and the page that it shows, where people can agree
 /// on it; none for a form.
-pub(super) fn read<B>(
+pub(crate) fn read<B>(
     place: Place,
     request: &Request<B>,
     path: &PagePath,
@@ -74,11 +35,11 @@ pub(super) fn read<B>(
 ) -> Option<(Response<Body>, Option<Arc<Page>>)> {
     let (method, fields) = (request.method(), request.headers());
     let reads = *method == Method::GET || *method == Method::HEAD;
-    if Deed::at(place).is_some() {
+    if AgreementAction::at(place).is_some() {
         return match *method {
             Method::POST => None,
             // Whoever reloads what a form has led to, say.
-            _ if reads => Some((super::agreement::see_other(path.as_str()), None)),
+            _ if reads => Some((see_other(path.as_str()), None)),
             _ => Some((not_allowed("GET, HEAD, POST"), None)),
         };
     }
@@ -115,7 +76,7 @@ fn kind(place: Place) -> Option<Kind> {
 }
 
 /// A page in the application's place, which no cache keeps.
-pub(super) fn instead(page: &Page, status: StatusCode, is_head: bool) -> Response<Body> {
+pub(crate) fn instead(page: &Page, status: StatusCode, is_head: bool) -> Response<Body> {
     let mut response = Response::new(Body::own(page.html.clone()));
     *response.status_mut() = status;
     let fields = response.headers_mut();
@@ -123,6 +84,18 @@ pub(super) fn instead(page: &Page, status: StatusCode, is_head: bool) -> Respons
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let response = guarded(spoken(response, page.language));
     if is_head { bodiless(response) } else { response }
+}
+
+/// Leads to a path of the same origin (RFC 9110, section 15.4.4).
+pub(crate) fn see_other(path: &str) -> Response<Body> {
+    let mut response = Response::new(Body::none());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let fields = response.headers_mut();
+    // A path comes from a field or from the configuration: it is one of visible ASCII.
+    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    fields.insert(header::LOCATION, path);
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Something that is the same for everybody, and may be kept as long as it is asked for again each time: so it is

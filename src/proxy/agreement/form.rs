@@ -1,33 +1,7 @@
 //! What a person does on one of the gateway's own pages: the forms that agree, decline and withdraw (G7), and the way
 //! back from them. A form acts only where its page comes from the same origin, and leads nowhere else.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
-use percent_encoding::percent_decode_str;
-
-use crate::page::settings::Place;
-
-/// What a form does.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Deed {
-    /// The person agrees to the use of cookies.
-    Agree,
-    /// The person does not.
-    Decline,
-    /// The person no longer does.
-    Withdraw,
-}
-
-impl Deed {
-    /// What a form does that is sent to this place; none: no form is sent there.
-    pub(super) fn at(place: Place) -> Option<Self> {
-        match place {
-            Place::Agree => Some(Self::Agree),
-            Place::Decline => Some(Self::Decline),
-            Place::Withdraw => Some(Self::Withdraw),
-            Place::BannerStyle | Place::Cookies | Place::Declined | Place::Withdrawn => None,
-        }
-    }
-}
+use http::{HeaderMap, HeaderValue, Uri, header};
 
 /// The stamp of the page on which a form's button was: `?page=STAMP`.
 pub(super) fn stamp(uri: &Uri) -> Option<&str> {
@@ -57,28 +31,6 @@ pub(super) fn way_back<'f>(fields: &'f HeaderMap, authority: &HeaderValue, base:
     let path = referer.and_then(|referer| path_of(referer, authority));
     path.filter(|path| is_safe(path) && !is_below(path, base)).unwrap_or("/")
 }
-
-/// Makes of a form's request the one by which the browser would end its session: a `POST` to `logout`, with the CSRF token
-/// as Laravel's own scripts send it.
-pub(super) fn prepare_logout<B>(request: &mut Request<B>, logout: &PathAndQuery) {
-    *request.uri_mut() = Uri::from(logout.clone());
-    let token = csrf_token(request.headers());
-    let fields = request.headers_mut();
-    fields.remove(X_XSRF_TOKEN);
-    if let Some(token) = token {
-        fields.insert(X_XSRF_TOKEN, token);
-    }
-}
-
-/// The value of the cookie `XSRF-TOKEN`, as a script reads it.
-fn csrf_token(fields: &HeaderMap) -> Option<HeaderValue> {
-    let cookies = fields.get(header::COOKIE)?.to_str().ok()?;
-    let value = cookies.split("; ").find_map(|pair| pair.strip_prefix("XSRF-TOKEN="))?;
-    let decoded: Vec<u8> = percent_decode_str(value).collect();
-    HeaderValue::try_from(decoded).ok()
-}
-
-const X_XSRF_TOKEN: HeaderName = HeaderName::from_static("x-xsrf-token");
 
 /// The path and query of a URL of this origin.
 fn path_of<'u>(url: &'u str, authority: &HeaderValue) -> Option<&'u str> {
@@ -112,6 +64,7 @@ const MAX_BACK_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
     use proptest::prelude::*;
     use url::Url;
 

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 
 use super::{
-    admission::Recorder,
-    body::Body,
-    exchange::sensitive,
-    form::{self, Deed},
-    page,
-    rejection::Rejection,
+    super::{body::Body, headers::sensitive, recorder::Recorder, rejection::Rejection},
+    action::AgreementAction,
+    form, page,
 };
 use crate::{
     audit::AgreementEvent,
@@ -24,18 +21,18 @@ use crate::{
 };
 
 /// What an answer of this kind draws on.
-pub(super) struct Desk<'e> {
-    pub(super) path: &'e PagePath,
-    pub(super) recorder: &'e Recorder,
+pub(crate) struct Desk<'e> {
+    pub(crate) path: &'e PagePath,
+    pub(crate) recorder: &'e Recorder,
     /// The request's authority, as sent.
-    pub(super) authority: &'e HeaderValue,
+    pub(crate) authority: &'e HeaderValue,
     /// When the request came.
-    pub(super) came: Now,
+    pub(crate) came: Now,
 }
 
 impl Desk<'_> {
     /// What is answered before an agreement.
-    pub(super) fn demand(
+    pub(crate) fn demand(
         &self,
         demand: Demand,
         fields: &HeaderMap,
@@ -60,9 +57,9 @@ impl Desk<'_> {
     }
 
     /// Does what a form says, where it comes from a page of this origin, and leads on from there.
-    pub(super) fn act(
+    pub(crate) fn act(
         &self,
-        deed: Deed,
+        deed: AgreementAction,
         (uri, fields): (&Uri, &HeaderMap),
         pages: &Pages,
         judged: &JudgedRequest<'_>,
@@ -73,32 +70,32 @@ impl Desk<'_> {
         }
         let page = form::stamp(uri).and_then(|stamp| pages.by_stamp(stamp));
         match deed {
-            Deed::Agree | Deed::Decline
+            AgreementAction::Agree | AgreementAction::Decline
                 if self.recorder.tenant().policy.agreement == Agreement::Off =>
             {
-                Ok(see_other(self.path.as_str()))
+                Ok(page::see_other(self.path.as_str()))
             }
-            Deed::Agree => {
+            AgreementAction::Agree => {
                 let back = form::way_back(fields, self.authority, self.path.as_str());
                 // A page that has changed since is shown again: nobody agrees to what they have not seen.
-                let Some(page) = page else { return Ok(see_other(back)) };
+                let Some(page) = page else { return Ok(page::see_other(back)) };
                 let Some(field) = judged.agree(self.response(), resources) else {
-                    return Ok(see_other(back));
+                    return Ok(page::see_other(back));
                 };
                 self.count(AgreementEvent::Agreed, page);
-                Ok(with_cookies(see_other(back), [field]))
+                Ok(with_cookies(page::see_other(back), [field]))
             }
-            Deed::Decline => {
-                let Some(page) = page else { return Ok(see_other(self.path.as_str())) };
+            AgreementAction::Decline => {
+                let Some(page) = page else { return Ok(page::see_other(self.path.as_str())) };
                 self.count(AgreementEvent::Declined, page);
-                Ok(see_other(&self.path.of(Place::Declined)))
+                Ok(page::see_other(&self.path.of(Place::Declined)))
             }
-            Deed::Withdraw => {
+            AgreementAction::Withdraw => {
                 // It is done in any case: that the page has changed is no reason against it.
                 let current = || pages.get(Kind::Cookies, Language::preferred(fields));
                 let fields = judged.withdraw(self.response(), resources);
                 self.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
-                Ok(with_cookies(see_other(&self.path.of(Place::Withdrawn)), fields))
+                Ok(with_cookies(page::see_other(&self.path.of(Place::Withdrawn)), fields))
             }
         }
     }
@@ -120,18 +117,6 @@ impl Desk<'_> {
     }
 }
 
-/// Leads to a path of the same origin (RFC 9110, section 15.4.4).
-pub(super) fn see_other(path: &str) -> Response<Body> {
-    let mut response = Response::new(Body::none());
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    let fields = response.headers_mut();
-    // A path comes from a field or from the configuration: it is one of visible ASCII.
-    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
-    fields.insert(header::LOCATION, path);
-    fields.insert(header::CACHE_CONTROL, NO_STORE);
-    response
-}
-
 fn with_cookies(
     mut response: Response<Body>,
     set_cookies: impl IntoIterator<Item = Vec<u8>>,
@@ -140,5 +125,3 @@ fn with_cookies(
     response.headers_mut().extend(set_cookies.map(|field| (header::SET_COOKIE, field)));
     response
 }
-
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

@@ -1,0 +1,51 @@
+//! The gateway's own pages, as one worker has rendered them.
+
+use std::{cell::RefCell, rc::Rc};
+
+use super::super::snapshot::Snapshot;
+use crate::{
+    page::{Pages, Since, Subject},
+    policy::{Agreement, Policy, declaration::SessionDuration},
+};
+
+/// The pages that one worker has rendered: most tenants have the same.
+#[derive(Default)]
+pub(crate) struct PageCache(RefCell<Vec<(Distinction, Rc<Pages>)>>);
+
+/// What one tenant's pages differ by from another's, as long as the configuration is the same.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Distinction {
+    session: SessionDuration,
+    agreement: Agreement,
+    seals: bool,
+}
+
+impl PageCache {
+    /// The pages of a tenant that is judged by this policy.
+    pub(crate) fn pages(&self, snapshot: &Snapshot, policy: &Policy) -> Rc<Pages> {
+        let (session, agreement, seals) = (policy.session, policy.agreement, policy.seals());
+        let wanted = Distinction { session, agreement, seals };
+        let made = &mut *self.0.borrow_mut();
+        if let Some((_, pages)) = made.iter().find(|(distinction, _)| *distinction == wanted) {
+            return Rc::clone(pages);
+        }
+        let sealing = snapshot.sealing.as_ref().filter(|_| seals);
+        let pages = Rc::new(Pages::new(&Subject {
+            declaration: &policy.declaration,
+            version: &snapshot.declaration,
+            since: snapshot.since_unix_s.map_or(Since::Unknown, Since::At),
+            session,
+            agreement,
+            sealed: sealing.map(|sealing| sealing.cookie.as_str()),
+            settings: &snapshot.page,
+        }));
+        if made.len() >= MAX_PAGES {
+            made.remove(0);
+        }
+        made.push((wanted, Rc::clone(&pages)));
+        pages
+    }
+}
+
+/// How many tenants' pages a worker keeps; more that differ, and the oldest go.
+const MAX_PAGES: usize = 64;

@@ -1,0 +1,58 @@
+//! Replaces the `Cookie` and `Set-Cookie` fields of a head by those that the policy lets pass.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use smallvec::SmallVec;
+
+use crate::policy::{CookieField, OutgoingSetCookie, SetCookieFields};
+
+/// Puts in place what goes upstream (R1, R6).
+pub(super) fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {
+    match field {
+        CookieField::Untouched => {}
+        CookieField::Removed => {
+            fields.remove(header::COOKIE);
+        }
+        CookieField::Replaced(bytes) => {
+            fields.remove(header::COOKIE);
+            fields.extend(sensitive(bytes).map(|value| (header::COOKIE, value)));
+        }
+    }
+}
+
+/// Puts in place what goes downstream, in its order, of fields that have some already or have none.
+pub(super) fn replace_set_cookie(
+    fields: &mut HeaderMap,
+    has_some: bool,
+    outgoing: SetCookieFields,
+) {
+    let SetCookieFields::Replaced(outgoing) = outgoing else { return };
+    let mut came = SmallVec::<[HeaderValue; 8]>::new();
+    if has_some {
+        came.extend(fields.get_all(header::SET_COOKIE).iter().cloned());
+        fields.remove(header::SET_COOKIE);
+    }
+    for field in outgoing {
+        let value = match field {
+            OutgoingSetCookie::Built(bytes) => sensitive(bytes),
+            OutgoingSetCookie::Kept(index) => came.get(index).cloned(),
+        };
+        if let Some(value) = value {
+            fields.append(header::SET_COOKIE, value);
+        }
+    }
+}
+
+/// A field's value that is a secret: it is not printed, and HTTP/2 keeps it out of its tables.
+pub(super) fn sensitive(bytes: Vec<u8>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+pub(super) fn field_bytes<'f>(
+    fields: &'f HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'f [u8]> {
+    fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
+}

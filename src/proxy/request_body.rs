@@ -1,0 +1,205 @@
+//! A request's body on its way upstream: streamed part by part with the back-pressure of both sides, never gathered.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::{deadline::Deadline, recorder::Recorder, trailers::clean_trailers};
+
+/// Why a body ends before its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("the other side broke off")]
+    Broken,
+    #[error("the body has more than {0} bytes")]
+    TooLarge(u64),
+    #[error("no part of the body came in time")]
+    Late,
+}
+
+/// How far a request has come: known to its body, and to the exchange that it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    began: Instant,
+    /// None where it has no body.
+    body: Option<Rc<BodyProgress>>,
+}
+
+#[derive(Debug)]
+struct BodyProgress {
+    state: Cell<State>,
+    moved_at: Cell<Instant>,
+    waiting: Cell<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Done,
+    Failed(Fault),
+    Open,
+}
+
+impl Progress {
+    /// Whether all of the body was handed over.
+    pub(crate) fn is_done(&self) -> bool {
+        self.body.as_ref().is_none_or(|body| body.state.get() == State::Done)
+    }
+
+    /// What ended the body early.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self.body.as_ref()?.state.get() {
+            State::Failed(fault) => Some(fault),
+            State::Done | State::Open => None,
+        }
+    }
+
+    /// Whether the downstream owes the next part.
+    pub(crate) fn waits_for_downstream(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.waiting.get())
+    }
+
+    /// When the request began its way upstream.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// When the body last moved on: its last part, or its beginning.
+    pub(crate) fn moved_at(&self) -> Instant {
+        self.body.as_ref().map_or(self.began, |body| body.moved_at.get())
+    }
+}
+
+/// A request's body on its way upstream. Most requests have none, and all are moved about: so it is small.
+pub(crate) struct RequestBody {
+    /// What is still to come.
+    sending: Option<Box<Sending>>,
+    began: Instant,
+}
+
+struct Sending {
+    incoming: Incoming,
+    progress: Rc<BodyProgress>,
+    /// Bytes that may still come.
+    left: Option<u64>,
+    limit: u64,
+    deadline: Deadline,
+    recorder: Recorder,
+}
+
+impl RequestBody {
+    /// A body of at most `limit` bytes, of which some part comes every `timeout`.
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit: Option<u64>,
+        timeout: Duration,
+        recorder: &Recorder,
+    ) -> Self {
+        if incoming.is_end_stream() {
+            return Self::none();
+        }
+        let began = Instant::now();
+        let progress = Rc::new(BodyProgress {
+            state: Cell::new(State::Open),
+            moved_at: Cell::new(began),
+            waiting: Cell::new(false),
+        });
+        let sending = Sending {
+            incoming,
+            progress,
+            left: limit,
+            limit: limit.unwrap_or(u64::MAX),
+            deadline: Deadline::new(timeout),
+            recorder: recorder.clone(),
+        };
+        Self { sending: Some(Box::new(sending)), began }
+    }
+
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self { sending: None, began: Instant::now() }
+    }
+
+    /// How far it has come.
+    pub(crate) fn progress(&self) -> Progress {
+        let body = self.sending.as_ref().map(|sending| Rc::clone(&sending.progress));
+        Progress { began: self.began, body }
+    }
+}
+
+impl Sending {
+    fn fail(&self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.progress.state.set(State::Failed(fault));
+        Poll::Ready(Some(Err(fault)))
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = &mut *self;
+        let Some(sending) = &mut this.sending else { return Poll::Ready(None) };
+        let frame = loop {
+            match Pin::new(&mut sending.incoming).poll_frame(context) {
+                // An empty part is no progress, and nothing to send.
+                Poll::Ready(Some(Ok(frame)))
+                    if frame.data_ref().is_some_and(Bytes::is_empty)
+                        && !sending.incoming.is_end_stream() => {}
+                Poll::Ready(frame) => break frame,
+                Poll::Pending => {
+                    sending.progress.waiting.set(true);
+                    ready!(sending.deadline.poll_exhausted(context));
+                    return sending.fail(Fault::Late);
+                }
+            }
+        };
+        sending.deadline.renew();
+        sending.progress.waiting.set(false);
+        sending.progress.moved_at.set(Instant::now());
+        match frame {
+            None => {
+                sending.progress.state.set(State::Done);
+                this.sending = None;
+                Poll::Ready(None)
+            }
+            Some(Err(_)) => sending.fail(Fault::Broken),
+            Some(Ok(mut frame)) => {
+                if let (Some(left), Some(part)) = (&mut sending.left, frame.data_ref()) {
+                    match left.checked_sub(part.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => return sending.fail(Fault::TooLarge(sending.limit)),
+                    }
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers, &sending.recorder);
+                }
+                if frame.is_trailers() || sending.incoming.is_end_stream() {
+                    sending.progress.state.set(State::Done);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.sending.as_ref().is_none_or(|sending| sending.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let none = || SizeHint::with_exact(0);
+        self.sending.as_ref().map_or_else(none, |sending| sending.incoming.size_hint())
+    }
+}

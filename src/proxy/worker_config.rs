@@ -1,0 +1,62 @@
+//! A snapshot of the configuration, with what one worker keeps for it.
+
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use super::{
+    agreement::PageCache,
+    snapshot::Snapshot,
+    tenant_cache::TenantCache,
+    upstream::{Shared, Upstream},
+};
+use crate::{audit::Journal, clock::Clock, config::Limits, page::Pages, tenants::Tenant};
+
+/// A snapshot, and what one worker has for it: an exchange takes it once, and keeps it to its end.
+pub(crate) struct WorkerConfig {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) tenants: TenantCache,
+    pub(crate) upstreams: Vec<Rc<Upstream>>,
+    page_cache: PageCache,
+}
+
+impl WorkerConfig {
+    /// The view of a worker that has `before`, if it has one: what it keeps of its applications goes on.
+    pub(crate) fn new(
+        snapshot: Arc<Snapshot>,
+        before: Option<&Self>,
+        journal: &Rc<Journal>,
+        clock: &Clock,
+    ) -> Self {
+        let upstream = |shared: &Arc<Shared>| {
+            let before = before.and_then(|before| {
+                before.upstreams.iter().find(|upstream| upstream.name() == shared.name())
+            });
+            Upstream::new(Arc::clone(shared), before.map(|before| &**before))
+        };
+        let table = Arc::clone(&snapshot.tenants);
+        Self {
+            tenants: TenantCache::new(
+                table,
+                Rc::clone(journal),
+                Arc::clone(&snapshot.declaration),
+                clock.clone(),
+            ),
+            upstreams: snapshot.upstreams.iter().map(upstream).collect(),
+            snapshot,
+            page_cache: PageCache::default(),
+        }
+    }
+
+    /// The gateway's own pages for a tenant.
+    pub(crate) fn pages(&self, tenant: &Tenant) -> Rc<Pages> {
+        self.page_cache.pages(&self.snapshot, &tenant.policy)
+    }
+
+    /// Whether a peer is one of `server.trusted_proxies`.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
+        &self.snapshot.limits
+    }
+}
