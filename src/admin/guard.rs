@@ -1,8 +1,8 @@
-//! Who may ask, and from where: looked at before anything else is done for a request.
+//! The access check, which runs before anything else is done for a request.
 //!
-//! A page in an operator's browser can send requests to this machine too. So the `Host` must be the listener's own (a
-//! name that somebody has bent to this address is not), the `Origin` the same, and what changes something must be JSON,
-//! which no page can send elsewhere without being asked first (Fetch, section 3.2.2).
+//! Any page in an operator's browser can send requests to this machine. So `Host` must be a name of this listener (which
+//! stops DNS rebinding), `Origin` must match it, and a request that changes something must be JSON, which a page can't
+//! send to another origin without a preflight request (Fetch, section 3.2.2).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,51 +14,43 @@ use http::{
 };
 
 use super::{
-    dashboard,
+    dashboard::assets,
     problem::Problem,
     tokens::{Role, Tokens},
 };
 use crate::tenants::split_authority;
 
-/// Which requests are let in; replaced as a whole at a reload.
+/// The rules for requests. A reload replaces them as a whole.
 #[derive(Debug)]
 pub(super) struct Guard {
     /// `admin.hosts`
     pub(super) hosts: Vec<String>,
-    /// None: whoever can connect may do everything.
+    /// `None`: no tokens are needed; every local client is an operator.
     pub(super) tokens: Option<Tokens>,
 }
 
-/// Where a connection came in.
+/// The way by which a connection came in.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Door {
-    /// At this address of this machine.
-    Tcp {
-        /// What the client connected to.
-        local: SocketAddr,
-        /// Whether it speaks TLS.
-        is_tls: bool,
-    },
-    /// At the Unix socket, by a process of this user.
-    Unix {
-        /// None: the system does not say.
-        uid: Option<u32>,
-    },
+    /// TCP, to this local address.
+    Tcp { local: SocketAddr, is_tls: bool },
+    /// The Unix socket, by a process of this user. `None`: the system does not know the user.
+    Unix { uid: Option<u32> },
 }
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// Whom the ledger names.
+    /// The name that the ledger records.
     pub(super) name: String,
-    /// What they may do.
     pub(super) role: Role,
-    /// Whether nobody knows who it is, and a token would tell: what they are shown tells nothing.
-    pub(super) is_anybody: bool,
+    /// True for a request without a token where tokens are required. The response must then contain nothing about this
+    /// gateway.
+    pub(super) is_anonymous: bool,
 }
 
 impl Guard {
-    /// Who sends this request; or why it is refused.
+    /// Returns the sender of this request, or the reason why it is rejected.
     pub(super) fn admit(&self, head: &Parts, door: Door) -> Result<Caller, Problem> {
         let host = self.own_host(head, door)?;
         self.check_origin(&head.headers, &host, door)?;
@@ -66,7 +58,7 @@ impl Guard {
         let caller = self.caller(head, door)?;
         if caller.role == Role::Auditor && !reads_only(head) {
             let detail = format!(
-                "{} is an auditor, who may read everything and change nothing",
+                "{} is an auditor: auditors may read everything and change nothing",
                 caller.name
             );
             let help = "ask an operator, or add ?dry_run=true to see what would change";
@@ -76,7 +68,7 @@ impl Guard {
         Ok(caller)
     }
 
-    /// The host that the request is for, if it is the listener's own.
+    /// The host of the request, if it is a name of this listener.
     fn own_host(&self, head: &Parts, door: Door) -> Result<Host, Problem> {
         let written = match (head.uri.authority(), one(&head.headers, &HOST)) {
             (Some(authority), Ok(_)) => Some(authority.as_str()),
@@ -86,14 +78,14 @@ impl Guard {
         let host = written.and_then(|written| Host::read(written, door.default_port()));
         match (host, door) {
             (Some(host), _) if self.is_own(&host, door) => Ok(host),
-            // Nobody but a program of this machine comes in here, and it names whatever it likes.
+            // Only local programs use the Unix socket, and they may send any host.
             (host, Door::Unix { .. }) => Ok(host.unwrap_or_default()),
             (_, Door::Tcp { local, .. }) => {
                 let detail = format!(
                     "found the host {}, expected {local}, the listener's own",
                     written.map_or_else(|| "of none or several".to_owned(), |w| format!("{w:?}"))
                 );
-                let help = "ask by the address, or add the name to admin.hosts";
+                let help = "use the address, or add the name to admin.hosts";
                 let problem = Problem::new(StatusCode::MISDIRECTED_REQUEST, detail);
                 Err(problem.key("Host").help(help))
             }
@@ -115,20 +107,20 @@ impl Guard {
         host.port == local.port() && (is_own_address || is_local_name)
     }
 
-    /// A page of another origin is none of ours.
+    /// Rejects requests from pages of another origin.
     fn check_origin(&self, fields: &HeaderMap, host: &Host, door: Door) -> Result<(), Problem> {
         let Ok(origin) = one(fields, &ORIGIN) else { return Err(foreign("Origin")) };
         let Some(origin) = origin else { return Ok(()) };
         let Some((scheme, named)) = read_origin(origin) else { return Err(foreign("Origin")) };
-        let is_written_down = self.hosts.contains(&host.name);
+        let is_configured = self.hosts.contains(&host.name);
         let is_same = match door {
-            // Under a name of its own it may stand behind a proxy that has the TLS, and another port.
+            // With a configured name, a proxy with TLS and another port may be in front of the listener.
             Door::Tcp { is_tls, .. } => {
-                ((scheme == "https") == is_tls || is_written_down)
-                    && (named == *host || (is_written_down && named.name == host.name))
+                ((scheme == "https") == is_tls || is_configured)
+                    && (named == *host || (is_configured && named.name == host.name))
             }
-            // Through a tunnel: every host comes in here, so it must be one that somebody has written down.
-            Door::Unix { .. } => is_written_down && named == *host,
+            // A tunnel leads to the socket with any host, so the host must be configured.
+            Door::Unix { .. } => is_configured && named == *host,
         };
         if is_same { Ok(()) } else { Err(foreign("Origin")) }
     }
@@ -138,8 +130,8 @@ impl Guard {
             if let Door::Tcp { local, .. } = door
                 && !local.ip().to_canonical().is_loopback()
             {
-                let detail = "found no tokens, expected some where others can connect";
-                let help = "name an admin.token_file, or listen on loopback or a Unix socket";
+                let detail = "no tokens are configured, and the listener is not on loopback";
+                let help = "set admin.token_file, or listen on loopback or a Unix socket";
                 let problem = Problem::new(StatusCode::FORBIDDEN, detail);
                 return Err(problem.key("admin.token_file").help(help));
             }
@@ -147,11 +139,11 @@ impl Guard {
                 Door::Unix { uid: Some(uid) } => format!("uid {uid}"),
                 Door::Tcp { .. } | Door::Unix { uid: None } => "local".to_owned(),
             };
-            return Ok(Caller { name, role: Role::Operator, is_anybody: false });
+            return Ok(Caller { name, role: Role::Operator, is_anonymous: false });
         };
-        if is_for_everybody(head) {
-            let name = "anybody".to_owned();
-            return Ok(Caller { name, role: Role::Auditor, is_anybody: true });
+        if is_public(head) {
+            let name = "anonymous".to_owned();
+            return Ok(Caller { name, role: Role::Auditor, is_anonymous: true });
         }
         let written = one(&head.headers, &AUTHORIZATION).ok().flatten();
         let token = written.and_then(|written| {
@@ -160,12 +152,12 @@ impl Guard {
         });
         let detail = match token.map(|token| tokens.holder(token.as_bytes())) {
             Some(Some((name, role))) => {
-                return Ok(Caller { name: name.to_owned(), role, is_anybody: false });
+                return Ok(Caller { name: name.to_owned(), role, is_anonymous: false });
             }
             Some(None) => "this token is not in admin.token_file",
-            None => "found no token, expected the field Authorization: Bearer TOKEN",
+            None => "found no token, expected the header Authorization: Bearer TOKEN",
         };
-        let help = "a line of admin.token_file is NAME ROLE TOKEN; a reload reads it anew";
+        let help = "a line of admin.token_file is NAME ROLE TOKEN; a reload reads the file again";
         Err(Problem::new(StatusCode::UNAUTHORIZED, detail).key("Authorization").help(help))
     }
 }
@@ -176,24 +168,24 @@ impl Door {
     }
 }
 
-/// A host and a port, as they are compared.
+/// A host and a port in comparable form.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Host {
-    /// In lower case; an IPv6 address in brackets.
+    /// Lower case, with an IPv6 address in brackets.
     name: String,
     port: u16,
 }
 
 impl Host {
     fn read(authority: &str, default_port: u16) -> Option<Self> {
-        // Both readers must agree: what one of them takes for a user's name is no host.
+        // Both parsers must accept it, so that neither reads a part of it as user information.
         authority.parse::<Authority>().ok()?;
         let (name, port) = split_authority(authority)?;
         Some(Self { name: name.into_owned(), port: port.unwrap_or(default_port) })
     }
 }
 
-/// The scheme and the host of an origin that is one of the web's.
+/// Parses an http or https origin into its scheme and host.
 fn read_origin(origin: &str) -> Option<(&str, Host)> {
     let (scheme, authority) = origin.split_once("://")?;
     let default_port = match scheme {
@@ -204,7 +196,7 @@ fn read_origin(origin: &str) -> Option<(&str, Host)> {
     Some((scheme, Host::read(authority, default_port)?))
 }
 
-/// The value of a field that may be there once.
+/// The value of a header that may appear at most once; an error where it appears several times.
 fn one<'f>(fields: &'f HeaderMap, name: &HeaderName) -> Result<Option<&'f str>, ()> {
     let mut values = fields.get_all(name).iter();
     let first = values.next().map(|value| value.to_str().map_err(drop)).transpose()?;
@@ -212,12 +204,12 @@ fn one<'f>(fields: &'f HeaderMap, name: &HeaderName) -> Result<Option<&'f str>, 
 }
 
 fn foreign(field: &str) -> Problem {
-    let detail = format!("found a request of another site's page ({field}), expected none");
-    let help = "the API is for programs, and for pages of its own; curl sends no such field";
+    let detail = format!("the request comes from a page of another site ({field})");
+    let help = "the API accepts programs and its own pages; curl does not send this header";
     Problem::new(StatusCode::FORBIDDEN, detail).key(field).help(help)
 }
 
-/// What browsers say of where a request comes from (Fetch Metadata).
+/// Checks where a browser says that the request comes from (Fetch Metadata).
 fn check_site(head: &Parts) -> Result<(), Problem> {
     match one(&head.headers, &HeaderName::from_static("sec-fetch-site")) {
         Ok(None | Some("none" | "same-origin")) => Ok(()),
@@ -226,7 +218,7 @@ fn check_site(head: &Parts) -> Result<(), Problem> {
     }
 }
 
-/// Whether it opens the dashboard in a tab, as a link of some other page does: that page sees nothing of it.
+/// True for a navigation to the dashboard by a link on another page, which can't read the response.
 fn follows_link(head: &Parts) -> bool {
     let says = |name, value| one(&head.headers, &HeaderName::from_static(name)) == Ok(Some(value));
     is_safe(&head.method)
@@ -235,29 +227,29 @@ fn follows_link(head: &Parts) -> bool {
         && says("sec-fetch-dest", "document")
 }
 
-/// Signs of life tell nothing, and those who ask for them have no token. A browser that opens the dashboard has none
-/// yet.
-fn is_for_everybody(head: &Parts) -> bool {
+/// True for requests that need no token: health checks, whose senders have none, and the dashboard's own files, which a
+/// browser loads before the operator enters a token.
+fn is_public(head: &Parts) -> bool {
     let path = head.uri.path();
     is_safe(&head.method)
-        && (["/healthz", "/readyz"].contains(&path) || dashboard::FOR_EVERYBODY.contains(&path))
+        && (["/healthz", "/readyz"].contains(&path) || assets::PUBLIC.contains(&path))
 }
 
 fn is_safe(method: &Method) -> bool {
     [Method::GET, Method::HEAD].contains(method)
 }
 
-/// Whether a request changes nothing, by its head alone. What is not known to read is taken to write.
+/// True for requests that are known to change nothing. Decided by the head alone.
 fn reads_only(head: &Parts) -> bool {
     let path = head.uri.path();
-    // Said twice, in whatever spelling, it is refused by who reads it.
+    // A second `dry_run` parameter, in any spelling, is rejected by `Parameters`.
     let is_dry = || head.uri.query().is_some_and(|q| q.split('&').any(|p| p == "dry_run=true"));
     is_safe(&head.method)
         || (head.method == Method::POST && path == "/v1/explain")
         || (path.starts_with("/v1/tenants/") && is_dry())
 }
 
-/// What changes something is JSON: a form of another site's page can't be.
+/// Requires JSON for requests that may change something, because a form on another site's page can't send JSON.
 fn check_media_type(head: &Parts) -> Result<(), Problem> {
     if is_safe(&head.method) {
         return Ok(());
@@ -274,7 +266,7 @@ fn check_media_type(head: &Parts) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("found a body of {written:?}, expected application/json");
-    let help = "send JSON with the field Content-Type: application/json";
+    let help = "send JSON with the header Content-Type: application/json";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail).key("Content-Type").help(help))
 }
 
@@ -285,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_tokens_nobody_from_elsewhere_is_an_operator() {
+    fn without_tokens_only_loopback_clients_are_operators() {
         let guard = Guard { hosts: Vec::new(), tokens: None };
         let admit = |local: &str, is_tls| {
             let local: SocketAddr = local.parse().unwrap();

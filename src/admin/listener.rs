@@ -1,5 +1,7 @@
 //! The socket at which the API listens.
 
+#![allow(missing_docs, reason = "fields of errors name themselves")]
+
 use std::{
     fs, io,
     net::{IpAddr, SocketAddr, TcpListener},
@@ -16,7 +18,7 @@ use std::{
 use super::guard::Door;
 use crate::{config::AdminListener, gateway::Inherited};
 
-/// A socket that listens; none where the API is off.
+/// A bound listening socket of the API.
 #[derive(Debug)]
 pub struct Listener(Socket);
 
@@ -26,53 +28,32 @@ pub(super) enum Socket {
     Unix(UnixListener, SocketFile),
 }
 
-/// Why the API can't listen.
+/// A reason why the API can't listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address can't be had.
-    #[error("admin.listen: {address} can't be listened on{}", hint(.source))]
-    Address {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The gateway itself is in the way.
+    /// The address can't be bound.
+    #[error("admin.listen: {address} can't be bound{}", hint(.source))]
+    Address { address: SocketAddr, source: io::Error },
+    /// The gateway's own admin listener occupies the address.
     #[error(
-        "admin.listen: {address} can't be listened on beside {now}, where this gateway is administered: choose another port, or restart it"
+        "admin.listen: {address} can't be bound while this gateway's API listens on {now}: choose another port, or restart the gateway"
     )]
-    OwnPort {
-        /// The address.
-        address: SocketAddr,
-        /// Where it listens now.
-        now: SocketAddr,
-    },
-    /// Something else is in the place of the socket.
-    #[error("admin.listen: {} is no socket: remove it, or choose another path", path.display())]
-    NoSocket {
-        /// The path.
-        path: PathBuf,
-    },
-    /// Another process listens there.
-    #[error("admin.listen: a process listens at {} already: stop it, or choose another path", path.display())]
-    Live {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The socket can't be made.
-    #[error("admin.listen: no socket can be made at {}", path.display())]
-    Path {
-        /// The path.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    OwnPort { address: SocketAddr, now: SocketAddr },
+    /// The path is a file that is not a socket.
+    #[error("admin.listen: {} is not a socket: remove it, or choose another path", path.display())]
+    NoSocket { path: PathBuf },
+    /// Another process listens on the path.
+    #[error("admin.listen: a process already listens on {}: stop it, or choose another path", path.display())]
+    Live { path: PathBuf },
+    /// The socket file can't be created.
+    #[error("admin.listen: the socket {} can't be created", path.display())]
+    Path { path: PathBuf, source: io::Error },
 }
 
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            ": another program listens there; stop it, choose another port, or write \"off\""
+            ": another program uses it; stop that program, choose another port, or write \"off\""
         }
         io::ErrorKind::AddrNotAvailable => ": this machine has no such address",
         io::ErrorKind::PermissionDenied => ": ports below 1024 need CAP_NET_BIND_SERVICE",
@@ -81,7 +62,7 @@ fn hint(error: &io::Error) -> &'static str {
 }
 
 impl ListenError {
-    /// The same, known that this gateway listens at `now`: the program that is in the way may be itself.
+    /// Replaces "address in use" by [`OwnPort`](Self::OwnPort) where this gateway itself listens on `now`.
     pub(super) fn beside(self, now: Option<SocketAddr>) -> Self {
         match (self, now) {
             (Self::Address { address, source }, Some(now))
@@ -100,11 +81,13 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 impl Listener {
-    /// Listens where `admin.listen` says; none where it says `off`.
+    /// Listens on the address of `admin.listen`. Returns `None` for `off`.
+    ///
+    /// An inherited socket of that address is used as it is. A socket file on which no process listens is replaced.
     ///
     /// # Errors
     ///
-    /// Says what is in the way. A socket that was handed over is taken as it is; a socket file that nobody listens at any more is replaced.
+    /// The address can't be bound, or the path is occupied.
     pub fn bind(
         listen: &AdminListener,
         inherited: &mut Inherited,
@@ -124,19 +107,19 @@ impl Listener {
         }
     }
 
-    /// Where it listens, as the configuration would say it.
+    /// The address in the form that `admin.listen` has.
     pub fn address(&self) -> String {
         match &self.0 {
             Socket::Tcp(listener) => match listener.local_addr() {
                 Ok(address) => address.to_string(),
-                // It was bound, so it has one.
+                // A bound socket has an address.
                 Err(error) => error.to_string(),
             },
             Socket::Unix(_, file) => format!("unix:{}", file.path.display()),
         }
     }
 
-    /// Where it listens, if that is over TCP.
+    /// The TCP address, or `None` for a Unix socket.
     pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
         match &self.0 {
             Socket::Tcp(listener) => listener.local_addr().ok(),
@@ -144,7 +127,7 @@ impl Listener {
         }
     }
 
-    /// The socket once more, for who takes over from this process.
+    /// A duplicate of the socket, for a successor process.
     pub(super) fn copy(&self) -> io::Result<OwnedFd> {
         Ok(match &self.0 {
             Socket::Tcp(listener) => listener.try_clone()?.into(),
@@ -157,10 +140,10 @@ impl Listener {
     }
 }
 
-/// The key that asks for the listener.
+/// The configuration key of the listener.
 pub const KEY: &str = "admin.listen";
 
-/// Listens at a socket that another process has opened.
+/// Wraps a socket that another process has opened.
 fn adopt(listen: &AdminListener, socket: OwnedFd) -> Result<Option<Listener>, ListenError> {
     match listen {
         AdminListener::Off => Ok(None),
@@ -181,8 +164,8 @@ fn adopt(listen: &AdminListener, socket: OwnedFd) -> Result<Option<Listener>, Li
     }
 }
 
-/// Makes the socket in a folder that nobody else can enter, takes everybody else's permissions away, and only then
-/// moves it to its place: at no moment can anybody else connect.
+/// Creates the socket in a folder that only this user can enter, restricts its mode, and then moves it to its path: at no
+/// moment can another user connect.
 fn bind_unix(path: &Path) -> Result<Listener, ListenError> {
     let fail = |source| ListenError::Path { path: path.to_owned(), source };
     refuse_occupied(path)?;
@@ -194,13 +177,13 @@ fn bind_unix(path: &Path) -> Result<Listener, ListenError> {
     let made = folder.path().join("s");
     let listener = UnixListener::bind(&made).map_err(fail)?;
     listener.set_nonblocking(true).map_err(fail)?;
-    fs::set_permissions(&made, fs::Permissions::from_mode(OWNER_ALONE)).map_err(fail)?;
+    fs::set_permissions(&made, fs::Permissions::from_mode(OWNER_ONLY_MODE)).map_err(fail)?;
     let inode = fs::symlink_metadata(&made).map_err(fail)?.ino();
     fs::rename(&made, path).map_err(fail)?;
     Ok(Listener(Socket::Unix(listener, SocketFile { path: path.to_owned(), inode })))
 }
 
-const OWNER_ALONE: u32 = 0o600;
+const OWNER_ONLY_MODE: u32 = 0o600;
 
 fn refuse_occupied(path: &Path) -> Result<(), ListenError> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
@@ -214,8 +197,8 @@ fn refuse_occupied(path: &Path) -> Result<(), ListenError> {
     }
 }
 
-/// The file of a Unix socket; removed with it, unless another process has put its own there, or has taken over the
-/// socket itself. To be dropped after the socket.
+/// The file of a Unix socket. Dropping it removes the file, unless another process has replaced the file or has taken
+/// over the socket. Must be dropped after the socket.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -226,27 +209,27 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
         if is_ours && UnixStream::connect(&self.path).is_err() {
-            // What can't be removed is replaced by the next start.
+            // A file that can't be removed is replaced at the next start.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// The same socket, watched by a runtime.
+/// The listening socket, registered with a runtime.
 #[derive(Debug)]
-pub(super) enum Watched {
+pub(super) enum AsyncListener {
     Tcp(tokio::net::TcpListener),
     Unix { listener: tokio::net::UnixListener, _file: SocketFile },
 }
 
-/// A connection that nobody has read from yet.
+/// A new connection.
 pub(super) enum Accepted {
     Tcp(tokio::net::TcpStream),
     Unix(tokio::net::UnixStream),
 }
 
-impl Watched {
-    /// Must be called on the runtime that is to accept.
+impl AsyncListener {
+    /// Registers the socket with the current runtime.
     pub(super) fn new(listener: Listener) -> io::Result<Self> {
         Ok(match listener.into_socket() {
             Socket::Tcp(listener) => Self::Tcp(tokio::net::TcpListener::from_std(listener)?),
@@ -266,7 +249,7 @@ impl Watched {
 }
 
 impl Accepted {
-    /// Where it came in.
+    /// The way by which the connection came in.
     pub(super) fn door(&self, is_tls: bool) -> io::Result<Door> {
         Ok(match self {
             Self::Tcp(stream) => Door::Tcp { local: stream.local_addr()?, is_tls },

@@ -1,28 +1,32 @@
-//! How a running gateway is administered: an API of JSON over HTTP, on the control thread.
+//! The administration of a running gateway: a JSON API over HTTP, served on the control thread.
 //!
 //! | route | |
 //! |---|---|
-//! | `GET /` | the dashboard, with what it needs under `/dashboard/` |
-//! | `GET /healthz` · `/readyz` | whether it is alive; whether it takes traffic |
-//! | `GET /metrics` | what is measured (Prometheus) |
-//! | `GET /openapi.json` | all of this, for programs (OpenAPI 3.1) |
+//! | `GET /` | the dashboard; its files are under `/dashboard/` |
+//! | `GET /healthz` · `/readyz` | liveness; readiness for traffic |
+//! | `GET /metrics` | the metrics (Prometheus) |
+//! | `GET /openapi.json` | the description of this API (OpenAPI 3.1) |
 //! | `GET /v1/tenants` | the tenants, page by page |
-//! | `GET` · `PUT` · `DELETE /v1/tenants/{host}` | one of them |
+//! | `GET` · `PUT` · `DELETE /v1/tenants/{host}` | one tenant |
 //! | `POST /v1/tenants/batch` | many changes, all or none |
-//! | `GET /v1/declaration` | the cookies that are declared |
-//! | `GET /v1/audit/report` · `/v1/audit/status` | what was done; how the ledger does |
-//! | `POST /v1/explain` | what would become of some cookies |
-//! | `POST /v1/reload` | reads the configuration anew |
-//! | `GET /v1/status` · `/v1/config` · `/v1/upstreams` | how it does, by which values, before which servers |
+//! | `GET /v1/declaration` | the declared cookies |
+//! | `GET /v1/audit/report` · `/v1/audit/status` | the ledger's report; the state of the ledger |
+//! | `POST /v1/explain` | the verdicts on given cookies |
+//! | `POST /v1/reload` | reloads the configuration |
+//! | `GET /v1/status` · `/v1/config` · `/v1/upstreams` | the state, the configuration in force, the upstream servers |
 //!
-//! A request passes the guard (`guard.rs`: whose host, which page, whose token) before a route sees it. What waits for
-//! the disk or for workers does so on a thread of its own, so that signs of life never wait for it.
+//! A request passes the guard (`guard.rs`: host, origin, token) before a route sees it. Work that waits for the disk or
+//! for workers runs on blocking threads, so health checks never wait for it.
 
+mod blocking;
 mod dashboard;
+mod deadline;
+mod gate;
 mod guard;
 mod listener;
-mod patience;
+mod lock;
 mod problem;
+mod request;
 mod routes;
 mod serve;
 pub mod tokens;
@@ -30,100 +34,50 @@ pub mod tokens;
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 
-use axum::Router;
-use rustls::ServerConfig;
 use tokio::{sync::watch, task::JoinHandle};
 use tracing::info;
 
+pub use gate::StartError;
 pub use listener::{KEY, ListenError, Listener};
 
 use crate::{
     clock::Clock,
-    config::{self, AdminListener, Loaded, Problem, Problems, TlsVersion},
+    config::{AdminListener, Loaded, Problem, Problems},
     gateway::{Control, Inherited},
-    proxy::tls::{self, CertificateError, Certificates, Tickets},
 };
-use guard::Guard;
-use listener::Watched;
-use tokens::{Tokens, TokensError};
+use gate::{Gate, Rules};
+use listener::AsyncListener;
+use lock::locked;
+use serve::Api;
 
-/// Why the API can't be served.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Its certificate can't be used.
-    #[error("admin.certificate")]
-    Certificate(#[source] CertificateError),
-    /// The machine has no randomness, or no events, to give.
-    #[error("the API can't be served")]
-    System(#[source] io::Error),
-    /// Its tokens can't be used.
-    #[error("admin.token_file")]
-    Tokens(#[source] TokensError),
-}
-
-impl StartError {
-    /// The key that is wrong.
-    fn key(&self) -> &'static str {
-        match self {
-            Self::Certificate(_) => "admin.certificate",
-            Self::System(_) => "admin",
-            Self::Tokens(_) => "admin.token_file",
-        }
-    }
-}
-
-/// Everything that the API's connections share.
+/// The parts of the administration that live as long as the gateway.
 struct Shared {
     control: Control,
     clock: Clock,
-    router: Router,
+    api: Api,
     listening: Mutex<Listening>,
 }
 
-/// Whom a connection is to please.
-struct Entrance {
-    guard: Guard,
-    tls: Option<Arc<ServerConfig>>,
-}
-
-/// The entrance of one listener; replaced as a whole by a reload that leaves the listener where it is. One that moves it
-/// opens another gate: what came in by the old one is judged as it was.
-struct Gate(Mutex<Arc<Entrance>>);
-
-impl Gate {
-    fn new(entrance: Entrance) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Arc::new(entrance))))
-    }
-
-    fn entrance(&self) -> Arc<Entrance> {
-        Arc::clone(&locked(&self.0))
-    }
-
-    fn replace(&self, entrance: Entrance) {
-        *locked(&self.0) = Arc::new(entrance);
-    }
-}
-
-/// Where the API listens now, and what ends that.
+/// The current listener of the API.
 struct Listening {
     listen: AdminListener,
-    /// As the system has it.
+    /// The TCP address, with the port that the system chose.
     address: Option<SocketAddr>,
     gate: Arc<Gate>,
     stop: watch::Sender<bool>,
-    /// None: it listens nowhere.
+    /// `None`: no listener is open.
     served: Option<JoinHandle<()>>,
 }
 
-/// The API of a gateway. Dropped, it is served until the gateway ends.
+/// A handle of a gateway's API. Dropping it does not stop the API, which is served until the gateway ends.
 pub struct Administration(Weak<Shared>);
 
 impl Administration {
-    /// Where the API is, with the port that the system gave where the configuration says 0.
+    /// The address of the API, with the port that the system chose where the configuration says 0.
     pub fn listen(&self) -> AdminListener {
         let Some(shared) = self.0.upgrade() else { return AdminListener::Off };
         let listening = shared.listening();
@@ -134,36 +88,36 @@ impl Administration {
         }
     }
 
-    /// Leaves the API to a gateway that has taken over the listener: accepts nothing any more, and waits for what is
-    /// open, though not for long.
+    /// Stops accepting connections because a successor has taken over the listener, and waits up to five seconds for
+    /// open requests.
     pub fn hand_over(&self) {
         let Some(shared) = self.0.upgrade() else { return };
         shared.listening().stop.send_replace(true);
         let Some(served) = shared.listening().served.take() else { return };
         shared.control.runtime().block_on(async {
-            // What is still open then is cut with the gateway.
-            let _ = tokio::time::timeout(PATIENCE, served).await;
+            // Requests that are still open after that are cut when the gateway ends.
+            let _ = tokio::time::timeout(HANDOVER_TIMEOUT, served).await;
         });
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Serves the API of the gateway that `control` is a handle of, on its control thread, until the gateway ends. Without
-/// a listener, until a reload opens one.
+/// Serves the API of the gateway behind `control`, on its control thread, until the gateway ends. Without a listener,
+/// the API opens when a reload configures one.
 ///
-/// A reload reads tokens and certificate anew, and moves to another address where the file says so.
+/// A reload also reads the token file and the certificate again, and moves the listener where the address changed.
 ///
 /// # Errors
 ///
-/// Where the files of `[admin]` can't be used.
+/// A file of `[admin]` can't be used.
 pub fn start(
     listener: Option<Listener>,
     control: &Control,
     clock: &Clock,
 ) -> Result<Administration, StartError> {
     let admin = control.config(|config| config.admin.clone());
-    let gate = Gate::new(Entrance::read(&admin, clock)?);
+    let gate = Gate::new(Rules::read(&admin, clock)?);
     let (stop, _) = watch::channel(false);
     let nowhere = Listening {
         listen: admin.listen.clone(),
@@ -175,7 +129,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         control: control.clone(),
         clock: clock.clone(),
-        router: routes::router(control, clock),
+        api: Api { router: routes::router(control, clock), runtime: control.runtime().clone() },
         listening: Mutex::new(nowhere),
     });
     if let Some(listener) = listener {
@@ -183,7 +137,8 @@ pub fn start(
         shared.listen(listener, &admin.listen, gate).map_err(StartError::System)?;
         info!(target: "crumbgate::start", address, "listening for administration");
     }
-    // The gateway has the check, the check has what serves, and that has a handle of the gateway: one must be weak.
+    // The gateway holds the reload check, the check refers to `shared`, and `shared` holds the gateway's control: a
+    // strong reference here would be a cycle. The task below keeps `shared` alive until the runtime ends.
     let held = Arc::clone(&shared);
     let weak = Arc::downgrade(&shared);
     control.check_reloads(Box::new(move |loaded| check_reload(&weak, loaded)));
@@ -196,12 +151,12 @@ pub fn start(
 
 type Adopt = Box<dyn FnOnce() + Send>;
 
-/// What a new configuration changes of the API; or what is wrong with it.
+/// Prepares the change that a new configuration makes to the API, or returns the problems that prevent it.
 fn check_reload(shared: &Weak<Shared>, loaded: &Loaded) -> Result<Adopt, Problems> {
     let Some(shared) = shared.upgrade() else { return Ok(Box::new(|| {})) };
     let admin = loaded.config.admin.clone();
-    let refuse = |key, error: &dyn std::error::Error| alone(loaded, key, error);
-    let entrance = Entrance::read(&admin, &shared.clock).map_err(|error| {
+    let refuse = |key, error: &dyn std::error::Error| problem(loaded, key, error);
+    let rules = Rules::read(&admin, &shared.clock).map_err(|error| {
         refuse(error.key(), std::error::Error::source(&error).unwrap_or(&error))
     })?;
     let moves = shared.listening().listen != admin.listen;
@@ -213,24 +168,24 @@ fn check_reload(shared: &Weak<Shared>, loaded: &Loaded) -> Result<Adopt, Problem
     })?;
     Ok(Box::new(move || {
         if moves {
-            shared.move_to(listener, &admin.listen, Gate::new(entrance));
+            shared.move_to(listener, &admin.listen, Gate::new(rules));
         } else {
-            shared.listening().gate.replace(entrance);
+            shared.listening().gate.replace(rules);
         }
     }))
 }
 
-/// What is wrong with the files that `[admin]` names. Waits for the disk.
+/// Returns the problems with the files that `[admin]` names. Waits for the disk.
 pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
-    match Entrance::read(&loaded.config.admin, clock) {
+    match Rules::read(&loaded.config.admin, clock) {
         Ok(_) => Problems::default(),
         Err(error) => {
-            alone(loaded, error.key(), std::error::Error::source(&error).unwrap_or(&error))
+            problem(loaded, error.key(), std::error::Error::source(&error).unwrap_or(&error))
         }
     }
 }
 
-fn alone(loaded: &Loaded, key: &str, error: &dyn std::error::Error) -> Problems {
+fn problem(loaded: &Loaded, key: &str, error: &dyn std::error::Error) -> Problems {
     let causes = std::iter::successors(error.source(), |error| error.source());
     let message = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
     let mut problems = Problems::default();
@@ -238,44 +193,12 @@ fn alone(loaded: &Loaded, key: &str, error: &dyn std::error::Error) -> Problems 
     problems
 }
 
-impl Entrance {
-    fn read(admin: &config::Admin, clock: &Clock) -> Result<Self, StartError> {
-        let tokens = admin.token_file.as_deref().map(Tokens::load);
-        let tokens = tokens.transpose().map_err(StartError::Tokens)?;
-        let over_tcp = !matches!(admin.listen, AdminListener::Unix(_));
-        let files = admin.certificate.iter().filter(|_| over_tcp).cloned().collect::<Vec<_>>();
-        let tls = if files.is_empty() { None } else { Some(acceptor(files, clock)?) };
-        Ok(Self { guard: Guard { hosts: admin.hosts.clone(), tokens }, tls })
-    }
-}
-
-fn acceptor(
-    certificates: Vec<config::CertificateFiles>,
-    clock: &Clock,
-) -> Result<Arc<ServerConfig>, StartError> {
-    let min_version = TlsVersion::V1_2;
-    let files = config::Tls { certificates, min_version };
-    let (certificates, _) = Certificates::load(&files, clock.now()).map_err(|mut errors| {
-        // There is one error at least.
-        StartError::Certificate(errors.swap_remove(0))
-    })?;
-    let tickets = Tickets::new().map_err(|error| StartError::System(io::Error::other(error)))?;
-    let config = tls::server_config(Arc::new(certificates), min_version, &tickets);
-    let mut config = ServerConfig::clone(&config);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
 impl Shared {
-    fn router(&self) -> Router {
-        self.router.clone()
-    }
-
     fn listening(&self) -> MutexGuard<'_, Listening> {
         locked(&self.listening)
     }
 
-    /// Serves at this listener, too. Where it fails, nothing has changed.
+    /// Serves on this listener as well. An error leaves everything as it was.
     fn listen(
         self: &Arc<Self>,
         listener: Listener,
@@ -286,9 +209,9 @@ impl Shared {
         let copy = listener.copy()?;
         let runtime = self.control.runtime().clone();
         let _on_runtime = runtime.enter();
-        let watched = Watched::new(listener)?;
+        let listener = AsyncListener::new(listener)?;
         let (stop, stopped) = watch::channel(false);
-        let served = serve::serve(watched, Arc::clone(self), Arc::clone(&gate), stopped);
+        let served = serve::serve(listener, self.api.clone(), Arc::clone(&gate), stopped);
         let served = Some(runtime.spawn(served));
         self.control.forget_sockets(KEY);
         self.control.keep_socket(KEY, listen.to_string(), copy);
@@ -296,7 +219,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Serves there from now on, and no longer where it did; what is open there is finished.
+    /// Serves on the new listener, or nowhere, and stops accepting on the old one. Requests that are open there finish.
     fn move_to(
         self: &Arc<Self>,
         listener: Option<Listener>,
@@ -324,9 +247,4 @@ impl Shared {
             Err(error) => tracing::warn!(%error, "the admin listener stays where it is"),
         }
     }
-}
-
-/// A lock, also after a thread that held it has panicked: what it guards is replaced as a whole.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What is answered where something can't be done: a problem document (RFC 9457).
+//! Error responses of the API: problem documents (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
 use http::{
@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 
 use crate::config::{self, Problems, Severity};
 
-/// What is wrong, and how to mend it.
+/// An error response.
 #[derive(Clone, Debug)]
 pub(super) struct Problem(Box<Document>);
 
-/// What is wrong, and how to mend it (RFC 9457).
+/// What is wrong, and how to fix it (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct Document {
@@ -25,36 +25,36 @@ pub(super) struct Document {
     status: u16,
     /// What was found, and what was expected.
     detail: String,
-    /// What it is about: a key of the configuration, a member of the body, a parameter or a field of the request.
+    /// The subject: a key of the configuration, a member of the body, a parameter or a header of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// How to mend it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
-    /// Everything that is wrong, where several things can be.
+    /// All problems of a configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Fault>,
-    /// The same as `crumbgate check` prints it.
+    /// The same problems as `crumbgate check` prints them.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 
-/// One thing that is wrong or odd in a configuration.
+/// One error or warning about a configuration.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Fault {
-    /// Whether the configuration is refused for it.
+    /// `error`: the configuration is rejected.
     severity: Weight,
-    /// Where it stands: file, line and column.
+    /// File, line and column.
     place: String,
-    /// The dotted key; empty where it is about no key.
+    /// The dotted key; empty where the problem is about no key.
     key: String,
     /// What was found, and what was expected.
     message: String,
-    /// How to mend it.
+    /// How to fix it.
     help: Option<String>,
 }
 
-/// Whether a configuration is refused for a fault.
+/// The severity of a problem: an error makes the configuration unusable.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Weight {
@@ -63,7 +63,7 @@ enum Weight {
 }
 
 impl Problem {
-    /// A problem; `detail` says what was found and expected.
+    /// Makes a problem. `detail` states what was found and what was expected.
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Document {
             title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -76,19 +76,19 @@ impl Problem {
         }))
     }
 
-    /// Says what it is about.
+    /// Sets the subject.
     pub(super) fn key(mut self, key: impl Into<String>) -> Self {
         self.0.key = Some(key.into());
         self
     }
 
-    /// Says how to mend it.
+    /// Sets the advice.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// Adds all that is wrong with a configuration; the first of the errors is the problem's own key and help.
+    /// Adds the problems of a configuration. Key and help become those of the first error.
     pub(super) fn with(mut self, problems: &Problems) -> Self {
         self.0.problems = faults(problems);
         self.0.text = Some(problems.to_string());
@@ -105,7 +105,7 @@ impl Problem {
     }
 }
 
-/// What is wrong with a configuration, for programs.
+/// Converts the problems of a configuration for JSON.
 pub(super) fn faults(problems: &Problems) -> Vec<Fault> {
     problems.iter().map(Fault::of).collect()
 }
@@ -127,7 +127,7 @@ impl Fault {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Strings and numbers: there is always a text.
+        // Strings and numbers can always be written as JSON.
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (self.status(), body).into_response();
         let kind = HeaderValue::from_static(MEDIA_TYPE);

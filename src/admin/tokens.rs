@@ -1,7 +1,10 @@
-//! The file of `admin.token_file`: who may administer the gateway, each with a name, a role and a token.
+//! The token file (`admin.token_file`): the people and programs that may administer the gateway, each with a name, a
+//! role and a token.
 //!
-//! A token is kept as its SHA-256 alone, and no message and no `Debug` has one. They are random and long, so a digest
-//! tells nothing of them that could be guessed.
+//! In memory a token is kept only as its SHA-256 digest, and no message and no `Debug` output contains one. Tokens are
+//! random and long, so the digest can't be reversed by guessing.
+
+#![allow(missing_docs, reason = "fields of errors name themselves")]
 
 use std::{
     fmt,
@@ -16,7 +19,7 @@ use aws_lc_rs::{
     digest::{Digest, SHA256, digest},
 };
 
-/// Everybody who may administer the gateway; never empty.
+/// The holders of tokens; at least one.
 #[derive(Debug)]
 pub struct Tokens(Vec<Holder>);
 
@@ -26,92 +29,65 @@ struct Holder {
     digest: Digest,
 }
 
-/// What the holder of a token may do.
+/// The rights of a token's holder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
-    /// Read everything, and change nothing.
+    /// May read everything and change nothing.
     Auditor,
-    /// Everything.
+    /// May do everything.
     Operator,
 }
 
-/// Why a file of tokens can't be used.
+/// A reason why a token file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokensError {
     /// A line is not a name, a role and a token.
     #[error("{}:{line}: {fault}", file.display())]
     Line {
-        /// The file.
         file: PathBuf,
-        /// From 1.
+        /// Line number, from 1.
         line: usize,
-        /// What is wrong with it.
         fault: Fault,
     },
-    /// It has no token.
+    /// The file has no token.
     #[error("{}: found no token, expected a line such as: alice operator TOKEN; {MAKE_ONE}", file.display())]
-    Nobody {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Others may read it.
+    Nobody { file: PathBuf },
+    /// The file's mode gives access to other users.
     #[error(
-        "{}: found the mode {mode:04o}, expected that nobody else may read it: chmod 640 {}",
+        "{}: found the mode {mode:04o}, expected no access for other users: chmod 640 {}",
         file.display(), file.display()
     )]
-    Open {
-        /// The file.
-        file: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// It can't be read.
+    Open { file: PathBuf, mode: u32 },
+    /// The file can't be read.
     #[error("{}: can't be read", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    Unreadable { file: PathBuf, source: io::Error },
 }
 
-/// What is wrong with a line. Repeats nothing of it: a token may stand in any place.
+/// A fault of one line. Its text repeats nothing of the line, because any word of it may be a token.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
-    /// It has too few words, or too many.
+    /// The line has too few or too many words.
     #[error("found {found} words, expected three: a name, a role and a token")]
-    Words {
-        /// How many.
-        found: usize,
-    },
-    /// The name has other characters.
-    #[error("the name is no name: write it of lower-case letters, digits, \".\", \"_\" and \"-\"")]
+    Words { found: usize },
+    /// The name contains a character that is not allowed.
+    #[error("the name is invalid: use only lower-case letters, digits, \".\", \"_\" and \"-\"")]
     Name,
-    /// Another line has the same name.
-    #[error("the name is on line {first} already: give each token a name of its own")]
-    Twice {
-        /// Where it stands first.
-        first: usize,
-    },
-    /// Another line has the same token.
-    #[error("the token is on line {first} already: give each name a token of its own; {MAKE_ONE}")]
-    SameToken {
-        /// Where it stands first.
-        first: usize,
-    },
-    /// The second word is no role.
-    #[error("the second word is no role: write operator, or auditor for who changes nothing")]
+    /// An earlier line has the same name.
+    #[error("the name is already on line {first}: give each token its own name")]
+    Twice { first: usize },
+    /// An earlier line has the same token.
+    #[error("the token is already on line {first}: give each name its own token; {MAKE_ONE}")]
+    SameToken { first: usize },
+    /// The second word is not a role.
+    #[error("the second word is not a role: write operator, or auditor for read-only access")]
     Role,
     /// The token is too short.
     #[error(
-        "the third word has {characters} characters, a token {LEAST_CHARACTERS} at least: write a name, a role and a token; {MAKE_ONE}"
+        "the third word has {characters} characters, but a token has at least {MIN_CHARACTERS}: write a name, a role and a token; {MAKE_ONE}"
     )]
-    Short {
-        /// How many it has.
-        characters: usize,
-    },
-    /// The token can't stand in an `Authorization` field (RFC 6750, section 2.1).
-    #[error("the token has other characters than letters, digits and -._~+/=: {MAKE_ONE}")]
+    Short { characters: usize },
+    /// The token contains a character that `Authorization` can't carry (RFC 6750, section 2.1).
+    #[error("the token contains characters other than letters, digits and -._~+/=: {MAKE_ONE}")]
     Characters,
 }
 
@@ -120,7 +96,7 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// The first line that is wrong, or what is wrong with the file as a whole.
+    /// The first invalid line, or the reason why the whole file can't be used.
     pub fn load(file: &Path) -> Result<Self, TokensError> {
         Self::parse(file, &read(file)?)
     }
@@ -129,7 +105,7 @@ impl Tokens {
         let mut holders: Vec<(usize, Holder)> = Vec::new();
         for (line, written) in lines(text) {
             let refuse = |fault| TokensError::Line { file: file.to_owned(), line, fault };
-            let Written { name, role, token } = Written::read(written).map_err(refuse)?;
+            let Line { name, role, token } = Line::read(written).map_err(refuse)?;
             if let Some((first, _)) = holders.iter().find(|(_, other)| other.name == name) {
                 return Err(refuse(Fault::Twice { first: *first }));
             }
@@ -146,12 +122,12 @@ impl Tokens {
         Ok(Self(holders.into_iter().map(|(_, holder)| holder).collect()))
     }
 
-    /// Whose token this is, and what they may do. Takes as long for any token of this length.
+    /// The name and role of a token's holder. The time that this takes depends on the token's length only.
     pub fn holder(&self, token: &[u8]) -> Option<(&str, Role)> {
-        let asked = digest(&SHA256, token);
+        let sought = digest(&SHA256, token);
         let mut found = None;
         for holder in &self.0 {
-            if verify_slices_are_equal(holder.digest.as_ref(), asked.as_ref()).is_ok() {
+            if verify_slices_are_equal(holder.digest.as_ref(), sought.as_ref()).is_ok() {
                 found = Some((holder.name.as_str(), holder.role));
             }
         }
@@ -165,15 +141,15 @@ impl fmt::Debug for Holder {
     }
 }
 
-/// The token of the first operator in a file of tokens, for who asks the gateway from its own machine.
+/// The token of the first operator in a token file. Commands on the gateway's own machine use it.
 ///
 /// # Errors
 ///
-/// As [`Tokens::load`].
+/// Those of [`Tokens::load`].
 pub fn first_operator(file: &Path) -> Result<Option<String>, TokensError> {
     let text = read(file)?;
     Tokens::parse(file, &text)?;
-    let written = lines(&text).filter_map(|(_, line)| Written::read(line).ok());
+    let written = lines(&text).filter_map(|(_, line)| Line::read(line).ok());
     let mut operators = written.filter(|written| written.role == Role::Operator);
     Ok(operators.next().map(|written| written.token.to_owned()))
 }
@@ -190,25 +166,25 @@ fn read(file: &Path) -> Result<String, TokensError> {
     Ok(text)
 }
 
-/// The permissions of who is neither the file's owner nor in its group.
+/// The permission bits of users who are neither the file's owner nor in its group.
 const OTHERS: u32 = 0o007;
 
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// The lines that say something, with their numbers.
+/// The lines that are neither empty nor comments, with their numbers.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let numbered = text.lines().enumerate().map(|(index, line)| (index.saturating_add(1), line));
     numbered.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
 }
 
-/// A line as it is written.
-struct Written<'l> {
+/// A parsed line.
+struct Line<'l> {
     name: &'l str,
     role: Role,
     token: &'l str,
 }
 
-impl<'l> Written<'l> {
+impl<'l> Line<'l> {
     fn read(line: &'l str) -> Result<Self, Fault> {
         let words: Vec<_> = line.split_whitespace().collect();
         let [name, role, token] = words[..] else {
@@ -226,7 +202,7 @@ impl<'l> Written<'l> {
             _ => return Err(Fault::Role),
         };
         let characters = token.chars().count();
-        if characters < LEAST_CHARACTERS {
+        if characters < MIN_CHARACTERS {
             return Err(Fault::Short { characters });
         }
         if !is_bearer_token(token) {
@@ -236,14 +212,14 @@ impl<'l> Written<'l> {
     }
 }
 
-/// Whether it can stand in an `Authorization` field: `b64token` of RFC 6750, section 2.1.
+/// True for a `b64token` of RFC 6750, section 2.1, which `Authorization` can carry.
 pub fn is_bearer_token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
     !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
-/// A random token of so many characters has 128 bits and more, whatever it is written in but decimal digits.
-const LEAST_CHARACTERS: usize = 24;
+/// With this length a random token has at least 96 bits, even in hexadecimal digits.
+const MIN_CHARACTERS: usize = 24;
 
 const MAKE_ONE: &str = "`openssl rand -hex 32` makes a token";
 
@@ -261,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn each_token_has_its_holder_and_no_other_has_one() {
+    fn each_token_leads_to_its_holder_and_other_texts_to_none() {
         let text =
             format!("# who may\n\n  alice\toperator {ALICE}\n#bob operator x\nbob.2 auditor {BOB}");
         let tokens = parse(&text).unwrap();
@@ -273,38 +249,38 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_line_is_told_with_its_number_and_without_its_token() {
+    fn the_error_of_an_invalid_line_has_its_number_and_not_its_token() {
         let secret = "s3cr3t-s3cr3t-s3cr3t-s3cr3t";
-        for (line, told) in [
+        for (line, message) in [
             (format!("alice {secret}"), "found 2 words, expected three"),
             (format!("alice operator {secret} more"), "found 4 words, expected three"),
-            (format!("Alice operator {secret}"), "the name is no name"),
-            (format!("first operator {secret}"), "the name is on line 1 already"),
-            (format!("{secret} operator alice"), "has 5 characters, a token 24 at least"),
-            (format!("{secret} alice operator"), "the second word is no role"),
-            (format!("operator {secret} alice"), "the second word is no role"),
-            (format!("bob operator {ALICE}"), "the token is on line 1 already"),
-            (format!("alice {secret} operator"), "the second word is no role"),
-            (format!("alice operator {secret}ü"), "the token has other characters"),
-            (format!("alice operator ={secret}"), "the token has other characters"),
+            (format!("Alice operator {secret}"), "the name is invalid"),
+            (format!("first operator {secret}"), "the name is already on line 1"),
+            (format!("{secret} operator alice"), "has 5 characters, but a token has at least 24"),
+            (format!("{secret} alice operator"), "the second word is not a role"),
+            (format!("operator {secret} alice"), "the second word is not a role"),
+            (format!("bob operator {ALICE}"), "the token is already on line 1"),
+            (format!("alice {secret} operator"), "the second word is not a role"),
+            (format!("alice operator {secret}ü"), "the token contains characters other than"),
+            (format!("alice operator ={secret}"), "the token contains characters other than"),
         ] {
             let text = format!("first auditor {ALICE}\n{line}\n");
             let error = parse(&text).unwrap_err().to_string();
             assert!(error.starts_with("tokens:2: "), "{error}");
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(message), "{error}");
             assert!(!error.contains(secret) && !error.contains(ALICE), "{error}");
         }
         assert!(matches!(parse("# nobody\n"), Err(TokensError::Nobody { .. })));
     }
 
     #[test]
-    fn nothing_shows_a_token_or_its_digest() {
+    fn debug_output_contains_no_token_and_no_digest() {
         let tokens = parse(&format!("alice operator {ALICE}")).unwrap();
         assert_eq!(format!("{tokens:?}"), "Tokens([alice Operator])");
     }
 
     #[test]
-    fn a_file_that_others_may_read_is_refused() {
+    fn a_file_that_other_users_can_read_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tokens");
         fs::write(&file, format!("bob auditor {BOB}\nalice operator {ALICE}")).unwrap();

@@ -212,8 +212,8 @@ async function change([site]) {
     found.difference = await page.locator('#confirm dd').allInnerTexts();
     found.unconfirmed = await sessionOf(site);
     await page.keyboard.press('Enter');
-    await page.waitForFunction(() => document.querySelector('#said').textContent.includes('45m'));
-    found.said = await page.locator('#said').textContent();
+    await page.waitForFunction(() => document.querySelector('#announcement').textContent.includes('45m'));
+    found.said = await page.locator('#announcement').textContent();
     found.row = await text(page, '.hosts tbody tr');
     found.hasFocus = await page.evaluate(() => document.activeElement.matches('.edit'));
     found.after = await sessionOf(site);

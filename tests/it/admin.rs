@@ -576,7 +576,7 @@ async fn abandoned_requests_are_bounded_and_do_not_block_health_checks() {
             reload.abort();
         }
         assert_eq!(refused.field("retry-after"), "1");
-        assert_eq!(refused.problem(503)["help"], "ask again in a moment");
+        assert_eq!(refused.problem(503)["help"], "try again in a moment");
         for path in ["/healthz", "/readyz", "/metrics", "/v1/status"] {
             assert_eq!(alice.get(path).await.status, 200, "{path}");
         }

@@ -483,7 +483,7 @@ async fn an_abandoned_socket_is_replaced_and_any_other_file_is_not() {
         let live = UnixListener::bind(&path).unwrap();
         let finished = site.run(&["run"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("a process listens at"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("a process already listens on"), "{}", finished.stderr);
         drop(live);
 
         assert!(path.exists(), "its owner has left it behind");
@@ -596,7 +596,7 @@ async fn a_listener_that_is_widened_on_its_own_port_is_refused_with_the_reason()
         let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
         assert_eq!(problem["key"], "admin.listen");
         let told = format!(
-            "0.0.0.0:{port} can't be listened on beside {address}, where this gateway is administered"
+            "0.0.0.0:{port} can't be bound while this gateway's API listens on {address}"
         );
         assert!(problem["text"].as_str().unwrap().contains(&told), "{problem}");
         assert_eq!(alice.get("/v1/status").await.status, 200);

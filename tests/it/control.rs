@@ -119,7 +119,7 @@ async fn the_token_comes_from_a_file_that_is_named_or_from_the_gateways_own() {
         // A user who may not read the gateway's token file is informed that a token is needed.
         write("tokens", "");
         let finished = site.run(&["status"]).await;
-        assert!(finished.stderr.contains("expected the field Authorization"), "{finished:?}");
+        assert!(finished.stderr.contains("expected the header Authorization"), "{finished:?}");
     })
     .await;
 }

@@ -210,10 +210,10 @@ async fn a_search_shows_the_first_fifty_and_counts_the_rest() {
         let hosts = |html: &str| html.matches("data-host=").count();
         let all = operator.get("/dashboard/tenants").await.body;
         assert_eq!(hosts(&all), 50);
-        assert!(all.contains("The first 50 are shown, 4,451 more fit"), "{all}");
+        assert!(all.contains("The first 50 are shown, 4,451 more match"), "{all}");
         // In the middle of hosts, across the limit of one search, and in any case.
         let some = operator.get("/dashboard/tenants?q=ER-0%20").await.body;
-        assert!(some.contains("The first 50 are shown, 950 more fit"), "{some}");
+        assert!(some.contains("The first 50 are shown, 950 more match"), "{some}");
         let one = operator.get("/dashboard/tenants?q=4499").await.body;
         assert!(hosts(&one) == 1 && one.contains("customer-4499.example"), "{one}");
         assert!(one.contains("1 tenant<"), "{one}");
@@ -261,9 +261,9 @@ async fn alerts_come_first_and_are_in_the_title() {
         let panels = operator.get("/dashboard/panels").await.json();
         assert_eq!(panels["title"], "(3) Crumbgate");
         let state = panels["panels"]["state"].as_str().unwrap();
-        assert!(state.contains("3 things need a look") && state.contains("was refused"), "{state}");
+        assert!(state.contains("3 problems") && state.contains("was rejected"), "{state}");
         let configuration = panels["panels"]["configuration"].as_str().unwrap();
-        assert!(configuration.contains("refused, asked for by local"), "{configuration}");
+        assert!(configuration.contains("rejected, requested by local"), "{configuration}");
         assert!(
             configuration.contains("<details open") && configuration.contains("&lt;b&gt;"),
             "{configuration}"
@@ -313,7 +313,7 @@ async fn without_a_ledger_its_panels_report_that() {
         let operator = program.operator().await;
         for place in ["names", "ledger"] {
             let panel = panel(&operator, place).await;
-            assert!(panel.contains("No ledger is kept"), "{place}: {panel}");
+            assert!(panel.contains("The ledger is off"), "{place}: {panel}");
         }
     })
     .await;

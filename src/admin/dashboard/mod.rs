@@ -1,31 +1,28 @@
-//! The dashboard: one page that an operator keeps open, at `GET /` of the admin address.
+//! The dashboard: a page for operators, at `GET /` of the admin address.
 //!
 //! | route | |
 //! |---|---|
-//! | `GET /` | the page; without any data for who would need a token and has sent none |
-//! | `GET /dashboard/style.css` · `script.js` · `icon.svg` | what it needs, for everybody |
-//! | `GET /dashboard/panels` | every panel as HTML, within JSON: the page asks for it every few seconds |
-//! | `GET /dashboard/tenants` | the tenants that a search finds, as HTML |
+//! | `GET /` | the page; without data where a token is required and the request has none |
+//! | `GET /dashboard/style.css` · `script.js` · `icon.svg` | its files, which need no token |
+//! | `GET /dashboard/panels` | all panels as HTML within JSON; the page requests it every few seconds |
+//! | `GET /dashboard/tenants` | the tenants that match a search, as HTML |
 //!
-//! These are for the page alone and change with it, so they are not in the document of the API. What changes something
-//! goes through the API, as everybody's requests do.
+//! These routes exist for the page and change with it, so the OpenAPI document does not list them. Changes go through the
+//! API.
 
-mod evidence;
-mod pace;
+pub(super) mod assets;
+mod format;
+mod ledger;
+mod model;
 mod page;
 mod panels;
-mod sight;
+mod rate;
 mod sparkline;
-mod spoken;
 mod tenants;
 mod words;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     Extension, Router,
     extract::{FromRef, State},
@@ -40,71 +37,57 @@ use maud::Markup;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    evidence::Evidence,
-    pace::Pace,
+    assets::{CSS, ICON, JS, PICTURE, SCRIPT, STYLE, version},
+    ledger::LedgerReader,
+    model::DashboardModel,
     page::{Content, page, title},
     panels::panel,
-    sight::Sight,
-    tenants::Found,
+    rate::RateSampler,
+    tenants::SearchResult,
     words::{Words, words},
 };
-use super::{
-    guard::Caller,
-    problem::Problem,
-    routes::{Parameters, waiting},
-};
+use super::{blocking::blocking, guard::Caller, problem::Problem, request::Parameters};
 use crate::{clock::Clock, gateway::Control, language::Language};
 
-/// What the page shows things from.
+/// The sources of the dashboard's values.
 #[derive(Clone)]
 pub(super) struct Dashboard {
     control: Control,
     clock: Clock,
-    pace: Arc<Pace>,
-    evidence: Arc<Evidence>,
+    sampler: Arc<RateSampler>,
+    ledger: Arc<LedgerReader>,
 }
 
-/// The page, and whatever is for everybody: none of it tells anything of this gateway to who has no token.
-pub(super) const FOR_EVERYBODY: [&str; 4] = ["/", CSS, JS, ICON];
-
-const CSS: &str = "/dashboard/style.css";
-const JS: &str = "/dashboard/script.js";
-const ICON: &str = "/dashboard/icon.svg";
-
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
-const PICTURE: &str = include_str!("icon.svg");
-
 impl Dashboard {
-    /// Begins to watch the traffic, until the gateway ends.
+    /// Starts sampling the traffic, until the gateway ends.
     pub(super) fn start(control: &Control, clock: &Clock) -> Self {
-        let pace = Arc::<Pace>::default();
-        control.runtime().spawn(Arc::clone(&pace).keep(control.clone()));
-        Self { control: control.clone(), clock: clock.clone(), pace, evidence: Arc::default() }
+        let sampler = Arc::<RateSampler>::default();
+        control.runtime().spawn(Arc::clone(&sampler).run(control.clone()));
+        Self { control: control.clone(), clock: clock.clone(), sampler, ledger: Arc::default() }
     }
 
-    async fn sight(&self) -> Sight {
-        Sight::of(&self.control, &self.clock, &self.pace, &self.evidence).await
+    async fn model(&self) -> DashboardModel {
+        DashboardModel::read(&self.control, &self.clock, &self.sampler, &self.ledger).await
     }
 
-    async fn find(&self, text: Option<String>) -> Result<Found, Problem> {
+    async fn find(&self, text: Option<String>) -> Result<SearchResult, Problem> {
         let text = text.unwrap_or_default().trim().to_lowercase();
         if text.chars().count() > MAX_SEARCH {
-            let detail = format!("found a text of more than {MAX_SEARCH} characters");
+            let detail = format!("the text has more than {MAX_SEARCH} characters");
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail).key("q"));
         }
         let control = self.control.clone();
-        let found = waiting(move || {
-            // Before they are looked at: what changes meanwhile is another version.
+        let found = blocking(move || {
+            // Read before the tenants, so that a change in between makes the page load them again.
             let version = control.tenants_version();
             let (tenants, count) = control.find_tenants(&text, tenants::SHOWN);
-            Found { text, tenants, count, version }
+            SearchResult { text, tenants, count, version }
         });
         Ok(found.await)
     }
 }
 
-/// Its routes.
+/// The routes of the dashboard.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S>
 where
     Dashboard: FromRef<S>,
@@ -121,17 +104,16 @@ where
         .route(ICON, text("image/svg+xml", PICTURE))
 }
 
-/// In which language, and which tenants.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct PageQuery {
     lang: Option<Language>,
-    /// What their hosts have in them.
+    /// A part of the hosts to show.
     q: Option<String>,
 }
 
-impl Asked {
-    /// The texts in the language that the address names, or else in the one that the browser prefers.
+impl PageQuery {
+    /// The texts in the requested language, or else in the one that the browser prefers.
     fn words(&self, fields: &HeaderMap) -> &'static Words {
         words(self.lang.unwrap_or_else(|| Language::preferred(fields)))
     }
@@ -141,50 +123,50 @@ async fn show(
     State(dashboard): State<Dashboard>,
     Extension(caller): Extension<Caller>,
     fields: HeaderMap,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Response, Problem> {
-    let words = asked.words(&fields);
-    let content = if caller.is_anybody {
+    let words = query.words(&fields);
+    let content = if caller.is_anonymous {
         None
     } else {
-        let (found, sight) = (dashboard.find(asked.q).await?, dashboard.sight().await);
-        Some(Content { sight, found, role: caller.role })
+        let (found, model) = (dashboard.find(query.q).await?, dashboard.model().await);
+        Some(Content { model, found, role: caller.role })
     };
     Ok(as_page(&page(content.as_ref(), words)))
 }
 
-/// What the page shows anew.
+/// An update for the page.
 #[derive(Serialize)]
 struct Panels {
     title: String,
-    /// Of the page itself: with another one, it loads itself again.
+    /// The version of the page's files. The page reloads when it changes.
     version: &'static str,
-    /// Of the tenants: with another one, it asks for them again.
+    /// The version of the tenants. The page requests the table again when it changes.
     tenants: String,
-    /// By their places.
+    /// HTML, by panel.
     panels: BTreeMap<&'static str, String>,
 }
 
 async fn show_panels(
     State(dashboard): State<Dashboard>,
     fields: HeaderMap,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> axum::Json<Panels> {
-    let words = asked.words(&fields);
-    let sight = dashboard.sight().await;
-    axum::Json(Panels::of(sight, words))
+    let words = query.words(&fields);
+    let model = dashboard.model().await;
+    axum::Json(Panels::of(model, words))
 }
 
 impl Panels {
-    fn of(sight: Sight, words: &Words) -> Self {
+    fn of(model: DashboardModel, words: &Words) -> Self {
         let places = panels::TOP.iter().chain(&panels::MAIN).chain(&panels::SIDE);
         Self {
-            title: title(Some(&sight)),
+            title: title(Some(&model)),
             version: version(),
             panels: places
-                .map(|place| (*place, panel(place, &sight, words).into_string()))
+                .map(|place| (*place, panel(place, &model, words).into_string()))
                 .collect(),
-            tenants: sight.tenants_version,
+            tenants: model.tenants_version,
         }
     }
 }
@@ -193,10 +175,10 @@ async fn show_tenants(
     State(dashboard): State<Dashboard>,
     Extension(caller): Extension<Caller>,
     fields: HeaderMap,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(query): Parameters<PageQuery>,
 ) -> Result<Response, Problem> {
-    let words = asked.words(&fields);
-    let found = dashboard.find(asked.q).await?;
+    let words = query.words(&fields);
+    let found = dashboard.find(query.q).await?;
     Ok(as_page(&tenants::table(&found, caller.role, words)))
 }
 
@@ -209,7 +191,8 @@ fn as_page(markup: &Markup) -> Response {
     response
 }
 
-/// Only what this address itself serves, and nothing that is written in the page; and no page of others has a hold of it.
+/// Headers that allow resources of this address only, no inline scripts or styles, and no embedding or access by pages
+/// of other origins.
 const PAGE_FIELDS: [(HeaderName, &str); 2] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -218,15 +201,5 @@ const PAGE_FIELDS: [(HeaderName, &str); 2] = [
     ),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
-
-/// Changes with whatever the page and its script have to agree on.
-fn version() -> &'static str {
-    static VERSION: OnceLock<String> = OnceLock::new();
-    VERSION.get_or_init(|| {
-        let whole = [env!("CARGO_PKG_VERSION"), STYLE, SCRIPT].concat();
-        let digest = digest(&SHA256, whole.as_bytes());
-        digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    })
-}
 
 const MAX_SEARCH: usize = 255;

@@ -1,15 +1,16 @@
-// Keeps the dashboard as things are, and changes tenants through the API. Without it the page is as it was loaded.
+// Updates the dashboard and changes tenants through the API. Without this script the page shows the state when it was
+// loaded.
 "use strict";
 
 const find = (selector, within = document) => within.querySelector(selector);
-const [board, hosts, link, said, trouble] = ["board", "hosts", "link", "said", "trouble"].map((id) => find(`#${id}`));
+const [board, hosts, link, announcement, trouble] = ["board", "hosts", "link", "announcement", "trouble"].map((id) => find(`#${id}`));
 const search = find("#search");
 const confirmation = find("#confirm");
 const language = document.body.dataset.lang;
 
-// --- Asking ---------------------------------------------------------------------------------------------------------
+// --- Requests -------------------------------------------------------------------------------------------------------
 
-// The token is kept for this tab alone, and goes nowhere but into the field for it.
+// The token is kept for this tab only, and sent only in the Authorization header.
 const TOKEN = "crumbgate-token";
 let held = sessionStorage.getItem(TOKEN);
 const token = {
@@ -24,32 +25,32 @@ const token = {
   },
 };
 
-// What the gateway refuses, in its own words.
-class Refusal extends Error {
+// An error response, with the detail of its problem document.
+class ApiError extends Error {
   constructor(status, { detail } = {}) {
     super(detail ?? `HTTP ${status}`);
     this.status = status;
   }
 }
 
-const ask = async (path, { method = "GET", body, match } = {}) => {
+const request = async (path, { method = "GET", body, match } = {}) => {
   const headers = {};
   if (token.get()) headers.Authorization = `Bearer ${token.get()}`;
   if (body) headers["Content-Type"] = "application/json";
   if (match) headers["If-Match"] = `"${match}"`;
-  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal });
-  if (!answer.ok) throw new Refusal(answer.status, await answer.json().catch(() => undefined));
+  if (!answer.ok) throw new ApiError(answer.status, await answer.json().catch(() => undefined));
   return answer;
 };
 
 const address = (path, parameters) => `${path}?${new URLSearchParams({ lang: language, ...parameters })}`;
 const fill = (text, values) => text.replaceAll(/\{(\w+)\}/g, (_, name) => values[name]);
 
-// --- Staying live ---------------------------------------------------------------------------------------------------
+// --- Updates --------------------------------------------------------------------------------------------------------
 
-const EVERY_MS = 2000;
-const PATIENCE_MS = 10_000;
+const PERIOD_MS = 2000;
+const REQUEST_TIMEOUT_MS = 10_000;
 const shown = new Map();
 let timer;
 let turn = 0;
@@ -79,7 +80,7 @@ const lose = (error) => {
   isLost = true;
   document.body.classList.add("lost");
   setLink("lost", fill(link.dataset.lost, { time }));
-  setTrouble(error instanceof Refusal ? `${link.dataset.refused} ${error.message}` : link.dataset.detail);
+  setTrouble(error instanceof ApiError ? `${link.dataset.refused} ${error.message}` : link.dataset.detail);
 };
 
 const isEditing = () => Boolean(find(".editor", hosts)) || confirmation.open;
@@ -89,7 +90,7 @@ const show = (answer) => {
   for (const [place, html] of Object.entries(answer.panels)) {
     if (shown.get(place) === html) continue;
     const slot = find(`[data-slot="${place}"]`);
-    // What somebody has opened or closed stays so, and keeps the focus.
+    // Keep details open or closed, and keep the focus.
     const open = find("details", slot)?.open;
     const hadFocus = slot.contains(document.activeElement);
     slot.innerHTML = html;
@@ -100,15 +101,15 @@ const show = (answer) => {
   }
 };
 
-const look = async () => {
+const update = async () => {
   clearTimeout(timer);
   if (document.hidden) return;
   turn += 1;
   const mine = turn;
   try {
-    const answer = await (await ask(address("/dashboard/panels"))).json();
+    const answer = await (await request(address("/dashboard/panels"))).json();
     if (mine !== turn) return;
-    // Another gateway has taken over, whose page and script fit one another.
+    // A gateway of another version has taken over: load its page and script.
     if (answer.version !== document.body.dataset.version && !isEditing()) return location.reload();
     show(answer);
     if (answer.tenants !== find(".found", hosts)?.dataset.version && !isEditing()) await list();
@@ -119,7 +120,7 @@ const look = async () => {
     if (error.status === 401) return askForToken(Boolean(token.get()));
     lose(error);
   }
-  timer = setTimeout(look, EVERY_MS);
+  timer = setTimeout(update, PERIOD_MS);
 };
 
 document.addEventListener("visibilitychange", () => {
@@ -128,7 +129,7 @@ document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
     if (!isLost) setLink("paused", link.dataset.paused);
   } else if (!isAsking()) {
-    look();
+    update();
   }
 });
 
@@ -139,13 +140,13 @@ const forget = find("#forget");
 const isAsking = () => Boolean(asking) && !asking.hidden;
 
 const askForToken = (isWrong) => {
-  // Tokens were asked for since this page was loaded.
+  // A reload of the gateway has introduced tokens since this page was loaded.
   if (!asking) return location.reload();
   turn += 1;
   searches += 1;
   clearTimeout(timer);
   token.forget();
-  // Nothing stays that a token has shown.
+  // Remove everything that was shown with the old token.
   if (confirmation.open) confirmation.close();
   for (const slot of [...document.querySelectorAll("[data-slot]"), hosts]) slot.replaceChildren();
   shown.clear();
@@ -173,7 +174,7 @@ const admit = () => {
 asking?.addEventListener("submit", (event) => {
   event.preventDefault();
   token.set(find("#token-text").value.trim());
-  look();
+  update();
 });
 
 forget.addEventListener("click", () => askForToken(false));
@@ -185,7 +186,7 @@ let searches = 0;
 const list = async () => {
   searches += 1;
   const mine = searches;
-  const answer = await ask(address("/dashboard/tenants", { q: search.elements.q.value }));
+  const answer = await request(address("/dashboard/tenants", { q: search.elements.q.value }));
   const html = await answer.text();
   if (mine !== searches || isEditing()) return;
   const focused = hosts.contains(document.activeElement) && document.activeElement.closest("tr")?.dataset.host;
@@ -195,13 +196,13 @@ const list = async () => {
 
 const buttonOf = (host) => find(`tr[data-host="${CSS.escape(host)}"] .edit`, hosts);
 
-// What goes wrong here is told by the next look.
+// The next update reports errors.
 const listAgain = () => list().catch(() => undefined);
 
 const searchAgain = async () => {
   leave();
   await listAgain();
-  said.textContent = find(".foot, .empty", hosts)?.textContent ?? "";
+  announcement.textContent = find(".foot, .empty", hosts)?.textContent ?? "";
 };
 
 let typing;
@@ -215,7 +216,7 @@ search.addEventListener("submit", (event) => {
   searchAgain();
 });
 
-// Closes the editor, wherever it is.
+// Closes the open editor, if any.
 const leave = () => {
   const editor = find(".editor", hosts);
   if (!editor) return;
@@ -241,12 +242,12 @@ const edit = async (button) => {
   place.cells[0].colSpan = row.cells.length;
   input.focus();
   input.select();
-  // What is changed is what is looked at now: whoever changes it meanwhile is not overwritten.
-  let asked;
+  // The change is based on the tenant as it is now, so that another operator's change is not overwritten.
+  let reading;
   const tenant = () => {
-    asked ??= ask(`/v1/tenants/${encodeURIComponent(host)}`).then((answer) => answer.json());
-    asked.catch(() => { asked = undefined; });
-    return asked;
+    reading ??= request(`/v1/tenants/${encodeURIComponent(host)}`).then((answer) => answer.json());
+    reading.catch(() => { reading = undefined; });
+    return reading;
   };
   tenant();
   editor.addEventListener("submit", async (event) => {
@@ -271,7 +272,7 @@ hosts.addEventListener("click", (event) => {
   if (button) edit(button);
 });
 
-// Asks the gateway what would change, and then the operator whether it shall.
+// Simulates the change, then asks the operator to confirm it.
 const propose = async (editor, host, tenant) => {
   const refusal = find(".refusal", editor);
   const input = find("input", editor);
@@ -281,25 +282,25 @@ const propose = async (editor, host, tenant) => {
     const { keys, etag } = await tenant();
     const change = { method: "PUT", body: { ...keys, session: input.value.trim() }, match: etag };
     const path = `/v1/tenants/${encodeURIComponent(host)}`;
-    const { before, after } = await (await ask(`${path}?dry_run=true`, change)).json();
+    const { before, after } = await (await request(`${path}?dry_run=true`, change)).json();
     if (before?.session_s === after.session_s) {
       refusal.textContent = refusal.dataset.same;
       input.focus();
       return;
     }
-    confirm({ host, before: before?.session, after: after.session, make: () => ask(path, change) });
+    confirm({ host, before: before?.session, after: after.session, make: () => request(path, change) });
   } catch (error) {
-    tell(refusal, error);
+    showError(refusal, error);
     input.setAttribute("aria-invalid", "true");
     input.focus();
   }
 };
 
-// The API speaks English.
-const tell = (place, error) => {
-  const isItsOwn = error instanceof Refusal;
-  place.lang = isItsOwn ? "en" : language;
-  place.textContent = isItsOwn ? error.message : link.dataset.detail;
+// Error texts of the API are in English.
+const showError = (place, error) => {
+  const isFromApi = error instanceof ApiError;
+  place.lang = isFromApi ? "en" : language;
+  place.textContent = isFromApi ? error.message : link.dataset.detail;
 };
 
 let pending;
@@ -326,23 +327,23 @@ find("form", confirmation).addEventListener("submit", async (event) => {
     confirmation.close("done");
     leave();
     await listAgain();
-    said.textContent = fill(confirmation.dataset.changed, { host, session: after });
+    announcement.textContent = fill(confirmation.dataset.changed, { host, session: after });
     const row = buttonOf(host)?.closest("tr");
     row?.classList.add("changed");
     buttonOf(host)?.focus();
   } catch (error) {
-    tell(find(".refusal", confirmation), error);
+    showError(find(".refusal", confirmation), error);
   } finally {
     button.disabled = false;
   }
 });
 
-// Nothing was changed: back to the field, with what was written there.
+// Back to the input, which keeps its text.
 confirmation.addEventListener("close", () => {
   find(".editor input", hosts)?.focus();
 });
 
-// --- Begin ----------------------------------------------------------------------------------------------------------
+// --- Start ----------------------------------------------------------------------------------------------------------
 
 if (asking && !token.get()) askForToken(false);
-else look();
+else update();

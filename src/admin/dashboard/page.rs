@@ -1,21 +1,26 @@
-//! The page that holds the panels. It has no data where nobody has said who they are.
+//! The page around the panels. It contains no data where a token is required and the request has none.
 
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
-    CSS, ICON, JS, panels, panels::panel, sight::Sight, tenants, tenants::Found, version,
+    assets::{CSS, ICON, JS, version},
+    model::DashboardModel,
+    panels,
+    panels::panel,
+    tenants,
+    tenants::SearchResult,
     words::Words,
 };
 use crate::admin::tokens::Role;
 
-/// What is on the page when it is loaded.
+/// The content of the page when it is loaded.
 pub(super) struct Content {
-    pub(super) sight: Sight,
-    pub(super) found: Found,
+    pub(super) model: DashboardModel,
+    pub(super) found: SearchResult,
     pub(super) role: Role,
 }
 
-/// The page; without content, the form that asks for a token.
+/// Renders the page; without content, the form for a token.
 pub(super) fn page(content: Option<&Content>, words: &Words) -> Markup {
     html! {
         (DOCTYPE)
@@ -25,7 +30,7 @@ pub(super) fn page(content: Option<&Content>, words: &Words) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
-                title { (title(content.map(|content| &content.sight))) }
+                title { (title(content.map(|content| &content.model))) }
                 link rel="icon" href=(ICON) type="image/svg+xml";
                 link rel="stylesheet" href=(CSS);
                 script src=(JS) defer {}
@@ -39,7 +44,7 @@ pub(super) fn page(content: Option<&Content>, words: &Words) -> Markup {
                     @if content.is_none() { (token_form(words)) }
                     div #board hidden[content.is_none()] { (board(content, words)) }
                 }
-                p.again #said role="status" {}
+                p.again #announcement role="status" {}
                 (edit_form(words))
                 (confirmation(words))
             }
@@ -47,11 +52,11 @@ pub(super) fn page(content: Option<&Content>, words: &Words) -> Markup {
     }
 }
 
-/// The title of the tab: with how many things need a look.
-pub(super) fn title(sight: Option<&Sight>) -> String {
-    match sight.map_or(0, |sight| sight.concerns().len()) {
+/// The title of the tab, with the number of alerts.
+pub(super) fn title(model: Option<&DashboardModel>) -> String {
+    match model.map_or(0, |model| model.alerts().len()) {
         0 => "Crumbgate".to_owned(),
-        concerns => format!("({concerns}) Crumbgate"),
+        alerts => format!("({alerts}) Crumbgate"),
     }
 }
 
@@ -77,7 +82,7 @@ fn head(content: Option<&Content>, words: &Words) -> Markup {
     }
 }
 
-/// A gate, before the name.
+/// The logo: a gate.
 fn mark() -> Markup {
     html! {
         svg.gate viewBox="0 0 16 16" aria-hidden="true" focusable="false" {
@@ -88,10 +93,10 @@ fn mark() -> Markup {
 
 fn token_form(words: &Words) -> Markup {
     html! {
-        // The field has no name: a form that no script has taken hold of sends nothing of it.
+        // The input has no name, so the browser never sends the token as a form field.
         form.token #token hidden {
             h2 { (words.token_title) }
-            p { (words.token_lead) }
+            p { (words.token_explanation) }
             label for="token-text" { (words.token) }
             div.together {
                 input #token-text type="password" autocomplete="off" spellcheck="false" required
@@ -108,7 +113,7 @@ fn board(content: Option<&Content>, words: &Words) -> Markup {
         html! {
             @for place in places {
                 div.slot data-slot=(place) {
-                    @if let Some(content) = content { (panel(place, &content.sight, words)) }
+                    @if let Some(content) = content { (panel(place, &content.model, words)) }
                 }
             }
         }
@@ -140,7 +145,7 @@ fn board(content: Option<&Content>, words: &Words) -> Markup {
     }
 }
 
-/// What stands in a tenant's row while it is edited.
+/// The form in a tenant's row while it is edited.
 fn edit_form(words: &Words) -> Markup {
     html! {
         template #editor {
@@ -167,7 +172,7 @@ fn confirmation(words: &Words) -> Markup {
                     div { dt { (words.today) } dd.before {} }
                     div { dt { (words.then) } dd.after {} }
                 }
-                p { (words.confirm_lead) }
+                p { (words.confirm_effect) }
                 p.refusal role="alert" {}
                 div.together {
                     button.do type="submit" value="do" { (words.confirm_do) }

@@ -1,13 +1,13 @@
-//! The panels that are shown anew every few seconds, each as HTML.
+//! The panels, which the page replaces every few seconds.
 
 use std::time::Duration;
 
 use maud::{Markup, html};
 
 use super::{
-    evidence::Seen,
-    pace::Spell,
-    sight::{Concern, SOON_DAYS, Sight, days_left, dropped},
+    ledger::LedgerReading,
+    model::{Alert, DashboardModel, SOON_DAYS, days_left, dropped},
+    rate::Interval,
     sparkline::sparkline,
     words::Words,
 };
@@ -20,21 +20,21 @@ use crate::{
     },
 };
 
-/// The places of the panels, in the order of the page: those of the main column, then those beside it.
+/// The panels in the order of the page: at the top, in the main column, in the side column.
 pub(super) const TOP: [&str; 2] = ["state", "traffic"];
 pub(super) const MAIN: [&str; 1] = ["names"];
 pub(super) const SIDE: [&str; 4] = ["upstreams", "certificates", "configuration", "ledger"];
 
-/// The panel of this place.
-pub(super) fn panel(place: &str, sight: &Sight, words: &Words) -> Markup {
+/// Renders the panel of this name.
+pub(super) fn panel(place: &str, model: &DashboardModel, words: &Words) -> Markup {
     match place {
-        "state" => state(sight, words),
-        "traffic" => traffic(sight, words),
-        "names" => names(sight, words),
-        "upstreams" => upstreams(sight, words),
-        "certificates" => certificates(sight, words),
-        "configuration" => configuration(sight, words),
-        "ledger" => ledger(sight, words),
+        "state" => state(model, words),
+        "traffic" => traffic(model, words),
+        "names" => names(model, words),
+        "upstreams" => upstreams(model, words),
+        "certificates" => certificates(model, words),
+        "configuration" => configuration(model, words),
+        "ledger" => ledger(model, words),
         _ => Markup::default(),
     }
 }
@@ -48,58 +48,56 @@ fn section(id: &str, title: &str, content: &Markup) -> Markup {
     }
 }
 
-fn state(sight: &Sight, words: &Words) -> Markup {
-    let concerns = sight.concerns();
+fn state(model: &DashboardModel, words: &Words) -> Markup {
+    let alerts = model.alerts();
     html! {
-        section.state.concerned[!concerns.is_empty()] aria-labelledby="title-state" {
+        section.state.alerting[!alerts.is_empty()] aria-labelledby="title-state" {
             h2.again #title-state { (words.state) }
-            @if concerns.is_empty() {
+            @if alerts.is_empty() {
                 p.verdict { (words.well) }
             } @else {
-                p.verdict { ((words.concerns)(concerns.len())) }
-                ul { @for concern in &concerns { li { (said(concern, words)) } } }
+                p.verdict { ((words.alerts)(alerts.len())) }
+                ul { @for alert in &alerts { li { (alert_text(alert, words)) } } }
             }
         }
     }
 }
 
-fn said(concern: &Concern, words: &Words) -> String {
-    match concern {
-        Concern::CertificateEnds { file, days } => {
+fn alert_text(alert: &Alert, words: &Words) -> String {
+    match alert {
+        Alert::CertificateEnds { file, days } => {
             (words.certificate_ends)(short(file), &words.days(*days))
         }
-        Concern::CertificateExpired { file } => (words.certificate_expired)(short(file)),
-        Concern::Draining => words.draining.to_owned(),
-        Concern::LedgerDropped => words.ledger_dropped.to_owned(),
-        Concern::LedgerFailing => words.ledger_failing.to_owned(),
-        Concern::LedgerUnbalanced => words.ledger_unbalanced.to_owned(),
-        Concern::LedgerUnreadable => words.ledger_unreadable.to_owned(),
-        Concern::ManyFail { failed, requests } => {
-            (words.many_fail)(&words.share(*failed, *requests))
-        }
-        Concern::NotReady => words.not_ready.to_owned(),
-        Concern::ReloadRefused => words.reload_refused.to_owned(),
-        Concern::ServerDown { server } => (words.server_down)(server),
-        Concern::ServerEjected { server } => (words.server_ejected)(server),
+        Alert::CertificateExpired { file } => (words.certificate_expired)(short(file)),
+        Alert::Draining => words.draining.to_owned(),
+        Alert::LedgerDropped => words.ledger_dropped.to_owned(),
+        Alert::LedgerFailing => words.ledger_failing.to_owned(),
+        Alert::LedgerUnbalanced => words.ledger_unbalanced.to_owned(),
+        Alert::LedgerUnreadable => words.ledger_unreadable.to_owned(),
+        Alert::ManyFail { failed, requests } => (words.many_fail)(&words.share(*failed, *requests)),
+        Alert::NotReady => words.not_ready.to_owned(),
+        Alert::ReloadRefused => words.reload_refused.to_owned(),
+        Alert::ServerDown { server } => (words.server_down)(server),
+        Alert::ServerEjected { server } => (words.server_ejected)(server),
     }
 }
 
-/// The end of a path: the file's name, and its folder's, because certificates often differ in that alone.
+/// The last two components of a path: files of certificates often differ in the folder only.
 fn short(file: &str) -> &str {
     let from = file.rmatch_indices('/').nth(1).map_or(0, |(slash, _)| slash + 1);
     file.get(from..).unwrap_or(file)
 }
 
-fn traffic(sight: &Sight, words: &Words) -> Markup {
-    let minute = &sight.minute;
+fn traffic(model: &DashboardModel, words: &Words) -> Markup {
+    let minute = &model.minute;
     let counted = &minute.counted;
     let failed = (counted.failed > 0)
-        .then(|| (words.failed)(&words.number(minute.a_minute(counted.failed))));
-    let count = |title, hint: &str, of: &dyn Fn(&Spell) -> u64| {
+        .then(|| (words.failed)(&words.number(minute.per_minute(counted.failed))));
+    let count = |title, hint: &str, of: &dyn Fn(&Interval) -> u64| {
         let values: Vec<_> =
-            sight.history.iter().map(|spell| spell.as_ref().map(|s| s.pace(of(s)))).collect();
+            model.history.iter().map(|interval| interval.as_ref().map(|s| s.rate(of(s)))).collect();
         let picture = sparkline(&values, title, &|value| words.number(value), words);
-        tile(title, &words.number(minute.a_minute(of(minute))), words.a_minute, hint, &picture)
+        tile(title, &words.number(minute.per_minute(of(minute))), words.a_minute, hint, &picture)
     };
     html! {
         section aria-labelledby="title-traffic" {
@@ -109,29 +107,29 @@ fn traffic(sight: &Sight, words: &Words) -> Markup {
                 (count(words.kept, words.kept_hint, &|s| s.counted.kept))
                 (count(words.rewritten, words.rewritten_hint, &|s| s.counted.rewritten))
                 (count(words.stripped, words.stripped_hint, &|s| s.counted.stripped))
-                (own_latency(sight, words))
-                (upstream_latency(sight, words))
+                (own_latency(model, words))
+                (upstream_latency(model, words))
             }
         }
     }
 }
 
-fn own_latency(sight: &Sight, words: &Words) -> Markup {
-    let counted = &sight.minute.counted;
+fn own_latency(model: &DashboardModel, words: &Words) -> Markup {
+    let counted = &model.minute.counted;
     let all = counted.request_durations.mean().map(|all| (words.in_all)(&words.duration(all)));
-    latency(words.own_latency, counted.own_duration(), all, sight, words, &|spell| {
-        spell.counted.own_duration()
+    latency(words.own_latency, counted.own_duration(), all, model, words, &|interval| {
+        interval.counted.own_duration()
     })
 }
 
-fn upstream_latency(sight: &Sight, words: &Words) -> Markup {
-    let upstream = &sight.minute.counted.upstream_durations;
+fn upstream_latency(model: &DashboardModel, words: &Words) -> Markup {
+    let upstream = &model.minute.counted.upstream_durations;
     let spread = upstream
         .quantile(500)
         .zip(upstream.quantile(950))
         .map(|(half, most)| (words.spread)(&words.duration(half), &words.duration(most)));
-    latency(words.upstream_latency, upstream.mean(), spread, sight, words, &|spell| {
-        spell.counted.upstream_durations.mean()
+    latency(words.upstream_latency, upstream.mean(), spread, model, words, &|interval| {
+        interval.counted.upstream_durations.mean()
     })
 }
 
@@ -141,14 +139,15 @@ fn latency(
     title: &str,
     average: Average,
     hint: Option<String>,
-    sight: &Sight,
+    model: &DashboardModel,
     words: &Words,
-    of: &dyn Fn(&Spell) -> Average,
+    of: &dyn Fn(&Interval) -> Average,
 ) -> Markup {
     let us = |average: Duration| u64::try_from(average.as_micros()).unwrap_or(u64::MAX);
-    let values: Vec<_> = sight.history.iter().map(|spell| of(spell.as_ref()?).map(us)).collect();
-    let spoken = |us| words.duration(Duration::from_micros(us));
-    let picture = sparkline(&values, title, &spoken, words);
+    let values: Vec<_> =
+        model.history.iter().map(|interval| of(interval.as_ref()?).map(us)).collect();
+    let format = |us| words.duration(Duration::from_micros(us));
+    let picture = sparkline(&values, title, &format, words);
     match average {
         Some(average) => {
             let hint = hint.unwrap_or_default();
@@ -175,15 +174,17 @@ fn empty(title: &str, hint: &str) -> Markup {
     html! { div.empty { p { (title) } @if !hint.is_empty() { p.quiet { (hint) } } } }
 }
 
-fn names(sight: &Sight, words: &Words) -> Markup {
-    let content = match &sight.ledger.seen {
-        Seen::NotYet => empty(words.ledger_not_yet, ""),
-        Seen::Off => empty(words.ledger_off, words.ledger_off_hint),
-        Seen::Unreadable(_) => empty(words.ledger_unreadable, ""),
-        Seen::Read(look, _) if look.newest.is_empty() => {
+fn names(model: &DashboardModel, words: &Words) -> Markup {
+    let content = match &model.ledger.reading {
+        LedgerReading::NotYet => empty(words.ledger_not_yet, ""),
+        LedgerReading::Off => empty(words.ledger_off, words.ledger_off_hint),
+        LedgerReading::Unreadable(_) => empty(words.ledger_unreadable, ""),
+        LedgerReading::Read(look, _) if look.newest.is_empty() => {
             empty(words.names_none, words.names_none_hint)
         }
-        Seen::Read(look, catalogue) => names_table(look, catalogue, sight.now_unix_s, words),
+        LedgerReading::Read(look, catalogue) => {
+            names_table(look, catalogue, model.now_unix_s, words)
+        }
     };
     section("names", words.names, &content)
 }
@@ -236,7 +237,7 @@ fn name_row(newcomer: &Newcomer, catalogue: &Catalogue, now_unix_s: u64, words: 
     }
 }
 
-fn upstreams(sight: &Sight, words: &Words) -> Markup {
+fn upstreams(model: &DashboardModel, words: &Words) -> Markup {
     let content = html! {
         table {
             thead {
@@ -246,7 +247,7 @@ fn upstreams(sight: &Sight, words: &Words) -> Markup {
                     th.number scope="col" { (words.connections) }
                 }
             }
-            @for upstream in &sight.upstreams { (upstream_rows(upstream, sight.upstreams.len() > 1, words)) }
+            @for upstream in &model.upstreams { (upstream_rows(upstream, model.upstreams.len() > 1, words)) }
         }
     };
     section("upstreams", words.upstreams, &content)
@@ -283,8 +284,8 @@ fn server_row(server: &ServerState, words: &Words) -> Markup {
     }
 }
 
-fn certificates(sight: &Sight, words: &Words) -> Markup {
-    let content = if sight.certificates.is_empty() {
+fn certificates(model: &DashboardModel, words: &Words) -> Markup {
+    let content = if model.certificates.is_empty() {
         empty(words.certificates_none, "")
     } else {
         html! {
@@ -293,11 +294,11 @@ fn certificates(sight: &Sight, words: &Words) -> Markup {
                     tr { th scope="col" { (words.file) } th.number scope="col" { (words.days_left) } }
                 }
                 tbody {
-                    @for certificate in &sight.certificates {
+                    @for certificate in &model.certificates {
                         tr {
                             th scope="row" title=(certificate.file) { (short(&certificate.file)) }
                             td.number {
-                                @match days_left(certificate, sight.now_unix_s) {
+                                @match days_left(certificate, model.now_unix_s) {
                                     None => span.mark.bad { (words.expired) },
                                     Some(days) if days < SOON_DAYS => span.mark.warn { (words.number(days)) },
                                     Some(days) => (words.number(days)),
@@ -312,29 +313,29 @@ fn certificates(sight: &Sight, words: &Words) -> Markup {
     section("certificates", words.certificates, &content)
 }
 
-fn configuration(sight: &Sight, words: &Words) -> Markup {
-    let status = &sight.status;
+fn configuration(model: &DashboardModel, words: &Words) -> Markup {
+    let status = &model.status;
     let reload = &status.last_reload;
     let content = html! {
         dl.facts {
             div { dt { (words.file) } dd { code { (status.config_file) } } }
-            div { dt { (words.in_force) } dd { (words.ago(status.config_since_unix_s, sight.now_unix_s)) } }
+            div { dt { (words.in_force) } dd { (words.ago(status.config_since_unix_s, model.now_unix_s)) } }
             div {
                 dt { (words.last_reload) }
                 dd {
                     @match (reload.at_unix_s, reload.is_refused) {
                         (None, _) => (words.reload_never),
                         (Some(at), false) => {
-                            (words.ago(at, sight.now_unix_s)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
+                            (words.ago(at, model.now_unix_s)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
                         }
                         (Some(at), true) => {
-                            (words.ago(at, sight.now_unix_s)) " "
+                            (words.ago(at, model.now_unix_s)) " "
                             span.mark.bad.part { ((words.reload_not_taken)(&reload.actor)) }
                         }
                     }
                 }
             }
-            div { dt { (words.running) } dd { (words.ago(status.started_unix_s, sight.now_unix_s)) } }
+            div { dt { (words.running) } dd { (words.ago(status.started_unix_s, model.now_unix_s)) } }
         }
         @if !reload.problems.is_empty() {
             details open[reload.is_refused] {
@@ -346,20 +347,20 @@ fn configuration(sight: &Sight, words: &Words) -> Markup {
     section("configuration", words.configuration, &content)
 }
 
-fn ledger(sight: &Sight, words: &Words) -> Markup {
-    let content = match &sight.ledger.seen {
-        Seen::NotYet => empty(words.ledger_not_yet, ""),
-        Seen::Off => empty(words.ledger_off, words.ledger_off_hint),
-        Seen::Unreadable(why) => html! {
+fn ledger(model: &DashboardModel, words: &Words) -> Markup {
+    let content = match &model.ledger.reading {
+        LedgerReading::NotYet => empty(words.ledger_not_yet, ""),
+        LedgerReading::Off => empty(words.ledger_off, words.ledger_off_hint),
+        LedgerReading::Unreadable(why) => html! {
             (empty(words.ledger_unreadable, ""))
             pre lang="en" { (why) }
         },
-        Seen::Read(look, _) => ledger_facts(look, sight, words),
+        LedgerReading::Read(look, _) => ledger_facts(look, model, words),
     };
     section("ledger", words.ledger, &content)
 }
 
-fn ledger_facts(look: &Look, sight: &Sight, words: &Words) -> Markup {
+fn ledger_facts(look: &Look, model: &DashboardModel, words: &Words) -> Markup {
     let books = &look.books;
     let counted = books.seen().saturating_add(books.added.counted);
     let missing = dropped(look);
@@ -385,8 +386,8 @@ fn ledger_facts(look: &Look, sight: &Sight, words: &Words) -> Markup {
             div {
                 dt { (words.file_state) }
                 dd {
-                    @if sight.ledger.is_failing {
-                        span.mark.bad { ((words.not_written)(&words.number(sight.ledger.waiting))) }
+                    @if model.ledger.is_failing {
+                        span.mark.bad { ((words.not_written)(&words.number(model.ledger.waiting))) }
                     } @else { (words.written) }
                 }
             }
@@ -395,7 +396,7 @@ fn ledger_facts(look: &Look, sight: &Sight, words: &Words) -> Markup {
                 dd {
                     @match look.last_closed {
                         Some((number, newest)) => {
-                            "#" (words.number(number)) ", " (words.ago(newest, sight.now_unix_s))
+                            "#" (words.number(number)) ", " (words.ago(newest, model.now_unix_s))
                         }
                         None => (words.closed_none),
                     }

@@ -1,22 +1,22 @@
-//! A small picture of the last quarter of an hour, with the same in words for who does not see it.
+//! A small chart of the last 15 minutes, with a text alternative for screen readers.
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{pace::POINTS, words::Words};
+use super::{rate::POINTS, words::Words};
 
-/// Draws these values, the newest last; none is a gap. `spoken` says one of them.
+/// Draws these values, the newest last. `None` is a gap. `format` formats a value for the text alternative.
 pub(super) fn sparkline(
     values: &[Option<u64>],
     what: &str,
-    spoken: &dyn Fn(u64) -> String,
+    format: &dyn Fn(u64) -> String,
     words: &Words,
 ) -> Markup {
     let highest = values.iter().flatten().max().copied();
     let last = values.iter().rev().find_map(|value| *value);
     let label = match highest.zip(last) {
-        Some((highest, last)) => (words.picture)(what, &spoken(highest), &spoken(last)),
+        Some((highest, last)) => (words.picture)(what, &format(highest), &format(last)),
         None => (words.picture_empty)(what),
     };
     let lines = lines(values, highest.unwrap_or(0).max(1));
@@ -31,7 +31,7 @@ pub(super) fn sparkline(
     }
 }
 
-/// A line without gaps.
+/// A part of the chart without gaps.
 struct Line {
     begin: usize,
     path: String,
@@ -53,7 +53,7 @@ fn lines(values: &[Option<u64>], highest: u64) -> Vec<Line> {
             is_open = true;
         }
         if let Some(line) = lines.last_mut() {
-            // Writing to a text can't fail.
+            // Writing to a `String` can't fail.
             let _ = write!(line.path, "L{right} {y}");
         }
     }
@@ -63,9 +63,9 @@ fn lines(values: &[Option<u64>], highest: u64) -> Vec<Line> {
 const STEP: usize = 2;
 const WIDTH: usize = POINTS * STEP;
 const HEIGHT: u32 = 64;
-/// Where nothing is: above the edge, so that its line is not cut.
+/// The height of zero: above the lower edge, so that the line is not cut.
 const BASE: u32 = 62;
-/// Above the highest value, so that its line is not cut.
+/// The height of the highest value: below the upper edge, so that the line is not cut.
 const TOP: u32 = 4;
 
 #[cfg(test)]
@@ -74,15 +74,15 @@ mod tests {
     use crate::language::Language;
 
     #[test]
-    fn a_gap_is_left_open_and_the_words_say_what_is_drawn() {
+    fn gaps_stay_open_and_the_text_names_the_highest_and_last_value() {
         let values = [Some(0), Some(30), None, Some(60)];
         let spoken = |value: u64| value.to_string();
         let drawn = sparkline(&values, "Requests", &spoken, words(Language::En)).into_string();
         assert_eq!(drawn.matches("class=\"line\"").count(), 2);
         assert!(drawn.contains("d=\"M0 62L2 62L4 33\""), "{drawn}");
         assert!(drawn.contains("d=\"M6 4L8 4V62H6Z\""), "{drawn}");
-        assert!(drawn.contains("60 at most, 60 now"), "{drawn}");
+        assert!(drawn.contains("maximum 60, now 60"), "{drawn}");
         let empty = sparkline(&[None; 3], "Requests", &spoken, words(Language::En)).into_string();
-        assert!(empty.contains("nothing yet") && !empty.contains("class=\"line\""), "{empty}");
+        assert!(empty.contains("no data yet") && !empty.contains("class=\"line\""), "{empty}");
     }
 }

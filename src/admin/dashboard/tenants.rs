@@ -1,4 +1,4 @@
-//! The table of tenants, as far as it is shown: the first hosts that fit, and how many there are.
+//! The table of tenants: the first hosts that match a search, and the number of all matches.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use maud::{Markup, html};
 use super::words::Words;
 use crate::{admin::tokens::Role, config, gateway::TenantView, policy::Mode};
 
-/// Tenants that were found.
-pub(super) struct Found {
-    /// What was searched for; empty: nothing.
+/// The result of a search for tenants.
+pub(super) struct SearchResult {
+    /// The text that was searched for. Empty: all tenants.
     pub(super) text: String,
     pub(super) tenants: Vec<TenantView>,
     pub(super) count: usize,
@@ -17,11 +17,11 @@ pub(super) struct Found {
     pub(super) version: String,
 }
 
-/// How many are shown at most.
+/// The limit of shown tenants.
 pub(super) const SHOWN: usize = 50;
 
-/// Shows them, with what changes them for who may.
-pub(super) fn table(found: &Found, role: Role, words: &Words) -> Markup {
+/// Renders the table, with edit buttons for operators.
+pub(super) fn table(found: &SearchResult, role: Role, words: &Words) -> Markup {
     let is_of_file = |view: &TenantView| view.keys.is_none();
     html! {
         div.found data-version=(found.version) {
@@ -78,7 +78,7 @@ fn row(view: &TenantView, role: Role, words: &Words) -> Markup {
     }
 }
 
-fn foot(found: &Found, words: &Words) -> Markup {
+fn foot(found: &SearchResult, words: &Words) -> Markup {
     let shown = found.tenants.len();
     let rest = found.count.saturating_sub(shown);
     let text = if rest == 0 {

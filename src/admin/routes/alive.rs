@@ -1,21 +1,24 @@
-//! Signs of life, what the API is, and what it is not.
+//! Health checks, metrics, the OpenAPI document, and the responses for unknown paths and methods.
 
 use axum::{extract::State, response::IntoResponse};
 use http::{Method, StatusCode, Uri, header::CONTENT_TYPE};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, document, waiting};
-use crate::admin::problem::{Document, Problem};
+use super::app::App;
+use crate::admin::{
+    blocking::blocking,
+    problem::{Document, Problem},
+};
 
-/// A sign of life.
+/// The result of a health check.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Alive {
     /// "ok".
     status: &'static str,
 }
 
-/// Whether the gateway is alive
+/// Check that the gateway is alive
 ///
 /// Needs no token.
 #[utoipa::path(
@@ -29,10 +32,10 @@ pub(super) async fn healthz() -> axum::Json<Alive> {
     axum::Json(Alive { status: "ok" })
 }
 
-/// Whether traffic should be sent here
+/// Check that the gateway is ready for traffic
 ///
-/// 503 while the gateway drains, and at first until each upstream with health checks has a healthy server; what they do
-/// later changes nothing.
+/// 503 while the gateway drains, and after the start until each upstream with health checks has had a healthy server.
+/// Later failures of upstreams do not change it.
 /// Needs no token.
 #[utoipa::path(
     get, path = "/readyz", security(()),
@@ -49,9 +52,9 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<axum::Json<Alive>, 
     }
 }
 
-/// What is measured, for Prometheus
+/// Get the metrics for Prometheus
 ///
-/// In its text format 0.0.4. An auditor's token is enough.
+/// Text format 0.0.4. An auditor's token is sufficient.
 #[utoipa::path(
     get, path = "/metrics",
     responses(
@@ -60,14 +63,14 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<axum::Json<Alive>, 
     )
 )]
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let text = waiting(move || {
+    let text = blocking(move || {
         let tenant_series = app.control.config(|config| config.admin.tenant_series);
         app.control.metrics_text(tenant_series)
     });
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.await)
 }
 
-/// This document
+/// Get this document
 #[utoipa::path(
     get, path = "/openapi.json",
     responses(
@@ -75,19 +78,19 @@ pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn openapi() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], document())
+pub(super) async fn openapi(State(app): State<App>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], app.document.to_string())
 }
 
-/// What is said of a path that has no route.
-pub(super) async fn nothing(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {:?}", uri.path());
+/// Answers a request for a path without a route.
+pub(super) async fn not_found(uri: Uri) -> Problem {
+    let detail = format!("there is no route {:?}", uri.path());
     Problem::new(StatusCode::NOT_FOUND, detail).help("/openapi.json lists every route")
 }
 
-/// What is said of a method that a route does not have; the `Allow` field says which it has.
+/// Answers a request with a method that its route does not have. axum adds `Allow`.
 pub(super) async fn wrong_method(method: Method, uri: Uri) -> Problem {
-    let detail = format!("{method} is not for {:?}", uri.path());
+    let detail = format!("{:?} does not support {method}", uri.path());
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-    problem.help("the field Allow has the methods that are; /openapi.json tells what they do")
+    problem.help("the header Allow lists the methods; /openapi.json describes them")
 }

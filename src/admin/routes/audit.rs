@@ -1,4 +1,4 @@
-//! The ledger: what was done, and how it does itself.
+//! The ledger: its report and its state.
 
 use axum::{
     extract::State,
@@ -8,9 +8,12 @@ use http::{StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{App, Parameters};
+use super::app::App;
 use crate::{
-    admin::problem::{Document, Problem},
+    admin::{
+        problem::{Document, Problem},
+        request::Parameters,
+    },
     config::Evidence,
     language::Language,
     ledger::{
@@ -20,21 +23,20 @@ use crate::{
     report::{Report, Selection, vendors::Catalogue},
 };
 
-/// Of which tenant, and of which time.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Asked {
-    /// One tenant alone, by its name in the configuration.
+pub(super) struct ReportQuery {
+    /// Only this tenant, by its name in the configuration.
     #[param(max_length = 255, nullable = false)]
     tenant: Option<String>,
-    /// From when: a day (`2026-11-25`), a moment (`2026-11-25T20:00:00Z`), or how long ago (`7d`).
+    /// The start: a day (`2026-11-25`), a time (`2026-11-25T20:00:00Z`), or an age (`7d`).
     #[param(nullable = false)]
     since: Option<String>,
-    /// Until when: a day (which is in), a moment, or how long ago.
+    /// The end: a day (included), a time, or an age.
     #[param(nullable = false)]
     until: Option<String>,
-    /// In which language.
+    /// The language of the texts.
     #[param(nullable = false, inline)]
     language: Option<Tongue>,
 }
@@ -49,25 +51,25 @@ enum Tongue {
     En,
 }
 
-/// Say what was declared, what was stripped, and whether the books balance
+/// Report the declared and the stripped cookies, and whether the counts balance
 ///
-/// The same as `crumbgate audit report --format json`.
+/// The same JSON as `crumbgate audit report --format json`.
 #[utoipa::path(
-    get, path = "/v1/audit/report", params(Asked), tag = "audit",
+    get, path = "/v1/audit/report", params(ReportQuery), tag = "audit",
     responses(
         (status = 200, body = Object, content_type = "application/json"),
         (status = 404, body = Document, content_type = "application/problem+json", description = "There is no ledger, or no such tenant in it"),
-        (status = 422, body = Document, content_type = "application/problem+json", description = "The time is none"),
+        (status = 422, body = Document, content_type = "application/problem+json", description = "The time is invalid"),
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn report(
     State(app): State<App>,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(query): Parameters<ReportQuery>,
 ) -> Result<Response, Problem> {
     let now_unix_s = app.clock.now().unix_s;
-    let selection = asked.selection(now_unix_s)?;
-    let language = match asked.language.unwrap_or_default() {
+    let selection = query.selection(now_unix_s)?;
+    let language = match query.language.unwrap_or_default() {
         Tongue::De => Language::De,
         Tongue::En => Language::En,
     };
@@ -89,7 +91,7 @@ pub(super) async fn report(
     Ok(([(CONTENT_TYPE, "application/json")], json.await??).into_response())
 }
 
-impl Asked {
+impl ReportQuery {
     fn selection(&self, now_unix_s: u64) -> Result<Selection, Problem> {
         let moment = |key: &'static str, text: &Option<String>| {
             let read = text.as_ref().map(|text| text.parse::<Moment>()).transpose();
@@ -100,7 +102,7 @@ impl Asked {
         let since = moment("since", &self.since)?.map(|since| since.begin(now_unix_s));
         let until = moment("until", &self.until)?.map(|until| until.end(now_unix_s));
         if since.is_some_and(|since| since >= until.unwrap_or(u64::MAX)) {
-            let detail = "until is not after since: there is no time between them";
+            let detail = "until must be later than since";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).key("until"));
         }
         let tenant = self.tenant.as_ref().map(|tenant| tenant.to_ascii_lowercase());
@@ -116,7 +118,7 @@ fn build(
 ) -> Result<Report, Problem> {
     let reader = Reader::open(&evidence.path).map_err(|error| match error {
         ReadError::Absent { .. } => {
-            let help = "audit.ledger = true keeps one";
+            let help = "audit.ledger = true turns it on";
             Problem::new(StatusCode::NOT_FOUND, "there is no ledger").help(help)
         }
         error => unreadable(error),
@@ -131,27 +133,28 @@ fn build(
 
 fn unreadable(error: impl std::error::Error) -> Problem {
     let detail = format!("the ledger can't be read: {error}");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).help("crumbgate audit verify says more")
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        .help("run crumbgate audit verify for details")
 }
 
-/// How the ledger does.
+/// The state of the ledger.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(super) struct Figures {
-    /// Whether there is a ledger.
+    /// True where the gateway keeps a ledger.
     kept: bool,
-    /// Whether its file can't be written now; what is new waits in memory.
+    /// True while the file can't be written; new entries wait in memory.
     failing: bool,
-    /// Entries that were written since the start.
+    /// Entries written since the start.
     rows_written: u64,
-    /// Entries that wait to be written.
+    /// Entries that are not written yet.
     rows_waiting: u64,
-    /// Cookies that are in no entry, for want of room.
+    /// Cookies that are in no entry because the queue was full.
     cookies_dropped: u64,
-    /// Segments that were closed since the start.
+    /// Segments closed since the start.
     segments_closed: u64,
 }
 
-/// How the ledger does
+/// Show the state of the ledger
 #[utoipa::path(
     get, path = "/v1/audit/status", tag = "audit",
     responses(

@@ -1,4 +1,4 @@
-//! How the gateway does, by which values, and what can be asked of it.
+//! The state of the gateway and of its upstreams, the configuration, the declaration, reloading and explaining.
 
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
-use super::{App, Json, waiting};
+use super::app::App;
 use crate::{
     admin::{
+        blocking::blocking,
         guard::Caller,
         problem::{Document, Fault, Problem, faults},
+        request::Json,
     },
     explain::{
         self, Explainer,
@@ -27,9 +29,9 @@ use crate::{
     proxy::upstream,
 };
 
-/// The cookies that are declared
+/// Get the declared cookies
 ///
-/// With the keys of `[[cookies]]`, every default written out; durations are numbers of seconds.
+/// With the keys of `[[cookies]]` and every default written out. Durations are in seconds.
 #[utoipa::path(
     get, path = "/v1/declaration", tag = "operation",
     responses(
@@ -44,12 +46,12 @@ pub(super) async fn declaration(State(app): State<App>) -> axum::Json<Value> {
     axum::Json(declaration)
 }
 
-/// Cookies that are asked about: named one by one, in a transcript, or both. What is named counts more.
+/// The cookies to explain: one by one, in a transcript, or both. Single values override those of the transcript.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Question)]
 pub(super) struct Cookies {
-    /// Whose request it is: a host, or a tenant's name.
+    /// The tenant: a host or a tenant's name.
     #[schema(nullable = false)]
     tenant: Option<String>,
     /// The request's method.
@@ -58,34 +60,34 @@ pub(super) struct Cookies {
     /// The request's path.
     #[schema(nullable = false, pattern = "^/[!-~]*$")]
     path: Option<String>,
-    /// Whether the request accepts `text/html`, as one does that opens a page.
+    /// True where the request accepts `text/html`, as a page navigation does.
     #[serde(default)]
     navigation: bool,
-    /// `Cookie` fields of the request.
+    /// `Cookie` headers of the request.
     #[serde(default)]
     cookie: Vec<String>,
-    /// The status of the application's answer.
+    /// The status of the application's response.
     #[schema(nullable = false, minimum = 100, maximum = 999)]
     status: Option<u16>,
-    /// `Set-Cookie` fields of the answer.
+    /// `Set-Cookie` headers of the response.
     #[serde(default)]
     set_cookie: Vec<String>,
-    /// `Cache-Control` fields of the answer.
+    /// `Cache-Control` headers of the response.
     #[serde(default)]
     cache_control: Vec<String>,
-    /// What `curl -v` has printed, or heads of HTTP messages.
+    /// The output of `curl -v`, or heads of HTTP messages.
     #[schema(nullable = false)]
     transcript: Option<String>,
 }
 
-/// Say what would become of these cookies, by which rule, and which bytes would leave
+/// Explain the verdict on each cookie, its rule, and the resulting bytes
 ///
-/// By the tenants and the declaration that hold now. The same as `crumbgate explain --json`; nothing is sent.
+/// Uses the current tenants and declaration. The same JSON as `crumbgate explain --json`; nothing is sent upstream.
 #[utoipa::path(
     post, path = "/v1/explain", tag = "operation", request_body = Cookies,
     responses(
         (status = 200, body = Object, content_type = "application/json"),
-        (status = 422, body = Document, content_type = "application/problem+json", description = "It is not clear what is asked"),
+        (status = 422, body = Document, content_type = "application/problem+json", description = "The question is incomplete"),
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
@@ -94,8 +96,8 @@ pub(super) async fn explain(
     Json(cookies): Json<Cookies>,
 ) -> Result<Response, Problem> {
     let question = cookies.question()?;
-    let asked = app.clone();
-    let json = asked.work(move || {
+    let worker = app.clone();
+    let json = worker.work(move || {
         let limits = app.control.config(|config| config.limits.clone());
         let explainer = Explainer::serving(app.control.table(), limits, app.clock.now());
         let explanations = question.answer(&explainer).map_err(|error| unclear(&error))?;
@@ -108,7 +110,7 @@ pub(super) async fn explain(
 impl Cookies {
     fn question(self) -> Result<Question, Problem> {
         let refuse = |key: &str, expected: &str| {
-            let detail = format!("{key} is something else, expected {expected}");
+            let detail = format!("{key} is invalid, expected {expected}");
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).key(key))
         };
         let is_method = |text: &String| {
@@ -144,8 +146,10 @@ impl Cookies {
 fn unclear(unclear: &Unclear) -> Problem {
     let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, unclear.to_string());
     match unclear {
-        Unclear::NoHost { .. } => problem.key("tenant").help("write \"www.example.com\", say"),
-        Unclear::NoMessage => problem.key("transcript").help("give all that curl -v prints"),
+        Unclear::NoHost { .. } => {
+            problem.key("tenant").help("write a host, for example \"www.example.com\"")
+        }
+        Unclear::NoMessage => problem.key("transcript").help("pass the complete output of curl -v"),
         Unclear::NoTenant => problem.key("tenants").help("set one"),
         Unclear::Nothing => problem.help("write cookie, set_cookie, path or transcript"),
         Unclear::Whose { hosts, others } => {
@@ -156,33 +160,33 @@ fn unclear(unclear: &Unclear) -> Problem {
     }
 }
 
-/// What a reload has done.
+/// The result of a reload.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Reloaded {
-    /// Which configuration holds now.
+    /// The hash of the configuration that is in force now.
     config_hash: String,
-    /// Tenants, without the default one.
+    /// The number of tenants, without the default one.
     tenants: usize,
-    /// What the file asks for and only a restart does.
+    /// Changes in the file that need a restart.
     kept: Vec<Kept>,
-    /// What is valid, and probably not what was meant.
+    /// Warnings about valid but suspicious values.
     warnings: Vec<Fault>,
     /// The warnings as `crumbgate check` prints them.
     text: String,
 }
 
-/// A value that only a restart changes.
+/// A changed value that needs a restart.
 #[derive(Debug, Serialize, ToSchema)]
 struct Kept {
-    /// Its key.
+    /// The key.
     key: String,
-    /// What stays as it is, and what the file asks for.
+    /// The value in force and the value in the file.
     message: String,
 }
 
-/// Read the configuration anew, and go by it
+/// Reload the configuration
 ///
-/// Where anything is wrong with it, nothing changes, and the problem lists all of it.
+/// Where the new configuration has an error, nothing changes, and the problem document lists all errors.
 #[utoipa::path(
     post, path = "/v1/reload", tag = "operation",
     responses(
@@ -223,14 +227,14 @@ pub(super) async fn reload(
     }
 }
 
-/// How the gateway does.
+/// The state of the gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     version: &'static str,
-    /// When it started (RFC 3339).
+    /// The start time (RFC 3339).
     started: String,
     uptime_s: u32,
-    /// Whether it takes traffic; where not, `not_ready` says why.
+    /// True where the gateway is ready for traffic. Otherwise `not_ready` has the reason.
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_ready: Option<String>,
@@ -242,36 +246,36 @@ pub(super) struct Status {
     last_reload: LastReload,
     listeners: Vec<Listener>,
     workers: usize,
-    /// Connections from outside that are open now.
+    /// Open downstream connections.
     connections: usize,
-    /// Tenants, without the default one.
+    /// The number of tenants, without the default one.
     tenants: usize,
-    /// Those of them that were set while it ran.
+    /// The number of tenants that were set while the gateway ran.
     live_tenants: usize,
 }
 
-/// How the last reload went.
+/// The last reload.
 #[derive(Debug, Serialize, ToSchema)]
 struct LastReload {
-    /// When (RFC 3339); null: there was none.
+    /// The time (RFC 3339); null: there was none.
     at: Option<String>,
-    /// Who asked for it.
+    /// The person or signal that requested it.
     actor: String,
-    /// Whether the old configuration went on.
+    /// True where the previous configuration stayed in force.
     refused: bool,
-    /// What was wrong or odd, as `crumbgate check` prints it.
+    /// Errors and warnings as `crumbgate check` prints them.
     problems: String,
 }
 
-/// Where it listens.
+/// A listener.
 #[derive(Debug, Serialize, ToSchema)]
 struct Listener {
-    /// The key that asks for it.
+    /// The configuration key.
     key: &'static str,
     address: String,
 }
 
-/// How the gateway does
+/// Show the state of the gateway
 #[utoipa::path(
     get, path = "/v1/status", tag = "operation",
     responses(
@@ -280,7 +284,7 @@ struct Listener {
     )
 )]
 pub(super) async fn status(State(app): State<App>) -> axum::Json<Status> {
-    axum::Json(waiting(move || Status::of(app.control.status(), app.control.readiness())).await)
+    axum::Json(blocking(move || Status::of(app.control.status(), app.control.readiness())).await)
 }
 
 impl Status {
@@ -321,19 +325,19 @@ fn moment(unix_s: u64) -> String {
     moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
-/// The values that hold.
+/// The configuration in force.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Values {
-    /// The file that they come from.
+    /// The configuration file.
     file: String,
     hash: String,
-    /// Every value and where it comes from, as `crumbgate check --print` shows them.
+    /// Every value and its origin, as `crumbgate check --print` shows them.
     toml: String,
 }
 
-/// The values that hold, and where each comes from
+/// Get the configuration in force, with the origin of each value
 ///
-/// Secrets are in files, and thus never among them.
+/// Secrets are kept in separate files and are never included.
 #[utoipa::path(
     get, path = "/v1/config", tag = "operation",
     responses(
@@ -351,42 +355,42 @@ pub(super) async fn config(State(app): State<App>) -> Result<axum::Json<Values>,
     Ok(axum::Json(values.await?))
 }
 
-/// The upstreams that rule now.
+/// The current upstreams.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Upstreams {
     upstreams: Vec<Upstream>,
 }
 
-/// An application, and how its servers do.
+/// An upstream and the state of its servers.
 #[derive(Debug, Serialize, ToSchema)]
 struct Upstream {
     name: String,
-    /// Whether a server is there for requests, as far as active checks tell; always where there are none.
+    /// True where active checks have found a healthy server, and always where there are no active checks.
     ready: bool,
     /// Exchanges that wait for a connection now.
     queued: usize,
-    /// Exchanges that have had to wait.
+    /// Exchanges that had to wait.
     queued_total: u64,
-    /// Exchanges that found the queue full.
+    /// Exchanges rejected because the queue was full.
     queue_refused_total: u64,
-    /// Exchanges that waited in vain.
+    /// Exchanges whose wait timed out.
     queue_timeouts_total: u64,
     servers: Vec<Server>,
 }
 
-/// One server of an application.
+/// A server of an upstream.
 #[derive(Debug, Serialize, ToSchema)]
 struct Server {
     address: String,
-    /// What active checks say; null where there are none, or none has ended yet.
+    /// The result of active checks; null where there are none or none has finished.
     up: Option<bool>,
-    /// Whether it is left alone because it failed exchanges.
+    /// True while the server is ejected because exchanges with it failed.
     ejected: bool,
-    /// Failures without a success between them.
+    /// Consecutive failures.
     failures: u32,
-    /// Connections that are open.
+    /// Open connections.
     connections: usize,
-    /// How many there may be; null: any number.
+    /// The limit of connections; null: none.
     max_connections: Option<usize>,
     requests_total: u64,
     failures_total: u64,
@@ -396,18 +400,17 @@ struct Server {
     last_check: Option<Check>,
 }
 
-/// How the last active check went.
+/// The result of the last active check.
 #[derive(Debug, Serialize, ToSchema)]
 struct Check {
-    /// Whether the server was well.
     healthy: bool,
-    /// The status that came, or why none did.
+    /// The status of the response, or the reason why there was none.
     outcome: String,
     took_ms: u64,
     ago_ms: u64,
 }
 
-/// The upstreams, and how their servers do
+/// Show the upstreams and the state of their servers
 #[utoipa::path(
     get, path = "/v1/upstreams", tag = "operation",
     responses(

@@ -1,4 +1,4 @@
-//! The table of tenants: looked at, and changed.
+//! Reading and changing the table of tenants.
 
 use std::time::Duration;
 
@@ -21,106 +21,107 @@ use utoipa::{
     },
 };
 
-use super::{App, Host, Json, Parameters, read};
+use super::app::App;
 use crate::{
     admin::{
         guard::Caller,
         problem::{Document, Problem},
+        request::{Host, Json, Parameters, read_json},
     },
     config::{self, TenantKeys},
     gateway::{self, ChangeTenantsError, Expected, TenantView},
     policy::{Agreement, EvictScope, Mode},
 };
 
-/// A tenant, as requests are judged by it.
+/// A tenant and its effective policy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Tenant {
-    /// Its host, or `*.` and a host.
+    /// A host, or `*.` and a host.
     host: String,
-    /// The upstream that it is served from.
+    /// The name of the upstream.
     upstream: String,
-    /// How long a session lives without use, as the file writes it.
+    /// The lifetime of an unused session, in the notation of the file.
     session: String,
     /// The same in seconds.
     session_s: u32,
     mode: ModeWord,
     evict: EvictWord,
-    /// Whether the session cookie is sealed.
+    /// True where the session cookie is sealed.
     seal: bool,
     agreement: AgreementWord,
     origin: Origin,
-    /// The keys that were set here; what is not among them comes from `[defaults]`. Absent for a tenant of the file.
+    /// The keys that were set through the API; the others come from `[defaults]`. Absent for a tenant of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TenantSchema>)]
     keys: Option<Map<String, Value>>,
-    /// Where it is written: file, line and column. Absent for a tenant that was set here, and in lists.
+    /// File, line and column of the tenant. Absent in lists and for a tenant that was set through the API.
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<String>,
-    /// Changes whenever anything of it does: for `If-Match`.
+    /// A tag for `If-Match`, which changes whenever the tenant changes.
     etag: String,
 }
 
-/// Whether verdicts are carried out.
+/// The mode: verdicts are enforced or only counted.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ModeWord {
-    /// They are.
+    /// Verdicts are enforced.
     Enforce,
-    /// They are counted, and nothing is changed.
+    /// Verdicts are counted, and no cookie is changed.
     Report,
 }
 
-/// How far the deletion of undeclared cookies reaches.
+/// The scope in which undeclared cookies are deleted.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum EvictWord {
-    /// To the cookies of parent domains, too.
+    /// Cookies of the host and of its parent domains.
     Domain,
-    /// To those of the host alone.
+    /// Cookies of the host only.
     Host,
-    /// Nothing is deleted.
+    /// No cookie is deleted.
     Off,
 }
 
-/// Whether people are asked before cookies are used.
+/// The agreement that people give before cookies are used.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum AgreementWord {
-    /// A banner tells those who have not agreed.
+    /// A banner informs people who have not agreed.
     Notice,
     /// Nobody is asked.
     Off,
-    /// Nothing is set, and nothing but the question shown, before a person agrees.
+    /// Before a person agrees, no cookie is set and only the question is shown.
     Required,
 }
 
-/// Where a tenant was set.
+/// The origin of a tenant.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Origin {
-    /// In the configuration file, and only there it can be changed.
+    /// The configuration file. The tenant can be changed only there.
     File,
-    /// Here, while the gateway ran.
+    /// The API, while the gateway ran.
     Live,
 }
 
-/// The keys of a tenant, as in `config.toml`; what is left out comes from `[defaults]`.
+/// The keys of a tenant, as in `config.toml`. Missing keys come from `[defaults]`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TenantKeys)]
-#[expect(dead_code, reason = "it is the form of what the configuration's reader reads")]
+#[expect(dead_code, reason = "only its schema is used: the configuration's reader reads the keys")]
 pub(super) struct TenantSchema {
     /// The name of an upstream.
     #[schema(nullable = false, pattern = "^[a-z0-9_-]+$")]
     upstream: Option<String>,
-    /// How long a session lives without use, from 60 s to 400 d.
+    /// The lifetime of an unused session, from 60 s to 400 d.
     #[schema(schema_with = session)]
     session: Option<String>,
     #[schema(nullable = false)]
     mode: Option<ModeWord>,
     #[schema(nullable = false)]
     evict: Option<EvictWord>,
-    /// Whether the session cookie is sealed.
+    /// True where the session cookie is sealed.
     #[schema(nullable = false)]
     seal: Option<bool>,
     #[schema(nullable = false)]
@@ -140,37 +141,37 @@ fn session() -> Schema {
     Schema::OneOf(OneOfBuilder::new().item(text).item(number).build())
 }
 
-/// Some tenants, in the order of hosts.
+/// A page of tenants, sorted by host.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Tenants {
     tenants: Vec<Tenant>,
-    /// What `after` must be for the next page; absent at the end.
+    /// The value of `after` for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// What became of one tenant, or would.
+/// The change of one tenant, made or simulated.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changed {
     host: String,
-    /// What there was; null: nothing.
+    /// The tenant before; null: none.
     before: Option<Tenant>,
-    /// What there is now; null: nothing.
+    /// The tenant after; null: none.
     after: Option<Tenant>,
 }
 
-/// What became of many tenants, or would.
+/// The changes of a batch, made or simulated.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AllChanged {
-    /// How many were changed.
+    /// The number of changed tenants.
     changed: usize,
-    /// Whether nothing was changed, and this only says what would be.
+    /// True where the changes were only simulated.
     dry_run: bool,
-    /// The first thousand of them.
+    /// The first thousand changes.
     changes: Vec<Changed>,
 }
 
-/// Changes of which all are made, or none.
+/// Changes that are made all together, or not at all.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
@@ -182,18 +183,18 @@ pub(super) struct Batch {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
-    /// The host, or `*.` and a host.
+    /// A host, or `*.` and a host.
     #[schema(max_length = 255)]
     host: String,
-    /// The keys that it has from now on, instead of all that it had; null: it is removed.
+    /// The new keys, which replace all previous ones; null removes the tenant.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<TenantSchema>, required = true)]
     set: Option<Map<String, Value>>,
-    /// The `etag` that it must have for the change to be made, or `*` for any.
+    /// The `etag` that the tenant must have, or `*` for any existing tenant.
     #[serde(default)]
     #[schema(nullable = false)]
     if_match: Option<Tag>,
-    /// Whether there must be no such tenant.
+    /// True: the tenant must not exist.
     #[serde(default)]
     if_absent: bool,
 }
@@ -203,35 +204,33 @@ pub(super) struct Change {
 #[schema(value_type = String, min_length = 1, max_length = 100)]
 struct Tag(String);
 
-/// Absent is not the same as null: what removes a tenant must be written.
+/// Requires the member: an absent `set` is an error, while null removes the tenant.
 fn present<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Map<String, Value>>, D::Error> {
     Option::deserialize(deserializer)
 }
 
-/// Which tenants are listed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Page {
-    /// How many at most.
+pub(super) struct ListQuery {
+    /// The size of the page.
     #[param(minimum = 1, maximum = 1000, default = 100, nullable = false)]
     limit: Option<usize>,
-    /// Those whose hosts come after this one.
+    /// Only hosts after this one.
     #[param(max_length = 255, nullable = false)]
     after: Option<String>,
-    /// Those whose hosts begin so.
+    /// Only hosts with this prefix.
     #[param(max_length = 255, nullable = false)]
     prefix: Option<String>,
 }
 
-/// Whether a change is made.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DryRun {
-    /// True: nothing is changed, and the answer says what would be.
+    /// True: the change is only simulated.
     #[serde(default)]
     #[param(required = false)]
     dry_run: bool,
@@ -239,7 +238,7 @@ pub(super) struct DryRun {
 
 /// List tenants, page by page
 #[utoipa::path(
-    get, path = "/v1/tenants", params(Page), tag = "tenants",
+    get, path = "/v1/tenants", params(ListQuery), tag = "tenants",
     responses(
         (status = 200, body = Tenants),
         (status = "default", body = Document, content_type = "application/problem+json"),
@@ -247,25 +246,25 @@ pub(super) struct DryRun {
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Parameters(page): Parameters<Page>,
+    Parameters(query): Parameters<ListQuery>,
 ) -> Result<axum::Json<Tenants>, Problem> {
-    let limit = page.limit.unwrap_or(DEFAULT_LIMIT);
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let detail = format!("found {limit}, expected a number from 1 to {MAX_LIMIT}");
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail).key("limit"));
     }
-    for (key, text) in [("after", &page.after), ("prefix", &page.prefix)] {
+    for (key, text) in [("after", &query.after), ("prefix", &query.prefix)] {
         let length = text.as_ref().map_or(0, |text| text.chars().count());
         if length > MAX_HOST_CHARACTERS {
-            let detail = format!("found {length} characters, expected no more than 255");
+            let detail = format!("found {length} characters, expected at most 255");
             return Err(Problem::new(StatusCode::BAD_REQUEST, detail).key(key));
         }
     }
     let control = app.control.clone();
     let listed = app.work(move || {
-        let prefix = page.prefix.unwrap_or_default().to_ascii_lowercase();
-        let after = page.after.map(|after| after.to_ascii_lowercase());
-        // One more than asked for: whether there is a next page.
+        let prefix = query.prefix.unwrap_or_default().to_ascii_lowercase();
+        let after = query.after.map(|after| after.to_ascii_lowercase());
+        // One more than requested shows whether there is a next page.
         let mut views = control.tenants(&prefix, after.as_deref(), limit.saturating_add(1));
         let has_next = views.len() > limit;
         views.truncate(limit);
@@ -294,7 +293,7 @@ const SHOWN_CHANGES: usize = 1000;
 pub(super) async fn show(
     State(app): State<App>,
     Host(host): Host,
-    Parameters(Nothing {}): Parameters<Nothing>,
+    Parameters(NoParameters {}): Parameters<NoParameters>,
 ) -> Result<Response, Problem> {
     let control = app.control.clone();
     let shown = app.work(move || {
@@ -310,22 +309,22 @@ pub(super) async fn show(
 
 /// Set a tenant
 ///
-/// The keys that are sent are all that it has of its own from now on. `If-Match` with the `etag` that was looked at
-/// keeps two operators from overwriting one another; `If-None-Match: *` makes only new ones.
+/// The keys in the body replace all previous keys of the tenant. `If-Match` with the `etag` that you have read prevents
+/// overwriting another operator's change. `If-None-Match: *` only creates new tenants.
 #[utoipa::path(
     put, path = "/v1/tenants/{host}", tag = "tenants",
     params(
         ("host" = String, Path, description = "The host, or `*.` and a host", min_length = 1),
         DryRun,
         ("If-Match" = Option<String>, Header, description = "Entity tags, or `*`", nullable = false),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: there must be none yet", nullable = false),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: the tenant must not exist", nullable = false),
     ),
     request_body = TenantSchema,
     responses(
-        (status = 200, body = Changed, description = "Changed, or with `dry_run` what would be", headers(("etag" = Option<String>))),
-        (status = 201, body = Changed, description = "Made", headers(("etag" = String))),
-        (status = 409, body = Document, content_type = "application/problem+json", description = "It is written in the file"),
-        (status = 412, body = Document, content_type = "application/problem+json", description = "It is another one than was looked at"),
+        (status = 200, body = Changed, description = "Changed, or simulated with `dry_run`", headers(("etag" = Option<String>))),
+        (status = 201, body = Changed, description = "Created", headers(("etag" = String))),
+        (status = 409, body = Document, content_type = "application/problem+json", description = "The tenant is in the configuration file"),
+        (status = 412, body = Document, content_type = "application/problem+json", description = "The tenant has changed since you read it"),
         (status = 422, body = Document, content_type = "application/problem+json", description = "The keys can't be used"),
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
@@ -361,10 +360,10 @@ pub(super) async fn set(
         ("If-Match" = Option<String>, Header, description = "Entity tags, or `*`", nullable = false),
     ),
     responses(
-        (status = 200, body = Changed, description = "Removed, or with `dry_run` what would be"),
+        (status = 200, body = Changed, description = "Removed, or simulated with `dry_run`"),
         (status = 404, body = Document, content_type = "application/problem+json"),
-        (status = 409, body = Document, content_type = "application/problem+json", description = "It is written in the file"),
-        (status = 412, body = Document, content_type = "application/problem+json", description = "It is another one than was looked at"),
+        (status = 409, body = Document, content_type = "application/problem+json", description = "The tenant is in the configuration file"),
+        (status = 412, body = Document, content_type = "application/problem+json", description = "The tenant has changed since you read it"),
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
@@ -387,11 +386,11 @@ pub(super) async fn remove(
     params(DryRun),
     request_body = Batch,
     responses(
-        (status = 200, body = AllChanged, description = "Changed, or with `dry_run` what would be"),
-        (status = 404, body = Document, content_type = "application/problem+json", description = "There is none to remove"),
-        (status = 409, body = Document, content_type = "application/problem+json", description = "One is written in the file"),
-        (status = 412, body = Document, content_type = "application/problem+json", description = "One is another than was looked at"),
-        (status = 422, body = Document, content_type = "application/problem+json", description = "The keys of one can't be used"),
+        (status = 200, body = AllChanged, description = "Changed, or simulated with `dry_run`"),
+        (status = 404, body = Document, content_type = "application/problem+json", description = "A tenant to remove does not exist"),
+        (status = 409, body = Document, content_type = "application/problem+json", description = "A tenant is in the configuration file"),
+        (status = 412, body = Document, content_type = "application/problem+json", description = "A tenant has changed since you read it"),
+        (status = 422, body = Document, content_type = "application/problem+json", description = "The keys of a tenant can't be used"),
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
@@ -403,7 +402,7 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let actor = caller.name.clone();
     let control = app.control.clone();
-    // All of it, also reading and writing JSON: it may be of megabytes.
+    // Includes parsing and writing JSON, which may have megabytes.
     let changed = app.work(move || {
         let changes = changes(&body)?;
         drop(body);
@@ -419,10 +418,10 @@ pub(super) async fn change(
 }
 
 fn changes(body: &[u8]) -> Result<Vec<gateway::Change>, Problem> {
-    let batch: Batch = read(body)?;
+    let batch: Batch = read_json(body)?;
     if batch.changes.len() > MAX_CHANGES {
         let found = batch.changes.len();
-        let detail = format!("found {found} changes, expected no more than {MAX_CHANGES}");
+        let detail = format!("found {found} changes, expected at most {MAX_CHANGES}");
         let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).key("changes");
         return Err(problem.help("send several batches"));
     }
@@ -461,8 +460,8 @@ async fn change_one(
     changed.map_err(refused)?.pop().ok_or_else(|| absent(&host))
 }
 
-/// What the fields say of what must be there (RFC 9110, section 13.1). A condition that can't be read, or that is asked
-/// of a tenant otherwise than here, is one that nothing fulfils: whoever wrote it did not mean that anything goes.
+/// Reads `If-Match` and `If-None-Match` (RFC 9110, section 13.1). An invalid or unsupported condition becomes one that no
+/// tenant fulfils, so that a change is never made unconditionally by mistake.
 fn expected(fields: &HeaderMap) -> Expected {
     let nothing = || Expected::Tags(Vec::new());
     let listed = |name: &HeaderName| {
@@ -485,7 +484,7 @@ fn expected(fields: &HeaderMap) -> Expected {
     }
 }
 
-/// The tags of a list, without their quotes; `*` alone is itself. A weak one stays what it is, and fits nothing.
+/// Parses a list of tags and removes their quotes. `*` stays `*`. A weak tag keeps its prefix, so it matches no tenant.
 fn tags(list: &str) -> Option<Vec<String>> {
     if list.trim() == "*" {
         return Some(vec!["*".to_owned()]);
@@ -508,10 +507,12 @@ fn etag(tag: &str) -> [(HeaderName, String); 1] {
 
 fn absent(host: &str) -> Problem {
     let detail = format!("there is no tenant {host:?}");
-    Problem::new(StatusCode::NOT_FOUND, detail).key("host").help("GET /v1/tenants lists them")
+    Problem::new(StatusCode::NOT_FOUND, detail)
+        .key("host")
+        .help("GET /v1/tenants lists all tenants")
 }
 
-/// Why nothing was changed, in the words of HTTP.
+/// Converts the error of a change into a response.
 fn refused(error: ChangeTenantsError) -> Problem {
     let detail = error.to_string();
     match error {
@@ -523,10 +524,9 @@ fn refused(error: ChangeTenantsError) -> Problem {
             let detail = format!("{detail}: {}", problems.first_message());
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with(&problems)
         }
-        // Nothing is wrong with what was asked: it can't be kept, so it is not done.
         ChangeTenantsError::Stale { .. } => {
             let problem = Problem::new(StatusCode::PRECONDITION_FAILED, detail).key("If-Match");
-            problem.help("look at it again, and send the etag that it has now, in quotes")
+            problem.help("read the tenant again, and send its current etag in quotes")
         }
         ChangeTenantsError::Twice { .. } => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).key("changes")
@@ -579,17 +579,17 @@ impl Changed {
     }
 }
 
-/// No parameters.
+/// An empty list of query parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(super) struct NoParameters {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_tags_is_read_as_rfc_9110_has_it() {
+    fn a_list_of_tags_is_parsed_as_in_rfc_9110() {
         for (list, expected) in [
             ("*", Some(vec!["*"])),
             ("\"a\"", Some(vec!["a"])),
@@ -607,8 +607,8 @@ mod tests {
     }
 
     #[test]
-    fn the_path_of_batches_is_that_of_the_route() {
+    fn the_path_for_large_bodies_is_that_of_the_batch_route() {
         let path = <__path_change as utoipa::Path>::path();
-        assert_eq!(path, super::super::BATCH);
+        assert_eq!(path, crate::admin::serve::BATCH);
     }
 }

@@ -1,6 +1,6 @@
-//! German.
+//! German texts.
 
-use super::{Unit, Words};
+use super::texts::{Unit, Words};
 use crate::language::Language;
 
 pub(super) const WORDS: Words = Words {
@@ -15,71 +15,71 @@ pub(super) const WORDS: Words = Words {
     connecting: "Verbindet",
     paused: "Angehalten",
     lost: "Keine Antwort seit {time}",
-    lost_detail: "Das Gateway antwortet nicht. Was unten steht, ist von vorher; es geht von selbst weiter.",
+    lost_detail: "Das Gateway antwortet nicht. Die Werte unten sind alt; die Seite versucht es von selbst weiter.",
     refused: "Das Gateway verweigert die Antwort.",
-    without_script: "Ohne ihr Skript zeigt diese Seite den Moment, in dem sie geladen wurde, und ändern lässt sich \
-                     hier nichts.",
+    without_script: "Ohne JavaScript zeigt diese Seite den Stand zum Zeitpunkt des Ladens, und ändern lässt sich hier \
+                     nichts.",
 
     token_title: "Wer sind Sie?",
-    token_lead: "Dieses Gateway wird mit Tokens verwaltet: Eine Zeile von admin.token_file ist ein Name, eine Rolle \
-                 und ein Token. Ihres bleibt in diesem Tab und ist weg, sobald er geschlossen wird.",
+    token_explanation: "Dieses Gateway verlangt ein Token: Jede Zeile von admin.token_file ist ein Name, eine Rolle \
+                        und ein Token. Ihres wird nur in diesem Tab behalten, bis er geschlossen wird.",
     token: "Token",
     token_use: "Übersicht öffnen",
     token_wrong: "Das Gateway kennt dieses Token nicht.",
     token_forget: "Token vergessen",
 
-    state: "Auf einen Blick",
-    well: "Alles in Ordnung",
-    concerns: |count| match count {
-        1 => "Eine Sache braucht einen Blick".to_owned(),
-        _ => format!("{count} Dinge brauchen einen Blick"),
+    state: "Zusammenfassung",
+    well: "Keine Probleme",
+    alerts: |count| match count {
+        1 => "1 Problem".to_owned(),
+        _ => format!("{count} Probleme"),
     },
-    draining: "Das Gateway läuft aus: Es nimmt keine neuen Verbindungen an.",
+    draining: "Das Gateway wird beendet: Es nimmt keine neuen Verbindungen an.",
     not_ready: "Das Gateway ist nicht bereit: Ein Upstream hatte noch keinen gesunden Server.",
-    reload_refused: "Das letzte Neuladen wurde abgelehnt; die Konfiguration davor gilt weiter.",
+    reload_refused: "Das letzte Neuladen wurde abgelehnt; die vorherige Konfiguration gilt weiter.",
     server_down: |server| format!("Der Server {server} ist ausgefallen."),
     server_ejected: |server| {
-        format!("Der Server {server} hat versagt und wird kurz in Ruhe gelassen.")
+        format!("Der Server {server} ist gescheitert und erhält kurze Zeit keine Anfragen.")
     },
     days: ["Tag", "Tagen"],
     certificate_expired: |file| format!("Das Zertifikat {file} ist abgelaufen."),
-    certificate_ends: |file, days| format!("Das Zertifikat {file} endet in {days}."),
+    certificate_ends: |file, days| format!("Das Zertifikat {file} läuft in {days} ab."),
     many_fail: |share| format!("{share} der Anfragen der letzten Minute sind gescheitert (5xx)."),
     ledger_failing: "Die Datei des Protokolls lässt sich nicht schreiben; Einträge warten im Speicher.",
     ledger_unreadable: "Die Datei des Protokolls lässt sich nicht lesen.",
     ledger_unbalanced: "Das Protokoll geht nicht auf.",
-    ledger_dropped: "Im Protokoll fehlen Cookies: Für ihre Einträge war kein Platz.",
+    ledger_dropped: "Im Protokoll fehlen Cookies, weil seine Warteschlange voll war.",
 
-    traffic: "Verkehr der letzten Minute",
+    traffic: "Verkehr in der letzten Minute",
     a_minute: "pro Minute",
     requests: "Anfragen",
     failed: |count| format!("{count} gescheitert (5xx)"),
     kept: "Cookies behalten",
-    kept_hint: "deklariert, Byte für Byte",
+    kept_hint: "deklariert, unverändert",
     rewritten: "Cookies umgeschrieben",
-    rewritten_hint: "gingen wie deklariert",
+    rewritten_hint: "Attribute wie deklariert",
     stripped: "Cookies entfernt",
     stripped_hint: "Berichtsmodus: nur gezählt",
     own_latency: "Zeit des Gateways",
     upstream_latency: "Zeit des Upstreams",
     average: "im Mittel",
     spread: |median, most| format!("Median {median}, 95\u{a0}% {most}"),
-    in_all: |average| format!("mit der des Upstreams {average}"),
+    in_all: |average| format!("mit der Zeit des Upstreams {average}"),
     no_requests: "keine Anfragen",
     picture: |what, highest, now| {
         format!("{what} in den letzten 15 Minuten: höchstens {highest}, jetzt {now}")
     },
-    picture_empty: |what| format!("{what} in den letzten 15 Minuten: noch nichts"),
+    picture_empty: |what| format!("{what} in den letzten 15 Minuten: noch keine Daten"),
 
     names: "Neueste undeklarierte Namen",
     names_none: "Bisher kein undeklariertes Cookie",
     names_none_hint: "Ein Name erscheint hier wenige Sekunden nach seinem ersten Cookie.",
-    names_more: |count| format!("und {count} ältere, im Bericht: crumbgate audit report"),
+    names_more: |count| format!("und {count} ältere Namen, im Bericht: crumbgate audit report"),
     name: "Name",
     vendor: "Meist gesetzt von",
     vendor_unknown: "unbekannt",
     first_seen: "Zuerst gesehen",
-    place: "Wo",
+    place: "Mandant und Herkunft",
     from_application: "von der Anwendung gesetzt",
     from_browser: "von einem Browser gesendet",
     watched: "Berichtsmodus",
@@ -103,28 +103,28 @@ pub(super) const WORDS: Words = Words {
     action: "Ändern",
     change: "Ändern",
     in_file: "in der Datei",
-    file_note: "Mandanten, die in der Konfigurationsdatei stehen, werden dort geändert.",
-    auditor_note: "Ihr Token liest alles und ändert nichts.",
+    file_note: "Mandanten der Konfigurationsdatei lassen sich nur dort ändern.",
+    auditor_note: "Mit Ihrem Token lässt sich alles lesen und nichts ändern.",
     tenants_none: "Noch kein Mandant",
-    tenants_none_hint: "In die Konfigurationsdatei schreiben, oder im laufenden Betrieb setzen: crumbgate tenants set \
+    tenants_none_hint: "In der Konfigurationsdatei eintragen oder im laufenden Betrieb anlegen: crumbgate tenants set \
                         HOST session=2h",
     found_none: |text| format!("Kein Host enthält \u{201e}{text}\u{201c}"),
     tenants_all: |count, is_one| {
         format!("{count} {}", if is_one { "Mandant" } else { "Mandanten" })
     },
     tenants_rest: |shown, rest| {
-        format!("Die ersten {shown} sind zu sehen, {rest} weitere passen: genauer suchen.")
+        format!("Die ersten {shown} werden gezeigt, {rest} weitere passen: Suche eingrenzen.")
     },
     new_session: "Neue Sitzungsdauer von {host}",
-    session_hint: "etwa 90s, 20m, 2h, 3d oder 1w",
+    session_hint: "zum Beispiel 90s, 20m, 2h, 3d oder 1w",
     save: "Speichern",
     cancel: "Abbrechen",
-    same: "Das ist die Dauer schon.",
+    same: "Die Sitzung hat diese Dauer bereits.",
     confirm: "Die Sitzung dieses Mandanten ändern?",
-    confirm_lead: "Es gilt ab der nächsten Antwort.",
+    confirm_effect: "Die Änderung gilt ab der nächsten Antwort.",
     confirm_do: "Jetzt ändern",
-    today: "Jetzt",
-    then: "Dann",
+    today: "Vorher",
+    then: "Nachher",
     changed: "{host}: Eine Sitzung dauert jetzt {session}.",
 
     upstreams: "Upstreams",
@@ -133,7 +133,7 @@ pub(super) const WORDS: Words = Words {
     connections: "Verbin\u{ad}dungen",
     up: "gesund",
     down: "ausgefallen",
-    ejected: "in Ruhe gelassen",
+    ejected: "ausgeschlossen",
     unchecked: "ungeprüft",
     waiting: |count| format!("{count} Anfragen warten auf eine Verbindung"),
 
@@ -149,7 +149,7 @@ pub(super) const WORDS: Words = Words {
     reload_never: "keines seit dem Start",
     reload_taken: |actor| format!("angenommen, verlangt von {actor}"),
     reload_not_taken: |actor| format!("abgelehnt, verlangt von {actor}"),
-    problems: "Was gefunden wurde",
+    problems: "Fehler und Warnungen",
     running: "Läuft seit",
 
     ledger: "Protokoll",
@@ -158,13 +158,13 @@ pub(super) const WORDS: Words = Words {
     unbalanced: "geht nicht auf",
     counted: "Cookies gezählt",
     recorded: "in Einträgen",
-    dropped: "ohne Platz",
+    dropped: "verloren, Warteschlange voll",
     file_state: "Datei",
-    written: "alles ist geschrieben",
-    not_written: |waiting| format!("nicht zu schreiben: {waiting} Einträge warten"),
-    last_closed: "Zuletzt geschlossen",
-    closed_none: "noch kein Abschnitt",
-    ledger_off: "Kein Protokoll",
-    ledger_off_hint: "audit.ledger = true führt eines; dann stehen hier Namen und Bilanz.",
-    ledger_not_yet: "Es wird gelesen",
+    written: "alle Einträge sind geschrieben",
+    not_written: |waiting| format!("nicht beschreibbar: {waiting} Einträge warten"),
+    last_closed: "Zuletzt geschlossener Abschnitt",
+    closed_none: "noch keiner",
+    ledger_off: "Das Protokoll ist aus",
+    ledger_off_hint: "audit.ledger = true schaltet es ein; dann stehen hier Namen und Bilanz.",
+    ledger_not_yet: "Das Protokoll wird gelesen",
 };

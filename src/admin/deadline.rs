@@ -1,7 +1,7 @@
-//! A connection whose other end must take what it is sent: where it takes nothing for too long, writing fails.
+//! A write deadline for connections: writing fails where the peer accepts no bytes for too long.
 //!
-//! hyper reads no further request while it can't write an answer, and has no limit for that: whoever asks a lot and
-//! reads nothing would keep a place for ever.
+//! hyper reads no further request while it can't write a response, and has no time limit for that: a client that sends
+//! requests and never reads would keep its connection open without end.
 
 use std::{
     io,
@@ -15,23 +15,23 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// A stream, and how long writing may stand still.
+/// A stream whose writes fail with `TimedOut` after they have made no progress for `limit`.
 #[derive(Debug)]
-pub(super) struct Patient<S> {
+pub(super) struct WriteDeadline<S> {
     stream: S,
     limit: Duration,
-    /// When patience ends; it runs while something waits to be written.
-    end: Pin<Box<Sleep>>,
+    /// Meaningful only while `is_waiting`.
+    expiry: Pin<Box<Sleep>>,
     is_waiting: bool,
 }
 
-impl<S> Patient<S> {
+impl<S> WriteDeadline<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, end: Box::pin(sleep(limit)), is_waiting: false }
+        Self { stream, limit, expiry: Box::pin(sleep(limit)), is_waiting: false }
     }
 
-    /// What came of writing; an error where nothing has come of it for too long.
-    fn judge<T>(
+    /// Returns `written`, or an error where writing has been pending for longer than the limit.
+    fn check<T>(
         &mut self,
         written: Poll<io::Result<T>>,
         context: &mut Context<'_>,
@@ -42,14 +42,14 @@ impl<S> Patient<S> {
         }
         if !self.is_waiting {
             self.is_waiting = true;
-            self.end.as_mut().reset(Instant::now() + self.limit);
+            self.expiry.as_mut().reset(Instant::now() + self.limit);
         }
-        ready!(self.end.as_mut().poll(context));
+        ready!(self.expiry.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteDeadline<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -59,24 +59,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(written, context)
+        self.check(written, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.judge(flushed, context)
+        let written = Pin::new(&mut self.stream).poll_flush(context);
+        self.check(written, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.judge(shut, context)
+        let written = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.check(written, context)
     }
 
     fn poll_write_vectored(
@@ -85,7 +85,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.judge(written, context)
+        self.check(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -100,13 +100,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_takes_nothing_is_given_up() {
+    async fn a_write_fails_when_the_peer_reads_nothing() {
         let (near, mut far) = duplex(4);
-        let mut near = Patient::new(near, Duration::from_millis(50));
+        let mut near = WriteDeadline::new(near, Duration::from_millis(50));
         near.write_all(b"fits").await.unwrap();
         let failed = near.write_all(b"more").await.unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::TimedOut);
-        // Once there is room, it may go on.
+        // Writing continues once the peer has read.
         far.read_exact(&mut [0; 4]).await.unwrap();
         near.write_all(b"more").await.unwrap();
     }

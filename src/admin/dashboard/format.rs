@@ -1,4 +1,4 @@
-//! Numbers, durations and moments, as they are read at a glance.
+//! Short formats of numbers, durations and times.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ impl Words {
         grouped(number, self.thousands)
     }
 
-    /// `210 µs`, `2.9 ms`, `120 ms`, `1.3 s`: two digits at least, as far as they say something.
+    /// `210 µs`, `2.9 ms`, `120 ms`, `1.3 s`: at least two significant digits.
     pub(super) fn duration(&self, duration: Duration) -> String {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         match us {
@@ -32,7 +32,7 @@ impl Words {
         format!("{}\u{a0}{}", self.number(days), if days == 1 { one } else { several })
     }
 
-    /// A part of a whole: `12.5 %`.
+    /// The share of `part` in `whole`, such as `12.5 %`.
     pub(super) fn share(&self, part: u64, whole: u64) -> String {
         let tenths = u128::from(part) * 1_000 / u128::from(whole.max(1));
         format!("{}\u{a0}%", self.tenths(u64::try_from(tenths).unwrap_or(u64::MAX)))
@@ -42,7 +42,7 @@ impl Words {
         format!("{}{}{}", self.number(tenths / 10), self.point, tenths % 10)
     }
 
-    /// How long ago that was, with the moment itself for who asks.
+    /// The time since a moment, such as `2 h ago`, with the exact time as a tooltip.
     pub(super) fn ago(&self, unix_s: u64, now_unix_s: u64) -> Markup {
         let seconds = now_unix_s.saturating_sub(unix_s);
         let ago = match seconds {
@@ -51,7 +51,7 @@ impl Words {
             3_600..86_400 => (self.ago)(seconds / 3_600, Unit::Hour),
             _ => (self.ago)(seconds / 86_400, Unit::Day),
         };
-        html! { time datetime=(machine(unix_s)) title={ (minute(unix_s)) " UTC" } { (ago) } }
+        html! { time datetime=(rfc3339(unix_s)) title={ (minute(unix_s)) " UTC" } { (ago) } }
     }
 }
 
@@ -67,7 +67,7 @@ fn minute(unix_s: u64) -> String {
 }
 
 /// `2026-11-25T20:05:09Z`
-fn machine(unix_s: u64) -> String {
+fn rfc3339(unix_s: u64) -> String {
     let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     moment(unix_s).format(form).unwrap_or_default()
 }
@@ -78,14 +78,14 @@ mod tests {
     use crate::language::Language;
 
     #[test]
-    fn numbers_and_durations_are_written_as_each_language_does() {
+    fn numbers_and_durations_have_the_format_of_the_language() {
         let (en, de) = (words(Language::En), words(Language::De));
         assert_eq!(
             (en.number(1_234_567), de.number(1_234_567)),
             ("1,234,567".into(), "1.234.567".into())
         );
         assert_eq!((en.number(999), en.share(1, 8)), ("999".into(), "12.5\u{a0}%".into()));
-        for (us, spoken) in [
+        for (us, text) in [
             (0, "0 µs"),
             (999, "999 µs"),
             (2_990, "2,9 ms"),
@@ -94,12 +94,12 @@ mod tests {
             (1_340_000, "1,3 s"),
             (61_000_000, "61 s"),
         ] {
-            assert_eq!(de.duration(Duration::from_micros(us)).replace('\u{a0}', " "), spoken);
+            assert_eq!(de.duration(Duration::from_micros(us)).replace('\u{a0}', " "), text);
         }
     }
 
     #[test]
-    fn a_moment_is_told_by_how_long_ago_it_was() {
+    fn a_time_is_shown_as_its_age() {
         let now = 1_795_428_000;
         for (before_s, en, de) in [
             (59, "just now", "eben"),
@@ -108,15 +108,15 @@ mod tests {
             (86_400, "1\u{a0}day ago", "vor 1\u{a0}Tag"),
             (864_000, "10\u{a0}days ago", "vor 10\u{a0}Tagen"),
         ] {
-            for (language, spoken) in [(Language::En, en), (Language::De, de)] {
-                let told = words(language).ago(now - before_s, now).into_string();
-                assert!(told.contains(&format!(">{spoken}<")), "{told}");
+            for (language, text) in [(Language::En, en), (Language::De, de)] {
+                let markup = words(language).ago(now - before_s, now).into_string();
+                assert!(markup.contains(&format!(">{text}<")), "{markup}");
             }
         }
-        let told = words(Language::En).ago(now, now).into_string();
+        let markup = words(Language::En).ago(now, now).into_string();
         assert!(
-            told.contains("datetime=\"2026-11-23T10:00:00Z\" title=\"2026-11-23 10:00 UTC\""),
-            "{told}"
+            markup.contains("datetime=\"2026-11-23T10:00:00Z\" title=\"2026-11-23 10:00 UTC\""),
+            "{markup}"
         );
     }
 }
