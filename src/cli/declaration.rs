@@ -1,4 +1,4 @@
-//! `crumbgate declaration`: what people can read about the cookies, for whoever publishes it elsewhere, too.
+//! `crumbgate declaration`: prints the cookie page, for review or to publish elsewhere.
 
 use std::{
     io,
@@ -11,6 +11,10 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use rustix::termios::tcgetwinsize;
 
+use super::{
+    configuration,
+    output::{complain, print, write_problems},
+};
 use crate::{
     config::{Config, TenantKeys},
     language::Language,
@@ -26,16 +30,16 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file; config.toml where there is one, otherwise the built-in declaration
+    /// The configuration file [default: config.toml if it exists, otherwise the built-in declaration]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Whose cookie page: a host, or a tenant's name [default: what holds for tenants that say nothing]
+    /// The tenant: a host or a tenant's name [default: the defaults of all tenants]
     #[arg(long, value_name = "HOST")]
     tenant: Option<String>,
-    /// How it is written
+    /// The format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// In which language
+    /// The language
     #[arg(long, value_enum, default_value_t)]
     language: Language,
 }
@@ -44,9 +48,9 @@ pub(super) struct Arguments {
 enum Format {
     /// The cookie page itself
     Html,
-    /// The same for programs
+    /// The same content for programs
     Json,
-    /// The cookies alone, as a table in Markdown, to publish elsewhere
+    /// Only the cookies, as a table in Markdown, to publish elsewhere
     Table,
     /// For a terminal
     Text,
@@ -58,37 +62,39 @@ Examples:
   crumbgate declaration --language de --format table
   crumbgate declaration --format html > cookies.html";
 
-/// Prints it.
+/// Prints the page.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let default = Path::new("config.toml");
-    let is_there = default.try_exists().context("config.toml can't be looked for")?;
+    let is_there = default.try_exists().context("config.toml can't be accessed")?;
     let file = arguments.config.as_deref().or(is_there.then_some(default));
-    let config = match file.map(super::read) {
+    let config = match file.map(configuration::read) {
         None => None,
         Some(Ok(loaded)) => Some(loaded.config),
         Some(Err(problems)) => {
-            super::tell(&problems);
+            write_problems(&problems);
             return Ok(ExitCode::FAILURE);
         }
     };
-    let told = match config {
-        Some(config) => Told::of(config, arguments.tenant.as_deref())?,
+    let content = match config {
+        Some(config) => Content::of(config, arguments.tenant.as_deref())?,
         None if arguments.tenant.is_some() => {
-            bail!("there is no config.toml, and so no tenant: name yours with --config")
+            bail!(
+                "there is no config.toml, so there are no tenants: name your configuration with --config"
+            )
         }
-        None => Told::built_in(),
+        None => Content::built_in(),
     };
-    if told.mode == Mode::Report {
-        super::complain(
-            "in report mode cookies are not yet as is said here, and the gateway shows no such page",
+    if content.mode == Mode::Report {
+        complain(
+            "in report mode the gateway does not enforce this yet and does not serve this page",
         );
     }
-    super::say(told.written(arguments.format, arguments.language))?;
+    print(content.written(arguments.format, arguments.language))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What there is to tell of one tenant, or of those that say nothing themselves.
-struct Told {
+/// The content of the page: for one tenant, or for the defaults.
+struct Content {
     declaration: Arc<Declaration>,
     since: Since,
     session: SessionDuration,
@@ -98,7 +104,7 @@ struct Told {
     settings: Settings,
 }
 
-impl Told {
+impl Content {
     fn built_in() -> Self {
         Self {
             declaration: Declaration::flexopus().into(),
@@ -149,13 +155,13 @@ impl Told {
     }
 }
 
-/// The policy of the tenant that serves a host, or has that name; those that were set while the gateway ran are there, too.
+/// The policy of the tenant that serves a host, or has that name, including tenants that were set at run time.
 fn find(config: &mut Config, host: &str) -> Result<Policy> {
     let written = std::mem::take(&mut config.tenants);
     let table = TenantTable::new(written, config.default_tenant.take());
     for state::TenantRecord { host, keys } in state::stored_tenants(&config.evidence.path)? {
         let keys = TenantKeys::parse(&keys).filter(|_| table.named(&host).is_none());
-        // One that does not fit is not served, and the gateway says so.
+        // A stored tenant with invalid keys is not served, and the gateway logs that.
         if let Some(Ok(tenant)) = keys.map(|keys| config.tenant(&host, &keys)) {
             table.insert(tenant);
         }
@@ -176,11 +182,11 @@ fn since(config: &Config) -> Result<Since> {
     Ok(known.map_or(Since::NotYet, Since::At))
 }
 
-/// How wide a line may be: as the terminal is, and not wider than can be read.
+/// The width of lines: that of the terminal, up to 100 columns.
 fn width() -> usize {
     let columns = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { WIDEST } else { columns.clamp(NARROWEST, WIDEST) }
+    if columns == 0 { MAX_WIDTH } else { columns.clamp(MIN_WIDTH, MAX_WIDTH) }
 }
 
-const WIDEST: usize = 100;
-const NARROWEST: usize = 24;
+const MAX_WIDTH: usize = 100;
+const MIN_WIDTH: usize = 24;

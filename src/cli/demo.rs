@@ -1,4 +1,4 @@
-//! `crumbgate demo`: the sample application behind a gateway, on loopback, with what to try.
+//! `crumbgate demo`: the sample application behind a gateway, on loopback.
 
 use std::{
     fs,
@@ -21,12 +21,12 @@ use crate::{
     gateway::Inherited,
 };
 
-/// Serves until a signal says stop. `port` 0 takes any that is free.
+/// Serves until a signal stops it. Port 0 uses any free port.
 pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
     let folder = tempfile::Builder::new()
         .prefix("crumbgate-demo-")
         .tempdir()
-        .context("no folder for the demo's certificate and configuration could be made")?;
+        .context("no folder for the demo's certificate and configuration could be created")?;
     let application = demo::Application::start().context("the sample application can't start")?;
     let names: Vec<_> = demo::HOSTS.iter().chain(&certificate::LOCAL_NAMES).collect();
     let made = certificate::make(&names, Clock::system().now())?;
@@ -45,16 +45,16 @@ pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {
         format!("if another program has port {port}, try `crumbgate demo --port 0`")
     })?;
     let port = gateway.https().first().map_or(port, std::net::SocketAddr::port);
-    let told = what_to_try(port, &application.address().to_string(), &admin, folder.path());
-    output::confirm(told)?;
+    let steps = steps(port, &application.address().to_string(), &admin, folder.path());
+    output::confirm(steps)?;
     run::serve_until_stopped(gateway, &administration, signals, &lines)
 }
 
-/// Four organizations, each with its own idea of sessions.
+/// The configuration: four organizations with different settings.
 fn configuration(port: u16, application: &str, admin: &str) -> String {
     let [acme, globex, initech, hooli] = demo::HOSTS;
     format!(
-        r#"# What `crumbgate demo` serves.
+        r#"# The configuration of `crumbgate demo`.
 [server]
 https = ["127.0.0.1:{port}"]
 http = []
@@ -82,45 +82,45 @@ session = "2h"
 
 [tenants."{initech}"]
 session = "20m"
-mode = "report"                       # counts what it would strip, and changes nothing
+mode = "report"                       # counts verdicts and changes no cookie
 
 [tenants."{hooli}"]
 session = "2h"
-agreement = "required"                # nothing is set before a person agrees
+agreement = "required"                # no cookie is set before a person agrees
 "#
     )
 }
 
-fn what_to_try(port: u16, application: &str, admin: &str, folder: &Path) -> String {
+fn steps(port: u16, application: &str, admin: &str, folder: &Path) -> String {
     let [acme, globex, initech, hooli] = demo::HOSTS;
     let folder = folder.display();
     format!(
         "\
-The sample application plants {planted} cookies wherever it can; the gateway lets the declared three pass.
+The sample application sets {planted} cookies on every page; the gateway passes only the three declared ones.
 
-In a browser (it will warn of the certificate, which was made a moment ago):
+In a browser (which warns about the new self-signed certificate):
   https://{acme}:{port}/      sessions of 2 hours
   https://{globex}:{port}/    sessions of 1 week
-  https://{initech}:{port}/   report mode: counted, not stripped
-  https://{hooli}:{port}/     asks whether one agrees, before anything is set
-  https://{acme}:{port}/.well-known/cookies   what is declared, for everybody to read
+  https://{initech}:{port}/   report mode: cookies are counted, not stripped
+  https://{hooli}:{port}/     asks for agreement before any cookie is set
+  https://{acme}:{port}/.well-known/cookies   the page about the declared cookies
   http://{application}/            the application itself, without the gateway
 
-What the application sets, and what comes through:
+The cookies that the application sets, and those that pass the gateway:
   curl -sI http://{application}/ | grep -i set-cookie
   curl -sI --cacert {folder}/dev.crt https://{acme}:{port}/ | grep -i set-cookie
 
-What the application receives:
+The cookies that the application receives:
   curl -s --cacert {folder}/dev.crt -b '_ga=GA1.2.3; flexopus_session=abc; _fbp=fb.1' https://{acme}:{port}/whoami
 
-What the ledger says of all that, as text and for a browser:
+The report of the ledger, as text and for a browser:
   crumbgate audit report --config {folder}/config.toml
   crumbgate audit report --config {folder}/config.toml --format html --output report.html
 
-The dashboard, which an operator keeps open:
+The dashboard for operators:
   http://{admin}/
 
-What an operator changes while it runs, and how it does:
+Changing a tenant and showing the state while the gateway runs:
   crumbgate tenants set new.localhost session=20m --config {folder}/config.toml
   crumbgate status --config {folder}/config.toml
 

@@ -1,4 +1,4 @@
-//! `crumbgate explain`: what would become of these cookies, and why.
+//! `crumbgate explain`: explains the verdicts on cookies.
 
 use std::{
     ffi::OsString,
@@ -10,8 +10,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{CommandFactory, error::ErrorKind};
+use clap::error::ErrorKind;
 
+use super::{
+    configuration,
+    output::{print, write_problems},
+};
 use crate::{
     clock::Clock,
     explain::{
@@ -22,13 +26,13 @@ use crate::{
     policy, telemetry,
 };
 
-/// What is to be explained. What is said here counts more than what the transcript says, in each of its exchanges.
+/// The cookies to explain. The options override the transcript in each of its exchanges.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration file; config.toml where there is one, otherwise the built-in declaration
+    /// The configuration file [default: config.toml if it exists, otherwise the built-in declaration]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Whose request it is: a host, or a tenant's name
+    /// The tenant: a host or a tenant's name
     #[arg(long, value_name = "HOST")]
     tenant: Option<String>,
     /// The request's method
@@ -37,25 +41,25 @@ pub(super) struct Arguments {
     /// The request's path
     #[arg(long, value_parser = read_path)]
     path: Option<String>,
-    /// The request accepts text/html, as one does that opens a page
+    /// The request accepts text/html, as a page navigation does
     #[arg(long, visible_alias = "accept-html")]
     navigation: bool,
-    /// A Cookie field of the request; several are possible, as in HTTP/2
+    /// A Cookie header of the request; can be repeated, as in HTTP/2
     #[arg(long, value_name = "PAIRS")]
     cookie: Vec<OsString>,
-    /// The status of the application's answer
+    /// The status of the application's response
     #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u16).range(100..=999))]
     status: Option<u16>,
-    /// A Set-Cookie field of the answer; several are possible
+    /// A Set-Cookie header of the response; can be repeated
     #[arg(long, value_name = "FIELD")]
     set_cookie: Vec<OsString>,
-    /// A Cache-Control field of the answer
+    /// A Cache-Control header of the response; can be repeated
     #[arg(long, value_name = "FIELD")]
     cache_control: Vec<OsString>,
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// What `curl -v` has printed, or heads of HTTP messages; - reads them from standard input
+    /// The output of `curl -v`, or heads of HTTP messages; - reads standard input
     #[arg(value_name = "TRANSCRIPT")]
     transcript: Option<PathBuf>,
 }
@@ -66,7 +70,7 @@ Examples:
   crumbgate explain --path /api/me --cookie 'flexopus_session=abc; _ga=1'
   crumbgate explain --set-cookie 'flexopus_session=abc; Max-Age=7200; Path=/' --json";
 
-/// Explains, and prints it.
+/// Prints the explanation.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let Some((configuration, explainer)) = explainer(arguments.config.as_deref())? else {
         return Ok(ExitCode::FAILURE);
@@ -74,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let transcript = arguments.transcript.as_deref().map(read).transpose()?;
     let explanations = match arguments.question(transcript).answer(&explainer) {
         Ok(explanations) => explanations,
-        Err(unclear) => return Ok(tell(&unclear)),
+        Err(unclear) => return Ok(usage_error(&unclear)),
     };
     let printed = if arguments.json {
         json::render(configuration.as_deref(), &explanations)
@@ -84,28 +88,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let texts = explanations.iter().map(|explanation| text::render(explanation, colour));
         without.into_iter().chain(texts).collect::<Vec<_>>().join("\n")
     };
-    super::say(printed)?;
+    print(printed)?;
     Ok(ExitCode::SUCCESS)
 }
 
 const WITHOUT_CONFIGURATION: &str =
-    "There is no config.toml: this is the built-in declaration, with every default.\n";
+    "There is no config.toml: the built-in declaration and the defaults are used.\n";
 
-/// Who explains, and the file that it explains by, if any. None where that file has errors, which are told.
+/// Makes the explainer, with the name of its configuration file if there is one. Returns `None` where the file has
+/// errors, after writing them.
 fn explainer(named: Option<&Path>) -> Result<Option<(Option<String>, Explainer)>> {
     let now = Clock::system().now();
     let default = Path::new("config.toml");
-    let is_there = default.try_exists().context("config.toml can't be looked for")?;
+    let is_there = default.try_exists().context("config.toml can't be accessed")?;
     let Some(file) = named.or(is_there.then_some(default)) else {
         return Ok(Some((None, Explainer::built_in(now))));
     };
-    match super::read(file) {
+    match configuration::read(file) {
         Ok(loaded) => {
             let name = file.display().to_string();
             Ok(Some((Some(name), Explainer::new(loaded.config, now))))
         }
         Err(problems) => {
-            super::tell(&problems);
+            write_problems(&problems);
             Ok(None)
         }
     }
@@ -123,7 +128,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
         (file.to_string_lossy(), read)
     };
     if read.with_context(|| format!("{name} can't be read"))? as u64 > MAX_TRANSCRIPT_BYTES {
-        bail!("{name} has more than {MAX_TRANSCRIPT_BYTES} bytes: leave the bodies out");
+        bail!("{name} has more than {MAX_TRANSCRIPT_BYTES} bytes: remove the bodies");
     }
     Ok(transcript)
 }
@@ -147,17 +152,19 @@ impl Arguments {
     }
 }
 
-/// Says that the usage was wrong, and what to write.
-fn tell(unclear: &Unclear) -> ExitCode {
+/// Writes a usage error with advice, and returns its exit code.
+fn usage_error(unclear: &Unclear) -> ExitCode {
     let words = match unclear {
-        Unclear::NoHost { .. } => format!("{unclear}: write --tenant www.example.com, say"),
+        Unclear::NoHost { .. } => {
+            format!("{unclear}: write a host, for example --tenant www.example.com")
+        }
         Unclear::NoMessage => format!(
-            "{unclear}: give all that curl prints, as in curl -v https://www.example.com/ 2>&1 | crumbgate explain -"
+            "{unclear}: pass the complete output of curl, as in curl -v https://www.example.com/ 2>&1 | crumbgate explain -"
         ),
         Unclear::NoTenant => format!("{unclear}: add one"),
         Unclear::Nothing => format!(
-            "{unclear}: write --cookie 'a=1; b=2', --set-cookie 'a=1; Path=/', or a file with what `curl -v` has \
-             printed (- for standard input)"
+            "{unclear}: write --cookie 'a=1; b=2', --set-cookie 'a=1; Path=/', or a file with the output of `curl -v` \
+             (- for standard input)"
         ),
         Unclear::Whose { hosts, others } => {
             let hosts: Vec<_> = hosts.iter().map(|host| format!("--tenant {host}")).collect();
@@ -166,12 +173,10 @@ fn tell(unclear: &Unclear) -> ExitCode {
             format!("{unclear}: write one of {}{more}", hosts.join(", "))
         }
     };
-    let mut arguments = super::Arguments::command();
-    arguments.build();
-    let command = arguments.find_subcommand_mut("explain");
-    let error = command.map(|command| command.error(ErrorKind::ValueValidation, words));
-    // Nobody reads it if it can't be written.
-    let _ = error.map(|error| error.print());
+    let command = clap::Command::new("explain").bin_name("crumbgate explain");
+    let mut command = <Arguments as clap::Args>::augment_args(command);
+    // A failure to write to standard error is ignored.
+    let _ = command.error(ErrorKind::ValueValidation, words).print();
     ExitCode::from(2)
 }
 

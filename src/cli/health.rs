@@ -1,4 +1,4 @@
-//! `crumbgate health`: whether the gateway of a configuration answers, asked from the same host.
+//! `crumbgate health`: checks from the same machine that the gateway of a configuration answers.
 
 use std::{
     io::{Read, Write},
@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 
+use super::{configuration, output::confirm};
 use crate::proxy::tls;
 
-/// Connects to the first listener and asks for what the gateway itself refuses, whatever its configuration; any answer
-/// is a sign of life. No application is bothered, so one that is down does not make the gateway look dead.
-pub(super) fn ask(file: &Path) -> Result<ExitCode> {
-    // Whether its certificates will please browsers is not asked here, again and again: `check` says that.
-    let loaded = super::read(file);
+/// Sends a request to the first listener that every gateway rejects itself. Any response is a success. The request never
+/// reaches the application, so a failed application does not make the gateway look dead.
+pub(super) fn run(file: &Path) -> Result<ExitCode> {
+    // The certificates are not checked here; `check` does that.
+    let loaded = configuration::read(file);
     let config = loaded.map_err(|problems| anyhow!("{problems}"))?.config;
     let status = if let Some(&address) = config.server.https.first() {
         let tls = tls::pinned_client_config(&config.tls)?;
@@ -29,16 +30,16 @@ pub(super) fn ask(file: &Path) -> Result<ExitCode> {
     } else if let Some(&address) = config.server.http.first() {
         status(connect(address)?)?
     } else {
-        bail!("server.https and server.http name no listener to ask");
+        bail!("server.https and server.http have no listener");
     };
-    super::confirm(format!("it answers ({status})\n"))?;
+    confirm(format!("the gateway answers ({status})\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn connect(mut address: SocketAddr) -> Result<TcpStream> {
     if address.port() == 0 {
         bail!(
-            "{address} takes any free port, and only the gateway knows which: give the listener a port"
+            "{address} means any free port, and only the gateway knows which: configure a fixed port"
         );
     }
     if address.ip().is_unspecified() {
@@ -47,23 +48,23 @@ fn connect(mut address: SocketAddr) -> Result<TcpStream> {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)
+    let stream = TcpStream::connect_timeout(&address, TIMEOUT)
         .with_context(|| format!("nothing answers at {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 
-/// Sends one request and reads the status of its answer.
+/// Sends one request and reads the status of the response.
 fn status(mut stream: impl Read + Write) -> Result<u16> {
     write!(stream, "TRACE / HTTP/1.1\r\nhost: {NO_TENANT}\r\nconnection: close\r\n\r\n")?;
     let mut head = [0; "HTTP/1.1 421".len()];
-    stream.read_exact(&mut head).context("the answer broke off")?;
+    stream.read_exact(&mut head).context("the response ended early")?;
     let status = head.strip_prefix(b"HTTP/1.1 ").and_then(|code| str::from_utf8(code).ok());
-    status.and_then(|code| code.parse().ok()).context("the answer is not HTTP")
+    status.and_then(|code| code.parse().ok()).context("the response is not HTTP")
 }
 
-/// A name that nobody can own (RFC 6761, section 6.4).
+/// A host that no tenant can have (RFC 6761, section 6.4).
 const NO_TENANT: &str = "health.crumbgate.invalid";
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);

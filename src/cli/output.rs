@@ -1,4 +1,4 @@
-//! What is said and where: answers on standard output, everything else on standard error.
+//! Output of commands: results on standard output, everything else on standard error.
 
 use std::{
     io::{self, Write},
@@ -10,21 +10,21 @@ use anyhow::{Context, Result};
 
 use crate::{config::Problems, telemetry};
 
-/// From now on nothing is said but what was asked for, warnings and errors.
-pub(super) fn hush() {
+/// Suppresses progress, confirmations and hints from now on.
+pub(super) fn set_quiet() {
     IS_QUIET.store(true, Relaxed);
 }
 
-/// Whether that is so.
+/// Returns true after [`set_quiet`].
 pub(super) fn is_quiet() -> bool {
     IS_QUIET.load(Relaxed)
 }
 
-/// A process has one command line.
+/// Global, because a process has one command line.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
-/// Writes to standard output. Who stops reading has read enough: that is no failure.
-pub(super) fn say(text: impl AsRef<[u8]>) -> Result<()> {
+/// Writes to standard output. A reader that has closed the pipe is not an error.
+pub(super) fn print(text: impl AsRef<[u8]>) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_ref()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -32,22 +32,21 @@ pub(super) fn say(text: impl AsRef<[u8]>) -> Result<()> {
     }
 }
 
-/// Says that something was done, and what to do next: what a script does without.
+/// Confirms that something was done, or gives a hint, unless `--quiet` is set.
 pub(super) fn confirm(text: impl AsRef<[u8]>) -> Result<()> {
-    if is_quiet() { Ok(()) } else { say(text) }
+    if is_quiet() { Ok(()) } else { print(text) }
 }
 
-/// Says on standard error what is wrong. Nobody reads it if it can't be written.
-pub(super) fn complain(what: &str) {
+/// Writes an error message to standard error. A failure of that is ignored.
+pub(super) fn complain(message: &str) {
     let mut stderr = io::stderr();
     let bold = if telemetry::is_colourful(&stderr) { Style::new().bold() } else { Style::new() };
-    let _ = writeln!(stderr, "{bold}crumbgate:{bold:#} {what}");
+    let _ = writeln!(stderr, "{bold}crumbgate:{bold:#} {message}");
 }
 
-/// Tells what is wrong with a configuration, or odd about it.
-pub(super) fn tell(problems: &Problems) {
+/// Writes the problems of a configuration to standard error. A failure of that is ignored.
+pub(super) fn write_problems(problems: &Problems) {
     let mut stderr = io::stderr();
     let rendered = problems.render(telemetry::is_colourful(&stderr));
-    // Nobody reads it if it can't be written.
     let _ = writeln!(stderr, "{rendered}");
 }

@@ -1,5 +1,4 @@
-//! How far a long piece of work is, for who waits at a terminal. Nobody else sees anything of it, and the work itself only
-//! counts.
+//! A progress bar for long work, shown only on a terminal. The work itself only counts.
 
 use std::{
     io::{self, IsTerminal},
@@ -13,12 +12,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output;
 use crate::ledger::progress::Progress;
 
-/// Does `work`, and shows how far it is where that takes longer than a moment. Nothing of it is left when this returns.
+/// Runs `work`, and shows a progress bar if it takes longer than half a second. The bar is removed before this returns.
 pub(super) fn show<T>(what: &'static str, work: impl FnOnce(&Progress) -> T) -> T {
     let progress = Progress::default();
-    let shown = is_wanted().then(|| Shown::begin(what, &progress));
+    let display = is_wanted().then(|| Display::begin(what, &progress));
     let done = work(&progress);
-    drop(shown);
+    drop(display);
     done
 }
 
@@ -27,14 +26,14 @@ fn is_wanted() -> bool {
     !output::is_quiet() && !is_dumb && io::stderr().is_terminal()
 }
 
-/// What draws; it ends, and is wiped away, when this is dropped.
-struct Shown {
+/// The thread that draws the bar. Dropping it stops the thread and removes the bar.
+struct Display {
     stop: Option<Sender<()>>,
-    /// None where no thread could be had: then nothing is shown.
+    /// `None`: no thread could be started, and nothing is shown.
     thread: Option<JoinHandle<()>>,
 }
 
-impl Shown {
+impl Display {
     fn begin(what: &'static str, progress: &Progress) -> Self {
         let (stop, stopped) = mpsc::channel();
         let progress = progress.clone();
@@ -44,18 +43,18 @@ impl Shown {
     }
 }
 
-impl Drop for Shown {
+impl Drop for Display {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Where it has panicked there is nothing to wipe away.
+            // A thread that has panicked has nothing to remove.
             let _ = thread.join();
         }
     }
 }
 
 fn draw(what: &'static str, progress: &Progress, stopped: &Receiver<()>) {
-    if is_over(stopped, A_MOMENT) {
+    if is_over(stopped, DELAY) {
         return;
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(what);
@@ -72,7 +71,7 @@ fn draw(what: &'static str, progress: &Progress, stopped: &Receiver<()>) {
             }
         }
         bar.tick();
-        if is_over(stopped, BETWEEN_TWO_LOOKS) {
+        if is_over(stopped, REDRAW_PERIOD) {
             break;
         }
     }
@@ -88,6 +87,6 @@ fn style(template: &str) -> ProgressStyle {
     style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━━─")
 }
 
-/// What ends sooner is over before anybody has read how far it is.
-const A_MOMENT: Duration = Duration::from_millis(500);
-const BETWEEN_TWO_LOOKS: Duration = Duration::from_millis(100);
+/// The time before the bar appears.
+const DELAY: Duration = Duration::from_millis(500);
+const REDRAW_PERIOD: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! `crumbgate run`: from a configuration to a gateway that serves, and to its end.
+//! `crumbgate run`: starts a gateway, serves, and drains.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{opening, output, service, successor::Successors};
+use super::{configuration, opening, output, service, successor::Successors};
 use crate::{
     admin::{self, Administration},
     clock::Clock,
@@ -26,11 +26,11 @@ use crate::{
     telemetry::{self, Detail, Lines},
 };
 
-/// Serves until a signal, or a successor, says stop.
+/// Serves until a signal or a successor stops it.
 pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
-    let Some(loaded) = super::load(file) else { return Ok(ExitCode::FAILURE) };
-    let greets = opening::is_wanted(loaded.config.log);
-    let lines = start_log(loaded.config.log, greets)?;
+    let Some(loaded) = configuration::load(file) else { return Ok(ExitCode::FAILURE) };
+    let has_summary = opening::is_wanted(loaded.config.log);
+    let lines = start_log(loaded.config.log, has_summary)?;
     let mut signals = Signals::catch()?;
     signals.successors = Some(Successors::of_this_process());
     let (predecessor, mut inherited) = sockets(&loaded, replace)?;
@@ -38,71 +38,72 @@ pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {
     let unclaimed = inherited.unclaimed();
     if !unclaimed.is_empty() {
         bail!(
-            "the service manager listens on {}, which no listener of the configuration has: \
-             write it there, or take it out of the socket unit",
+            "the service manager listens on {}, which is not a listener of the configuration: \
+             add it there, or remove it from the socket unit",
             unclaimed.join(", ")
         );
     }
-    // What nobody has asked for is closed: a socket that is open, and that nobody accepts from, swallows connections.
+    // Closes unused sockets: connections to an open socket that nobody accepts from would hang.
     drop(inherited);
     let is_successor = predecessor.is_some();
     let control = gateway.control();
-    // Before the predecessor may end: a service manager must not see its process go without knowing the next one.
+    // Before the predecessor ends: the service manager must know the new main process when the old one exits.
     service::ready();
     if let Some(predecessor) = predecessor {
-        replace_it(predecessor, control)?;
+        replace_predecessor(predecessor, control)?;
     }
     if let Err(error) = control.offer_handover(is_successor) {
-        warn!(%error, "this gateway can't hand over its sockets: --replace won't find it");
+        warn!(%error, "this gateway can't hand over its sockets: --replace will not find it");
     }
     control.watch_files();
     service::watch(control);
-    if greets {
+    if has_summary {
         opening::print(control, &administration);
     }
     serve_until_stopped(gateway, &administration, signals, &lines)
 }
 
-/// Begins to log: all of it, unless the start is told in words, or nobody wants to read what is well.
-pub(super) fn start_log(log: Log, greets: bool) -> Result<Lines> {
-    let detail = match (output::is_quiet(), greets) {
+/// Starts logging: only warnings with `--quiet`, and without the lines about the start where there is a summary.
+pub(super) fn start_log(log: Log, has_summary: bool) -> Result<Lines> {
+    let detail = match (output::is_quiet(), has_summary) {
         (true, _) => Detail::Warnings,
         (false, true) => Detail::WithoutStart,
         (false, false) => Detail::All,
     };
     let filter = std::env::var("RUST_LOG").ok();
     telemetry::start(log, detail, filter.as_deref())
-        .context("RUST_LOG: expected a level or target=level, as in debug")
+        .context("RUST_LOG: expected a level or target=level, such as debug")
 }
 
-/// Has the predecessor drain. Where it has gone by itself meanwhile, nobody else serves, and this one goes on.
-fn replace_it(predecessor: Predecessor, control: &Control) -> Result<()> {
+/// Makes the predecessor drain. If it has ended by itself in the meantime, this gateway serves alone.
+fn replace_predecessor(predecessor: Predecessor, control: &Control) -> Result<()> {
     let Err(error) = predecessor.replace() else {
-        info!("took the place of the gateway that ran before; it drains");
+        info!("replaced the previous gateway, which now drains");
         return Ok(());
     };
     let state = control.config(|config| config.evidence.path.clone());
     if let Ok(Some(_)) = Predecessor::ask(&state) {
-        return Err(error).context("this gateway serves, and the other one does, too");
+        return Err(error)
+            .context("this gateway serves, and the previous one still serves as well");
     }
-    warn!(%error, "the gateway that ran before has ended by itself; this one serves in its place");
+    warn!(%error, "the previous gateway has ended by itself; this one serves instead");
     Ok(())
 }
 
-/// The listening sockets that are open already: those of the gateway to be replaced, or a service manager's.
+/// The listening sockets that are open already: those of the gateway to replace, or of a service manager.
 fn sockets(loaded: &Loaded, replace: bool) -> Result<(Option<Predecessor>, Inherited)> {
     if replace {
         let found = Predecessor::ask(&loaded.config.evidence.path)?;
         if let Some((predecessor, inherited)) = found {
             return Ok((Some(predecessor), inherited));
         }
-        info!("there is no gateway to replace: this one just starts");
+        info!("there is no gateway to replace: this one starts normally");
     }
     let inherited = Inherited::of_service_manager();
     Ok((None, inherited.context("a socket of the service manager can't be used")?))
 }
 
-/// Starts a gateway on the machine's clock.
+/// Starts a gateway with the system clock.
 pub(super) fn start(
     loaded: Loaded,
     inherited: &mut Inherited,
@@ -121,7 +122,7 @@ pub(super) fn start(
     Ok((gateway, administration))
 }
 
-/// Serves until a signal says stop, then drains.
+/// Serves until a signal stops it, then drains.
 pub(super) fn serve_until_stopped(
     gateway: Gateway,
     administration: &Administration,
@@ -131,15 +132,15 @@ pub(super) fn serve_until_stopped(
     let signal = signals.wait_for_stop(gateway.control());
     info!(signal, "draining");
     if signal == Control::SUCCESSOR {
-        // It has told the service manager that it is the one now.
+        // The successor has reported itself to the service manager.
         administration.hand_over();
     } else {
         service::stopping(gateway.control().config(|config| config.server.drain));
     }
-    let books = gateway.books().clone();
+    let counters = gateway.books().clone();
     cut_at_second_signal(gateway.cutter(), gateway.control().clone(), signals)?;
     let report = gateway.drain();
-    let total = books.total();
+    let total = counters.total();
     for (direction, words) in [(Direction::Request, "requests"), (Direction::Response, "responses")]
     {
         info!(
@@ -154,25 +155,25 @@ pub(super) fn serve_until_stopped(
         );
     }
     if lines.lost() > 0 {
-        warn!(lost = lines.lost(), "log lines were lost: nobody read them in time");
+        warn!(lost = lines.lost(), "log lines were lost because they were not read in time");
     }
     if report.cut > 0 {
         warn!(cut = report.cut, "stopped; exchanges that were still open after the drain were cut");
     } else {
-        info!("stopped; every exchange was finished");
+        info!("stopped; every exchange was completed");
     }
     if report.failed_workers > 0 {
-        bail!("{} workers ended by a panic: please report it", report.failed_workers);
+        bail!("{} workers panicked: please report it", report.failed_workers);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets whoever asks twice not wait: a second signal ends the drain.
+/// Ends the drain at a second signal.
 fn cut_at_second_signal(cutter: Cutter, control: Control, mut signals: Signals) -> Result<()> {
     let first = Instant::now();
     let wait = move || {
         let mut signal = signals.wait_for_stop(&control);
-        while first.elapsed() < ECHO {
+        while first.elapsed() < REPEAT_INTERVAL {
             signal = signals.wait_for_stop(&control);
         }
         warn!(signal, "a second signal: cutting what is still open");
@@ -182,26 +183,26 @@ fn cut_at_second_signal(cutter: Cutter, control: Control, mut signals: Signals) 
     thread.map(drop).context("no thread could be started to wait for a second signal")
 }
 
-/// A signal that follows the first so closely is the same wish: `timeout` signals a process and then its group.
-const ECHO: Duration = Duration::from_millis(200);
+/// A signal this soon after the first does not count as a second one: `timeout` signals a process and then its group.
+const REPEAT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The signals that a gateway is told things by.
+/// The signals that control a gateway.
 pub(super) struct Signals {
     runtime: runtime::Runtime,
     hangup: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     user_two: tokio::signal::unix::Signal,
-    /// None: there is nothing to start anew.
+    /// `None`: SIGUSR2 is ignored.
     successors: Option<Successors>,
-    /// To the thread that reloads: while it waits for something, a stop must be heard.
+    /// The channel to the thread that reloads. Reloads have their own thread so that a stop is handled meanwhile.
     reloads: Option<SyncSender<()>>,
-    /// Whether a stop was heard: a successor asks for it once, and that is no second signal.
+    /// True after the first stop. A successor requests a stop once, and that must not count as a second signal.
     has_stopped: bool,
 }
 
 impl Signals {
-    /// Catches them from now on: before anybody can know that the gateway is there.
+    /// Installs the signal handlers. Must happen before others can know that the gateway is running.
     pub(super) fn catch() -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let guard = runtime.enter();
@@ -222,14 +223,14 @@ impl Signals {
         })
     }
 
-    /// Has the configuration read anew. Several wishes that wait are one.
+    /// Requests a reload on the reload thread. Requests that are still waiting are merged into one.
     fn reload(&mut self, control: &Control) {
         let reloads = self.reloads.get_or_insert_with(|| {
-            let (wish, wishes) = mpsc::sync_channel(1);
+            let (sender, requests) = mpsc::sync_channel(1);
             let control = control.clone();
             let reload = move || {
-                while wishes.recv().is_ok() {
-                    // How it went is logged, and kept for who asks.
+                while requests.recv().is_ok() {
+                    // The control logs the result and keeps it for `crumbgate status`.
                     service::reloading(|| drop(control.reload("SIGHUP")));
                 }
             };
@@ -237,60 +238,60 @@ impl Signals {
             if let Err(error) = thread {
                 warn!(%error, "no thread could be started to reload");
             }
-            wish
+            sender
         });
-        // Full: the wish that waits is still to be fulfilled, and reads what is there then.
+        // A full channel already holds a request, whose reload will read the current file.
         let _ = reloads.try_send(());
     }
 
-    /// Has the program started anew, in the place of this gateway, unless that stops already.
+    /// Starts a successor, unless this gateway is stopping.
     fn start_successor(&mut self) {
         if let (false, Some(successors)) = (self.has_stopped, &mut self.successors) {
             successors.start();
         }
     }
 
-    /// Waits for the signal to stop, or for a successor, and says which it was. Until then each SIGHUP is a reload, and
-    /// each SIGUSR2 a successor.
+    /// Waits for a stop by a signal or a successor, and returns its name. Meanwhile SIGHUP reloads and SIGUSR2 starts a
+    /// successor.
     fn wait_for_stop(&mut self, control: &Control) -> &'static str {
         loop {
-            let is_asked_once = !self.has_stopped;
-            let wish = self.runtime.block_on(async {
+            let can_be_replaced = !self.has_stopped;
+            let action = self.runtime.block_on(async {
                 tokio::select! {
-                    _ = self.hangup.recv() => Wish::Reload,
-                    _ = self.user_two.recv() => Wish::Successor,
-                    actor = control.stop_asked(), if is_asked_once => Wish::Stop(actor),
-                    _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
-                    _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
+                    _ = self.hangup.recv() => SignalAction::Reload,
+                    _ = self.user_two.recv() => SignalAction::Successor,
+                    actor = control.stop_asked(), if can_be_replaced => SignalAction::Stop(actor),
+                    _ = self.interrupt.recv() => SignalAction::Stop("SIGINT"),
+                    _ = self.terminate.recv() => SignalAction::Stop("SIGTERM"),
                 }
             });
-            match wish {
-                Wish::Reload => self.reload(control),
-                Wish::Stop(signal) => {
+            match action {
+                SignalAction::Reload => self.reload(control),
+                SignalAction::Stop(signal) => {
                     self.has_stopped = true;
                     return signal;
                 }
-                Wish::Successor => self.start_successor(),
+                SignalAction::Successor => self.start_successor(),
             }
         }
     }
 }
 
-/// What a signal asks for.
-enum Wish {
+/// The action of a signal.
+enum SignalAction {
     Reload,
-    /// By whom or what.
+    /// The name of the signal, or of the successor.
     Stop(&'static str),
     Successor,
 }
 
-/// Lets the process open as many files as it may: each exchange needs one for either side.
+/// Raises the limit of open files to the maximum: each exchange needs one file for each side.
 fn raise_file_limit(connections: usize) {
     let needed = 2 * connections as u64 + FILES_BESIDE_CONNECTIONS;
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < needed => warn!(
             limit,
-            needed, "limits.connections needs more open files than this process may have"
+            needed, "limits.connections needs more open files than the system allows this process"
         ),
         Ok(_) => {}
         Err(error) => warn!(%error, "the limit of open files can't be raised"),

@@ -1,4 +1,4 @@
-//! `crumbgate seal`: the keys that seal session cookies, looked at and changed in their file.
+//! `crumbgate seal`: lists and changes the keys that seal session cookies.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,11 @@ use std::{
 use anyhow::{Result, anyhow};
 use clap::Subcommand;
 
-use super::{ConfigFile, confirm, init::shell_word, say};
+use super::{
+    configuration::{self, ConfigFile},
+    output::{confirm, print},
+    shell::shell_word,
+};
 use crate::{
     clock::{Clock, Now},
     config::{Config, spoken},
@@ -17,54 +21,54 @@ use crate::{
     seal_keys::{self, Entry, KeyFile, KeyFileError, Refusal, moment},
 };
 
-/// What can be asked of the keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make a key that opens, at the end
+    /// Add a key at the end, which only opens
     ///
-    /// For several gateways: all of them must open a key before one seals with it. So copy the file to each, reload each,
-    /// and only then let it seal (`use`), copy and reload again. Where there is no file yet, it is made, and its first key
-    /// seals.
+    /// For several gateways: all of them must be able to open with a key before one of them seals with it. Copy the file
+    /// to each gateway and reload each; then let the key seal (`use`), copy and reload again. If there is no file yet, it
+    /// is created, and its first key seals.
     Add {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// List the keys' ids, which one seals, and until when the others are needed
+    /// List the ids of the keys, the key that seals, and the time until which the others are needed
     ///
-    /// Shows no key. A key is needed until the longest session of the configuration has passed since it sealed.
+    /// The keys themselves are not shown. A key is needed for the longest session of the configuration after it last
+    /// sealed.
     List {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Remove a key that no longer seals: what it sealed is no longer opened
+    /// Remove a key that no longer seals; cookies that it sealed can no longer be opened
     ///
-    /// Refused for the key that seals, and while sessions that the key sealed may be in use.
+    /// The key that seals can't be removed, nor a key whose sessions may still be in use.
     Remove {
-        /// Its id, as `list` shows it
+        /// The id, as `list` shows it
         id: KeyId,
-        /// Also while sessions that it sealed may be in use: those people are logged out
+        /// Remove it even if its sessions may be in use; their users are logged out
         #[arg(long)]
         force: bool,
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Make a key that seals, at the top; the others still open
+    /// Add a key at the top, which seals; the other keys still open
     ///
-    /// For a gateway that stands alone. For several, see `add`. Where there is no file yet, it is made.
+    /// For a single gateway. For several, see `add`. If there is no file yet, it is created.
     Rotate {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Let a key seal that is there already: it moves to the top
+    /// Let an existing key seal: it moves to the top
     Use {
-        /// Its id, as `list` shows it
+        /// The id, as `list` shows it
         id: KeyId,
         #[command(flatten)]
         config: ConfigFile,
     },
 }
 
-/// Does what is asked.
+/// Runs the command.
 pub(super) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Add { config } => Keys::of(config)?.add()?,
@@ -85,17 +89,17 @@ struct Keys {
 
 impl Keys {
     fn of(ConfigFile { config: config_file }: ConfigFile) -> Result<Self> {
-        let loaded = super::read(&config_file).map_err(|problems| anyhow!("{problems}"))?;
+        let loaded = configuration::read(&config_file).map_err(|problems| anyhow!("{problems}"))?;
         Ok(Self { config_file, config: loaded.config, now: Clock::system().now() })
     }
 
     fn add(&self) -> Result<()> {
         let (id, added) = self.make(KeyFile::add)?;
         if added.is_none() {
-            return self.tell_made(id);
+            return self.confirm_new_file(id);
         }
         confirm(format!(
-            "{id} opens {}\nOnce every gateway opens it, let it seal: {}\n",
+            "{id} opens {}\nOnce every gateway opens with it, let it seal: {}\n",
             self.when(),
             self.command(&format!("seal use {id}"))
         ))
@@ -104,12 +108,12 @@ impl Keys {
     fn rotate(&self) -> Result<()> {
         let (id, rotated) = self.make(|file, entry| file.rotate(entry, self.now))?;
         match rotated {
-            Some(before) => self.tell_sealing(id, before),
-            None => self.tell_made(id),
+            Some(before) => self.confirm_sealing(id, before),
+            None => self.confirm_new_file(id),
         }
     }
 
-    /// Makes a key, which goes where `put` puts it; where there is no file, into a new one, and `put` does nothing.
+    /// Makes a key and adds it by `put`, or writes a new file with it if there is none.
     fn make<T>(&self, put: impl FnOnce(&mut KeyFile, Entry) -> T) -> Result<(KeyId, Option<T>)> {
         let entry = Entry::generate(self.now)?;
         let id = entry.id();
@@ -126,7 +130,7 @@ impl Keys {
 
     fn promote(&self, id: KeyId) -> Result<()> {
         match self.change(|file| file.promote(id, self.now))? {
-            Some(before) => self.tell_sealing(id, before),
+            Some(before) => self.confirm_sealing(id, before),
             None => confirm(format!("{id} seals already\n")),
         }
     }
@@ -135,15 +139,15 @@ impl Keys {
         let longest_s = (!force).then(|| self.longest_session_s());
         self.change(|file| file.remove(id, longest_s, self.now))?;
         let reload = self.command("reload");
-        confirm(format!("{id} is removed; from the next reload on it opens nothing: {reload}\n"))
+        confirm(format!("{id} is removed; from the next reload on it no longer opens: {reload}\n"))
     }
 
-    /// Changes the file, which must be there.
+    /// Changes the file, which must exist.
     fn change<T>(
         &self,
         change: impl FnOnce(&mut KeyFile) -> std::result::Result<T, Refusal>,
     ) -> Result<T> {
-        // No folder is made for a file that is not there.
+        // `seal_keys::change` would create the folder of a missing file.
         KeyFile::read(self.path())?;
         seal_keys::change(self.path(), |found| {
             let absent = || KeyFileError::Absent { path: self.path().to_owned() };
@@ -156,7 +160,7 @@ impl Keys {
     fn list(&self) -> Result<()> {
         let file = KeyFile::read(self.path())?;
         let rows = file.entries().enumerate().map(|(index, entry)| self.row(index == 0, entry));
-        say(HEAD.to_owned() + &rows.collect::<String>())
+        print(HEAD.to_owned() + &rows.collect::<String>())
     }
 
     fn row(&self, seals: bool, entry: &Entry) -> String {
@@ -176,14 +180,14 @@ impl Keys {
         format!("{}\n", row.trim_end())
     }
 
-    fn tell_made(&self, id: KeyId) -> Result<()> {
-        confirm(format!("{} is new: {id} seals {}\n", self.path().display(), self.when()))
+    fn confirm_new_file(&self, id: KeyId) -> Result<()> {
+        confirm(format!("created {}: {id} seals {}\n", self.path().display(), self.when()))
     }
 
-    fn tell_sealing(&self, id: KeyId, before: KeyId) -> Result<()> {
+    fn confirm_sealing(&self, id: KeyId, before: KeyId) -> Result<()> {
         let longest = Duration::from_secs(self.longest_session_s());
         confirm(format!(
-            "{id} seals {}\n{before} still opens what it sealed. In {}, the longest session of {}: {}\n",
+            "{id} seals {}\n{before} still opens the cookies that it sealed. After {}, the longest session of {}: {}\n",
             self.when(),
             spoken(longest),
             self.config_file.display(),
@@ -191,14 +195,14 @@ impl Keys {
         ))
     }
 
-    /// From when on a change counts, and what to do for it.
+    /// The time from which a change applies, and the command for it.
     fn when(&self) -> String {
         let reload = self.command("reload");
         if self.config.seal.is_used {
             return format!("from the next reload on: {reload}");
         }
         let file = self.config_file.display();
-        format!("once {file} says what is sealed: write seal = true into a tenant, then: {reload}")
+        format!("once {file} has a sealed tenant: write seal = true into a tenant, then: {reload}")
     }
 
     /// A command to copy.
@@ -213,7 +217,7 @@ impl Keys {
         &self.config.seal.keys
     }
 
-    /// How long a session of any tenant of the configuration lives without use.
+    /// The longest lifetime of an unused session in the configuration.
     fn longest_session_s(&self) -> u64 {
         let tenants = self.config.tenants.iter().chain(&self.config.default_tenant);
         let sessions = tenants.map(|tenant| tenant.policy.session);
@@ -222,7 +226,7 @@ impl Keys {
     }
 }
 
-/// Without what a terminal obeys.
+/// Replaces control characters, which a terminal would obey.
 fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }

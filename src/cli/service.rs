@@ -1,5 +1,5 @@
-//! What a service manager is told: systemd, or whoever speaks its protocol (`sd_notify(3)`). Without one it is told
-//! nothing.
+//! Notifications to a service manager: systemd, or another one with its protocol (`sd_notify(3)`). Without a service
+//! manager nothing is sent.
 
 use std::{
     process,
@@ -11,37 +11,37 @@ use tracing::warn;
 
 use crate::gateway::Control;
 
-/// The gateway serves. It may have taken the place of the process that the manager has known so far.
+/// Reports that the gateway serves, and its process id: it may have replaced the main process.
 pub(super) fn ready() {
-    tell(&[NotifyState::Ready, NotifyState::MainPid(process::id())]);
+    notify(&[NotifyState::Ready, NotifyState::MainPid(process::id())]);
 }
 
-/// The gateway stops, and has this long to finish what is open: the manager is asked for that much patience.
+/// Reports that the gateway stops, and extends the stop timeout by the drain time.
 pub(super) fn stopping(drain: Duration) {
     let needed = (drain + AFTER_DRAIN).as_micros();
     let needed = u32::try_from(needed).unwrap_or(u32::MAX);
-    tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(needed)]);
+    notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(needed)]);
 }
 
-/// Tells the manager of a reload while it goes on.
+/// Reports a reload while `reload` runs.
 pub(super) fn reloading(reload: impl FnOnce()) {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => warn!(%error, "the service manager could not be told how the gateway does"),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "the service manager could not be notified"),
     }
     reload();
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
-/// Tells the manager again and again that all is well, as long as every worker looks after its connections.
+/// Sends watchdog notifications, as long as every worker is alive.
 pub(super) fn watch(control: &Control) {
-    let Some(patience) = sd_notify::watchdog_enabled() else { return };
+    let Some(timeout) = sd_notify::watchdog_enabled() else { return };
     let control = control.clone();
     control.runtime().clone().spawn(async move {
         let mut pulses = control.pulses();
         let mut moved = vec![Instant::now(); pulses.len()];
         loop {
-            tokio::time::sleep(patience / 3).await;
+            tokio::time::sleep(timeout / 3).await;
             let now = control.pulses();
             for (moved, (before, now)) in moved.iter_mut().zip(pulses.iter().zip(&now)) {
                 if before != now {
@@ -50,22 +50,22 @@ pub(super) fn watch(control: &Control) {
             }
             pulses = now;
             if moved.iter().all(|moved| moved.elapsed() < STUCK) {
-                tell(&[NotifyState::Watchdog]);
+                notify(&[NotifyState::Watchdog]);
             } else {
-                warn!("a worker is stuck: the service manager is not told that all is well");
+                warn!("a worker is stuck: no watchdog notification is sent to the service manager");
             }
         }
     });
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "the service manager could not be told how the gateway does");
+        warn!(%error, "the service manager could not be notified");
     }
 }
 
-/// What the ledger and the last spans of traces may take at a stop, and some more.
+/// Time to write the ledger and export the last spans after the drain, with a margin.
 const AFTER_DRAIN: Duration = Duration::from_secs(30);
 
-/// A worker looks after its connections once a second.
+/// A worker that has not looked at its connections for this long is stuck. It normally does so once a second.
 const STUCK: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
-//! At a SIGUSR2 the gateway starts its program anew, in its own place: what was installed meanwhile then serves.
+//! The successor process that SIGUSR2 starts: the program at the same path, which may have been upgraded.
 //!
-//! The new process begins where a service manager has put the gateway, as the same user and with the same limits. But it is
-//! no child of this one: the manager has to be its parent before it says that it is the gateway now. systemd would
-//! otherwise not wait for it at a stop, and kill it.
+//! The new process has the same user, limits and control group as this one. But it must not be a child of this process:
+//! the service manager has to be its parent before it reports itself as the main process. systemd would otherwise not
+//! wait for it when the service stops, and kill it.
 
 use std::{
     env,
@@ -18,16 +18,16 @@ use rustix::{
 };
 use tracing::{info, warn};
 
-/// How a successor is started, and the last one that was.
+/// Starts successors of this process, one at a time.
 pub(super) struct Successors {
-    /// As this process was called: its file may have been replaced since.
+    /// The program's path as this process was called. The file may have been replaced since.
     program: OsString,
     arguments: Vec<OsString>,
     last: Option<JoinHandle<()>>,
 }
 
 impl Successors {
-    /// Successors of this process, which was started with `run`.
+    /// Reads the arguments of this process, whose command is `run`.
     pub(super) fn of_this_process() -> Self {
         let mut words = env::args_os();
         let program = words.next().unwrap_or_else(|| "crumbgate".into());
@@ -38,10 +38,10 @@ impl Successors {
         Self { program, arguments, last: None }
     }
 
-    /// Starts one, unless one is starting. How it goes is logged by both processes.
+    /// Starts a successor, unless one is starting already. Both processes log the outcome.
     pub(super) fn start(&mut self) {
         if self.last.as_ref().is_some_and(|last| !last.is_finished()) {
-            info!("a successor is starting already");
+            info!("a successor is already starting");
             return;
         }
         match self.spawn() {
@@ -58,11 +58,11 @@ impl Successors {
         for name in MEANT_FOR_THIS_PROCESS {
             shell.env_remove(name);
         }
-        let said = shell.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?.stdout;
-        let number = String::from_utf8_lossy(&said).trim().parse().ok().and_then(Pid::from_raw);
-        let pid = number.ok_or_else(|| io::Error::other("the shell did not say its number"))?;
+        let output = shell.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?.stdout;
+        let number = String::from_utf8_lossy(&output).trim().parse().ok().and_then(Pid::from_raw);
+        let pid = number.ok_or_else(|| io::Error::other("the shell did not print a process id"))?;
         info!(pid = pid.as_raw_nonzero(), "a successor was started");
-        // Where it takes over, this process ends first.
+        // After a successful takeover this process ends before the successor does.
         thread::Builder::new().name("successor".to_owned()).spawn(move || match wait_for(pid) {
             Ok(()) => warn!("the successor has ended"),
             Err(error) => warn!(%error, "the successor can't be waited for"),
@@ -70,7 +70,7 @@ impl Successors {
     }
 }
 
-/// Waits until a process has ended, also one that is no child.
+/// Waits until a process has ended. It need not be a child of this one.
 fn wait_for(pid: Pid) -> io::Result<()> {
     let process = match pidfd_open(pid, PidfdFlags::empty()) {
         Err(rustix::io::Errno::SRCH) => return Ok(()),
@@ -84,11 +84,12 @@ fn wait_for(pid: Pid) -> io::Result<()> {
     }
 }
 
-/// Starts what follows, says its number, and ends: what it has started then has another parent.
+/// A shell script that starts the program in the background, prints its process id, and ends, so that the program gets
+/// another parent.
 const ORPHAN: &str = r#""$0" "$@" >&2 & echo $!"#;
 
 const REPLACE: &str = "--replace";
 
-/// Variables of a service manager that name this process's number, or its sockets.
+/// Variables by which a service manager refers to the process id or the sockets of this process.
 const MEANT_FOR_THIS_PROCESS: [&str; 4] =
     ["LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID", "WATCHDOG_PID"];

@@ -324,7 +324,7 @@ async fn health_cannot_know_a_port_that_the_system_chose() {
     in_time(async {
         let finished = Site::of(&nobody()).run(&["health"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("give the listener a port"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("configure a fixed port"), "{}", finished.stderr);
     })
     .await;
 }
@@ -611,7 +611,7 @@ async fn the_demo_prints_addresses_that_serve_and_lines_that_work() {
         let line = |words: &str| printed.lines().find(|line| line.contains(words)).unwrap();
         let set = ours(line("crumbgate tenants set new.localhost"));
         assert!(set.starts_with("new.localhost: set"), "{set}");
-        assert!(ours(line("crumbgate status")).contains("1 of them set while it runs"));
+        assert!(ours(line("crumbgate status")).contains("1 of them set at run time"));
 
         program.signal(Signal::INT);
         assert_eq!(program.exit().await.code, Some(0));

@@ -34,7 +34,7 @@ async fn status_shows_the_state_of_the_gateway() {
             "last reload    none since the start\n",
             &format!("listens        {https} (server.https)\n"),
             "workers        1\n",
-            "tenants        1, 0 of them set while it runs\n",
+            "tenants        1, 0 of them set at run time\n",
         ] {
             assert!(finished.stdout.contains(line), "{line} in {}", finished.stdout);
         }
@@ -67,7 +67,10 @@ async fn reload_reports_what_check_reports_and_which_changes_need_a_restart() {
                 + "crumbgate: the configuration can't be used; the old one goes on\n";
             assert_eq!(finished.stderr, told);
             let status = site.run(&["status"]).await.stdout;
-            assert!(status.contains(": refused, the old configuration goes on\n"), "{status}");
+            assert!(
+                status.contains(": rejected, the previous configuration stays in force\n"),
+                "{status}"
+            );
         }
         let fine = good.replace("workers = 1", "workers = 3") + "[tenants.\"globex.example\"]\n";
         fs::write(site.path("config.toml"), fine).unwrap();
@@ -106,8 +109,7 @@ async fn the_token_comes_from_a_file_that_is_named_or_from_the_gateways_own() {
         let finished = site.start_command(&mut command).exit().await;
         assert_eq!(finished.code, Some(1));
         assert!(finished.stderr.contains("this token is not in admin.token_file"), "{finished:?}");
-        for (text, told) in
-            [("two words", "expected a token alone"), ("", "expected a token alone")]
+        for (text, told) in [("two words", "expected only a token"), ("", "expected only a token")]
         {
             write("mine", text);
             let finished = site.run(&["status", "--token-file", "mine"]).await;
@@ -146,7 +148,7 @@ async fn a_gateway_that_can_not_be_found_is_reported_with_the_fix() {
         told(&["status"], "any free port, and only the gateway knows which").await;
         let application = crate::harness::App::answering(&[("/v1/status", &[])]).await;
         let address = application.address().to_string();
-        told(&["status", "--address", &address], "the answer is no JSON").await;
+        told(&["status", "--address", &address], "the response is not JSON").await;
         until("it was asked", || !application.received().is_empty()).await;
     })
     .await;

@@ -439,7 +439,7 @@ async fn an_error_names_the_input_that_is_expected() {
             (
                 &["explain", "--cookie", "a=1", "--tenant", "a b"],
                 2,
-                "write --tenant www.example.com",
+                "for example --tenant www.example.com",
             ),
             (&["explain", "--path", "api"], 2, "write a path such as /api/me"),
             (&["explain", "absent"], 1, "absent can't be read: No such file"),
@@ -494,7 +494,7 @@ async fn hostile_input_disturbs_neither_the_terminal_nor_the_program() {
         }
         let huge = feed(&site, &["explain", "-"], &vec![b'\n'; 17 * 1024 * 1024]);
         assert_eq!((huge.code, &*huge.stdout), (Some(1), ""));
-        assert!(huge.stderr.contains("leave the bodies out"), "{}", huge.stderr);
+        assert!(huge.stderr.contains("remove the bodies"), "{}", huge.stderr);
     })
     .await;
 }

@@ -279,7 +279,11 @@ async fn a_time_range_selects_whole_segments() {
         for (arguments, code, expected) in [
             (&["--since", "2026-12-01"][..], 1, "no segment with entries"),
             (&["--until", "2026-11-23T10:30:00Z"], 1, "no segment with entries"),
-            (&["--since", "2026-12-01", "--until", "2026-11-01"], 2, "not after --since"),
+            (
+                &["--since", "2026-12-01", "--until", "2026-11-01"],
+                2,
+                "--until must be later than --since",
+            ),
             (&["--since", "yesterday"], 2, "how long ago"),
         ] {
             let arguments =

@@ -22,7 +22,7 @@ async fn app() -> App {
     App::replying(|_| ok(&["set-cookie: flexopus_session=a"], "fine")).await
 }
 
-const REPLACED: &str = "took the place of the gateway that ran before; it drains";
+const REPLACED: &str = "replaced the previous gateway, which now drains";
 
 #[tokio::test]
 async fn ten_replacements_under_load_fail_no_request() {
@@ -39,7 +39,7 @@ async fn ten_replacements_under_load_fail_no_request() {
             let finished = old.exit().await;
             assert_eq!(finished.code, Some(0), "{round}: {finished:?}");
             assert_eq!(finished.logged("draining")["signal"], "a successor");
-            finished.logged("stopped; every exchange was finished");
+            finished.logged("stopped; every exchange was completed");
             old = new;
         }
         load.stop().await.assert_clean();
@@ -134,7 +134,7 @@ async fn without_a_predecessor_a_gateway_just_starts() {
         let app = app().await;
         let site = Site::of(&Setup::before(&app).sections(JSON));
         let mut program = replacing(&site);
-        program.logged("there is no gateway to replace: this one just starts").await;
+        program.logged("there is no gateway to replace: this one starts normally").await;
         assert_eq!(program.browser(Http::One).await.get("/").await.status, 200);
     })
     .await;
@@ -353,7 +353,7 @@ async fn a_second_gateway_with_the_same_state_file_does_not_replace_the_first() 
         let address = first.https().await;
         first.browser(Http::One).await.get("/").await;
         let mut second = site.start();
-        second.logged("this gateway can't hand over its sockets: --replace won't find it").await;
+        second.logged("this gateway can't hand over its sockets: --replace will not find it").await;
         let mut new = replacing(&site);
         new.logged(REPLACED).await;
         assert_eq!(new.https().await, address, "it was the first one's place");

@@ -109,11 +109,12 @@ async fn init_overwrites_nothing_without_force() {
     in_time(async {
         let site = empty();
         assert_eq!(site.run(&["init", "8000"]).await.code, Some(0));
-        let read = || ["config.toml", "certs/dev.key"].map(|name| fs::read(site.path(name)).unwrap());
+        let read =
+            || ["config.toml", "certs/dev.key"].map(|name| fs::read(site.path(name)).unwrap());
         let before = read();
         let again = site.run(&["init", "9000"]).await;
         assert_eq!((again.code, &*again.stdout), (Some(1), ""), "{again:?}");
-        let told = "crumbgate: config.toml is there already and stays as it is; to replace it, say --overwrite";
+        let told = "crumbgate: config.toml exists already; use --overwrite to replace it";
         assert!(again.stderr.starts_with(told), "{}", again.stderr);
         assert_eq!(read(), before);
 
@@ -162,7 +163,7 @@ async fn init_reports_the_option_and_the_fix_for_invalid_input_and_writes_nothin
                 &["8000", "--config", "file/config.toml"],
                 1,
                 "file/config.toml",
-                "check that its folder",
+                "check the permissions of its folder",
             ),
             (&["8000", "--host", "a-.example"], 1, "a-.example", "expected a name such as"),
         ] {
@@ -238,7 +239,7 @@ async fn init_in_report_mode_changes_no_cookie() {
         let arguments = ["init", &upstream, "--listen", "127.0.0.1:0", "--report"];
         let made = site.run(&arguments).await;
         assert_eq!((made.code, &*made.stderr), (Some(0), ""), "{made:?}");
-        assert!(made.stdout.contains("No cookie is changed"), "{}", made.stdout);
+        assert!(made.stdout.contains("no cookie is changed"), "{}", made.stdout);
         let mut program = serving(&site);
         let address = program.https().await;
         let port = address.port();

@@ -118,7 +118,7 @@ both_versions!(a_stop_lets_open_exchanges_finish_and_accepts_no_new_ones, |http|
 
         let finished = program.exit().await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
-        assert_eq!(finished.last_line()["message"], "stopped; every exchange was finished");
+        assert_eq!(finished.last_line()["message"], "stopped; every exchange was completed");
     }
 });
 
@@ -183,7 +183,7 @@ async fn a_stop_closes_idle_connections_at_once() {
         assert_eq!(fresh.read_to_end().await, "");
         let finished = program.exit().await;
         assert_eq!(finished.code, Some(0));
-        assert_eq!(finished.last_line()["message"], "stopped; every exchange was finished");
+        assert_eq!(finished.last_line()["message"], "stopped; every exchange was completed");
     })
     .await;
 }
@@ -311,7 +311,7 @@ async fn connections_in_the_accept_queue_at_the_stop_are_answered() {
         }
         let finished = program.exit().await;
         assert_eq!(finished.code, Some(0));
-        assert_eq!(finished.last_line()["message"], "stopped; every exchange was finished");
+        assert_eq!(finished.last_line()["message"], "stopped; every exchange was completed");
     })
     .await;
 }
@@ -365,7 +365,7 @@ both_versions!(two_signals_at_once_count_as_one, |http| {
     gate.add_permits(1);
     assert_eq!(answer.await.unwrap().status, StatusCode::OK);
     let finished = program.exit().await;
-    assert_eq!(finished.last_line()["message"], "stopped; every exchange was finished");
+    assert_eq!(finished.last_line()["message"], "stopped; every exchange was completed");
 });
 
 #[tokio::test]
@@ -506,8 +506,8 @@ async fn without_file_descriptors_the_gateway_waits_without_load_and_recovers() 
         let app = App::answering(&[("/", &[])]).await;
         let site = Site::of(&Setup::before(&app).sections(JSON));
         let mut program = start_with_files(&site, 64);
-        let told =
-            program.logged("limits.connections needs more open files than this process may have");
+        let told = program
+            .logged("limits.connections needs more open files than the system allows this process");
         assert_eq!(told.await["limit"], 64);
         let address = program.https().await;
         let mut crowd = Vec::new();

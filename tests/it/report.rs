@@ -153,7 +153,10 @@ async fn wrong_usage_and_failure_have_different_exit_codes() {
         let site = site(rich);
         for (arguments, told) in [
             (&["--since", "yesterday"][..], "expected a day"),
-            (&["--since", "2026-11-20", "--until", "2026-11-19"], "--until is not after --since"),
+            (
+                &["--since", "2026-11-20", "--until", "2026-11-19"],
+                "--until must be later than --since",
+            ),
             (&["--format", "pdf"], "possible values: csv, html, json, text"),
             (&["--language", "fr"], "possible values: de, en"),
         ] {

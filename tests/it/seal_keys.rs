@@ -56,15 +56,15 @@ async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
         let [old] = &ids(&site)[..] else { panic!("{:?}", ids(&site)) };
         let file = site.path(FILE).canonicalize().unwrap();
         let told = format!("{old} seals from the next reload on: crumbgate reload\n");
-        assert!(made.ends_with(&format!("{FILE} is new: {told}")), "{made}");
+        assert!(made.ends_with(&format!("{FILE}: {told}")) && made.starts_with("created "), "{made}");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
 
         let rotated = said(&site, &["seal", "rotate"]).await;
         let [new, second] = &ids(&site)[..] else { panic!("{:?}", ids(&site)) };
         assert_eq!(second, old);
         let expected = format!(
-            "{new} seals from the next reload on: crumbgate reload\n{old} still opens what it sealed. In 1w, the longest \
-             session of config.toml: crumbgate seal remove {old}\n"
+            "{new} seals from the next reload on: crumbgate reload\n{old} still opens the cookies that it sealed. After 1w, \
+             the longest session of config.toml: crumbgate seal remove {old}\n"
         );
         assert_eq!(rotated, expected);
 
@@ -80,7 +80,7 @@ async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
         let (before, time) = text.split_once(" until ").unwrap();
         fs::write(&file, format!("{before} until 2001{}", &time[4..])).unwrap();
         let removed = said(&site, &["seal", "remove", old]).await;
-        let reload = "from the next reload on it opens nothing: crumbgate reload\n";
+        let reload = "from the next reload on it no longer opens: crumbgate reload\n";
         assert_eq!(removed, format!("{old} is removed; {reload}"));
         assert_eq!(ids(&site), std::slice::from_ref(new));
         let last = refused(&site, &["seal", "remove", new, "--force"]).await;
@@ -97,7 +97,7 @@ async fn all_gateways_of_a_fleet_know_a_key_before_one_seals_with_it() {
         let added = said(&site, &["seal", "add"]).await;
         let [first, second] = &ids(&site)[..] else { panic!("{:?}", ids(&site)) };
         let expected = format!(
-            "{second} opens from the next reload on: crumbgate reload\nOnce every gateway opens it, let it seal: \
+            "{second} opens from the next reload on: crumbgate reload\nOnce every gateway opens with it, let it seal: \
              crumbgate seal use {second}\n"
         );
         assert_eq!(added, expected);

@@ -80,7 +80,7 @@ async fn the_command_line_changes_only_the_named_keys() {
         assert_eq!(shown["keys"], json!({"session": 1200}));
 
         let finished = tenants(&["show", GLOBEX]).await;
-        for line in ["host      globex.example\n", "session   20m\n", "origin    set while"] {
+        for line in ["host      globex.example\n", "session   20m\n", "origin    set at run time"] {
             assert!(finished.stdout.contains(line), "{}", finished.stdout);
         }
         let finished = tenants(&["list"]).await;

@@ -63,13 +63,13 @@ async fn run_opens_with_its_addresses_and_logs_them_once() {
         let dashboard = dashboard.strip_prefix("http://").unwrap().strip_suffix('/').unwrap();
         assert_eq!(Operator::at(dashboard).get("/healthz").await.status, 200);
         let https: SocketAddr = value("https").parse().unwrap();
-        assert!(printed.contains(&format!("Open https://acme.example:{}/,", https.port())));
+        assert!(printed.contains(&format!("Open https://acme.example:{}/.", https.port())));
         assert_eq!(site.browser_to(https, Http::Two).get("/").await.status, 200);
 
         program.signal(Signal::INT);
         let finished = program.exit().await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
-        assert!(finished.stderr.contains("stopped; every exchange was finished"), "{finished:?}");
+        assert!(finished.stderr.contains("stopped; every exchange was completed"), "{finished:?}");
     })
     .await;
 }
@@ -85,7 +85,7 @@ async fn an_unreachable_application_is_the_first_warning() {
             let told = printed.lines().filter(|line| line.starts_with("  warning"));
             let told: Vec<_> = told.collect();
             assert_eq!(told.len(), 1, "{printed}");
-            assert!(told[0].contains("nothing answers at "), "{printed}");
+            assert!(told[0].contains("no server answers at "), "{printed}");
             assert!(
                 told[0].ends_with(": start the application, or correct its address"),
                 "{printed}"
@@ -182,7 +182,7 @@ async fn quiet_commands_print_problems() {
         connection.execute("UPDATE verdicts SET count = count + 1", []).unwrap();
         let finished = site.run(&["audit", "verify", "ledger.db", "-q"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stdout.contains("it does not verify"), "{finished:?}");
+        assert!(finished.stdout.contains("verification failed"), "{finished:?}");
         fs::write(site.path("config.toml"), "[server]\nhtps = []\n").unwrap();
         let finished = site.run(&["check", "-q"]).await;
         assert_eq!(finished.code, Some(1));
@@ -217,16 +217,16 @@ async fn a_slow_command_shows_progress_at_a_terminal_only() {
 
         let shown = shown.exit().await;
         assert_eq!(shown.code, Some(0), "{shown:?}");
-        let (before, after) = shown.stderr.split_once("ledger.db: it verifies.").unwrap();
+        let (before, after) = shown.stderr.split_once("ledger.db: verified.").unwrap();
         assert!(before.ends_with(WIPED), "{before:?}");
         assert!(!after.contains("Verifying"), "{after:?}");
         let piped = piped.exit().await;
         assert_eq!((piped.code, &*piped.stderr), (Some(0), ""));
-        assert!(piped.stdout.starts_with("ledger.db: it verifies."), "{piped:?}");
+        assert!(piped.stdout.starts_with("ledger.db: verified."), "{piped:?}");
         let quiet = quiet.exit().await;
         assert_eq!((quiet.code, &*quiet.stderr), (Some(0), ""));
         let dumb = dumb.exit().await;
-        assert!(dumb.stderr.starts_with("ledger.db: it verifies."), "{dumb:?}");
+        assert!(dumb.stderr.starts_with("ledger.db: verified."), "{dumb:?}");
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Canaries: random texts that are sent where nothing may be kept, and every way in which they might be kept all the same.
+//! Canaries: random texts that are sent in places from which nothing may be kept, and the search for their traces.
 
 use std::io::{self, Read};
 
@@ -13,7 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 /// A text that must never be found again.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Canary {
-    /// Where it is sent: "the session's value".
+    /// The place in which it is sent, such as "the path".
     pub(super) place: &'static str,
     pub(super) text: String,
 }
@@ -21,23 +21,23 @@ pub(super) struct Canary {
 /// A canary that was found.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Hit {
-    /// Where the canary had been sent.
+    /// The place in which the canary was sent.
     pub(super) place: &'static str,
-    /// How it is written there.
+    /// The encoding in which it was found.
     pub(super) form: &'static str,
-    /// How many bytes are before it.
+    /// The offset in bytes.
     pub(super) offset: u64,
 }
 
-/// Looks for canaries in all their forms at once.
+/// Searches for canaries in all encodings at once.
 pub(super) struct Searcher {
     forms: Vec<(&'static str, &'static str)>,
     automaton: AhoCorasick,
 }
 
 impl Searcher {
-    /// A searcher for these canaries: in plain, hexadecimal, base64 (at each alignment, both alphabets), percent-encoded,
-    /// and as SHA-1, SHA-2 and SHA-3 digests, in hexadecimal, in base64, as they are, or cut.
+    /// Makes a searcher for these encodings: plain, hexadecimal, base64 (each alignment, both alphabets), percent-encoded,
+    /// and SHA-1, SHA-2 and SHA-3 digests, as bytes, in hexadecimal, in base64, and truncated.
     pub(super) fn new(canaries: &[Canary]) -> io::Result<Self> {
         let (mut forms, mut patterns) = (Vec::new(), Vec::new());
         for canary in canaries {
@@ -46,17 +46,17 @@ impl Searcher {
                 patterns.push(pattern);
             }
         }
-        // Without case: a digest in capitals is as bad as any other. What that finds too much is next to nothing.
+        // Ignoring case finds digests in capitals. The additional false positives are negligible.
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns);
         Ok(Self { forms, automaton: automaton.map_err(io::Error::other)? })
     }
 
-    /// The first canary in a text, if there is one.
+    /// Returns the first canary in a text.
     pub(super) fn find(&self, text: &[u8]) -> Option<Hit> {
         self.automaton.find(text).map(|found| self.hit(&found))
     }
 
-    /// The first canary in a stream, if there is one.
+    /// Returns the first canary in a stream.
     pub(super) fn search(&self, stream: impl Read) -> io::Result<Option<Hit>> {
         let Some(found) = self.automaton.stream_find_iter(stream).next() else { return Ok(None) };
         Ok(Some(self.hit(&found?)))
@@ -68,7 +68,7 @@ impl Searcher {
     }
 }
 
-/// Every form of a text, with its name.
+/// Every encoding of a text, with its name.
 fn spellings(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut spellings = vec![
         ("plain", text.to_vec()),
@@ -80,7 +80,7 @@ fn spellings(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         ),
     ];
     for before in 0..3 {
-        // Within something longer its base64 begins at one of three places; its ends depend on what is around it.
+        // Within a longer text, its base64 has one of three alignments, and its ends depend on the surrounding bytes.
         let padded = [&vec![0; before], text].concat();
         for encoded in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             let inner = (before * 8).div_ceil(6)..padded.len() * 8 / 6;
@@ -102,7 +102,7 @@ fn spellings(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         spellings.push(("hashed, hexadecimal", hex(hash)));
         spellings.push(("hashed, base64", STANDARD.encode(hash).into_bytes()));
         spellings.push(("hashed, base64", URL_SAFE_NO_PAD.encode(hash).into_bytes()));
-        // A digest that was cut to half its length still tells one person from another.
+        // A digest that was truncated to half its length still identifies a person.
         spellings.push(("hashed and cut", hex(hash.get(..CUT_BYTES).unwrap_or(hash))));
     }
     spellings
@@ -112,7 +112,7 @@ fn hex(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
-/// Shorter pieces of a digest could be there by chance.
+/// Shorter pieces of a digest could occur by chance.
 const CUT_BYTES: usize = 8;
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_found_wherever_it_stands() {
+    fn every_encoding_is_found_at_every_offset() {
         let text = "c4n4ry/2001:db8::7";
         let searcher = searcher(text);
         let search = |within: &[u8]| searcher.search(within).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_found() {
+    fn similar_texts_are_not_found() {
         let searcher = searcher("c4n4ry");
         assert_eq!(searcher.search(&b"canary c4n4r C4N4R4 5"[..]).unwrap(), None);
     }

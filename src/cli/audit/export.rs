@@ -1,12 +1,15 @@
-//! `crumbgate audit export`: a bundle for whoever asks.
+//! `crumbgate audit export`: writes a bundle for an auditor.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 
-use super::LedgerFile;
+use super::ledger_file::LedgerFile;
 use crate::{
-    cli::{confirm, progress},
+    cli::{
+        output::{complain, confirm},
+        progress,
+    },
     clock::Clock,
     ledger::{
         export::{Selection, export},
@@ -19,19 +22,19 @@ use crate::{
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     ledger: LedgerFile,
-    /// Only this tenant's entries, and what the gateway says of itself; without a trace of other tenants
+    /// Only this tenant's entries and the gateway's own, without a trace of other tenants
     #[arg(long, value_name = "NAME")]
     tenant: Option<String>,
-    /// Only segments that were closed then or later: 2026-11-23, 2026-11-23T10:00:00Z, or 7d, 12h ago
+    /// Only segments closed at this time or later: 2026-11-23, 2026-11-23T10:00:00Z, or an age such as 7d or 12h
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
-    /// Only segments that were begun before that; a day is in
+    /// Only segments begun before this time; a day is included
     #[arg(long, value_name = "TIME")]
     until: Option<Moment>,
     /// The bundle to write
     #[arg(long, value_name = "FILE", default_value = "crumbgate-audit.zip")]
     output: PathBuf,
-    /// Replace a file that is there already
+    /// Replace an existing file
     #[arg(long)]
     overwrite: bool,
 }
@@ -45,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let until = selection.until_unix_s.unwrap_or(u64::MAX);
     if selection.since_unix_s.is_some_and(|since| since >= until) {
-        super::super::complain("--until is not after --since: there is no time between them");
+        complain("--until must be later than --since");
         return Ok(ExitCode::from(WRONG_USAGE));
     }
     let ledger = arguments.ledger.path()?;
@@ -54,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(export(&reader, &selection, &arguments.output, arguments.overwrite)?)
     })?;
     confirm(format!(
-        "{0}: {1} entries of {2} segments\nTo verify it: crumbgate audit verify {0}, or as VERIFY.txt in it says\n",
+        "{0}: {1} entries of {2} segments\nTo verify it: crumbgate audit verify {0}, or follow VERIFY.txt in the bundle\n",
         arguments.output.display(),
         exported.entries,
         exported.segments

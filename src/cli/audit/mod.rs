@@ -1,98 +1,71 @@
-//! `crumbgate audit`: the ledger, looked at from outside. None of it disturbs a running gateway, and only the self-test
+//! `crumbgate audit`: commands that read the ledger. None of them disturbs a running gateway, and only the self-test
 //! needs one.
 
 mod canary;
 mod export;
 mod key;
+mod ledger_file;
 mod report;
 mod selftest;
 mod verify;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::Subcommand;
 
-use super::ConfigFile;
+use ledger_file::LedgerFile;
 
-/// What can be asked of the ledger.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Print the newest signed checkpoint, to be kept elsewhere
+    /// Print the newest signed checkpoint, to keep elsewhere
     ///
-    /// Whoever keeps it (in a mail, on paper, in another system) can show later that nothing up to there was changed:
-    /// crumbgate audit verify --anchor FILE
+    /// A checkpoint kept elsewhere (in a mail, on paper, in another system) can prove later that no earlier entry was
+    /// changed: crumbgate audit verify --anchor FILE
     Checkpoint {
         #[command(flatten)]
         ledger: LedgerFile,
     },
-    /// Write a bundle (zip) for an auditor: entries, declarations, signed checkpoints, and how to verify them
+    /// Write a bundle (zip) for an auditor: entries, declarations, signed checkpoints, and instructions to verify them
     ///
-    /// Whole segments (of an hour, usually) are exported; what is not sealed yet is left out. A tenant's bundle has no
-    /// trace of other tenants, and verifies all the same.
+    /// Exports whole segments, usually of an hour each, without entries that are not signed yet. A bundle of one tenant
+    /// contains no trace of other tenants, and can still be verified.
     Export(export::Arguments),
-    /// Print the public key that signs, and its fingerprint
+    /// Print the public signing key and its fingerprint
     Key {
         #[command(flatten)]
         ledger: LedgerFile,
     },
-    /// Say what was declared, what was stripped, and whether the books balance
+    /// Report the declared and the stripped cookies, and whether the counts balance
     ///
-    /// Reads the ledger, also of a gateway that runs, and changes nothing. Times are UTC.
+    /// Reads the ledger, even of a running gateway, and changes nothing. Times are UTC.
     Report(report::Arguments),
-    /// Make a new key, which the running gateway takes when it next closes a segment
+    /// Make a new signing key, which the running gateway uses after it next closes a segment
     ///
-    /// The change is an entry of the ledger, and signed by the old key. Until then the new key waits in
-    /// `….key.next`, beside the ledger.
+    /// The change is recorded in the ledger and signed by the old key. Until then the new key is in `….key.next`, next to
+    /// the ledger.
     RotateKey {
         #[command(flatten)]
         ledger: LedgerFile,
     },
-    /// Show on the running gateway that nothing personal is kept
+    /// Test on the running gateway that no personal data is kept
     ///
-    /// Sends random canaries through it (as cookies' values, in names, path and query, as addresses), then searches the
-    /// ledger, an export of it and the logs that are named for them: in plain, hexadecimal, base64, percent-encoded and
-    /// hashed form. The application gets a few requests that it knows nothing of. Exit code 1 where anything is found.
+    /// Sends random texts through the gateway (as cookie values and addresses, in names, path and query), then searches
+    /// the ledger, an export of it and the given logs for them: in plain, hexadecimal, base64, percent-encoded and hashed
+    /// form. The application receives a few requests with an unknown path. Exit code 1 if anything is found.
     Selftest(selftest::Arguments),
-    /// Say whether everything in a ledger or a bundle is as it was sealed, or what is not
+    /// Verify that a ledger or a bundle is unchanged since it was signed
     ///
-    /// Needs no network and nothing beside the file. Names the first entry, segment or gap that does not fit. Exit code
-    /// 0 where all of it fits, 1 otherwise.
+    /// Needs only the file, and no network. Names the first entry, segment or gap that is wrong. Exit code 0 if
+    /// everything is correct, 1 otherwise.
     Verify(verify::Arguments),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct LedgerFile {
-    /// The ledger; the configuration's, where none is named
-    #[arg(value_name = "LEDGER")]
-    ledger: Option<PathBuf>,
-    #[command(flatten)]
-    config: ConfigFile,
-}
-
-impl LedgerFile {
-    /// Where the ledger is. A configuration is read only where no file is named.
-    fn path(&self) -> Result<PathBuf> {
-        match &self.ledger {
-            Some(path) => Ok(path.clone()),
-            None => configured(&self.config.config),
-        }
-    }
-}
-
-fn configured(config: &Path) -> Result<PathBuf> {
-    let loaded = super::read(config).map_err(|problems| anyhow!("{problems}"))?;
-    Ok(loaded.config.evidence.path)
 }
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Checkpoint { ledger } => key::print_checkpoint(&ledger.path()?),
         Command::Export(arguments) => export::run(&arguments),
-        Command::Key { ledger } => key::print(&ledger.path()?),
+        Command::Key { ledger } => key::print_key(&ledger.path()?),
         Command::Report(arguments) => report::run(arguments),
         Command::RotateKey { ledger } => key::rotate(&ledger.path()?),
         Command::Selftest(arguments) => selftest::run(&arguments),

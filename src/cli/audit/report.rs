@@ -1,4 +1,4 @@
-//! `crumbgate audit report`: from the ledger to a report that can be read, printed, or handed on.
+//! `crumbgate audit report`: writes a report on the ledger.
 
 use std::{
     fs,
@@ -10,7 +10,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
 use crate::{
-    cli::progress,
+    cli::{
+        configuration,
+        output::{complain, print},
+        progress,
+    },
     clock::Clock,
     config::Config,
     language::Language,
@@ -28,28 +32,28 @@ pub(in crate::cli) struct Arguments {
     /// The configuration file, which names the ledger [default: config.toml, unless --ledger is given]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The ledger, or a copy of one, instead of the configuration's
+    /// A ledger, or a copy of one, instead of the configuration's
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
-    /// One tenant alone, by its name in the configuration
+    /// Only this tenant, by its name in the configuration
     #[arg(long, value_name = "HOST")]
     tenant: Option<String>,
-    /// From when: a day, a moment (2026-11-25T20:00:00Z), or how long ago (7d)
+    /// The start: a day, a time (2026-11-25T20:00:00Z), or an age (7d)
     #[arg(long, value_name = "T")]
     since: Option<Moment>,
-    /// Until when: a day (which is in), a moment, or how long ago
+    /// The end: a day (included), a time, or an age
     #[arg(long, value_name = "T")]
     until: Option<Moment>,
-    /// How it is written
+    /// The format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// In which language
+    /// The language
     #[arg(long, value_enum, default_value_t)]
     language: Language,
-    /// Also verify the whole ledger first, as `crumbgate audit verify` does, and say in the report how that went
+    /// Also verify the whole ledger, as `crumbgate audit verify` does, and include the result in the report
     #[arg(long)]
     verify: bool,
-    /// Write to a file instead of the standard output
+    /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -58,15 +62,15 @@ pub(in crate::cli) struct Arguments {
 enum Format {
     /// A table of cookies, for spreadsheets
     Csv,
-    /// One file for a browser, a screen reader, and paper
+    /// One file for browsers, screen readers and printing
     Html,
-    /// Everything, for programs
+    /// All data, for programs
     Json,
     /// For a terminal
     Text,
 }
 
-/// Makes the report.
+/// Writes the report.
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
     let now_unix_s = Clock::system().now().unix_s;
     let selection = Selection {
@@ -76,7 +80,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let until = selection.until_unix_s.unwrap_or(u64::MAX);
     if selection.since_unix_s.is_some_and(|since| since >= until) {
-        super::super::complain("--until is not after --since: there is no time between them");
+        complain("--until must be later than --since");
         return Ok(ExitCode::from(WRONG_USAGE));
     }
     let language = arguments.language;
@@ -107,20 +111,20 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     match arguments.output {
         Some(file) => fs::write(&file, written)
-            .with_context(|| format!("{}: it can't be written", file.display()))?,
-        None => super::super::say(written)?,
+            .with_context(|| format!("{} can't be written", file.display()))?,
+        None => print(written)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 const WRONG_USAGE: u8 = 2;
 
-/// The configuration, where it was named, or is needed to find the ledger.
+/// Reads the configuration if it was named, or is needed to find the ledger.
 fn config(file: Option<PathBuf>, is_needed: bool) -> Result<Option<Config>> {
     let Some(file) = file.or_else(|| is_needed.then(|| PathBuf::from("config.toml"))) else {
         return Ok(None);
     };
-    let loaded = super::super::read(&file).map_err(|problems| anyhow!("{problems}"))?;
+    let loaded = configuration::read(&file).map_err(|problems| anyhow!("{problems}"))?;
     Ok(Some(loaded.config))
 }
 
@@ -131,16 +135,16 @@ fn open(ledger: Option<&Path>, config: Option<&Config>) -> Result<Reader> {
     let keeps_none = ledger.is_none() && evidence.is_some_and(|evidence| !evidence.ledger);
     match Reader::open(path) {
         Err(error @ ReadError::Absent { .. }) if keeps_none => {
-            Err(error).context("the configuration says audit.ledger = false: this gateway keeps no ledger")
+            Err(error).context("the configuration has audit.ledger = false: this gateway keeps no ledger")
         }
         Err(error @ ReadError::Absent { .. }) => Err(error).context(
-            "there is no ledger to report on: name it with --ledger, or its gateway's configuration with --config",
+            "there is no ledger to report on: name one with --ledger, or the gateway's configuration with --config",
         ),
         opened => Ok(opened?),
     }
 }
 
-/// A tenant that neither the ledger nor the configuration knows is a slip; one that had no traffic yet is not.
+/// Rejects a tenant that neither the ledger nor the configuration has. A configured tenant without traffic is valid.
 fn check_tenant(report: &Report, config: Option<&Config>) -> Result<()> {
     let Some(tenant) = &report.tenant else { return Ok(()) };
     let configured = config.into_iter().flat_map(|config| &config.tenants);
@@ -156,28 +160,28 @@ fn check_tenant(report: &Report, config: Option<&Config>) -> Result<()> {
     match &*near {
         [] => bail!("neither the ledger nor the configuration has a tenant {shown}"),
         near => bail!(
-            "neither the ledger nor the configuration has a tenant {shown}; near it: {}",
+            "neither the ledger nor the configuration has a tenant {shown}; similar names: {}",
             near.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
         ),
     }
 }
 
-/// The names most like this one, and the pattern that serves it.
+/// The most similar names, and the pattern that serves the name.
 fn near<'k>(tenant: &str, known: &[&'k str]) -> Vec<&'k str> {
     let pattern = tenant.split_once('.').map(|(_, suffix)| format!("*.{suffix}"));
     let distance = |name: &str| {
         if pattern.as_deref() == Some(name) { 1.0 } else { strsim::jaro_winkler(tenant, name) }
     };
     let mut near: Vec<_> = known.iter().map(|name| (distance(name), *name)).collect();
-    near.retain(|(likeness, _)| *likeness > ALIKE);
+    near.retain(|(likeness, _)| *likeness > MIN_LIKENESS);
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    near.into_iter().take(NAMED).map(|(_, name)| name).collect()
+    near.into_iter().take(MAX_SUGGESTIONS).map(|(_, name)| name).collect()
 }
 
-const ALIKE: f64 = 0.75;
-const NAMED: usize = 5;
+const MIN_LIKENESS: f64 = 0.75;
+const MAX_SUGGESTIONS: usize = 5;
 
-/// Who usually sets which cookies: what is built in, and what `audit.names` adds.
+/// The catalogue of cookie names: the built-in one, extended by the file of `audit.names`.
 fn catalogue(config: Option<&Config>) -> Result<Catalogue> {
     match config.and_then(|config| config.evidence.names.as_deref()) {
         Some(names) => Ok(Catalogue::with_open_cookie_database(names)?),

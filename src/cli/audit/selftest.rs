@@ -1,8 +1,8 @@
-//! `crumbgate audit selftest`: that nothing personal is kept (A3), shown on the running gateway.
+//! `crumbgate audit selftest`: tests on the running gateway that no personal data is kept (A3).
 //!
-//! Random canaries go through it where persons would be: as cookies' values, in names, in the path and the query, as
-//! addresses. Then everything that is kept is searched for them. What must be kept is searched for as well, so that a
-//! silent search is no proof of silence.
+//! Random texts go through the gateway in the places of personal data: as cookie values and addresses, in names, path and
+//! query. Then everything that is kept is searched for them. The test also requires that the templates of the names were
+//! kept, so that a search in the wrong place does not pass.
 
 use std::{
     fs::File,
@@ -21,7 +21,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::canary::{Canary, Searcher};
 use crate::{
-    cli::ConfigFile,
+    cli::{
+        configuration::{self, ConfigFile},
+        output::print,
+    },
     config::Config,
     ledger::{
         entry::Entry,
@@ -35,22 +38,22 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// A tenant's host, to which the canaries are sent; the first that the configuration names, if it is left out
+    /// The tenant's host to send the requests to [default: the first of the configuration]
     #[arg(long, value_name = "HOST")]
     tenant: Option<String>,
-    /// Where the running gateway listens; the first of server.https, if it is left out
+    /// The address of the running gateway [default: the first of server.https]
     #[arg(long, value_name = "ADDRESS:PORT")]
     address: Option<SocketAddr>,
-    /// A file with the gateway's log lines, to be searched too; can be given several times
+    /// A file with the gateway's log lines, to search as well; can be repeated
     #[arg(long, value_name = "FILE")]
     log: Vec<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
 }
 
-/// Sends the canaries, waits until the ledger has counted them, and searches.
+/// Sends the canaries, waits until the ledger has counted the requests, and searches.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let loaded = crate::cli::read(&arguments.config.config);
+    let loaded = configuration::read(&arguments.config.config);
     let config = loaded.map_err(|problems| anyhow!("{problems}"))?.config;
     if !config.evidence.ledger {
         bail!("audit.ledger = false: there is no ledger to search");
@@ -63,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         .with_context(|| format!("no tenant of the configuration serves {host}"))?;
     let address = match arguments.address {
         Some(address) => address,
-        None => *config.server.https.first().context("server.https names no listener")?,
+        None => *config.server.https.first().context("server.https has no listener")?,
     };
     let ledger = &config.evidence.path;
     let canaries = Canaries::new()?;
@@ -74,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut all = canaries.all;
     all.extend(from.map(|from| Canary { place: "the client's address", text: from.to_string() }));
     let mut report = Report { searcher: Searcher::new(&all)?, lines: String::new(), found: false };
-    report.line(&format!("{} canaries were sent to {host}, {EXCHANGES} times", all.len()));
+    report.line(&format!("{} random texts were sent to {host}, {EXCHANGES} times", all.len()));
     report.file("the ledger", ledger)?;
     report.file("the ledger's write-ahead log", &with_suffix(ledger, "-wal"))?;
     report.export(ledger)?;
@@ -82,18 +85,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         report.file("the log", log)?;
     }
     if arguments.log.is_empty() {
-        report.line("no log was searched: name a file with --log");
+        report.line("no log was searched: name one with --log");
     }
     report.line(if report.found {
-        "A3 does not hold: something personal is kept"
+        "failed: personal data is kept (rule A3)"
     } else {
-        "nothing of them is kept; what must be kept is there"
+        "passed: none of the texts is kept, and the expected entries are there"
     });
-    crate::cli::say(&report.lines)?;
+    print(&report.lines)?;
     Ok(if report.found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The first tenant that is a host; a wildcard's gets a label of our own.
+/// The first tenant's host. For a wildcard, a label is added.
 fn first_host(config: &Config) -> Result<String> {
     let tenant =
         config.tenants.first().context("no tenant is configured: name a host with --tenant")?;
@@ -103,13 +106,13 @@ fn first_host(config: &Config) -> Result<String> {
     })
 }
 
-/// What is sent, and where.
+/// The canaries and the request that contains them.
 struct Canaries {
     all: Vec<Canary>,
     request: String,
 }
 
-/// How often the canaries are sent: a path that keeps something only the second time is no better.
+/// The number of requests. Several, because code may keep something only the second time.
 const EXCHANGES: u64 = 3;
 
 impl Canaries {
@@ -141,20 +144,20 @@ impl Canaries {
         Ok(Self { all, request })
     }
 
-    /// Sends them, each time on a connection of its own. Returns the address that they came from, where that is a random
-    /// one: the loopback network has room for that.
+    /// Sends the request several times, each on its own connection. Returns the client's address if it is a random one of
+    /// the loopback network.
     fn send(&self, config: &Config, address: SocketAddr, host: &str) -> Result<Option<IpAddr>> {
         let from = loopback_for(address)?;
         let tls = Arc::new(tls::pinned_client_config(&config.tls)?);
         for _ in 0..EXCHANGES {
             let stream = connect(address, from)?;
             let name = ServerName::try_from(host.to_owned())
-                .with_context(|| format!("{host} is no host"))?;
+                .with_context(|| format!("{host} is not a host"))?;
             let mut stream =
                 StreamOwned::new(ClientConnection::new(Arc::clone(&tls), name)?, stream);
             stream.write_all(self.request.replace("HOST", host).as_bytes())?;
             let mut answer = Vec::new();
-            // A connection that is closed without a last word has answered all the same.
+            // A connection without a TLS close notification has still answered.
             let _ = stream.read_to_end(&mut answer);
             let status = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
             match status {
@@ -167,11 +170,11 @@ impl Canaries {
     }
 }
 
-/// A random address of the loopback network, to come from; none for a gateway that is elsewhere.
+/// A random client address of the loopback network, or `None` for a gateway on another address.
 fn loopback_for(address: SocketAddr) -> Result<Option<Ipv4Addr>> {
     let is_near =
         address.ip().is_ipv4() && (address.ip().is_loopback() || address.ip().is_unspecified());
-    // Each number has three digits: a shorter one could be anything.
+    // Each part has three digits, because shorter numbers occur by chance.
     let part = |byte: u8| 100 + byte % 100;
     let [a, b, c] = random_bytes::<3>()?.map(part);
     Ok(is_near.then(|| Ipv4Addr::new(127, a, b, c)))
@@ -179,7 +182,7 @@ fn loopback_for(address: SocketAddr) -> Result<Option<Ipv4Addr>> {
 
 fn connect(mut address: SocketAddr, from: Option<Ipv4Addr>) -> Result<TcpStream> {
     if address.port() == 0 {
-        bail!("{address} takes any free port: say with --address where the gateway listens");
+        bail!("{address} means any free port: give the gateway's address with --address");
     }
     if address.ip().is_unspecified() {
         let loopback = if address.is_ipv4() {
@@ -193,15 +196,15 @@ fn connect(mut address: SocketAddr, from: Option<Ipv4Addr>) -> Result<TcpStream>
     if let Some(from) = from {
         socket.bind(&SocketAddr::from((from, 0)).into())?;
     }
-    let connected = socket.connect_timeout(&address.into(), PATIENCE);
+    let connected = socket.connect_timeout(&address.into(), TIMEOUT);
     connected.with_context(|| format!("nothing answers at {address}; is the gateway running?"))?;
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 
-/// What was searched, line by line.
+/// The lines about the searched files.
 struct Report {
     searcher: Searcher,
     lines: String,
@@ -214,11 +217,11 @@ impl Report {
         self.lines.push('\n');
     }
 
-    /// Searches a file; one that is not there holds nothing.
+    /// Searches a file. A missing file passes.
     fn file(&mut self, what: &str, path: &Path) -> Result<()> {
         match File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.line(&format!("{what}: there is none ({})", path.display()));
+                self.line(&format!("{what}: not there ({})", path.display()));
                 Ok(())
             }
             Err(error) => Err(error).with_context(|| path.display().to_string()),
@@ -230,7 +233,7 @@ impl Report {
         }
     }
 
-    /// Searches every entry as an export has it, also those that are not sealed yet.
+    /// Searches every entry in the form of an export, including entries that are not signed yet.
     fn export(&mut self, ledger: &Path) -> Result<()> {
         let reader = Reader::open(ledger)?;
         let writer = LineWriter::new(reader.texts(), &random_bytes()?);
@@ -242,9 +245,9 @@ impl Report {
             found = found.or(self.searcher.find(&line).map(|hit| (seq, hit)));
             Ok::<_, ReadError>(())
         })?;
-        let what = format!("what an export has, {bytes} bytes");
+        let what = format!("an export, {bytes} bytes");
         match found {
-            None => self.line(&format!("{what}: nothing")),
+            None => self.line(&format!("{what}: nothing found")),
             Some((seq, hit)) => {
                 self.found = true;
                 let (place, form) = (hit.place, hit.form);
@@ -256,7 +259,7 @@ impl Report {
 
     fn stream(&mut self, what: &str, stream: impl Read) -> Result<()> {
         match self.searcher.search(stream)? {
-            None => self.line(&format!("{what}: nothing")),
+            None => self.line(&format!("{what}: nothing found")),
             Some(hit) => {
                 self.found = true;
                 let (place, form, offset) = (hit.place, hit.form, hit.offset);
@@ -274,8 +277,8 @@ fn tenant_of(config: &Config, host: &str) -> Option<Arc<str>> {
     table.find(host).map(|tenant| Arc::clone(&tenant.name))
 }
 
-/// How often the ledger has counted, for this tenant, what must be kept of an exchange: the names' templates. A gateway
-/// that has just started may not have made it yet.
+/// The tenant's counts in the ledger of each name in [`MUST_BE_KEPT`]. A gateway that has just started may not have
+/// created the ledger yet.
 fn kept(ledger: &Path, tenant: &str) -> Result<[u64; MUST_BE_KEPT.len()]> {
     let mut kept = [0; MUST_BE_KEPT.len()];
     let reader = match Reader::open(ledger) {
@@ -299,12 +302,12 @@ fn kept(ledger: &Path, tenant: &str) -> Result<[u64; MUST_BE_KEPT.len()]> {
     Ok(kept)
 }
 
-/// The names that are sent, as they must be kept.
+/// The templates of the sent names, which the ledger must contain.
 const MUST_BE_KEPT: [&str; 4] = ["", "_ga", "flexopus_session", "selftest_{id}"];
 
-/// Waits until what must be kept of each exchange is kept: so the search looks where it should.
+/// Waits until the ledger has counted every sent cookie, so that the search covers their entries.
 fn wait_until_kept(ledger: &Path, tenant: &str, before: [u64; MUST_BE_KEPT.len()]) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let now = kept(ledger, tenant)?;
         if now.iter().zip(before).all(|(now, before)| *now >= before.saturating_add(EXCHANGES)) {
@@ -312,7 +315,7 @@ fn wait_until_kept(ledger: &Path, tenant: &str, before: [u64; MUST_BE_KEPT.len()
         }
         if Instant::now() >= deadline {
             bail!(
-                "{}: the gateway that answered has not written down there what was sent; is the configuration its own?",
+                "{}: the gateway that answered has not recorded the requests in this ledger; is this its configuration?",
                 ledger.display()
             );
         }
@@ -326,7 +329,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Thirty-two letters and digits, as an identifier would be.
+/// 32 random hexadecimal digits, like an identifier.
 fn random() -> Result<String> {
     Ok(random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -337,4 +340,4 @@ fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! `crumbgate audit verify`: tells what [`verify`](crate::ledger::verify) found.
+//! `crumbgate audit verify`: prints the result of [`verify`](crate::ledger::verify).
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,11 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{ConfigFile, confirm, progress, say},
+    cli::{
+        configuration::ConfigFile,
+        output::{confirm, print},
+        progress,
+    },
     ledger::{
         checkpoint::Checkpoint,
         line::rfc3339,
@@ -23,17 +27,17 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The ledger, or a bundle that was exported of one; the configuration's ledger, where none is named
+    /// A ledger or an exported bundle [default: the configuration's ledger]
     #[arg(value_name = "LEDGER|BUNDLE")]
     file: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
-    /// The key that must have signed, as `crumbgate audit key` printed it or its fingerprint
+    /// The key that must have signed: the output of `crumbgate audit key`, or its fingerprint
     ///
-    /// Without it, a history that was signed anew with another key fits.
+    /// Without it, a history that was signed again with another key also verifies.
     #[arg(long, value_name = "VERIFIER|FINGERPRINT")]
     key: Option<PinnedKey>,
-    /// A file with a checkpoint that was kept elsewhere, or several: they must be part of the chain
+    /// A file with one or more checkpoints that were kept elsewhere: they must be part of the chain
     #[arg(long, value_name = "FILE")]
     anchor: Option<PathBuf>,
     /// Print one JSON object
@@ -44,7 +48,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let file = match &arguments.file {
         Some(file) => file.clone(),
-        None => super::configured(&arguments.config.config)?,
+        None => super::ledger_file::configured(&arguments.config.config)?,
     };
     let anchors = arguments.anchor.as_deref().map(anchors).transpose()?.unwrap_or_default();
     let expected = Expected { key: arguments.key.clone(), anchors };
@@ -56,18 +60,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         })
     })?;
     match &found {
-        _ if arguments.json => say(format!("{}\n", as_json(&found)))?,
+        _ if arguments.json => print(format!("{}\n", as_json(&found)))?,
         Ok(verification) => confirm(as_text(&file, verification, &expected))?,
-        Err(finding) => say(format!(
-            "{}: it does not verify.\n{finding}\nKeep the file as it is: it is evidence. What stood there may be in a \
-             backup or an earlier bundle.\n",
+        Err(finding) => print(format!(
+            "{}: verification failed.\n{finding}\nKeep the file unchanged: it is evidence. The original content may be in \
+             a backup or an earlier bundle.\n",
             file.display()
         ))?,
     }
     Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether a file begins as a zip does.
+/// Checks the first bytes of a file for those of a zip archive.
 fn is_zip(file: &Path) -> bool {
     let mut begin = [0; 4];
     let read = File::open(file).and_then(|mut file| file.read_exact(&mut begin));
@@ -75,19 +79,19 @@ fn is_zip(file: &Path) -> bool {
 }
 
 fn anchors(file: &Path) -> Result<Vec<Checkpoint>> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("{}: it can't be read", file.display()))?;
+    let text =
+        fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     read_anchors(&text).with_context(|| format!("{}: expected a signed checkpoint", file.display()))
 }
 
 fn as_text(file: &Path, verification: &Verification, expected: &Expected) -> String {
     let Verification { segments, present, entries, unsealed, .. } = *verification;
-    let mut lines = vec![format!("{}: it verifies.", file.display())];
+    let mut lines = vec![format!("{}: verified.", file.display())];
     let mut line = |line: String| lines.push(line);
     if let Some(tenant) = &verification.tenant {
         line(format!("tenant        {tenant:?}, and the gateway itself"));
     }
-    line(format!("entries       {entries}, as they were sealed"));
+    line(format!("entries       {entries}, unchanged since they were signed"));
     line(match segments - present {
         0 => format!("segments      {segments}, in one chain"),
         absent => {
@@ -96,28 +100,28 @@ fn as_text(file: &Path, verification: &Verification, expected: &Expected) -> Str
     });
     if let Some(newest) = &verification.newest {
         let closed = rfc3339(newest.closed_unix_s);
-        line(format!("sealed        up to entry {}, {closed}", newest.last));
+        line(format!("signed        up to entry {}, {closed}", newest.last));
     }
     if unsealed > 0 {
-        line(format!("not sealed    {unsealed} newer entries: nothing is said of them"));
+        line(format!("not signed    {unsealed} newer entries, which can't be verified yet"));
     }
     for key in &verification.keys {
         line(format!("signed by     {key}\n              fingerprint {}", key.fingerprint()));
     }
     if expected.key.is_some() {
-        line("key           the expected one has signed".to_owned());
+        line("key           the expected key has signed".to_owned());
     }
     match verification.anchors {
         0 => {}
         1 => line(
-            "anchor        it is in the chain: everything up to it is as it was then".to_owned(),
+            "anchor        in the chain: everything before it is unchanged since then".to_owned(),
         ),
         number => line(format!("anchors       all {number} are in the chain")),
     }
     if expected.key.is_none() && verification.anchors == 0 && segments > 0 {
         line(
-            "Nothing was compared with what is kept elsewhere: who has the key could have written all of it anew \
-             (--key, --anchor)."
+            "Nothing was compared with a key or checkpoint kept elsewhere (--key, --anchor): whoever has the signing key \
+             could have rewritten the whole ledger."
                 .to_owned(),
         );
     }

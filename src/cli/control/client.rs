@@ -1,4 +1,4 @@
-//! Asks the API of a running gateway: over TCP, TLS or a Unix socket, with a token where it needs one.
+//! A client of a running gateway's API: over TCP, TLS or a Unix socket, with a token if one is needed.
 
 use std::{
     fs, io,
@@ -27,14 +27,27 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::Api;
 use crate::{
     admin::tokens::{self, is_bearer_token},
     config::{self, Admin, AdminListener, TlsVersion, find_admin},
     proxy::tls,
 };
 
-/// Who asks a gateway.
+/// The options that select a gateway and a token.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Api {
+    /// The gateway's configuration file, which has the admin address
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+    /// The admin address, instead of the file's: 127.0.0.1:9443, or unix:/run/crumbgate.sock
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// A file that contains your token [default: $CRUMBGATE_TOKEN_FILE, or the first operator's of admin.token_file]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+/// A connection's parameters.
 pub(super) struct Client {
     runtime: Runtime,
     listen: AdminListener,
@@ -42,7 +55,7 @@ pub(super) struct Client {
     token: Option<HeaderValue>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -51,8 +64,8 @@ pub(super) struct Reply {
     pub(super) tag: Option<String>,
 }
 
-/// A request: what it asks for, with which fields and which body.
-pub(super) struct Asked<'a> {
+/// A request to the API.
+pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
     pub(super) fields: Vec<(HeaderName, String)>,
@@ -60,15 +73,14 @@ pub(super) struct Asked<'a> {
 }
 
 impl Client {
-    /// Finds the gateway and the token. Nothing is asked yet.
+    /// Finds the gateway's address and the token. Sends nothing.
     pub(super) fn new(api: &Api) -> Result<Self> {
         let admin = find_admin(&api.config, std::env::vars_os());
         let listen = match (&api.address, &admin) {
             (Some(address), _) => read_address(address)?,
             (None, Some(admin)) => admin.listen.clone(),
             (None, None) => bail!(
-                "{} can't be read: name the gateway's configuration with --config, or where it is administered with \
-                 --address",
+                "{} can't be read: name the gateway's configuration with --config, or its admin address with --address",
                 api.config.display()
             ),
         };
@@ -81,7 +93,7 @@ impl Client {
         let token = match find_token(api, admin.as_ref(), is_safe(&listen, tls.is_some()))? {
             Some(token) => {
                 let mut field = HeaderValue::try_from(format!("Bearer {token}"))
-                    .map_err(|_| anyhow!("the token can't stand in a field of HTTP"))?;
+                    .map_err(|_| anyhow!("the token can't be sent in an HTTP header"))?;
                 field.set_sensitive(true);
                 Some(field)
             }
@@ -91,47 +103,47 @@ impl Client {
         Ok(Self { runtime, listen, tls: tls.transpose()?, token })
     }
 
-    /// Reads this path.
+    /// Sends a GET request.
     pub(super) fn get(&self, path: &str) -> Result<Reply> {
-        self.ask(Asked { method: Method::GET, path, fields: Vec::new(), body: None })
+        self.send(Call { method: Method::GET, path, fields: Vec::new(), body: None })
     }
 
-    /// Asks, and waits for the answer.
-    pub(super) fn ask(&self, asked: Asked<'_>) -> Result<Reply> {
+    /// Sends a request and waits for the response.
+    pub(super) fn send(&self, call: Call<'_>) -> Result<Reply> {
         let answer = async {
-            match timeout(PATIENCE, self.exchange(asked)).await {
+            match timeout(RESPONSE_TIMEOUT, self.exchange(call)).await {
                 Ok(answer) => answer,
-                Err(_) => bail!("no answer within {} s", PATIENCE.as_secs()),
+                Err(_) => bail!("no answer within {} s", RESPONSE_TIMEOUT.as_secs()),
             }
         };
         self.runtime.block_on(answer)
     }
 
-    async fn exchange(&self, asked: Asked<'_>) -> Result<Reply> {
+    async fn exchange(&self, call: Call<'_>) -> Result<Reply> {
         match &self.listen {
             AdminListener::Off => {
-                bail!("admin.listen is \"off\": this gateway can't be asked while it runs")
+                bail!("admin.listen is \"off\": this gateway has no API")
             }
             AdminListener::Unix(path) => {
                 let connected = UnixStream::connect(path).await;
-                let stream = connected.with_context(|| nobody(&self.listen))?;
-                self.exchange_over(stream, "localhost", asked).await
+                let stream = connected.with_context(|| unreachable(&self.listen))?;
+                self.exchange_over(stream, "localhost", call).await
             }
             AdminListener::Tcp(address) => {
                 let address = reachable(*address)?;
-                let connected = timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
+                let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
                 let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                let stream = connected.with_context(|| nobody(&self.listen))?;
+                let stream = connected.with_context(|| unreachable(&self.listen))?;
                 let host = address.to_string();
                 match &self.tls {
-                    None => self.exchange_over(stream, &host, asked).await,
+                    None => self.exchange_over(stream, &host, call).await,
                     Some(tls) => {
                         let name = ServerName::IpAddress(address.ip().into());
                         let session = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
                         let stream = session.await.with_context(|| {
                             format!("{address} does not show the certificate of admin.certificate")
                         })?;
-                        self.exchange_over(stream, &host, asked).await
+                        self.exchange_over(stream, &host, call).await
                     }
                 }
             }
@@ -142,20 +154,19 @@ impl Client {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         host: &str,
-        asked: Asked<'_>,
+        call: Call<'_>,
     ) -> Result<Reply> {
-        let mut request =
-            Request::builder().method(asked.method).uri(asked.path).header(HOST, host);
+        let mut request = Request::builder().method(call.method).uri(call.path).header(HOST, host);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
-        for (name, value) in asked.fields {
+        for (name, value) in call.fields {
             request = request.header(name, value);
         }
-        if asked.body.is_some() {
+        if call.body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let request = request.body(Full::new(Bytes::from(asked.body.unwrap_or_default())))?;
+        let request = request.body(Full::new(Bytes::from(call.body.unwrap_or_default())))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let answered = async {
             let response = sender.send_request(request).await?;
@@ -174,9 +185,9 @@ impl Client {
                 Err(error) => Err(error),
             },
         }
-        .context("the answer broke off")?;
+        .context("the response ended early")?;
         let body = serde_json::from_slice(&body).context(
-            "the answer is no JSON: is it Crumbgate that listens there, and does admin.certificate fit?",
+            "the response is not JSON: is it Crumbgate that listens there, and is admin.certificate correct?",
         )?;
         Ok(Reply { status, body, tag })
     }
@@ -187,10 +198,10 @@ impl Reply {
         !self.status.is_success()
     }
 
-    /// What went wrong, and how to mend it, in one line.
+    /// The problem and its advice, in one line.
     pub(super) fn problem(&self) -> String {
         let text = |key: &str| self.body[key].as_str();
-        let detail = text("detail").unwrap_or("the gateway refuses, and does not say why");
+        let detail = text("detail").unwrap_or("the gateway rejects the request without a reason");
         let help = text("help").map_or_else(String::new, |help| format!("; {help}"));
         match text("key") {
             Some(key) if !detail.contains(key) => format!("{key}: {detail}{help}"),
@@ -209,12 +220,12 @@ fn read_address(text: &str) -> Result<AdminListener> {
     Ok(AdminListener::Tcp(address))
 }
 
-/// The address by which this machine reaches it.
+/// The address by which this machine reaches the listener.
 fn reachable(mut address: SocketAddr) -> Result<SocketAddr> {
     if address.port() == 0 {
         bail!(
-            "admin.listen is {address}, any free port, and only the gateway knows which: its log says it, for \
-             --address; or give the listener a port"
+            "admin.listen is {address}, which means any free port: use the address from the gateway's log with --address, \
+             or configure a fixed port"
         );
     }
     if address.ip().is_unspecified() {
@@ -226,30 +237,30 @@ fn reachable(mut address: SocketAddr) -> Result<SocketAddr> {
     Ok(address)
 }
 
-fn nobody(listen: &AdminListener) -> String {
+fn unreachable(listen: &AdminListener) -> String {
     format!("no gateway answers at {listen}; is it running, and with this configuration?")
 }
 
-/// Whether a token that nobody has named may go there: whoever is on the way could read it in clear.
+/// True where the token of the gateway's own file may be sent without being readable by others on the network.
 fn is_safe(listen: &AdminListener, is_tls: bool) -> bool {
     match listen {
         AdminListener::Off | AdminListener::Unix(_) => true,
         AdminListener::Tcp(address) => {
             let ip = address.ip().to_canonical();
-            // What is asked there is asked on loopback.
+            // Requests to an unspecified address are sent on loopback.
             is_tls || ip.is_loopback() || ip.is_unspecified()
         }
     }
 }
 
-/// The token that was named, or else the first operator's of the gateway's own file, where it can be read and sent.
+/// The token that was named, or else the first operator's of the gateway's own file, if it can be read and sent safely.
 fn find_token(api: &Api, admin: Option<&Admin>, is_safe: bool) -> Result<Option<String>> {
     let variable = std::env::var_os("CRUMBGATE_TOKEN_FILE").map(PathBuf::from);
     if let Some(file) = api.token_file.clone().or(variable) {
         return read_token(&file).map(Some);
     }
     let file = admin.and_then(|admin| admin.token_file.as_deref()).filter(|_| is_safe);
-    // Who may not read it has a token of their own to name; the gateway will say that it needs one.
+    // A file that can't be read is not an error: the gateway's response asks for a token.
     Ok(file.and_then(|file| tokens::first_operator(file).ok()).flatten())
 }
 
@@ -257,23 +268,23 @@ fn read_token(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("the token can't be read from {}", file.display()))?;
     let token = text.trim();
-    // What it holds is said to nobody.
+    // The error does not repeat the file's content.
     if !is_bearer_token(token) {
-        bail!("{}: expected a token alone, on one line", file.display());
+        bail!("{}: expected only a token, on one line", file.display());
     }
     Ok(token.to_owned())
 }
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-/// Somewhat more than the gateway's own.
-const PATIENCE: Duration = Duration::from_secs(130);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than the gateway's own limit of 120 s.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(130);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_gateways_own_token_leaves_the_machine_over_tls_alone() {
+    fn the_gateways_own_token_leaves_the_machine_only_over_tls() {
         for (address, in_clear) in [
             ("127.0.0.1:9443", true),
             ("[::1]:9443", true),

@@ -1,4 +1,4 @@
-//! `crumbgate reload`: the running gateway reads its configuration anew.
+//! `crumbgate reload`: reloads the configuration of the running gateway.
 
 use std::{
     io::{self, Write},
@@ -8,21 +8,24 @@ use std::{
 use anyhow::Result;
 use http::{Method, StatusCode};
 
-use super::{Api, Client, client::Asked, refuse};
-use crate::cli::{complain, confirm};
+use super::{
+    client::{Api, Call, Client},
+    reply::refuse,
+};
+use crate::cli::output::{complain, confirm};
 
-/// Asks for it, and says what came of it.
+/// Requests a reload and prints its result.
 pub(in crate::cli) fn run(api: &Api) -> Result<ExitCode> {
     let client = Client::new(api)?;
-    let asked = Asked { method: Method::POST, path: "/v1/reload", fields: Vec::new(), body: None };
-    let reply = client.ask(asked)?;
+    let call = Call { method: Method::POST, path: "/v1/reload", fields: Vec::new(), body: None };
+    let reply = client.send(call)?;
     let body = &reply.body;
     if let Some(text) = body["text"].as_str().filter(|text| !text.is_empty()) {
-        // Nobody reads it if it can't be written.
+        // A failure to write to standard error is ignored.
         let _ = writeln!(io::stderr(), "{text}");
     }
     if reply.status == StatusCode::UNPROCESSABLE_ENTITY {
-        complain(body["detail"].as_str().unwrap_or("the new configuration is refused"));
+        complain(body["detail"].as_str().unwrap_or("the new configuration is rejected"));
         return Ok(ExitCode::FAILURE);
     }
     if reply.is_refused() {
@@ -30,7 +33,7 @@ pub(in crate::cli) fn run(api: &Api) -> Result<ExitCode> {
     }
     for kept in body["kept"].as_array().into_iter().flatten() {
         let word = |key: &str| kept[key].as_str().unwrap_or_default();
-        complain(&format!("{}: {}: a restart changes it", word("key"), word("message")));
+        complain(&format!("{}: {}: this needs a restart", word("key"), word("message")));
     }
     let tenants = match body["tenants"].as_u64() {
         Some(1) => "1 tenant".to_owned(),

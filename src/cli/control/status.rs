@@ -1,23 +1,26 @@
-//! `crumbgate status`: how the running gateway does.
+//! `crumbgate status`: shows the state of the running gateway.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{Api, Client, refuse, say_json};
-use crate::cli::say;
+use super::{
+    client::{Api, Client},
+    reply::{print_json, refuse},
+};
+use crate::cli::output::print;
 
-/// Asks for it, and prints it.
+/// Prints the state.
 pub(in crate::cli) fn run(api: &Api, json: bool) -> Result<ExitCode> {
     let reply = Client::new(api)?.get("/v1/status")?;
     if reply.is_refused() {
         return Ok(refuse(&reply));
     }
     if json {
-        say_json(&reply.body)?;
+        print_json(&reply.body)?;
     } else {
-        say(lines(&reply.body))?;
+        print(lines(&reply.body))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -44,7 +47,7 @@ fn lines(status: &Value) -> String {
             (Some(at), false) => format!("{at}, by {}", text(&reload["actor"])),
             (Some(at), true) => {
                 format!(
-                    "{at}, by {}: refused, the old configuration goes on",
+                    "{at}, by {}: rejected, the previous configuration stays in force",
                     text(&reload["actor"])
                 )
             }
@@ -56,6 +59,6 @@ fn lines(status: &Value) -> String {
     line("workers", text(&status["workers"]));
     line("connections", text(&status["connections"]));
     let live = text(&status["live_tenants"]);
-    line("tenants", format!("{}, {live} of them set while it runs", text(&status["tenants"])));
+    line("tenants", format!("{}, {live} of them set at run time", text(&status["tenants"])));
     lines
 }

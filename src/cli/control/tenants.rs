@@ -1,4 +1,4 @@
-//! `crumbgate tenants`: the running gateway's table of tenants.
+//! `crumbgate tenants`: lists and changes the tenants of the running gateway.
 
 use std::{
     fs,
@@ -16,18 +16,20 @@ use http::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::{Api, Client, Reply, client::Asked, refuse, say_json};
-use crate::cli::{confirm, say};
+use super::{
+    client::{Api, Call, Client, Reply},
+    reply::{print_json, refuse},
+};
+use crate::cli::output::{confirm, print};
 
-/// What can be asked of the table.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Make many changes at once: all of them, or none
+    /// Make many changes together: all of them, or none
     ///
     /// The file is JSON: {"changes": [{"host": "acme.example", "set": {"session": "2h"}},
-    /// {"host": "old.example", "set": null}]}. null removes a tenant; "if_match" and "if_absent" say what must be there.
+    /// {"host": "old.example", "set": null}]}. null removes a tenant; "if_match" and "if_absent" are preconditions.
     Apply {
-        /// The file; - is the standard input
+        /// The file; - reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
         #[command(flatten)]
@@ -35,9 +37,9 @@ pub(in crate::cli) enum Command {
         #[command(flatten)]
         api: Api,
     },
-    /// List the tenants, in the order of their hosts
+    /// List the tenants, sorted by host
     List {
-        /// Only those whose hosts begin so
+        /// Only hosts with this prefix
         #[arg(long, value_name = "TEXT")]
         prefix: Option<String>,
         /// Print JSON
@@ -48,9 +50,9 @@ pub(in crate::cli) enum Command {
     },
     /// Remove a tenant that was set while the gateway ran
     Remove {
-        /// Its host, or *. and a host
+        /// The host, or *. and a host
         host: String,
-        /// Only if it is the one with this etag, as `show` prints it
+        /// Only if the tenant still has this etag, as `show` prints it
         #[arg(long, value_name = "ETAG")]
         if_match: Option<String>,
         #[command(flatten)]
@@ -58,17 +60,17 @@ pub(in crate::cli) enum Command {
         #[command(flatten)]
         api: Api,
     },
-    /// Set keys of a tenant, which is made where there is none
+    /// Set keys of a tenant, which is created if it does not exist
     ///
-    /// Its other keys stay as they are; `KEY=` takes one back to the defaults. It holds for the next request, and
-    /// survives a restart. Where somebody else changes the tenant at the same moment, nothing is changed.
+    /// Other keys keep their values; `KEY=` resets a key to the default. The change applies from the next request on, and
+    /// is kept across restarts. If somebody else changes the tenant at the same time, nothing is changed.
     Set {
-        /// Its host, or *. and a host
+        /// The host, or *. and a host
         host: String,
         /// session=2h, mode=report, evict=domain, agreement=notice, seal=true, upstream=app
         #[arg(value_name = "KEY=VALUE", value_parser = read_pair)]
         keys: Vec<(String, String)>,
-        /// Only if it is the one with this etag, as `show` prints it
+        /// Only if the tenant still has this etag, as `show` prints it
         #[arg(long, value_name = "ETAG")]
         if_match: Option<String>,
         #[command(flatten)]
@@ -78,7 +80,7 @@ pub(in crate::cli) enum Command {
     },
     /// Show a tenant
     Show {
-        /// Its host, or *. and a host
+        /// The host, or *. and a host
         host: String,
         /// Print JSON
         #[arg(long)]
@@ -88,10 +90,10 @@ pub(in crate::cli) enum Command {
     },
 }
 
-/// How something is changed.
+/// The options of a change.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Change {
-    /// Change nothing, and say what would change
+    /// Only print what would change
     #[arg(long)]
     dry_run: bool,
     /// Print JSON
@@ -100,11 +102,12 @@ pub(in crate::cli) struct Change {
 }
 
 fn read_pair(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("write a key and its value, as in session=2h")?;
+    let (key, value) =
+        text.split_once('=').ok_or("write a key and its value, such as session=2h")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Does what is asked.
+/// Runs the command.
 pub(in crate::cli) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Apply { file, change, api } => apply(&Client::new(&api)?, &file, &change),
@@ -112,13 +115,13 @@ pub(in crate::cli) fn run(command: Command) -> Result<ExitCode> {
         Command::Remove { host, if_match, change, api } => {
             let fields = if_match.map(|tag| (IF_MATCH, quoted(&tag))).into_iter().collect();
             let client = Client::new(&api)?;
-            let reply = client.ask(Asked {
+            let reply = client.send(Call {
                 method: Method::DELETE,
                 path: &path(&host, &change),
                 fields,
                 body: None,
             })?;
-            told(&reply, &change)
+            print_result(&reply, &change)
         }
         Command::Set { host, keys, if_match, change, api } => {
             set(&Client::new(&api)?, &host, keys, if_match.as_deref(), &change)
@@ -127,7 +130,7 @@ pub(in crate::cli) fn run(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// All pages, each printed as it comes: a million tenants are nowhere at once.
+/// Prints page after page, so that a million tenants are never in memory at once.
 fn list(client: &Client, prefix: Option<&str>, json: bool) -> Result<ExitCode> {
     let mut after: Option<String> = None;
     let mut is_first = true;
@@ -159,7 +162,7 @@ fn list(client: &Client, prefix: Option<&str>, json: bool) -> Result<ExitCode> {
         if after.is_none() && json {
             page += "\n]}\n";
         }
-        say(page)?;
+        print(page)?;
         if after.is_none() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -188,15 +191,15 @@ fn show(client: &Client, host: &str, json: bool) -> Result<ExitCode> {
         return Ok(refuse(&reply));
     }
     if json {
-        say_json(&reply.body)?;
+        print_json(&reply.body)?;
         return Ok(ExitCode::SUCCESS);
     }
     let text = |key: &str| reply.body[key].as_str().unwrap_or_default();
     let origin = match reply.body["place"].as_str() {
-        Some(place) => format!("written at {place}"),
-        None => "set while the gateway runs".to_owned(),
+        Some(place) => format!("configured at {place}"),
+        None => "set at run time".to_owned(),
     };
-    say(format!(
+    print(format!(
         "host      {}\nupstream  {}\nsession   {}\nmode      {}\nevict     {}\nseal      {}\nagreement {}\norigin    {origin}\netag      {}\n",
         text("host"),
         text("upstream"),
@@ -210,7 +213,7 @@ fn show(client: &Client, host: &str, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Looks at what there is, changes the keys that were named, and sends it back if nobody else did meanwhile.
+/// Reads the tenant, changes the given keys, and writes it back unless somebody else has changed it in between.
 fn set(
     client: &Client,
     host: &str,
@@ -232,16 +235,16 @@ fn set(
         (None, Some(tag)) => (IF_MATCH, tag.clone()),
         (None, None) => (IF_NONE_MATCH, "*".to_owned()),
     };
-    let reply = client.ask(Asked {
+    let reply = client.send(Call {
         method: Method::PUT,
         path: &path(host, change),
         fields: vec![field],
         body: Some(Value::Object(set).to_string().into_bytes()),
     })?;
-    told(&reply, change)
+    print_result(&reply, change)
 }
 
-/// A number is one, and so is a truth value; nothing is no key.
+/// Sets a key to a number, a boolean or a string. An empty value removes the key.
 fn put(keys: &mut Map<String, Value>, key: String, value: &str) {
     if value.is_empty() {
         keys.remove(&key);
@@ -263,39 +266,39 @@ fn apply(client: &Client, file: &Path, change: &Change) -> Result<ExitCode> {
     let path = format!("/v1/tenants/batch?dry_run={}", change.dry_run);
     let fields: Vec<(HeaderName, String)> = Vec::new();
     let reply =
-        client.ask(Asked { method: Method::POST, path: &path, fields, body: Some(body) })?;
-    told(&reply, change)
+        client.send(Call { method: Method::POST, path: &path, fields, body: Some(body) })?;
+    print_result(&reply, change)
 }
 
-/// One more than the gateway reads, so that it is the one to refuse.
+/// One more than the gateway's limit, so that the gateway rejects a larger file.
 const MAX_BATCH_BYTES: u64 = 16 * 1024 * 1024 + 1;
 
-/// Says what was changed, or would be.
-fn told(reply: &Reply, change: &Change) -> Result<ExitCode> {
+/// Prints the changes, made or simulated.
+fn print_result(reply: &Reply, change: &Change) -> Result<ExitCode> {
     if reply.is_refused() {
         return Ok(refuse(reply));
     }
     if change.json {
-        say_json(&reply.body)?;
+        print_json(&reply.body)?;
         return Ok(ExitCode::SUCCESS);
     }
     let one = json!([reply.body]);
     let changes = reply.body.get("changes").unwrap_or(&one).as_array().cloned().unwrap_or_default();
-    let shown: String = changes.iter().map(|changed| told_one(changed, change.dry_run)).collect();
+    let shown: String = changes.iter().map(|changed| lines(changed, change.dry_run)).collect();
     let all = reply.body["changed"].as_u64().unwrap_or_default();
     let unshown = all.saturating_sub(changes.len() as u64);
     let more = if unshown == 0 { String::new() } else { format!("and {unshown} more\n") };
-    let told = format!("{shown}{more}");
-    // What would be changed was asked for; what was, is as it was asked for.
+    let text = format!("{shown}{more}");
+    // A dry run's result was requested; after a change the text only confirms it.
     if change.dry_run {
-        say(told)?
+        print(text)?
     } else {
-        confirm(told)?
+        confirm(text)?
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn told_one(changed: &Value, dry_run: bool) -> String {
+fn lines(changed: &Value, dry_run: bool) -> String {
     let (before, after) = (&changed["before"], &changed["after"]);
     let done = match (before.is_null(), after.is_null()) {
         (true, _) => "set",
@@ -329,7 +332,7 @@ fn encoded(text: &str) -> String {
 
 const EXCEPT_HOSTS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
-/// An entity tag as HTTP writes it.
+/// Adds the quotes that HTTP requires around an entity tag.
 fn quoted(tag: &str) -> String {
     if tag == "*" || tag.starts_with('"') { tag.to_owned() } else { format!("\"{tag}\"") }
 }

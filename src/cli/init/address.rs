@@ -1,4 +1,4 @@
-//! An application's address and a host, as people type them.
+//! Parsing of the addresses and hosts that are typed as arguments.
 
 use std::{net::IpAddr, str::FromStr};
 
@@ -7,7 +7,7 @@ use crate::{
     tenants::split_authority,
 };
 
-/// Where an application runs; what a configuration takes, and what is shorter.
+/// The address of an application, in the notation of the configuration or a shorter one.
 #[derive(Clone, Debug)]
 pub(super) struct Application(pub(super) ServerAddress);
 
@@ -41,23 +41,23 @@ impl FromStr for Host {
                 Ok(Self(format!("{star}{host}")))
             }
             Some((host, Some(_))) => {
-                Err(format!("a host is served on every port; write {star}{host}"))
+                Err(format!("a host is served on every port: write {star}{host}"))
             }
             Some((_, None)) | None => Err("expected a host, or *. and a host, such as www.example.com (other scripts as xn--…)".to_owned()),
         }
     }
 }
 
-/// What is served where no host is named.
+/// The hosts that are served if none is named.
 pub(super) const LOCAL_HOSTS: [&str; 2] = ["localhost", "*.localhost"];
 
-/// Whether a host is this machine's, whoever asks (RFC 6761, section 6.3).
+/// True for a host that always means this machine (RFC 6761, section 6.3).
 pub(super) fn is_local(host: &str) -> bool {
     let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || host.ends_with(".localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A host to show an address with: the first that is one, or one that the first star stands for.
+/// A host for examples: the first that is not a wildcard, or else one that the first wildcard covers.
 pub(super) fn shown_host(hosts: &[String]) -> String {
     let is_host = |host: &&String| !host.starts_with('*');
     match (hosts.iter().find(is_host), hosts.first()) {
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_application_is_named_in_full_or_in_short() {
+    fn an_application_is_given_in_full_or_in_short() {
         for (typed, written) in [
             ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
             ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_application_s_address_is_told_with_the_mend() {
-        for (typed, mend) in [
+    fn an_invalid_address_is_rejected_with_advice() {
+        for (typed, advice) in [
             ("", "expected a server such as"),
             ("ftp://a", "write http://, https:// or unix:"),
             ("http://a/path", "write \"http://a\": a request's own path goes upstream"),
@@ -104,12 +104,12 @@ mod tests {
             ("unix:", "write \"unix:/run/app.sock\""),
         ] {
             let bad = typed.parse::<Application>().unwrap_err().to_string();
-            assert!(bad.contains(mend), "{typed}: {bad}");
+            assert!(bad.contains(advice), "{typed}: {bad}");
         }
     }
 
     #[test]
-    fn a_host_is_one_that_a_tenant_can_have() {
+    fn a_host_is_valid_if_a_tenant_can_have_it() {
         let read = |text: &str| text.parse::<Host>().map(|host| host.0);
         assert_eq!(read("Acme.Example").as_deref(), Ok("acme.example"));
         assert_eq!(read("*.acme.example").as_deref(), Ok("*.acme.example"));

@@ -1,10 +1,10 @@
-//! The new file: short, each key with what it is for, and what one would want next ready to be switched on.
+//! The text of the new configuration: short, with an explanation of each key, and with useful keys as comments.
 
-use super::{Plan, address};
+use super::{address, plan::Plan};
 use crate::config::{CertificateFiles, ServerAddress, quoted};
 
 impl Plan {
-    /// The whole configuration.
+    /// The text of the whole configuration.
     pub(super) fn text(&self) -> String {
         let application = &self.application;
         let CertificateFiles { chain, key } = &self.certificate;
@@ -12,7 +12,7 @@ impl Plan {
         let mode = if self.report { "report" } else { "enforce" };
         let (https, admin) = (self.listen, self.admin_port());
         let of_certificate = if self.is_development {
-            "\n# This one is for development: browsers warn of it, and it ends after 90 days."
+            "\n# This one is for development: browsers warn about it, and it expires after 90 days."
         } else {
             ""
         };
@@ -26,58 +26,58 @@ impl Plan {
         let server = quoted(&application.to_string());
         format!(
             "\
-# The configuration of Crumbgate before {server}, as `crumbgate init` wrote it: yours to change.
-# `crumbgate check` says what is wrong with it, `crumbgate check --print` shows every key and the value that holds.
-# A line `## key = value` is an example of what is otherwise absent: remove the marks to switch it on.
+# The configuration of Crumbgate in front of {server}, written by `crumbgate init`. You can change it.
+# `crumbgate check` reports errors in it; `crumbgate check --print` shows every key with its value.
+# A line `## key = value` is an example: remove the `##` to turn it on.
 
 [server]
-# Where browsers connect, over TLS. \"0.0.0.0:8443\" is every address of this machine.
+# The addresses for browsers, with TLS. \"0.0.0.0:8443\" means every address of this machine.
 https = [\"{https}\"]
-# Where plain HTTP is redirected to https, as in [\"0.0.0.0:8080\"]. An empty list: nowhere.
+# The addresses on which plain HTTP is redirected to https, such as [\"0.0.0.0:8080\"]. An empty list: none.
 http = []
-# Reload by itself when this file, or a certificate that it names, has changed.
+# Reload automatically when this file, or a certificate that it names, has changed.
 ## watch = true
 
 [tls]
-# The certificate's chain, leaf first, and its key: PEM files.{of_certificate}
+# The certificate's chain (leaf first) and its key, as PEM files.{of_certificate}
 certificates = [{{ chain = {chain}, key = {key} }}]
 
 [upstreams.app]
-# Where the application runs; several servers share the requests.
+# The servers of the application. Several servers share the requests.
 servers = [{server}]
-{authority}# Ask each server for this path every 5 seconds, and leave out one that does not answer well.
+{authority}# Request this path from each server every 5 seconds, and use only servers that answer correctly.
 ## health = {{ path = \"/\" }}
 
 [defaults]
-# \"enforce\", or \"report\": everything is counted and no cookie is changed, for the first days before a live site.
+# \"enforce\", or \"report\": cookies are counted and not changed, for the first days in front of a live site.
 mode = \"{mode}\"
-# How long a session lives without use.
+# The lifetime of an unused session.
 session = \"1w\"
 
-# The hosts that are served, each a tenant; below its line it can have a mode and a session of its own.
+# The hosts that are served. Each is a tenant, and can have its own mode and session below its line.
 {tenants}## mode = \"report\"
 ## session = \"2h\"
 
 [admin]
-# Where the dashboard, the API and commands such as `crumbgate status` reach the gateway.
+# The address of the dashboard, of the API, and of commands such as `crumbgate status`.
 listen = \"127.0.0.1:{admin}\"
-# A file with a line for each who may, \"NAME ROLE TOKEN\". Absent: whoever is on this machine.
+# A file with one line per operator or auditor, \"NAME ROLE TOKEN\". Absent: every user of this machine has access.
 ## token_file = \"admin-tokens\"
 
-# The cookies that may exist: every other one is stripped. Without [[cookies]] they are those that Flexopus publishes,
+# The declared cookies. Every other cookie is stripped. Without [[cookies]] they are those that Flexopus publishes,
 # XSRF-TOKEN, flexopus_session and visitedMapBuilder; the first [[cookies]] replaces all three.
 ## [[cookies]]
-# Its name, byte for byte.
+# The name, byte for byte.
 ## name = \"session\"
-# Which requests make it last longer. Absent: none, it ends when the application says so.
+# The requests that renew it. Absent: none, it expires as the application has set it.
 ## renew_on = {{ paths = [\"/*\"] }}
-# What it is for, as the published declaration says it.
+# The purpose, as in the published declaration.
 ## purpose = {{ en = \"Required to stay logged in at {example}.\" }}
 "
         )
     }
 
-    /// A port of its own, whatever the listener and the application have.
+    /// A port that neither the listener nor the application uses.
     fn admin_port(&self) -> u16 {
         let application = match &self.application {
             ServerAddress::Plain { port, .. } | ServerAddress::Tls { port, .. } => Some(*port),
@@ -91,6 +91,6 @@ listen = \"127.0.0.1:{admin}\"
 const ADMIN_PORT: u16 = 9443;
 
 const AUTHORITY: &str = "\
-# The authority that their certificates are verified with, a PEM file. Absent: those of the system.
+# A PEM file with the authority of the servers' certificates. Absent: the authorities of the system.
 ## ca = \"upstream-ca.pem\"
 ";

@@ -1,11 +1,11 @@
-//! What was written, and what to do now.
+//! The output of `crumbgate init`: the written files and the next commands.
 
-use std::{net::IpAddr, path::Path};
+use std::net::IpAddr;
 
-use super::{Plan, address};
-use crate::config::Config;
+use super::{address, plan::Plan};
+use crate::{cli::shell::shell_word, config::Config};
 
-/// What was written, and what to do now, in lines to copy.
+/// The written files and the next commands, ready to copy.
 pub(super) fn steps(plan: &Plan, config: &Config) -> String {
     let mut written = vec![(
         plan.file.display().to_string(),
@@ -13,7 +13,7 @@ pub(super) fn steps(plan: &Plan, config: &Config) -> String {
     )];
     if plan.is_development {
         let chain = plan.found_at(&plan.certificate.chain);
-        let what = "a certificate for development and, beside it, its key".to_owned();
+        let what = "a development certificate, with its key in the same folder".to_owned();
         written.push((chain.display().to_string(), what));
     }
     let run = match plan.file.to_str() {
@@ -26,20 +26,20 @@ pub(super) fn steps(plan: &Plan, config: &Config) -> String {
     format!("{written}\nNext:\n  {run}\n  {}\n\n{}\n", curl(plan), remark(plan, config))
 }
 
-/// What becomes of cookies; there is no second chance to say it before it happens.
+/// A warning about the cookies that will be stripped.
 fn remark(plan: &Plan, config: &Config) -> String {
     if plan.report {
-        return "No cookie is changed yet: `crumbgate audit report` says what enforcing would strip.".to_owned();
+        return "In report mode no cookie is changed: `crumbgate audit report` lists what would be stripped.".to_owned();
     }
     let cookies = config.declaration.cookies();
     let names: Vec<_> = cookies.iter().map(|cookie| cookie.name.to_string()).collect();
     format!(
-        "Every cookie but {} is stripped: declare yours under [[cookies]],\nor begin with mode = \"report\", which only counts.",
+        "Every cookie except {} is stripped: declare yours under [[cookies]],\nor start with mode = \"report\", which only counts.",
         names.join(", ")
     )
 }
 
-/// A first request, with what it takes to reach a host that no name server knows yet.
+/// A curl command for a first request, which also works for hosts that DNS does not have yet.
 fn curl(plan: &Plan) -> String {
     let host = address::shown_host(&plan.hosts);
     let port = match plan.listen.port() {
@@ -64,11 +64,4 @@ fn curl(plan: &Plan) -> String {
     }
     let port = if port == "443" { String::new() } else { format!(":{port}") };
     format!("{line} https://{host}{port}/")
-}
-
-/// A path as a shell takes it for one word.
-pub(in crate::cli) fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
-    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

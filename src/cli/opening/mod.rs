@@ -1,5 +1,5 @@
-//! What `crumbgate run` tells somebody at a terminal once it serves: where, for whom, in which mode, and the first thing
-//! that is amiss. Elsewhere log lines say where it listens.
+//! The summary that `crumbgate run` shows on a terminal once it serves: addresses, tenants, modes, and the first problem.
+//! Where standard error is not a terminal, log lines have the addresses instead.
 
 mod warning;
 
@@ -20,12 +20,12 @@ use crate::{
     tenants::Tenant,
 };
 
-/// Whether somebody is there to read it, in the place of log lines for a program.
+/// True where the summary replaces the log lines about the start.
 pub(super) fn is_wanted(log: Log) -> bool {
     !output::is_quiet() && log.format == LogFormat::Text && io::stderr().is_terminal()
 }
 
-/// Tells it, on standard error.
+/// Writes the summary to standard error.
 pub(super) fn print(control: &Control, administration: &Administration) {
     let mut stderr = io::stderr();
     let listeners = control.status().listeners;
@@ -36,23 +36,23 @@ pub(super) fn print(control: &Control, administration: &Administration) {
     let opening = Opening {
         https: of(ListenerKey::Https),
         http: of(ListenerKey::Http),
-        tenants: control.table().iter().map(|tenant| Served::of(&tenant)).collect(),
+        tenants: control.table().iter().map(|tenant| TenantLine::of(&tenant)).collect(),
         others: control.table().default_tenant().map(|tenant| tenant.policy.mode),
         upstreams: control.config(servers),
         dashboard: control.config(|config| dashboard(&administration.listen(), config)),
         warning: warning::first(control),
     };
     let text = opening.text(telemetry::is_colourful(&stderr));
-    // Nobody reads it if it can't be written.
+    // A failure to write to standard error is ignored.
     let _ = stderr.write_all(text.as_bytes());
 }
 
-/// All that is told.
+/// The values of the summary.
 struct Opening {
     https: Vec<SocketAddr>,
     http: Vec<SocketAddr>,
-    tenants: Vec<Served>,
-    /// The mode of hosts that no tenant has; none: they are refused.
+    tenants: Vec<TenantLine>,
+    /// The mode of hosts without a tenant. `None`: their requests are rejected.
     others: Option<Mode>,
     upstreams: Vec<String>,
     dashboard: String,
@@ -60,12 +60,12 @@ struct Opening {
 }
 
 /// A tenant: its name, and its mode.
-struct Served {
+struct TenantLine {
     name: String,
     mode: Mode,
 }
 
-impl Served {
+impl TenantLine {
     fn of(tenant: &Tenant) -> Self {
         Self { name: tenant.name.to_string(), mode: tenant.policy.mode }
     }
@@ -76,10 +76,10 @@ impl Opening {
         let paint = |style: Style| if colour { style } else { Style::new() };
         let (bold, yellow) =
             (paint(Style::new().bold()), paint(AnsiColor::Yellow.on_default().bold()));
-        let by_name = |served: &Served| (served.name.starts_with('*'), served.name.clone());
+        let by_name = |served: &TenantLine| (served.name.starts_with('*'), served.name.clone());
         self.tenants.sort_by_cached_key(by_name);
         let mut text =
-            format!("\n{bold}Crumbgate {} serves{bold:#}\n\n", env!("CARGO_PKG_VERSION"));
+            format!("\n{bold}Crumbgate {} is running{bold:#}\n\n", env!("CARGO_PKG_VERSION"));
         for (label, value) in self.lines() {
             text += &format!("  {label:<WIDTH$}{}\n", printable(&value));
         }
@@ -87,25 +87,25 @@ impl Opening {
             text += &format!("\n  {yellow}{:<WIDTH$}{yellow:#}{}\n", "warning", printable(warning));
         }
         text += &match self.first_page() {
-            Some(page) => format!("\nOpen {bold}{page}{bold:#}, or stop with Ctrl-C.\n\n"),
+            Some(page) => format!("\nOpen {bold}{page}{bold:#}. Stop with Ctrl-C.\n\n"),
             None => "\nStop with Ctrl-C.\n\n".to_owned(),
         };
         text
     }
 
-    /// Labels and values; what goes on has no label.
+    /// Labels and values. Further values of the same label have an empty one.
     fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         push(&mut lines, "https", self.https.iter().map(ToString::to_string));
         let redirects = |address: &SocketAddr| format!("{address}, redirects to https");
         push(&mut lines, "http", self.http.iter().map(redirects));
         push(&mut lines, "tenants", self.tenants());
-        push(&mut lines, "upstream", [named(&self.upstreams)]);
+        push(&mut lines, "upstream", [list_names(&self.upstreams)]);
         push(&mut lines, "dashboard", [self.dashboard.clone()]);
         lines
     }
 
-    /// A line for each mode that some have.
+    /// One line for each mode in use.
     fn tenants(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (mode, word) in [(Mode::Enforce, "enforce"), (Mode::Report, "report ")] {
@@ -115,16 +115,16 @@ impl Opening {
                 names.insert(0, "every other host");
             }
             if !names.is_empty() {
-                lines.push(format!("{word}  {}", named(&names)));
+                lines.push(format!("{word}  {}", list_names(&names)));
             }
         }
         if lines.is_empty() {
-            lines.push("none: every request is refused".to_owned());
+            lines.push("none: every request is rejected".to_owned());
         }
         lines
     }
 
-    /// What to open first: the page of a host that is no pattern.
+    /// The address of the first tenant that is not a wildcard.
     fn first_page(&self) -> Option<String> {
         let port = self.https.first()?.port();
         let host = &self.tenants.iter().find(|served| !served.name.starts_with('*'))?.name;
@@ -146,14 +146,14 @@ fn push(
     }
 }
 
-/// Without what a terminal obeys: a path can have anything in it.
+/// Replaces control characters, which a path may contain and a terminal would obey.
 fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
-/// A few by name, the others by their number.
-fn named(names: &[impl AsRef<str>]) -> String {
-    let (first, others) = names.split_at(names.len().min(NAMED));
+/// Lists the first names, and the number of the others.
+fn list_names(names: &[impl AsRef<str>]) -> String {
+    let (first, others) = names.split_at(names.len().min(MAX_NAMES));
     let first = first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match others.len() {
         0 => first,
@@ -166,7 +166,7 @@ fn servers(config: &Config) -> Vec<String> {
     servers.map(ToString::to_string).collect()
 }
 
-/// Where a browser finds it.
+/// The address of the dashboard.
 fn dashboard(listen: &AdminListener, config: &Config) -> String {
     match listen {
         AdminListener::Off => "none: admin.listen is \"off\"".to_owned(),
@@ -175,12 +175,12 @@ fn dashboard(listen: &AdminListener, config: &Config) -> String {
             format!("{scheme}://{}/", from_here(*address))
         }
         AdminListener::Unix(_) => {
-            format!("{listen}, which no browser opens: see `crumbgate status`")
+            format!("{listen}, which browsers can't open: use `crumbgate status`")
         }
     }
 }
 
-/// The address by which this machine reaches it.
+/// The address by which this machine reaches a listener.
 fn from_here(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
@@ -191,7 +191,7 @@ fn from_here(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-const NAMED: usize = 4;
+const MAX_NAMES: usize = 4;
 const WIDTH: usize = "dashboard  ".len();
 
 #[cfg(test)]
@@ -199,7 +199,8 @@ mod tests {
     use super::*;
 
     fn opening(tenants: &[(&str, Mode)]) -> Opening {
-        let served = |(name, mode): &(&str, Mode)| Served { name: (*name).to_owned(), mode: *mode };
+        let served =
+            |(name, mode): &(&str, Mode)| TenantLine { name: (*name).to_owned(), mode: *mode };
         Opening {
             https: vec!["127.0.0.1:8443".parse().unwrap(), "[::1]:8443".parse().unwrap()],
             http: vec!["127.0.0.1:8080".parse().unwrap()],
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_stands_in_two_columns_and_tenants_by_their_mode() {
+    fn the_summary_has_two_columns_and_lists_tenants_by_mode() {
         let tenants = [
             ("*.localhost", Mode::Enforce),
             ("localhost", Mode::Enforce),
@@ -220,7 +221,7 @@ mod tests {
         ];
         let text = opening(&tenants).text(false);
         let expected = "
-Crumbgate VERSION serves
+Crumbgate VERSION is running
 
   https      127.0.0.1:8443
              [::1]:8443
@@ -230,14 +231,14 @@ Crumbgate VERSION serves
   upstream   http://127.0.0.1:8000
   dashboard  http://127.0.0.1:9443/
 
-Open https://b.example:8443/, or stop with Ctrl-C.
+Open https://b.example:8443/. Stop with Ctrl-C.
 
 ";
         assert_eq!(text, expected.replace("VERSION", env!("CARGO_PKG_VERSION")));
     }
 
     #[test]
-    fn of_many_tenants_a_few_are_named_and_the_others_counted() {
+    fn of_many_tenants_four_are_named_and_the_others_counted() {
         let names: Vec<_> = (0..20_000).map(|number| format!("t{number:05}.example")).collect();
         let tenants: Vec<_> = names.iter().map(|name| (&**name, Mode::Enforce)).collect();
         let text = opening(&tenants).text(false);
@@ -247,26 +248,26 @@ Open https://b.example:8443/, or stop with Ctrl-C.
     }
 
     #[test]
-    fn hosts_that_no_tenant_has_are_told_where_they_are_served() {
-        assert!(opening(&[]).text(false).contains("tenants    none: every request is refused\n"));
+    fn hosts_without_a_tenant_are_listed_where_a_default_tenant_serves_them() {
+        assert!(opening(&[]).text(false).contains("tenants    none: every request is rejected\n"));
         let all = Opening { others: Some(Mode::Report), ..opening(&[]) }.text(false);
         assert!(all.contains("tenants    report   every other host\n"), "{all}");
         assert!(all.ends_with("\nStop with Ctrl-C.\n\n"), "{all}");
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_as_a_command() {
+    fn control_characters_do_not_reach_the_terminal() {
         let path = "unix:/run/\u{1b}[2J.sock".to_owned();
         let warning = Some(format!("nothing answers at {path}"));
-        let told = Opening { upstreams: vec![path], warning, ..opening(&[]) }.text(false);
-        assert!(!told.contains('\u{1b}'), "{told}");
+        let text = Opening { upstreams: vec![path], warning, ..opening(&[]) }.text(false);
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 
     #[test]
-    fn colour_changes_no_character() {
-        let told = || Opening { warning: Some("no".to_owned()), ..opening(&[("a", Mode::Report)]) };
-        let stripped = anstream::adapter::strip_str(&told().text(true)).to_string();
-        assert_eq!(stripped, told().text(false));
-        assert!(told().text(true).contains("\u{1b}["));
+    fn colour_does_not_change_the_text() {
+        let text = || Opening { warning: Some("no".to_owned()), ..opening(&[("a", Mode::Report)]) };
+        let stripped = anstream::adapter::strip_str(&text().text(true)).to_string();
+        assert_eq!(stripped, text().text(false));
+        assert!(text().text(true).contains("\u{1b}["));
     }
 }

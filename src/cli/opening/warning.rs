@@ -1,4 +1,4 @@
-//! The first thing that is amiss when a gateway begins to serve, and that `crumbgate check` can't know or does not mind.
+//! The first problem of a gateway that has just started, of those that `crumbgate check` does not report.
 
 use std::{
     fs, io, net::TcpStream, os::unix::net::UnixStream, path::Path, sync::mpsc, thread,
@@ -13,31 +13,31 @@ use crate::{
     gateway::Control,
 };
 
-/// What a person should know first, if there is anything. Waits for the application's servers, though not for long.
+/// Returns the most important problem, if there is one. Waits up to 300 ms for the application's servers.
 pub(super) fn first(control: &Control) -> Option<String> {
     let servers = control.config(|config| {
         let servers = config.upstreams.iter().flat_map(|upstream| &upstream.servers);
-        servers.take(ASKED).cloned().collect::<Vec<_>>()
+        servers.take(MAX_SERVERS).cloned().collect::<Vec<_>>()
     });
     silent_server(servers).or_else(|| control.config(development_certificate))
 }
 
-/// The first server that can't be reached, as far as that shows within a moment.
+/// The first server that can't be reached, if that is known within 300 ms.
 fn silent_server(servers: Vec<ServerAddress>) -> Option<String> {
     let (failure, failures) = mpsc::channel();
     for server in servers {
         let failure = failure.clone();
         let ask = move || {
             if let Err(error) = connect(&server) {
-                // Nobody waits any more where it took too long.
-                let _ = failure.send(told(&server, &error));
+                // The receiver is gone after the time limit.
+                let _ = failure.send(message(&server, &error));
             }
         };
-        // Without a thread there is nobody to ask, and nothing to tell.
+        // Without a thread the server is not checked.
         let _ = thread::Builder::new().name("first-look".to_owned()).spawn(ask);
     }
     drop(failure);
-    failures.recv_timeout(A_MOMENT).ok()
+    failures.recv_timeout(TIMEOUT).ok()
 }
 
 fn connect(server: &ServerAddress) -> io::Result<()> {
@@ -49,21 +49,21 @@ fn connect(server: &ServerAddress) -> io::Result<()> {
     }
 }
 
-fn told(server: &ServerAddress, error: &io::Error) -> String {
+fn message(server: &ServerAddress, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-            format!("nothing answers at {server}: start the application, or correct its address")
+            format!("no server answers at {server}: start the application, or correct its address")
         }
         _ => format!("{server} can't be reached: {error}"),
     }
 }
 
-/// Whether a certificate is one that `crumbgate certificate` made: browsers will not like it.
+/// A warning for a certificate of `crumbgate certificate`, which browsers do not trust.
 fn development_certificate(config: &Config) -> Option<String> {
     let chains = config.tls.certificates.iter().map(|files| &files.chain);
     let chain = chains.into_iter().find(|chain| is_development(chain))?;
     Some(format!(
-        "the certificate is for development: browsers warn of it, curl takes it with --cacert {}",
+        "the certificate is for development: browsers warn about it, curl accepts it with --cacert {}",
         chain.display()
     ))
 }
@@ -78,8 +78,8 @@ fn is_development(chain: &Path) -> bool {
     names.any(|name| name.as_str() == Ok(certificate::COMMON_NAME))
 }
 
-/// How many servers are asked.
-const ASKED: usize = 8;
+/// The number of servers that are checked.
+const MAX_SERVERS: usize = 8;
 
-/// For how long a person who has just started the gateway waits for what it says.
-const A_MOMENT: Duration = Duration::from_millis(300);
+/// The time to wait for a server, before the summary is shown.
+const TIMEOUT: Duration = Duration::from_millis(300);
