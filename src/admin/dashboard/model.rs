@@ -10,9 +10,9 @@ use crate::{
     admin::blocking::blocking,
     clock::Clock,
     gateway::{Control, NotReady, Status},
-    report::overview::Look,
     metrics::CertificateReading,
     proxy::upstream::{ServerState, Shared},
+    report::overview::Look,
 };
 
 /// The values that the panels show.
