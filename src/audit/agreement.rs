@@ -33,6 +33,16 @@ impl AgreementEvent {
         }
     }
 
+    /// Returns the number in stored ledgers, which never changes.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Agreed => 1,
+            Self::Declined => 2,
+            Self::Shown => 3,
+            Self::Withdrawn => 4,
+        }
+    }
+
     /// Its place in [`Self::ALL`].
     pub(super) fn index(self) -> usize {
         match self {

@@ -22,7 +22,7 @@ pub struct Books {
 #[derive(Debug, Default)]
 pub struct Counts {
     requests: AtomicU64,
-    verdicts: [[AtomicU64; ACTIONS]; 2],
+    verdicts: [[AtomicU64; Action::ALL.len()]; Direction::ALL.len()],
     seals: [AtomicU64; SealStep::ALL.len()],
     agreements: [AtomicU64; AgreementEvent::ALL.len()],
 }
@@ -32,7 +32,7 @@ pub struct Counts {
 pub struct Tally {
     /// Requests of which the cookies were judged.
     pub requests: u64,
-    verdicts: [[u64; ACTIONS]; 2],
+    verdicts: [[u64; Action::ALL.len()]; Direction::ALL.len()],
     seals: [u64; SealStep::ALL.len()],
     agreements: [u64; AgreementEvent::ALL.len()],
 }
@@ -114,7 +114,8 @@ impl Counts {
 
     /// Counts one verdict.
     pub fn count(&self, verdict: &Verdict<'_>) {
-        if let Some(counter) = self.verdicts[row(verdict.direction)].get(column(verdict.action)) {
+        if let Some(counter) = self.verdicts[verdict.direction as usize].get(verdict.action.index())
+        {
             increment(counter);
         }
         if let Some(counter) = verdict.seal.and_then(|step| self.seals.get(step as usize)) {
@@ -133,7 +134,7 @@ impl Counts {
 impl Tally {
     /// How often `action` was taken in `direction`.
     pub fn of(&self, direction: Direction, action: Action) -> u64 {
-        self.verdicts[row(direction)].get(column(action)).copied().unwrap_or(0)
+        self.verdicts[direction as usize].get(action.index()).copied().unwrap_or(0)
     }
 
     /// How often this was done about a seal.
@@ -143,7 +144,7 @@ impl Tally {
 
     /// Cookies stripped in `direction`, for whatever reason.
     pub fn stripped(&self, direction: Direction) -> u64 {
-        REASONS.iter().map(|reason| self.of(direction, Action::Strip(*reason))).sum()
+        Reason::ALL.iter().map(|reason| self.of(direction, Action::Strip(*reason))).sum()
     }
 
     /// Cookies seen in `direction`: each was kept, rewritten or stripped (A1).
@@ -195,48 +196,6 @@ impl Tally {
 fn increment(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
 }
-
-fn row(direction: Direction) -> usize {
-    match direction {
-        Direction::Request => 0,
-        Direction::Response => 1,
-    }
-}
-
-fn column(action: Action) -> usize {
-    match action {
-        Action::Evict => 0,
-        Action::Inject => 1,
-        Action::Keep => 2,
-        Action::Renew => 3,
-        Action::Rewrite => 4,
-        Action::Strip(Reason::BeforeAgreement) => 5,
-        Action::Strip(Reason::Duplicate) => 6,
-        Action::Strip(Reason::Expired) => 7,
-        Action::Strip(Reason::Foreign) => 8,
-        Action::Strip(Reason::Forged) => 9,
-        Action::Strip(Reason::Malformed) => 10,
-        Action::Strip(Reason::Misplaced) => 11,
-        Action::Strip(Reason::Nameless) => 12,
-        Action::Strip(Reason::Oversize) => 13,
-        Action::Strip(Reason::Undeclared) => 14,
-    }
-}
-
-const ACTIONS: usize = 15;
-
-const REASONS: [Reason; 10] = [
-    Reason::BeforeAgreement,
-    Reason::Duplicate,
-    Reason::Expired,
-    Reason::Foreign,
-    Reason::Forged,
-    Reason::Malformed,
-    Reason::Misplaced,
-    Reason::Nameless,
-    Reason::Oversize,
-    Reason::Undeclared,
-];
 
 #[cfg(test)]
 mod tests {

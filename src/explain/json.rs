@@ -6,7 +6,6 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Cookie, Explanation, Fate, Leaving, Refusal, Remark, Rule, Upstream};
-use crate::policy::{Mode, verdict::Direction};
 
 /// The whole document. `configuration` names the file that was explained by; none: the built-in declaration.
 pub fn render(configuration: Option<&str>, explanations: &[Explanation]) -> String {
@@ -76,10 +75,7 @@ impl<'e> Exchange<'e> {
         let refusal = explanation.refusal.as_ref();
         let refused = |Refusal { rule, reason, .. }: &'e Refusal| Refused { rule: *rule, reason };
         let judged = |cookie: &'e Cookie| Judged {
-            direction: match cookie.direction {
-                Direction::Request => "request",
-                Direction::Response => "response",
-            },
+            direction: cookie.direction.word(),
             name: Bytes(&cookie.name),
             fate: cookie.fate,
             rules: &cookie.rules,
@@ -91,10 +87,7 @@ impl<'e> Exchange<'e> {
             path: &explanation.path,
             host: explanation.admitted.as_ref().map(|(host, _)| host.as_str()),
             tenant: tenant.map(|tenant| &*tenant.name),
-            mode: tenant.map(|tenant| match tenant.policy.mode {
-                Mode::Enforce => "enforce",
-                Mode::Report => "report",
-            }),
+            mode: tenant.map(|tenant| tenant.policy.mode.word()),
             status: refusal.map_or(explanation.status, |refusal| refusal.status),
             refusal: refusal.map(refused),
             cookies: explanation.cookies.iter().map(judged).collect(),

@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 
 use super::{Cookie, Explanation, Fate, Leaving, Rule, Upstream};
-use crate::policy::{Mode, declaration::SessionDuration, verdict::Direction};
+use crate::policy::{declaration::SessionDuration, verdict::Direction};
 
 /// One exchange; in colour if asked.
 pub fn render(explanation: &Explanation, colour: bool) -> String {
@@ -44,10 +44,7 @@ impl Text {
         let title = format!("{method} {path}");
         self.styled(BOLD, &title)?;
         if let Some((host, tenant)) = &explanation.admitted {
-            let mode = match tenant.policy.mode {
-                Mode::Enforce => "enforce",
-                Mode::Report => "report",
-            };
+            let mode = tenant.policy.mode.word();
             let session: SessionDuration = tenant.policy.session;
             write!(self.out, " at {host}, tenant {}: {mode}, session {session}", tenant.name)?;
         }

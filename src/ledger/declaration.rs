@@ -14,9 +14,7 @@ use super::{
     sqlite::unsigned,
 };
 use crate::{
-    policy::declaration::{
-        Declaration, DeclaredCookie, Inject, Lifetime, SameSite, SessionDuration,
-    },
+    policy::declaration::{Declaration, DeclaredCookie, Inject, Lifetime, SessionDuration},
     text::hex,
 };
 
@@ -64,11 +62,7 @@ fn cookie(cookie: &DeclaredCookie) -> Value {
             Inject::Value(value) => json!({ "value": String::from_utf8_lossy(value.as_bytes()) }),
         },
         "http_only": cookie.http_only,
-        "same_site": match cookie.same_site {
-            SameSite::Lax => "lax",
-            SameSite::None => "none",
-            SameSite::Strict => "strict",
-        },
+        "same_site": cookie.same_site.word(),
         "path": cookie.path.as_str(),
         "domain": cookie.domain.as_ref().map(ToString::to_string),
         "purpose": by_language(&cookie.purpose),

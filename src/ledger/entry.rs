@@ -153,6 +153,57 @@ pub enum EventKind {
     UncleanStop,
 }
 
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Clock,
+        Self::Configuration,
+        Self::Damage,
+        Self::Declaration,
+        Self::Key,
+        Self::Loss,
+        Self::Prune,
+        Self::Start,
+        Self::Stop,
+        Self::Tenant,
+        Self::UncleanStop,
+    ];
+
+    /// Returns the word in lines and reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Configuration => "configuration",
+            Self::Damage => "damage",
+            Self::Declaration => "declaration",
+            Self::Key => "key",
+            Self::Loss => "loss",
+            Self::Prune => "prune",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Tenant => "tenant",
+            Self::UncleanStop => "unclean stop",
+        }
+    }
+
+    /// Returns the number in the file, which never changes.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Configuration => 1,
+            Self::Damage => 2,
+            Self::Declaration => 3,
+            Self::Key => 4,
+            Self::Loss => 5,
+            Self::Prune => 6,
+            Self::Start => 7,
+            Self::Stop => 8,
+            Self::UncleanStop => 9,
+            Self::Clock => 10,
+            Self::Tenant => 11,
+        }
+    }
+}
+
 /// Entries that were closed together, under one root.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Segment {

@@ -9,11 +9,13 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    codes::{Coded, reason_word},
     entry::{Agreement, Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
     merkle::{self, Hash, sha256},
 };
-use crate::text::rfc3339_bytes;
+use crate::{
+    policy::{asked::AskedLifetime, verdict::Reason},
+    text::rfc3339_bytes,
+};
 
 pub use crate::text::{rfc3339, unix_s_of};
 
@@ -86,9 +88,9 @@ impl<'t> LineWriter<'t> {
         object.text("mode", verdicts.mode.word());
         object.text("direction", verdicts.direction.word());
         object.text("action", verdicts.action.word());
-        object.optional_text("reason", reason_word(verdicts.action));
+        object.optional_text("reason", verdicts.action.reason().map(Reason::word));
         object.optional_text("name", verdicts.name.map(|name| self.texts.get(name)));
-        object.optional_text("lifetime", verdicts.lifetime.map(Coded::word));
+        object.optional_text("lifetime", verdicts.lifetime.map(AskedLifetime::word));
         match verdicts.granted_s {
             Some(seconds) => object.number("granted_s", seconds.into()),
             None => object.raw("granted_s", "null"),

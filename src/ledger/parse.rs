@@ -5,13 +5,16 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use serde::Deserialize;
 
 use super::{
-    codes::{Coded, reason_word},
+    codes::Coded,
     entry::{
         Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
     },
 };
 use crate::{
-    policy::{asked::Attributes, verdict::Action},
+    policy::{
+        asked::Attributes,
+        verdict::{Action, Reason},
+    },
     text::unix_s_of,
 };
 
@@ -281,11 +284,10 @@ fn word<T: Coded>(text: &str) -> Result<T, String> {
 }
 
 fn action(text: &str, reason: Option<&str>) -> Result<Action, String> {
-    let mut known = Action::ALL.iter();
-    let known = known.find(|(_, action, word)| *word == text && reason_word(*action) == reason);
-    known
-        .map(|(_, action, _)| *action)
-        .ok_or_else(|| format!("{text:?} is an unknown action, or not for that reason"))
+    let is_named =
+        |action: &Action| action.word() == text && action.reason().map(Reason::word) == reason;
+    let known = Action::ALL.into_iter().find(is_named);
+    known.ok_or_else(|| format!("{text:?} is an unknown action, or not for that reason"))
 }
 
 fn moment(text: &str) -> Result<u64, String> {
@@ -324,16 +326,16 @@ mod tests {
         let [tenant, name, route] = ["a.example", "\"\\\u{1b}ä", "/"].map(|text| interner.id(text));
         let window = Window { start_unix_s: 1_795_428_000, length_s: 300 };
         let mut entries = Vec::new();
-        for (_, action, _) in Action::ALL {
+        for action in Action::ALL {
             entries.push(Entry::Verdicts(Verdicts {
                 window,
                 tenant,
                 mode: Mode::Report,
                 direction: Direction::Request,
-                action: *action,
-                name: (*action != Action::Strip(Reason::Nameless)).then_some(name),
-                lifetime: (*action == Action::Rewrite).then_some(AskedLifetime::Day),
-                granted_s: (*action == Action::Evict).then_some(0),
+                action,
+                name: (action != Action::Strip(Reason::Nameless)).then_some(name),
+                lifetime: (action == Action::Rewrite).then_some(AskedLifetime::Day),
+                granted_s: (action == Action::Evict).then_some(0),
                 route,
                 declaration: route,
                 count: u64::MAX,
@@ -382,10 +384,10 @@ mod tests {
                 last_unix_s: 1_795_428_120,
             }));
         }
-        for (_, kind, _) in EventKind::ALL {
+        for kind in EventKind::ALL {
             let (actor, detail) = ("\"\\\u{1b}ä".to_owned(), r#"{"a":1}"#.to_owned());
-            let tenant = (*kind == EventKind::Tenant).then_some(name);
-            entries.push(Entry::Event(Event { at_unix_s: 0, kind: *kind, tenant, actor, detail }));
+            let tenant = (kind == EventKind::Tenant).then_some(name);
+            entries.push(Entry::Event(Event { at_unix_s: 0, kind, tenant, actor, detail }));
         }
         for (seq, entry) in (1..).zip(&entries) {
             let mut line = Vec::new();

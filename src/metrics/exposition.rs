@@ -103,7 +103,7 @@ fn tell_cookies(text: &mut Text, tally: &Tally) {
 
 /// Every verdict that can be reached, in the order of the text.
 fn verdicts() -> impl Iterator<Item = (Direction, Action)> {
-    let strip = REASONS.map(Action::Strip);
+    let strip = Reason::ALL.map(Action::Strip);
     let request = [Action::Keep].into_iter().chain(strip);
     let added = [Action::Evict, Action::Inject, Action::Renew];
     let response = [Action::Keep, Action::Rewrite].into_iter().chain(strip).chain(added);
@@ -111,42 +111,9 @@ fn verdicts() -> impl Iterator<Item = (Direction, Action)> {
     request.chain(response.map(|action| (Direction::Response, action)))
 }
 
-const REASONS: [Reason; 10] = [
-    Reason::BeforeAgreement,
-    Reason::Duplicate,
-    Reason::Expired,
-    Reason::Foreign,
-    Reason::Forged,
-    Reason::Malformed,
-    Reason::Misplaced,
-    Reason::Nameless,
-    Reason::Oversize,
-    Reason::Undeclared,
-];
-
 fn verdict_labels(direction: Direction, action: Action) -> [Label<'static>; 3] {
-    let direction = match direction {
-        Direction::Request => "request",
-        Direction::Response => "response",
-    };
-    let (action, reason) = match action {
-        Action::Evict => ("evict", ""),
-        Action::Inject => ("inject", ""),
-        Action::Keep => ("keep", ""),
-        Action::Renew => ("renew", ""),
-        Action::Rewrite => ("rewrite", ""),
-        Action::Strip(Reason::BeforeAgreement) => ("strip", "before_agreement"),
-        Action::Strip(Reason::Duplicate) => ("strip", "duplicate"),
-        Action::Strip(Reason::Expired) => ("strip", "expired"),
-        Action::Strip(Reason::Foreign) => ("strip", "foreign"),
-        Action::Strip(Reason::Forged) => ("strip", "forged"),
-        Action::Strip(Reason::Malformed) => ("strip", "malformed"),
-        Action::Strip(Reason::Misplaced) => ("strip", "misplaced"),
-        Action::Strip(Reason::Nameless) => ("strip", "nameless"),
-        Action::Strip(Reason::Oversize) => ("strip", "oversize"),
-        Action::Strip(Reason::Undeclared) => ("strip", "undeclared"),
-    };
-    [("direction", direction), ("action", action), ("reason", reason)]
+    let reason = action.reason().map_or("", Reason::word);
+    [("direction", direction.word()), ("action", action.word()), ("reason", reason)]
 }
 
 fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
@@ -168,7 +135,7 @@ fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
         "Verdicts on cookies by tenant, as in crumbgate_cookies_total, without their reasons.";
     let mut family = text.family("crumbgate_tenant_cookies_total", Counter, help);
     for (tenant, tally) in &tallies {
-        for direction in [Direction::Request, Direction::Response] {
+        for direction in Direction::ALL {
             let [direction_label, ..] = verdict_labels(direction, Action::Keep);
             let mut sample = |action, count| {
                 family.sample(&[("tenant", tenant), direction_label, ("action", action)], count);

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{Since, settings, sheet::Said, sheet::Sheet, spoken};
-use crate::policy::Agreement;
 
 #[derive(Serialize)]
 struct Told<'s> {
@@ -55,11 +54,7 @@ pub(super) fn of(sheet: &Sheet<'_>) -> String {
         language: words.language.tag(),
         operator: settings.operator.as_ref().map(settings::Name::as_str),
         link: settings.link.as_ref().map(settings::Link::as_str),
-        agreement: match subject.agreement {
-            Agreement::Notice => "notice",
-            Agreement::Off => "off",
-            Agreement::Required => "required",
-        },
+        agreement: subject.agreement.word(),
         sealed: subject.sealed,
         page: settings.path.as_ref().map(settings::PagePath::as_str),
         cookies: cookies.collect(),

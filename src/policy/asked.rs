@@ -71,6 +71,34 @@ impl AskedLifetime {
         Self::Year,
         Self::Longer,
     ];
+
+    /// Returns the word in the ledger.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BrowserSession => "browser session",
+            Self::Deletion => "deletion",
+            Self::Hour => "<=1h",
+            Self::Day => "<=1d",
+            Self::Week => "<=1w",
+            Self::Month => "<=1month",
+            Self::Year => "<=1y",
+            Self::Longer => ">1y",
+        }
+    }
+
+    /// Returns the number in stored ledgers, which never changes.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::BrowserSession => 1,
+            Self::Deletion => 2,
+            Self::Hour => 3,
+            Self::Day => 4,
+            Self::Week => 5,
+            Self::Month => 6,
+            Self::Year => 7,
+            Self::Longer => 8,
+        }
+    }
 }
 
 impl Attributes {

@@ -88,6 +88,20 @@ pub enum SameSite {
     Strict,
 }
 
+impl SameSite {
+    /// Every value, in the order of strictness.
+    pub const ALL: [Self; 3] = [Self::None, Self::Lax, Self::Strict];
+
+    /// Returns the word in the configuration and in the published declaration.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Lax => "lax",
+            Self::None => "none",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 impl Declaration {
     /// The largest number of cookies: each has one bit of a `u64`.
     pub const MAX_COOKIES: usize = 64;

@@ -67,6 +67,27 @@ pub enum Mode {
     Report,
 }
 
+impl Mode {
+    /// Both modes, in the order of the discriminants.
+    pub const ALL: [Self; 2] = [Self::Enforce, Self::Report];
+
+    /// Returns the word in the configuration, the ledger and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Report => "report",
+        }
+    }
+
+    /// Returns the number in stored ledgers, which never changes.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Enforce => 1,
+            Self::Report => 2,
+        }
+    }
+}
+
 /// The way in which people are asked for their agreement to the use of cookies (G6).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Agreement {
@@ -79,6 +100,20 @@ pub enum Agreement {
     Required,
 }
 
+impl Agreement {
+    /// Every way, in the order of the discriminants.
+    pub const ALL: [Self; 3] = [Self::Notice, Self::Off, Self::Required];
+
+    /// Returns the word in the configuration and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Off => "off",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// The reach of an eviction (E1).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum EvictScope {
@@ -89,6 +124,20 @@ pub enum EvictScope {
     Host,
     /// Nothing is evicted.
     Off,
+}
+
+impl EvictScope {
+    /// Every reach, in the order of the discriminants.
+    pub const ALL: [Self; 3] = [Self::Domain, Self::Host, Self::Off];
+
+    /// Returns the word in the configuration and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Domain => "domain",
+            Self::Host => "host",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// The facts about a request that the policy needs besides its cookies.

@@ -46,7 +46,7 @@ impl SealStep {
     pub const ALL: [Self; 4] = [Self::Opened, Self::Sealed, Self::TooLarge, Self::Unsealed];
 
     /// Returns the value of the label in metrics.
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Opened => "opened",
             Self::Sealed => "sealed",
@@ -63,6 +63,27 @@ pub enum Direction {
     Request,
     /// Upstream to downstream, in `Set-Cookie`.
     Response,
+}
+
+impl Direction {
+    /// Both directions, in the order of the discriminants.
+    pub const ALL: [Self; 2] = [Self::Request, Self::Response];
+
+    /// Returns the word in metrics, the ledger and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+        }
+    }
+
+    /// Returns the number in stored ledgers, which never changes.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Request => 1,
+            Self::Response => 2,
+        }
+    }
 }
 
 /// The action on a cookie. Each cookie that was seen gets exactly one of `Keep`, `Rewrite` and `Strip` (A1). `Evict`,
@@ -82,6 +103,80 @@ pub enum Action {
     Rewrite,
     /// The cookie is removed.
     Strip(Reason),
+}
+
+impl Action {
+    /// Every action, `Strip` with each reason.
+    pub const ALL: [Self; 15] = [
+        Self::Evict,
+        Self::Inject,
+        Self::Keep,
+        Self::Renew,
+        Self::Rewrite,
+        Self::Strip(Reason::BeforeAgreement),
+        Self::Strip(Reason::Duplicate),
+        Self::Strip(Reason::Expired),
+        Self::Strip(Reason::Foreign),
+        Self::Strip(Reason::Forged),
+        Self::Strip(Reason::Malformed),
+        Self::Strip(Reason::Misplaced),
+        Self::Strip(Reason::Nameless),
+        Self::Strip(Reason::Oversize),
+        Self::Strip(Reason::Undeclared),
+    ];
+
+    /// Returns the position in [`Action::ALL`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Evict => 0,
+            Self::Inject => 1,
+            Self::Keep => 2,
+            Self::Renew => 3,
+            Self::Rewrite => 4,
+            Self::Strip(reason) => (reason as usize).wrapping_add(5),
+        }
+    }
+
+    /// Returns the word in metrics, the ledger and documents, without the reason.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Evict => "evict",
+            Self::Inject => "inject",
+            Self::Keep => "keep",
+            Self::Renew => "renew",
+            Self::Rewrite => "rewrite",
+            Self::Strip(_) => "strip",
+        }
+    }
+
+    /// Returns the reason of `Strip`.
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Evict | Self::Inject | Self::Keep | Self::Renew | Self::Rewrite => None,
+            Self::Strip(reason) => Some(reason),
+        }
+    }
+
+    /// Returns the number in stored ledgers, which never changes: one for each action and reason.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Evict => 1,
+            Self::Inject => 2,
+            Self::Keep => 3,
+            Self::Renew => 4,
+            Self::Rewrite => 5,
+            Self::Strip(Reason::Duplicate) => 6,
+            Self::Strip(Reason::Malformed) => 7,
+            Self::Strip(Reason::Misplaced) => 8,
+            Self::Strip(Reason::Nameless) => 9,
+            Self::Strip(Reason::Oversize) => 10,
+            Self::Strip(Reason::Undeclared) => 11,
+            Self::Strip(Reason::BeforeAgreement) => 12,
+            Self::Strip(Reason::Expired) => 13,
+            Self::Strip(Reason::Foreign) => 14,
+            Self::Strip(Reason::Forged) => 15,
+        }
+    }
 }
 
 /// The reason why a cookie is stripped.
@@ -108,6 +203,38 @@ pub enum Reason {
     Oversize,
     /// The declaration does not contain the name (R2, S1).
     Undeclared,
+}
+
+impl Reason {
+    /// Every reason, in the order of the discriminants.
+    pub const ALL: [Self; 10] = [
+        Self::BeforeAgreement,
+        Self::Duplicate,
+        Self::Expired,
+        Self::Foreign,
+        Self::Forged,
+        Self::Malformed,
+        Self::Misplaced,
+        Self::Nameless,
+        Self::Oversize,
+        Self::Undeclared,
+    ];
+
+    /// Returns the word in metrics, the ledger and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BeforeAgreement => "before_agreement",
+            Self::Duplicate => "duplicate",
+            Self::Expired => "expired",
+            Self::Foreign => "foreign",
+            Self::Forged => "forged",
+            Self::Malformed => "malformed",
+            Self::Misplaced => "misplaced",
+            Self::Nameless => "nameless",
+            Self::Oversize => "oversize",
+            Self::Undeclared => "undeclared",
+        }
+    }
 }
 
 /// The reason why a response neither renews nor injects a declared cookie (N). If several reasons apply, it is the one
@@ -149,4 +276,31 @@ pub enum NotEvicted {
     Shareable,
     /// The response is an upgrade, not a page.
     Upgrade,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_member_of_a_closed_set_is_at_its_index_and_has_its_own_word() {
+        for (index, action) in Action::ALL.into_iter().enumerate() {
+            assert_eq!(action.index(), index, "{action:?}");
+        }
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{reason:?}");
+        }
+        for (index, direction) in Direction::ALL.into_iter().enumerate() {
+            assert_eq!(direction as usize, index, "{direction:?}");
+        }
+        for (index, step) in SealStep::ALL.into_iter().enumerate() {
+            assert_eq!(step as usize, index, "{step:?}");
+        }
+        let words = |action: Action| (action.word(), action.reason().map(Reason::word));
+        assert_eq!(Action::ALL.map(words).into_iter().collect::<HashSet<_>>().len(), 15);
+        assert_eq!(Action::ALL.map(Action::code).into_iter().collect::<HashSet<_>>().len(), 15);
+        assert_eq!(SealStep::ALL.map(SealStep::word).into_iter().collect::<HashSet<_>>().len(), 4);
+    }
 }

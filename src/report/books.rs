@@ -4,10 +4,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::agreement::Times;
 use crate::{
-    ledger::{
-        codes::Coded,
-        entry::{Agreement, Heartbeat, Verdicts},
-    },
+    ledger::entry::{Agreement, Heartbeat, Verdicts},
     policy::{
         Mode,
         verdict::{Action, Direction},

@@ -5,13 +5,7 @@
 //! better served by the JSON.
 
 use super::{Agreement, AgreementPage, Declared, DeclaredIn, Report, Stripped, visible::visible};
-use crate::{
-    ledger::{
-        codes::{Coded, reason_word},
-        line::rfc3339,
-    },
-    policy::{asked::AskedLifetime, verdict::Action},
-};
+use crate::{ledger::line::rfc3339, policy::asked::AskedLifetime};
 
 impl Report {
     /// Declared and stripped cookies, and the pages that were shown, all of them. Names of columns and members of closed sets are English.
@@ -115,7 +109,7 @@ fn stripped_row(stripped: &Stripped) -> Row {
         ("tenant", stripped.tenant.clone()),
         ("mode", stripped.mode.word().to_owned()),
         ("cookie", stripped.name.clone().unwrap_or_default()),
-        ("reason", reason_word(Action::Strip(stripped.reason)).unwrap_or_default().to_owned()),
+        ("reason", stripped.reason.word().to_owned()),
         ("usually_set_by", usually.map_or_else(unknown, |usually| usually.platform.clone())),
         ("category", usually.map_or_else(unknown, |usually| usually.category.clone())),
         (

@@ -211,5 +211,5 @@ fn object<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S:
 }
 
 fn word<T: Coded, S: Serializer>(member: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(member.word())
+    serializer.serialize_str(member.text())
 }

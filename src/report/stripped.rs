@@ -4,14 +4,11 @@ use serde::{Serialize, Serializer};
 
 use super::{books::add, moment, word};
 use crate::{
-    ledger::{
-        codes::{Coded, reason_word},
-        entry::Verdicts,
-    },
+    ledger::entry::Verdicts,
     policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
-        verdict::{Action, Direction, Reason},
+        verdict::{Direction, Reason},
     },
 };
 
@@ -194,16 +191,8 @@ impl Dependence {
 /// The name of names that were too many to tell apart (A4).
 pub(super) const OTHER: &str = "(other)";
 
-/// Why a cookie was stripped; none where it was not.
-pub(super) fn reason_of(action: Action) -> Option<Reason> {
-    match action {
-        Action::Strip(reason) => Some(reason),
-        Action::Evict | Action::Inject | Action::Keep | Action::Renew | Action::Rewrite => None,
-    }
-}
-
 fn reason<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
-    reason_word(Action::Strip(*reason)).serialize(serializer)
+    serializer.serialize_str(reason.word())
 }
 
 fn attributes<S: Serializer>(attributes: &Attributes, serializer: S) -> Result<S::Ok, S::Error> {

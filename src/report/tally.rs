@@ -9,13 +9,12 @@ use super::{
     Books, ChainState, Period, Report, Route, Selection, Stripped, TenantBooks, Usually, agreement,
     declared::{self, Use},
     liveness::Liveness,
-    stripped::{Counts, Evictions, reason_of},
+    stripped::{Counts, Evictions},
     timeline::Windows,
 };
 use crate::{
-    ledger::{
-        codes::Coded,
-        entry::{Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts},
+    ledger::entry::{
+        Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts,
     },
     policy::{
         Mode,
@@ -178,7 +177,7 @@ impl<'t> Tally<'t> {
             Mode::Enforce => sums.is_enforced = true,
             Mode::Report => sums.is_watched = true,
         }
-        if let Some(reason) = reason_of(action) {
+        if let Some(reason) = action.reason() {
             return self.stripped.add(reason, verdicts);
         }
         let Some(name) = verdicts.name else { return };

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::key::{self, Keyring, Signer};
 use crate::ledger::{
     checkpoint::Checkpoint,
-    codes::Coded,
     entry::{Entry, EventKind, Segment},
     line::LineWriter,
     merkle::sha256,

@@ -14,11 +14,13 @@ use super::{
 use crate::{
     audit::{OTHER, ShownPage},
     ledger::{
-        codes::Coded,
         entry::{Event, EventKind, TextId},
         sqlite::signed,
     },
-    policy::verdict::{Action, Direction, Reason},
+    policy::{
+        asked::AskedLifetime,
+        verdict::{Action, Direction, Reason},
+    },
 };
 
 /// A transaction that is being filled.
@@ -144,7 +146,7 @@ impl Writing<'_> {
             key.direction.code(),
             key.action.code(),
             name,
-            key.lifetime.map(Coded::code),
+            key.lifetime.map(AskedLifetime::code),
             key.granted_s,
             route,
             declaration,

@@ -20,7 +20,6 @@ use crumbgate::{
     audit::{AgreementEvent, Books, Journal, Page, ShownPage},
     clock::Clock,
     ledger::{
-        codes::Coded,
         entry::{DeclarationRecord, EventKind},
         merkle::sha256,
     },

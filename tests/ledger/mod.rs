@@ -13,10 +13,7 @@ use std::{
 
 use crumbgate::{
     audit::{AgreementEvent, ShownPage},
-    ledger::{
-        codes::Coded,
-        entry::{EventKind, Figures},
-    },
+    ledger::entry::{EventKind, Figures},
     policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
@@ -173,7 +170,7 @@ impl Draft {
             seen.direction.code(),
             seen.action.code(),
             name,
-            seen.lifetime.map(Coded::code),
+            seen.lifetime.map(AskedLifetime::code),
             seen.granted_s,
             texts[1],
             declaration,

@@ -185,8 +185,11 @@ fn read_texts(table: &Table<'_>, key: &'static str) -> Vec<(String, String)> {
 }
 
 impl Choice for SameSite {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("lax", Self::Lax), ("strict", Self::Strict), ("none", Self::None)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Lax.word(), Self::Lax),
+        (Self::Strict.word(), Self::Strict),
+        (Self::None.word(), Self::None),
+    ];
 }
 
 impl Written for Lifetime {

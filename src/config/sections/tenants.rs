@@ -345,15 +345,21 @@ impl Choice for UnknownHosts {
 
 impl Choice for Mode {
     const WORDS: &'static [(&'static str, Self)] =
-        &[("enforce", Self::Enforce), ("report", Self::Report)];
+        &[(Self::Enforce.word(), Self::Enforce), (Self::Report.word(), Self::Report)];
 }
 
 impl Choice for Agreement {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("off", Self::Off), ("notice", Self::Notice), ("required", Self::Required)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Off.word(), Self::Off),
+        (Self::Notice.word(), Self::Notice),
+        (Self::Required.word(), Self::Required),
+    ];
 }
 
 impl Choice for EvictScope {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("host", Self::Host), ("domain", Self::Domain), ("off", Self::Off)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Host.word(), Self::Host),
+        (Self::Domain.word(), Self::Domain),
+        (Self::Off.word(), Self::Off),
+    ];
 }

@@ -5,11 +5,12 @@ use std::{borrow::Cow, io::Write};
 use csv::{Terminator, Writer, WriterBuilder};
 use serde::Serialize;
 
-use super::super::{
-    codes::{Coded, reason_word},
-    entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts},
+use super::super::entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts};
+use crate::{
+    audit::csv_cell,
+    policy::{asked::AskedLifetime, verdict::Reason},
+    text::rfc3339,
 };
-use crate::{audit::csv_cell, text::rfc3339};
 
 /// Writes the table.
 pub(crate) struct Table<W: Write> {
@@ -212,9 +213,9 @@ impl<'t> Row<'t> {
             mode: verdicts.mode.word(),
             direction: verdicts.direction.word(),
             action: verdicts.action.word(),
-            reason: reason_word(verdicts.action),
+            reason: verdicts.action.reason().map(Reason::word),
             name: verdicts.name.map_or_else(Cow::default, |name| csv_cell(texts.get(name))),
-            lifetime: verdicts.lifetime.map(Coded::word),
+            lifetime: verdicts.lifetime.map(AskedLifetime::word),
             granted_s: verdicts.granted_s,
             route: csv_cell(texts.get(verdicts.route)),
             count: Some(verdicts.count),

@@ -75,7 +75,7 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// The texts of pages in this language.
+    /// Returns the texts in this language.
     pub(super) fn of(language: Language) -> &'static Self {
         match language {
             Language::De => &de::WORDS,

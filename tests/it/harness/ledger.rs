@@ -7,10 +7,7 @@ use std::{
 
 use crumbgate::{
     audit::{AgreementEvent, ShownPage},
-    ledger::{
-        codes::Coded,
-        entry::{EventKind, Figures, Segment, Window},
-    },
+    ledger::entry::{EventKind, Figures, Segment, Window},
     policy::{
         Mode,
         verdict::{Action, Direction, Reason},
