@@ -59,7 +59,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
 /// The score that the documents state.
 fn documented_exposure() -> f32 {
     let book = read("docs/install.md");
-    let told = book.split_once("`systemd-analyze security` says ").expect("the book tells it").1;
+    let told = book.split_once("`systemd-analyze security` reports ").expect("the book tells it").1;
     told.split(' ').next().unwrap().parse().unwrap()
 }
 
