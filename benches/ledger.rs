@@ -16,15 +16,13 @@ mod scribe;
 
 use std::{fs, time::Instant};
 
-use crumbgate::{
-    ledger::{
-        export::{Selection, export},
-        progress::Progress,
-        read::Reader,
-        verify::{Expected, verify_bundle, verify_ledger},
-    },
-    policy::verdict::{Action, Reason},
+use crumbgate_ledger::{
+    export::{Selection, export},
+    progress::Progress,
+    read::Reader,
+    verify::{Expected, verify_bundle, verify_ledger},
 };
+use crumbgate_policy::verdict::{Action, Reason};
 use scribe::Scribe;
 
 /// Segments are closed hourly: twelve windows.

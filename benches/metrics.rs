@@ -5,10 +5,8 @@
 use std::{hint::black_box, time::Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use crumbgate::{
-    audit::Books,
-    metrics::{Metrics, Readings, expose},
-};
+use crumbgate_audit::Books;
+use crumbgate_gateway::metrics::{Metrics, Readings, expose};
 
 fn record(criterion: &mut Criterion) {
     let metrics = Metrics::default();

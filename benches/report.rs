@@ -6,21 +6,16 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 
-#[path = "../tests/ledger/mod.rs"]
-mod ledger;
-
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use crumbgate::{
-    language::Language,
-    ledger::read::Reader,
-    policy::{asked::AskedLifetime, verdict::Action},
-    report::{Report, Selection, Usually},
-};
-use ledger::{Draft, Seen};
+use crumbgate_base::language::Language;
+use crumbgate_ledger::read::Reader;
+use crumbgate_policy::{asked::AskedLifetime, verdict::Action};
+use crumbgate_report::{Report, Selection, Usually};
+use crumbgate_testkit::ledger::{Draft, Seen};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

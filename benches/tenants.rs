@@ -20,13 +20,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crumbgate::{
-    config::Config,
-    policy::{
-        Agreement, EvictScope, Mode, Policy,
-        declaration::{Declaration, SessionDuration},
-    },
-    tenants::{Tenant, TenantTable, host_of_authority},
+use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
+use crumbgate_config::Config;
+use crumbgate_policy::{
+    Agreement, EvictScope, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
 };
 
 #[global_allocator]

@@ -20,7 +20,7 @@ use rcgen::{
 use rustls::pki_types::ServerName;
 use time::{Duration, OffsetDateTime};
 
-use crate::clock::Now;
+use crumbgate_base::clock::Now;
 
 /// The names of this machine.
 ///
@@ -197,11 +197,9 @@ mod tests {
     use rustls::{ServerConnection, StreamOwned};
 
     use super::*;
-    use crate::{
-        clock::Clock,
-        config::{CertificateFiles, Tls, TlsVersion},
-        proxy::tls::{Certificates, Tickets, server_config},
-    };
+    use crumbgate_base::clock::Clock;
+    use crumbgate_config::{CertificateFiles, Tls, TlsVersion};
+    use crumbgate_gateway::proxy::tls::{Certificates, Tickets, server_config};
 
     const NAMES: [&str; 5] = ["localhost", "*.localhost", "acme.localhost", "127.0.0.1", "::1"];
 

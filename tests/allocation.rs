@@ -2,16 +2,14 @@
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use crumbgate::{
-    audit::{Books, Journal, NameBuffer, name_template},
-    metrics::{Metrics, RejectionReason},
-    policy::{
-        Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
-        Resources, ResponseFacts, SetCookieFields,
-        declaration::{Declaration, SessionDuration},
-        superseded::Superseded,
-        verdict::Verdict,
-    },
+use crumbgate_audit::{Books, Journal, NameBuffer, name_template};
+use crumbgate_gateway::metrics::{Metrics, RejectionReason};
+use crumbgate_policy::{
+    Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    ResponseFacts, SetCookieFields,
+    declaration::{Declaration, SessionDuration},
+    superseded::Superseded,
+    verdict::Verdict,
 };
 
 const XSRF: &[u8] = b"XSRF-TOKEN=eyJpdiI6IkFBQUEiLCJ2YWx1ZSI6IkJCQkIiLCJtYWMiOiJDQ0NDIn0%3D";

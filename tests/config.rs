@@ -14,17 +14,15 @@ use std::{
 
 use proptest::prelude::*;
 
-use crumbgate::{
-    config::{
-        AdminListener, Config, Limits, Loaded, Place, Problem, Problems, ServerAddress, Source,
-        TenantKeys, known_keys,
-    },
-    page::settings::{PagePath, Settings},
-    policy::{
-        EvictScope, Mode,
-        declaration::{Declaration, DeclaredCookie, Inject, Lifetime, RenewOn, SameSite},
-    },
-    tenants::Tenant,
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_config::{
+    AdminListener, Config, Limits, Loaded, Place, Problem, Problems, ServerAddress, Source,
+    TenantKeys, known_keys,
+};
+use crumbgate_pages::page::settings::{PagePath, Settings};
+use crumbgate_policy::{
+    EvictScope, Mode,
+    declaration::{Declaration, DeclaredCookie, Inject, Lifetime, RenewOn, SameSite},
 };
 
 /// Each file of `tests/config` beside what is said of it. `BLESS=1` writes what is said now.

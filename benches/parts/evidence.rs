@@ -6,14 +6,12 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::{
-    audit::{Account, Books, Journal, NameBuffer, Page, name_template},
-    metrics::Metrics,
-    policy::{
-        Mode,
-        asked::Asked,
-        verdict::{Action, Direction, Reason, Verdict},
-    },
+use crumbgate_audit::{Account, Books, Journal, NameBuffer, Page, name_template};
+use crumbgate_gateway::metrics::Metrics;
+use crumbgate_policy::{
+    Mode,
+    asked::Asked,
+    verdict::{Action, Direction, Reason, Verdict},
 };
 
 use super::Part;

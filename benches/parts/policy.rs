@@ -3,7 +3,7 @@
 
 use std::{hint::black_box, sync::Arc};
 
-use crumbgate::policy::{
+use crumbgate_policy::{
     Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
     SetCookieFields,
     date::parse_cookie_date,

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crumbgate::seal::{Agreement, Contents, Holder, Key, KeyRing, Version};
+use crumbgate_policy::seal::{Agreement, Contents, Holder, Key, KeyRing, Version};
 
 use super::Part;
 

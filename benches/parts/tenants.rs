@@ -2,12 +2,10 @@
 
 use std::{hint::black_box, sync::Arc};
 
-use crumbgate::{
-    policy::{
-        Agreement, EvictScope, Mode, Policy,
-        declaration::{Declaration, SessionDuration},
-    },
-    tenants::{Tenant, TenantTable, host_of_authority},
+use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
+use crumbgate_policy::{
+    Agreement, EvictScope, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
 };
 
 use super::Part;

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use crumbgate::banner::{Outcome, Scanner, Sight};
+use crumbgate_pages::banner::{Outcome, Scanner, Sight};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

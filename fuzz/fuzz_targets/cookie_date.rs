@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use crumbgate::policy::date::{ImfFixdate, parse_cookie_date};
+use crumbgate_policy::date::{ImfFixdate, parse_cookie_date};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crumbgate::policy::{
+use crumbgate_policy::{
     Agreement, CookieField, EvictScope, Mode, Policy, RequestFacts,
     declaration::{Declaration, SessionDuration},
     verdict::Action,

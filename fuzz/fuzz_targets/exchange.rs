@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arbitrary::Arbitrary;
-use crumbgate::policy::{
+use crumbgate_policy::{
     Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields, accepts_html,
     declaration::{Declaration, SessionDuration},

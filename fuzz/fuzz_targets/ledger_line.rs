@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use crumbgate::ledger::{
+use crumbgate_ledger::{
     line::LineWriter,
     parse::{Interner, read_line, seq_of},
 };

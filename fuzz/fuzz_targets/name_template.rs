@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use crumbgate::audit::{NameBuffer, csv_cell, name_template};
+use crumbgate_audit::{NameBuffer, csv_cell, name_template};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|name: &[u8]| {

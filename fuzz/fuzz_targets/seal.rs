@@ -4,7 +4,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use crumbgate::seal::{Agreement, Contents, Holder, Key, KeyRing, MAX_SCOPE_BYTES, Version};
+use crumbgate_policy::seal::{Agreement, Contents, Holder, Key, KeyRing, MAX_SCOPE_BYTES, Version};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crumbgate::policy::{
+use crumbgate_policy::{
     Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
     SetCookieFields,
     declaration::{Declaration, SessionDuration},

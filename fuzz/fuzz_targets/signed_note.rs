@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use crumbgate::ledger::{
+use crumbgate_ledger::{
     checkpoint::Checkpoint,
     note::{SignedNote, Verifier},
 };

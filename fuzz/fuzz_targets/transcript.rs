@@ -3,14 +3,12 @@
 
 #![no_main]
 
-use crumbgate::{
-    clock::Now,
-    explain::{
-        Explainer, json, text,
-        transcript::{Exchange, Fields, read},
-    },
-    policy::is_token,
+use crumbgate::explain::{
+    Explainer, json, text,
+    transcript::{Exchange, Fields, read},
 };
+use crumbgate_base::clock::Now;
+use crumbgate_policy::is_token;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|transcript: &[u8]| {

@@ -14,11 +14,9 @@ use super::{
     lock::locked,
     tokens::{Tokens, TokensError},
 };
-use crate::{
-    clock::Clock,
-    config::{self, AdminListener, TlsVersion},
-    proxy::tls::{self, CertificateError, Certificates, Tickets},
-};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{self as config, AdminListener, TlsVersion};
+use crumbgate_gateway::proxy::tls::{self, CertificateError, Certificates, Tickets};
 
 /// A reason why the API can't be served.
 #[derive(Debug, thiserror::Error)]

@@ -18,7 +18,7 @@ use super::{
     problem::Problem,
     tokens::{Role, Tokens},
 };
-use crate::tenants::split_authority;
+use crumbgate_audit::tenants::split_authority;
 
 /// The rules for requests. A reload replaces them as a whole.
 #[derive(Debug)]

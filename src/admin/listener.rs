@@ -16,7 +16,8 @@ use std::{
 };
 
 use super::guard::Door;
-use crate::{config::AdminListener, gateway::Inherited};
+use crumbgate_config::AdminListener;
+use crumbgate_gateway::gateway::Inherited;
 
 /// A bound listening socket of the API.
 #[derive(Debug)]

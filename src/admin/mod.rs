@@ -44,11 +44,9 @@ use tracing::info;
 pub use gate::StartError;
 pub use listener::{KEY, ListenError, Listener};
 
-use crate::{
-    clock::Clock,
-    config::{AdminListener, Loaded, Problem, Problems},
-    gateway::{Control, Inherited},
-};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{AdminListener, Loaded, Problem, Problems};
+use crumbgate_gateway::gateway::{Control, Inherited};
 use gate::{Gate, Rules};
 use listener::AsyncListener;
 use lock::locked;

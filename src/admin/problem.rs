@@ -8,7 +8,7 @@ use http::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::{self, Problems, Severity};
+use crumbgate_config::{self as config, Problems, Severity};
 
 /// An error response.
 #[derive(Clone, Debug)]

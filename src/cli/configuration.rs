@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::output::write_problems;
-use crate::{
-    admin,
-    clock::Clock,
-    config::{Config, Loaded, Place, Problem, Problems},
-    gateway::preflight,
-};
+use crate::admin;
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{Config, Loaded, Place, Problem, Problems};
+use crumbgate_gateway::gateway::preflight;
 
 /// The option that names the configuration file.
 #[derive(Debug, clap::Args)]

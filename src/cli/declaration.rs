@@ -15,18 +15,16 @@ use super::{
     configuration,
     output::{complain, print, write_problems},
 };
-use crate::{
-    config::{Config, TenantKeys},
-    language::Language,
-    ledger,
-    page::{Kind, Pages, Since, Subject, settings::Settings, text},
-    policy::{
-        Agreement, Mode, Policy,
-        declaration::{Declaration, SessionDuration},
-    },
-    state,
-    tenants::TenantTable,
+use crumbgate_audit::tenants::TenantTable;
+use crumbgate_base::language::Language;
+use crumbgate_config::{Config, TenantKeys};
+use crumbgate_ledger as ledger;
+use crumbgate_pages::page::{Kind, Pages, Since, Subject, settings::Settings, text};
+use crumbgate_policy::{
+    Agreement, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
 };
+use crumbgate_state as state;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -13,13 +13,10 @@ use super::{
     opening, output,
     run::{self, Signals},
 };
-use crate::{
-    admin, certificate,
-    clock::Clock,
-    config::{Config, Log, LogFormat},
-    demo,
-    gateway::Inherited,
-};
+use crate::{admin, certificate, demo};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{Config, Log, LogFormat};
+use crumbgate_gateway::gateway::Inherited;
 
 /// Serves until a signal stops it. Port 0 uses any free port.
 pub(super) fn run(port: u16, access: bool) -> Result<ExitCode> {

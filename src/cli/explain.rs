@@ -16,15 +16,14 @@ use super::{
     configuration,
     output::{print, write_problems},
 };
-use crate::{
-    clock::Clock,
-    explain::{
-        Explainer, json,
-        question::{Question, Unclear},
-        text,
-    },
-    policy, telemetry,
+use crate::explain::{
+    Explainer, json,
+    question::{Question, Unclear},
+    text,
 };
+use crumbgate_base::clock::Clock;
+use crumbgate_gateway::telemetry;
+use crumbgate_policy as policy;
 
 /// The cookies to explain. The options override the transcript in each of its exchanges.
 #[derive(Debug, clap::Args)]

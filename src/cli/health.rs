@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 
 use super::{configuration, output::confirm};
-use crate::proxy::tls;
+use crumbgate_gateway::proxy::tls;
 
 /// Sends a request to the first listener that every gateway rejects itself. Any response is a success. The request never
 /// reaches the application, so a failed application does not make the gateway look dead.

@@ -28,8 +28,9 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{certificate, clock::Clock};
+use crate::certificate;
 use configuration::ConfigFile;
+use crumbgate_base::clock::Clock;
 use output::{complain, confirm, print};
 
 /// A TLS-terminating reverse proxy that enforces a cookie declaration: it removes undeclared cookies in both directions,

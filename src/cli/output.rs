@@ -8,7 +8,8 @@ use std::{
 use anstyle::Style;
 use anyhow::{Context, Result};
 
-use crate::{config::Problems, telemetry};
+use crumbgate_config::Problems;
+use crumbgate_gateway::telemetry;
 
 /// Suppresses progress, confirmations and hints from now on.
 pub(super) fn set_quiet() {

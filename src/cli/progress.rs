@@ -10,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use crate::ledger::progress::Progress;
+use crumbgate_ledger::progress::Progress;
 
 /// Runs `work`, and shows a progress bar if it takes longer than half a second. The bar is removed before this returns.
 pub(super) fn show<T>(what: &'static str, work: impl FnOnce(&Progress) -> T) -> T {

@@ -17,14 +17,14 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{configuration, opening, output, service, successor::Successors};
-use crate::{
-    admin::{self, Administration},
-    clock::Clock,
-    config::{Loaded, Log},
+use crate::admin::{self, Administration};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{Loaded, Log};
+use crumbgate_gateway::{
     gateway::{Control, Cutter, Gateway, Inherited, Predecessor},
-    policy::verdict::{Action, Direction},
     telemetry::{self, Detail, Lines},
 };
+use crumbgate_policy::verdict::{Action, Direction};
 
 /// Serves until a signal or a successor stops it.
 pub(super) fn run(file: &Path, replace: bool) -> Result<ExitCode> {

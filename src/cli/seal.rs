@@ -14,12 +14,10 @@ use super::{
     output::{confirm, print},
     shell::shell_word,
 };
-use crate::{
-    clock::{Clock, Now},
-    config::{Config, spoken},
-    seal::KeyId,
-    seal_keys::{self, Entry, KeyFile, KeyFileError, Refusal, moment},
-};
+use crumbgate_base::clock::{Clock, Now};
+use crumbgate_config::{Config, spoken};
+use crumbgate_gateway::seal_keys::{self, Entry, KeyFile, KeyFileError, Refusal, moment};
+use crumbgate_policy::seal::KeyId;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -9,7 +9,7 @@ use std::{
 use sd_notify::NotifyState;
 use tracing::warn;
 
-use crate::gateway::Control;
+use crumbgate_gateway::gateway::Control;
 
 /// Reports that the gateway serves, and its process id: it may have replaced the main process.
 pub(super) fn ready() {

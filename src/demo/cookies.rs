@@ -7,7 +7,7 @@ use http::{HeaderMap, header::COOKIE};
 use time::{Duration, OffsetDateTime};
 
 use super::session::{LIFETIME_S, Session};
-use crate::clock::Now;
+use crumbgate_base::clock::Now;
 
 /// The names of all trackers: first those set by `Set-Cookie`, then those set by script.
 ///

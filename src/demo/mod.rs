@@ -52,7 +52,7 @@ pub use cookies::PLANTED;
 pub use organizations::HOSTS;
 use routes::Routes;
 
-use crate::clock::Clock;
+use crumbgate_base::clock::Clock;
 
 /// The running application. It stops when this is dropped, and cuts what is open.
 #[derive(Debug)]

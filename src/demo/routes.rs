@@ -31,7 +31,7 @@ use super::{
     pages,
     session::{Session, Sessions},
 };
-use crate::clock::Clock;
+use crumbgate_base::clock::Clock;
 
 /// All routes, and the sessions that they share.
 pub(super) struct Routes {

@@ -8,11 +8,9 @@ use super::{
     Refusal, Rule,
     transcript::{Fields, Request},
 };
-use crate::{
-    config::Limits,
-    policy::{self, Mode},
-    tenants::{Tenant, TenantTable, host_of_authority},
-};
+use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
+use crumbgate_config::Limits;
+use crumbgate_policy::{self as policy, Mode};
 
 /// The host and the tenant of a request (T1, T2).
 pub(super) fn admit(

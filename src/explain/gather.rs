@@ -10,7 +10,7 @@ use super::{
     rule::{Around, Rule, Ruling, words_for_no_eviction},
     transcript::{Exchange, Fields},
 };
-use crate::policy::{
+use crumbgate_policy::{
     Agreement, Mode, Policy,
     declaration::{Declaration, DeclaredCookie, Inject},
     is_token,

@@ -6,15 +6,16 @@ use super::{
     Upstream,
     transcript::{Request, Response},
 };
-use crate::policy::{
-    self, CookieField, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
-    SetCookieFields,
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_base::clock::Now;
+use crumbgate_policy::{
+    self as policy, CookieField, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    ResponseFacts, SetCookieFields,
     asked::Asked,
     date::parse_cookie_date,
     superseded::Superseded,
     verdict::{Action, Direction, NotEvicted, NotRenewed, Verdict},
 };
-use crate::{clock::Now, tenants::Tenant};
 
 /// An exchange that was admitted.
 #[derive(Clone, Copy)]

@@ -15,16 +15,14 @@ pub mod transcript;
 
 use std::sync::Arc;
 
-use crate::{
-    clock::Now,
-    config::{Config, Limits},
-    policy::{
-        Agreement, EvictScope, Mode, Policy,
-        declaration::{Declaration, SessionDuration},
-        superseded::Superseded,
-        verdict::Direction,
-    },
-    tenants::{Tenant, TenantTable, host_of_authority},
+use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
+use crumbgate_base::clock::Now;
+use crumbgate_config::{Config, Limits};
+use crumbgate_policy::{
+    Agreement, EvictScope, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
+    superseded::Superseded,
+    verdict::Direction,
 };
 use judge::{Admitted, Answer, Judged};
 use transcript::{Exchange, Response};

@@ -4,7 +4,7 @@ use super::{
     Explainer, Explanation, host_of_tenant,
     transcript::{self, Exchange, Fields, Request, Response},
 };
-use crate::policy;
+use crumbgate_policy as policy;
 
 /// What is to be explained. What is said here counts more than what the transcript says, in each of its exchanges.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::policy::{
+use crumbgate_policy::{
     asked::AskedLifetime,
     declaration::{DeclaredCookie, PathPattern, SameSite, SessionDuration},
     verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict},

@@ -7,7 +7,7 @@ use super::{
     transcript::{Exchange, Fields, Request, Response},
     *,
 };
-use crate::policy::{
+use crumbgate_policy::{
     declaration::{DeclaredCookie, Inject},
     verdict::{Action, Reason, Verdict},
 };

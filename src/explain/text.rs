@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 
 use super::{Cookie, Explanation, Fate, Leaving, Rule, Upstream};
-use crate::policy::{declaration::SessionDuration, verdict::Direction};
+use crumbgate_policy::{declaration::SessionDuration, verdict::Direction};
 
 /// One exchange; in colour if asked.
 pub fn render(explanation: &Explanation, colour: bool) -> String {

@@ -12,7 +12,7 @@ use http::{
     uri::{Authority, PathAndQuery},
 };
 
-use crate::policy::{is_token, trim};
+use crumbgate_policy::{is_token, trim};
 
 /// A request and what it was answered, as far as the transcript tells.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -8,13 +8,12 @@
 
 mod agreement;
 mod dashboard;
-#[path = "../ledger/mod.rs"]
-mod ledger;
 mod pages;
 #[path = "../process/mod.rs"]
 mod process;
 mod report;
 
+use crumbgate_testkit::ledger;
 use std::{collections::BTreeSet, ffi::OsStr, path::Path, process::Command};
 
 use serde_json::Value;

@@ -1,9 +1,7 @@
 //! Rules G6 to G8: nothing before an agreement, how one is given, and how it is withdrawn.
 
-use crumbgate::{
-    audit::AgreementEvent,
-    policy::verdict::{Action, Direction, Reason},
-};
+use crumbgate_audit::AgreementEvent;
+use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::{Method, request::Builder};
 
 use crate::harness::{

@@ -6,11 +6,8 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::{
-    audit::Tally,
-    policy::verdict::{Action, Direction, Reason},
-    tenants::Tenant,
-};
+use crumbgate_audit::{Tally, tenants::Tenant};
+use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::Request;
 use proptest::{
     prelude::*,

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crumbgate::ledger::entry::EventKind;
+use crumbgate_ledger::entry::EventKind;
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::json;

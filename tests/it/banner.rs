@@ -1,6 +1,6 @@
 //! Rule G6, `agreement = "notice"`: a banner on the application's pages asks those who have not agreed.
 
-use crumbgate::audit::AgreementEvent;
+use crumbgate_audit::AgreementEvent;
 use http::{Method, request::Builder};
 use http_body_util::BodyExt;
 use rustix::process::Signal;

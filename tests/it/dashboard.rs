@@ -3,11 +3,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use crumbgate::{
-    ledger::read::Reader,
-    policy::verdict::{Action, Reason},
-    report::{Report, Selection, overview::Overview},
-};
+use crumbgate_ledger::read::Reader;
+use crumbgate_policy::verdict::{Action, Reason};
+use crumbgate_report::{Report, Selection, overview::Overview};
 use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;

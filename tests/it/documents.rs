@@ -7,13 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crumbgate::{
-    audit::Books,
-    config::{Config, Limits, Source, known_keys},
-    metrics::{
-        CertificateReading, LedgerReading, Metrics, ProcessReading, Readings, ServerReading,
-        UpstreamReading, expose,
-    },
+use crumbgate_audit::Books;
+use crumbgate_config::{Config, Limits, Source, known_keys};
+use crumbgate_gateway::metrics::{
+    CertificateReading, LedgerReading, Metrics, ProcessReading, Readings, ServerReading,
+    UpstreamReading, expose,
 };
 
 use crate::harness::{Setup, Site, in_time};

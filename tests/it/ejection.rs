@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::proxy::upstream::{ServerState, Shared};
+use crumbgate_gateway::proxy::upstream::{ServerState, Shared};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -1,6 +1,6 @@
 //! Rule E, and the 431 of rule R8: undeclared cookies are deleted from the browser.
 
-use crumbgate::policy::verdict::{Action, Direction};
+use crumbgate_policy::verdict::{Action, Direction};
 use http::Method;
 
 use crate::harness::{ACME, App, Browser, Running, Setup, both_versions, ok, request};

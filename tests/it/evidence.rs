@@ -2,14 +2,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use crumbgate::{
-    audit::{MAX_NAMES, Window},
-    ledger::entry::EventKind,
-    policy::{
-        Mode,
-        asked::AskedLifetime,
-        verdict::{Action, Direction, Reason},
-    },
+use crumbgate_audit::{MAX_NAMES, Window};
+use crumbgate_ledger::entry::EventKind;
+use crumbgate_policy::{
+    Mode,
+    asked::AskedLifetime,
+    verdict::{Action, Direction, Reason},
 };
 use tokio::time::sleep;
 

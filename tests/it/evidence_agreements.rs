@@ -13,18 +13,16 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::{
-    audit::{AgreementEvent, Books, Journal, Page, ShownPage},
-    clock::Clock,
-    ledger::{
-        entry::{DeclarationRecord, EventKind},
-        merkle::sha256,
-        progress::Progress,
-        verify::{Expected, verify_ledger},
-    },
-    metrics::{Metrics, Readings, expose},
-    state::{Keeper, Settings},
+use crumbgate_audit::{AgreementEvent, Books, Journal, Page, ShownPage};
+use crumbgate_base::clock::Clock;
+use crumbgate_gateway::metrics::{Metrics, Readings, expose};
+use crumbgate_ledger::{
+    entry::{DeclarationRecord, EventKind},
+    merkle::sha256,
+    progress::Progress,
+    verify::{Expected, verify_ledger},
 };
+use crumbgate_state::{Keeper, Settings};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};

@@ -11,10 +11,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crumbgate::{
-    ledger::entry::EventKind,
-    policy::verdict::{Action, Direction, Reason},
-};
+use crumbgate_ledger::entry::EventKind;
+use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::Method;
 use http_body_util::BodyExt;
 use rusqlite::Connection;

@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use crumbgate::policy::verdict::{Action, Reason};
+use crumbgate_policy::verdict::{Action, Reason};
 use serde_json::{Value, json};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
@@ -49,7 +49,7 @@ fn site() -> (Site, Scribe) {
             scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
         }
         if segment == 1 {
-            let files = crumbgate::state::key::KeyFiles::beside(&scribe.path);
+            let files = crumbgate_state::key::KeyFiles::beside(&scribe.path);
             files.prepare_next(scribe.keyring.signer().verifier().name()).unwrap();
         }
         scribe.close();
@@ -237,10 +237,10 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
 
 /// The salts of the entries that are not among these lines.
 fn other_salts(scribe: &Scribe, lines: &str) -> Vec<String> {
-    let reader = crumbgate::ledger::read::Reader::open(&scribe.path).unwrap();
+    let reader = crumbgate_ledger::read::Reader::open(&scribe.path).unwrap();
     let mut salts = Vec::new();
     for segment in reader.segments().unwrap() {
-        let writer = crumbgate::ledger::line::LineWriter::new(reader.texts(), &segment.secret);
+        let writer = crumbgate_ledger::line::LineWriter::new(reader.texts(), &segment.secret);
         let each = |seq, entry| {
             let mut line = Vec::new();
             writer.write(seq, &entry, &mut line);
@@ -249,7 +249,7 @@ fn other_salts(scribe: &Scribe, lines: &str) -> Vec<String> {
             if !lines.contains(&salt) {
                 salts.push(salt);
             }
-            Ok::<_, crumbgate::ledger::read::ReadError>(())
+            Ok::<_, crumbgate_ledger::read::ReadError>(())
         };
         reader.entries(segment.first, segment.last, each).unwrap();
     }

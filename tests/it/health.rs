@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::proxy::upstream::ServerState;
+use crumbgate_gateway::proxy::upstream::ServerState;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, UnixListener},

@@ -6,7 +6,9 @@ use std::{
     process::Command,
 };
 
-use crumbgate::{certificate, clock::Clock, config::Config};
+use crumbgate::certificate;
+use crumbgate_base::clock::Clock;
+use crumbgate_config::Config;
 use rustix::process::Signal;
 
 use crate::harness::{App, Program, Setup, Site, in_time};

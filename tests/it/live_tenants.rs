@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use crumbgate::{
-    config::TenantKeys,
-    gateway::{Change, ChangeTenantsError, Changed, Control, Expected},
-    ledger::entry::EventKind,
-};
+use crumbgate_config::TenantKeys;
+use crumbgate_gateway::gateway::{Change, ChangeTenantsError, Changed, Control, Expected};
+use crumbgate_ledger::entry::EventKind;
 use rustix::process::Signal;
 
 use crate::harness::{
@@ -195,9 +193,12 @@ async fn a_live_tenant_can_be_removed_without_a_default_upstream() {
         let text = Setup::before(&app).tenant(ACME, "upstream = \"web\"").text();
         let text = text.replace("[upstreams.app]", "[upstreams.web]");
         let site = Site::with_config(&text.replace("upstream = \"app\"", ""));
-        let loaded = crumbgate::config::Config::load(&site.path("config.toml"), []).unwrap();
-        let gateway =
-            crumbgate::gateway::Gateway::start(loaded, crumbgate::clock::Clock::system()).unwrap();
+        let loaded = crumbgate_config::Config::load(&site.path("config.toml"), []).unwrap();
+        let gateway = crumbgate_gateway::gateway::Gateway::start(
+            loaded,
+            crumbgate_base::clock::Clock::system(),
+        )
+        .unwrap();
         let control = gateway.control().clone();
         change(&control, &[set(HOST, r#"{"upstream": "web"}"#)]).await.unwrap();
         let refused = change(&control, &[set("x.example", "{}")]).await.unwrap_err().to_string();

@@ -30,8 +30,6 @@ mod harness;
 mod health;
 mod init;
 mod layering;
-#[path = "../ledger/mod.rs"]
-mod ledger;
 mod lifecycle;
 mod limits;
 mod live_tenants;
@@ -63,3 +61,5 @@ mod tls;
 mod traces;
 mod upgrade;
 mod upstream;
+
+use crumbgate_testkit::ledger;

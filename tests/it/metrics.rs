@@ -6,10 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use crumbgate::{
-    audit::Tally,
-    policy::verdict::{Action, Direction, Reason},
-};
+use crumbgate_audit::Tally;
+use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::{Method, StatusCode};
 use rustls::pki_types::ServerName;
 use tokio::{io::AsyncWriteExt, net::TcpStream};

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use crumbgate::config::{Config, Source};
+use crumbgate_config::{Config, Source};
 use toml::{Table, Value};
 
 use crate::harness::{Setup, Site, in_time};

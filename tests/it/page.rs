@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crumbgate::{language::Language, ledger, policy::declaration::Declaration};
+use crumbgate_base::language::Language;
+use crumbgate_ledger as ledger;
+use crumbgate_policy::declaration::Declaration;
 use http::{Method, request::Builder};
 use serde_json::Value;
 

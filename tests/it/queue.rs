@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
-use crumbgate::proxy::upstream::Shared;
+use crumbgate_gateway::proxy::upstream::Shared;
 use http::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -2,7 +2,8 @@
 
 use std::{fs, sync::Arc};
 
-use crumbgate::{certificate, clock::Clock};
+use crumbgate::certificate;
+use crumbgate_base::clock::Clock;
 use futures_util::{SinkExt, StreamExt};
 use http::Method;
 use rustix::process::Signal;

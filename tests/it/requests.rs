@@ -1,6 +1,6 @@
 //! Rules R: the browser's cookies that the application receives.
 
-use crumbgate::policy::verdict::{Action, Direction, Reason};
+use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::harness::{ACME, App, Browser, Running, Setup, both_versions, count, head_of, request};

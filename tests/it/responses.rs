@@ -1,6 +1,6 @@
 //! Rules S: the application's `Set-Cookie` fields that the browser receives.
 
-use crumbgate::policy::verdict::{Action, Direction, Reason};
+use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::{Method, StatusCode};
 
 use crate::harness::{

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crumbgate::policy::verdict::{Action, Direction, Reason, SealStep};
+use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 use http::{Method, StatusCode};
 
 use crate::harness::{Answer, App, Http, NOW_UNIX_S, Running, Setup, both_versions, in_time, ok};

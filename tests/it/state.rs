@@ -16,18 +16,18 @@ use std::{
     thread,
 };
 
-use crumbgate::{
-    audit::{AgreementEvent, Books, Journal, Page, ShownPage},
-    clock::Clock,
-    ledger::{
-        entry::{DeclarationRecord, EventKind},
-        merkle::sha256,
-    },
-    policy::{
-        Mode,
-        verdict::{Action, Direction, Reason, Verdict},
-    },
-    state::{ChangeError, Desk, Keeper, Settings, TenantChange, key::KeyFiles, stored_tenants},
+use crumbgate_audit::{AgreementEvent, Books, Journal, Page, ShownPage};
+use crumbgate_base::clock::Clock;
+use crumbgate_ledger::{
+    entry::{DeclarationRecord, EventKind},
+    merkle::sha256,
+};
+use crumbgate_policy::{
+    Mode,
+    verdict::{Action, Direction, Reason, Verdict},
+};
+use crumbgate_state::{
+    ChangeError, Desk, Keeper, Settings, TenantChange, key::KeyFiles, stored_tenants,
 };
 use proptest::prelude::*;
 use rusqlite::Connection;

@@ -2,13 +2,11 @@
 
 use std::{fs, path::Path};
 
-use crumbgate::{
-    ledger::{
-        entry::EventKind,
-        outline::{BLOCK, Outline},
-    },
-    state::key::KeyFiles,
+use crumbgate_ledger::{
+    entry::EventKind,
+    outline::{BLOCK, Outline},
 };
+use crumbgate_state::key::KeyFiles;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -202,15 +200,15 @@ async fn a_change_of_entry_and_mark_is_reported_by_its_block() {
             let (bytes, secret): (Vec<u8>, [u8; 32]) =
                 connection.query_row(outline, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
             let mut outline = Outline::of_bytes(&bytes, 77).unwrap();
-            let reader = crumbgate::ledger::read::Reader::open(&site.path("crumbgate.db")).unwrap();
-            let lines = crumbgate::ledger::line::LineWriter::new(reader.texts(), &secret);
+            let reader = crumbgate_ledger::read::Reader::open(&site.path("crumbgate.db")).unwrap();
+            let lines = crumbgate_ledger::line::LineWriter::new(reader.texts(), &secret);
             let each = |seq: u64, entry| {
                 let mut line = Vec::new();
                 lines.write(seq, &entry, &mut line);
-                let leaf = crumbgate::ledger::merkle::leaf(&line);
+                let leaf = crumbgate_ledger::merkle::leaf(&line);
                 let index = usize::try_from(seq - SECOND.start()).unwrap();
-                outline.marks[index] = crumbgate::ledger::outline::mark(&leaf);
-                Ok::<_, crumbgate::ledger::read::ReadError>(())
+                outline.marks[index] = crumbgate_ledger::outline::mark(&leaf);
+                Ok::<_, crumbgate_ledger::read::ReadError>(())
             };
             reader.entries(*SECOND.start(), *SECOND.end(), each).unwrap();
             let update = "UPDATE segments SET outline = ?1 WHERE number = 2";

@@ -5,13 +5,11 @@ use std::sync::{
     atomic::{AtomicU32, Ordering::SeqCst},
 };
 
-use crumbgate::{
-    policy::{
-        Agreement, EvictScope, Mode, Policy,
-        declaration::{Declaration, SessionDuration},
-        verdict::{Action, Direction, Reason},
-    },
-    tenants::Tenant,
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_policy::{
+    Agreement, EvictScope, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
+    verdict::{Action, Direction, Reason},
 };
 use http::{HeaderValue, Method, Request, StatusCode, request::Builder};
 

@@ -10,7 +10,8 @@ use std::{
     sync::Arc,
 };
 
-use crumbgate::{certificate, clock::Clock};
+use crumbgate::certificate;
+use crumbgate_base::clock::Clock;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
 use rustls::{

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::{certificate, clock::Clock};
+use crumbgate::certificate;
+use crumbgate_base::clock::Clock;
 use http::Method;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{

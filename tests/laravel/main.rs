@@ -15,7 +15,7 @@ mod sealing;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crumbgate::clock::Clock;
+use crumbgate_base::clock::Clock;
 
 use crate::{
     application::Application,

@@ -1,8 +1,6 @@
 //! LibreOffice opens what the gateway exports for spreadsheets.
 
 mod convert;
-#[path = "../ledger/mod.rs"]
-mod ledger;
 #[path = "../process/mod.rs"]
 #[allow(dead_code, reason = "nothing runs beside these tests")]
 mod process;
@@ -10,6 +8,7 @@ mod process;
 #[allow(dead_code, clippy::unwrap_used, reason = "other tests use more of it, and have it panic")]
 mod scribe;
 
+use crumbgate_testkit::ledger;
 use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;

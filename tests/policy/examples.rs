@@ -1,6 +1,6 @@
 //! Runs the examples of `docs/policy.md`, row by row.
 
-use crumbgate::policy::{Policy, declaration::SessionDuration};
+use crumbgate_policy::{Policy, declaration::SessionDuration};
 
 use crate::exchange::{Exchange, flexopus};
 

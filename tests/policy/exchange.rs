@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use crumbgate::policy::{
+use crumbgate_policy::{
     Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields,
     declaration::{

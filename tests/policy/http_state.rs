@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use crumbgate::policy::{
+use crumbgate_policy::{
     date::{ImfFixdate, parse_cookie_date},
     declaration::{CookieName, Declaration},
 };

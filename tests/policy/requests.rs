@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use cookie::Cookie;
-use crumbgate::policy::{
+use crumbgate_policy::{
     CookieField, Policy,
     verdict::{Action, Direction},
 };

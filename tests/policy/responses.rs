@@ -1,7 +1,7 @@
 //! Properties of responses (S, N, E), for any input.
 
 use cookie::{Cookie, SameSite, time};
-use crumbgate::policy::{
+use crumbgate_policy::{
     EvictScope, Policy, SetCookieFields,
     date::{ImfFixdate, LAST_UNIX_S, parse_cookie_date},
     verdict::{Action, Direction},
@@ -220,7 +220,7 @@ fn is_declared(policy: &Policy, name: &[u8]) -> bool {
 fn declared<'p>(
     policy: &'p Policy,
     parsed: &Cookie<'_>,
-) -> Option<&'p crumbgate::policy::declaration::DeclaredCookie> {
+) -> Option<&'p crumbgate_policy::declaration::DeclaredCookie> {
     policy.declaration.cookies().iter().find(|cookie| cookie.name.as_str() == parsed.name())
 }
 

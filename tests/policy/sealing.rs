@@ -1,12 +1,10 @@
 //! Properties of sealing and agreement (G), for any input.
 
-use crumbgate::{
-    policy::{
-        Agreement, CookieField, SetCookieFields,
-        sealing::Sealing,
-        verdict::{Action, Direction, Reason},
-    },
+use crumbgate_policy::{
+    Agreement, CookieField, SetCookieFields,
     seal::{Key, KeyRing, Version},
+    sealing::Sealing,
+    verdict::{Action, Direction, Reason},
 };
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crumbgate::policy::{
+use crumbgate_policy::{
     OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts, SetCookieFields,
     superseded::Superseded,
 };

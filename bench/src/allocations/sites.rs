@@ -150,8 +150,8 @@ mod tests {
             "0x1: malloc (in /usr/libexec/valgrind/vgpreload_dhat-amd64-linux.so)",
             "0x2: alloc::alloc::Global::alloc_impl_runtime (library/alloc/src/alloc.rs:190)",
             "0x3: bytes::bytes::shallow_clone_vec (bytes.rs:1496)",
-            "0x4: crumbgate::proxy::request_id::RequestId::value (request_id.rs:47)",
-            "0x5: crumbgate::proxy::exchange::Downstream::exchange::{{closure}} (exchange.rs:69)"],
+            "0x4: crumbgate_gateway::proxy::request_id::RequestId::value (request_id.rs:47)",
+            "0x5: crumbgate_gateway::proxy::exchange::Downstream::exchange::{{closure}} (exchange.rs:69)"],
             "pps": [{"tb": 24, "tbk": 1, "fs": [1, 2, 3, 4, 5]}, {"tb": 48, "tbk": 2, "fs": [1, 3, 4, 5]}]}"#;
         let profile = serde_json::from_str::<Written>(text).unwrap().profile();
         let stack = vec![

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{agreement::AgreementEvent, window::Figures};
-use crate::policy::verdict::{Action, Direction, Reason, SealStep, Verdict};
+use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep, Verdict};
 
 /// Every worker's counters, for whoever reads them.
 #[derive(Debug, Default)]

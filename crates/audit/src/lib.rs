@@ -13,6 +13,7 @@ mod journal;
 mod name;
 mod page;
 mod route;
+pub mod tenants;
 mod window;
 
 pub use agreement::{AgreementEvent, ShownPage};

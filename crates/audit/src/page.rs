@@ -6,7 +6,7 @@ use super::{
     agreement::{AgreementEvent, ShownPage},
     window::{Figures, Window},
 };
-use crate::policy::{
+use crumbgate_policy::{
     Mode,
     asked::{AskedLifetime, Attributes},
     verdict::{Action, Direction},
@@ -92,7 +92,7 @@ pub struct PageAgreement {
 
 /// Whether a verdict's name comes from outside: then it is kept as a template, and bounded (A3, A4).
 pub fn has_foreign_name(action: Action) -> bool {
-    use crate::policy::verdict::Reason::{
+    use crumbgate_policy::verdict::Reason::{
         BeforeAgreement, Duplicate, Expired, Foreign, Forged, Malformed, Misplaced, Nameless,
         Oversize, Undeclared,
     };

@@ -1,6 +1,6 @@
 //! What is summed up: stretches of time, and figures of cookies and agreements.
 
-use crate::policy::verdict::{Action, Direction};
+use crumbgate_policy::verdict::{Action, Direction};
 
 /// A stretch of time that counts are summed up over, in UTC.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -13,7 +13,7 @@ use super::{
     sections,
     values::Config,
 };
-use crate::tenants::Tenant;
+use crumbgate_audit::tenants::Tenant;
 
 /// The keys of one tenant as a JSON object, with the keys and values of `[tenants."host"]`. They are not checked yet.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -13,11 +13,11 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::{Log, LogFormat};
+use crumbgate_config::{Log, LogFormat};
 
 /// How much is logged where `RUST_LOG` does not say it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Detail {
+pub enum Detail {
     /// `info` and above.
     All,
     /// Warnings and errors; and exchanges, where the configuration asks for them.
@@ -50,7 +50,7 @@ impl Detail {
 ///
 /// Only the first call in a process has an effect. Lines are written until the returned value is dropped, which waits
 /// a second at most for those that are left.
-pub(crate) fn start(log: Log, detail: Detail, filter: Option<&str>) -> Result<Lines, ParseError> {
+pub fn start(log: Log, detail: Detail, filter: Option<&str>) -> Result<Lines, ParseError> {
     let targets = match filter.filter(|filter| !filter.is_empty()) {
         Some(filter) => filter.parse::<Targets>()?,
         None => detail.targets(),
@@ -77,20 +77,20 @@ pub(crate) fn start(log: Log, detail: Detail, filter: Option<&str>) -> Result<Li
 }
 
 /// The log, as long as it is written.
-pub(crate) struct Lines {
+pub struct Lines {
     _guard: WorkerGuard,
 }
 
 impl Lines {
     /// How many lines were lost, see [`lost_lines`].
     #[expect(clippy::unused_self, reason = "there are lines to lose as long as it lives")]
-    pub(crate) fn lost(&self) -> usize {
+    pub fn lost(&self) -> usize {
         lost_lines()
     }
 }
 
 /// How many lines were lost because nobody read what was written before them.
-pub(crate) fn lost_lines() -> usize {
+pub fn lost_lines() -> usize {
     LOST.get().map_or(0, ErrorCounter::dropped_lines)
 }
 
@@ -102,7 +102,7 @@ const WAITING_LINES: usize = 8192;
 
 /// Whether a stream shows colours: to a person at a terminal who did not ask for none, and where they are asked for in any
 /// case (`NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`: <https://no-color.org>, <https://bixense.com/clicolors/>).
-pub(crate) fn is_colourful<S: RawStream>(stream: &S) -> bool {
+pub fn is_colourful<S: RawStream>(stream: &S) -> bool {
     AutoStream::choice(stream) != ColorChoice::Never
 }
 

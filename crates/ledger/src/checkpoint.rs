@@ -19,7 +19,7 @@ use super::{
     merkle::{Hash, sha256},
     note::{NoteError, SignedNote, Verifier, base64, hash_of_base64},
 };
-use crate::text::{rfc3339, unix_s_of};
+use crumbgate_base::text::{rfc3339, unix_s_of};
 
 /// The end of a segment.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -4,13 +4,11 @@
 //! defined beside each enum; the trait only lets generic code read them back.
 
 use super::entry::EventKind;
-use crate::{
-    audit::AgreementEvent,
-    policy::{
-        Mode,
-        asked::AskedLifetime,
-        verdict::{Action, Direction},
-    },
+use crumbgate_audit::AgreementEvent;
+use crumbgate_policy::{
+    Mode,
+    asked::AskedLifetime,
+    verdict::{Action, Direction},
 };
 
 /// A closed set whose members have a number and a word.

@@ -13,9 +13,9 @@ use super::{
     read::{ReadError, open},
     sqlite::unsigned,
 };
-use crate::{
-    policy::declaration::{Declaration, DeclaredCookie, Inject, Lifetime, SessionDuration},
-    text::hex,
+use crumbgate_base::text::hex;
+use crumbgate_policy::declaration::{
+    Declaration, DeclaredCookie, Inject, Lifetime, SessionDuration,
 };
 
 /// The record of a declaration that rules from `since_unix_s` on. Its JSON has the keys of `[[cookies]]` in

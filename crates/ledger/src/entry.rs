@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-pub use crate::audit::{AgreementEvent, Figures, Window};
-use crate::policy::{
+pub use crumbgate_audit::{AgreementEvent, Figures, Window};
+use crumbgate_policy::{
     Mode,
     asked::{AskedLifetime, Attributes},
     verdict::{Action, Direction},

@@ -12,12 +12,10 @@ use super::{
     entry::{Agreement, Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
     merkle::{self, Hash, sha256},
 };
-use crate::{
-    policy::{asked::AskedLifetime, verdict::Reason},
-    text::rfc3339_bytes,
-};
+use crumbgate_base::text::rfc3339_bytes;
+use crumbgate_policy::{asked::AskedLifetime, verdict::Reason};
 
-pub use crate::text::{rfc3339, unix_s_of};
+pub use crumbgate_base::text::{rfc3339, unix_s_of};
 
 /// Writes the lines of one segment.
 #[derive(Debug)]
@@ -239,7 +237,7 @@ mod tests {
         super::entry::{AgreementEvent, EventKind, TextId},
         *,
     };
-    use crate::policy::{
+    use crumbgate_policy::{
         Mode,
         asked::{AskedLifetime, Attributes},
         verdict::{Action, Direction, Reason},

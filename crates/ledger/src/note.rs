@@ -18,7 +18,7 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::merkle::{Hash, sha256};
-use crate::text::hex;
+use crumbgate_base::text::hex;
 
 /// The public half of a key that signs notes, with its name.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -10,12 +10,10 @@ use super::{
         Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
     },
 };
-use crate::{
-    policy::{
-        asked::Attributes,
-        verdict::{Action, Reason},
-    },
-    text::unix_s_of,
+use crumbgate_base::text::unix_s_of;
+use crumbgate_policy::{
+    asked::Attributes,
+    verdict::{Action, Reason},
 };
 
 /// Gives texts their numbers, as the ledger's file does.
@@ -314,7 +312,7 @@ mod tests {
         super::{entry::AgreementEvent, line::LineWriter},
         *,
     };
-    use crate::policy::{
+    use crumbgate_policy::{
         Mode,
         asked::AskedLifetime,
         verdict::{Direction, Reason},

@@ -15,7 +15,7 @@ use super::{
     schema::{self, SchemaError},
     sqlite::{beside, unsigned},
 };
-use crate::policy::asked::Attributes;
+use crumbgate_policy::asked::Attributes;
 
 /// A ledger as it was at the moment when it was opened: what is written meanwhile does not show.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ pub mod date;
 pub mod declaration;
 mod eviction;
 mod renewal;
+pub mod seal;
 pub mod sealing;
 mod set_cookie;
 pub mod superseded;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Period, books::add, moment, tally::Map};
-use crate::ledger::entry::{self, AgreementEvent, TextId, Texts};
+use crumbgate_ledger::entry::{self, AgreementEvent, TextId, Texts};
 
 /// What became of the pages of one tenant under one declaration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

@@ -3,12 +3,10 @@
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::agreement::Times;
-use crate::{
-    ledger::entry::{Agreement, Heartbeat, Verdicts},
-    policy::{
-        Mode,
-        verdict::{Action, Direction},
-    },
+use crumbgate_ledger::entry::{Agreement, Heartbeat, Verdicts};
+use crumbgate_policy::{
+    Mode,
+    verdict::{Action, Direction},
 };
 
 /// What one tenant's traffic, or all of it, adds up to.

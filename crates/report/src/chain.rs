@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::moment;
-use crate::ledger::{
+use crumbgate_ledger::{
     entry::{Segment, SigningKey},
     line::rfc3339,
 };

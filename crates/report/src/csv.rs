@@ -5,7 +5,8 @@
 //! better served by the JSON.
 
 use super::{Agreement, AgreementPage, Declared, DeclaredIn, Report, Stripped, visible::visible};
-use crate::{ledger::line::rfc3339, policy::asked::AskedLifetime};
+use crumbgate_ledger::line::rfc3339;
+use crumbgate_policy::asked::AskedLifetime;
 
 impl Report {
     /// Declared and stripped cookies, and the pages that were shown, all of them. Names of columns and members of closed sets are English.

@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Period, books::add, moment, stripped::lifetimes, word};
-use crate::{
-    ledger::entry::{DeclarationRecord, Verdicts},
-    policy::{Mode, asked::AskedLifetime, verdict::Action},
-};
+use crumbgate_ledger::entry::{DeclarationRecord, Verdicts};
+use crumbgate_policy::{Mode, asked::AskedLifetime, verdict::Action};
 
 /// A version of the declaration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

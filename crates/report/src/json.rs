@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Report, visible::acts};
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 /// What the JSON is called: a change that a reader must know of gives it another number.
 const FORMAT: &str = "crumbgate-report/1";

@@ -14,9 +14,6 @@ mod books;
 mod chain;
 mod csv;
 mod declared;
-#[cfg(test)]
-#[path = "../../tests/ledger/mod.rs"]
-mod fixture;
 mod html;
 mod json;
 mod liveness;
@@ -36,7 +33,7 @@ mod words;
 
 use serde::{Serialize, Serializer};
 
-use crate::ledger::{
+use crumbgate_ledger::{
     codes::Coded,
     entry::EventKind,
     line::rfc3339,

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Happening, Period, books::add};
-use crate::ledger::{
+use crumbgate_ledger::{
     entry::{Event, EventKind, Heartbeat, Texts},
     line::rfc3339,
 };

@@ -11,16 +11,14 @@ use std::{
 };
 
 use super::Books;
-use crate::{
-    audit::OTHER,
-    ledger::{
-        entry::{Entry, TextId, Texts, Verdicts},
-        read::{ReadError, Reader},
-    },
-    policy::{
-        Mode,
-        verdict::{Action, Direction, Reason},
-    },
+use crumbgate_audit::OTHER;
+use crumbgate_ledger::{
+    entry::{Entry, TextId, Texts, Verdicts},
+    read::{ReadError, Reader},
+};
+use crumbgate_policy::{
+    Mode,
+    verdict::{Action, Direction, Reason},
 };
 
 /// What was read of one ledger, and is kept for the next look.

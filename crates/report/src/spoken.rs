@@ -1,7 +1,8 @@
 //! Numbers, moments and stretches of time, as a language writes them.
 
 use super::words::Words;
-use crate::{language::grouped, ledger::line::rfc3339};
+use crumbgate_base::language::grouped;
+use crumbgate_ledger::line::rfc3339;
 
 impl Words {
     /// `1,234,567`
@@ -73,7 +74,7 @@ pub(super) fn second(unix_s: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::Words;
-    use crate::language::Language;
+    use crumbgate_base::language::Language;
 
     #[test]
     fn numbers_are_written_as_each_language_does() {

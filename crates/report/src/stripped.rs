@@ -3,13 +3,11 @@
 use serde::{Serialize, Serializer};
 
 use super::{books::add, moment, word};
-use crate::{
-    ledger::entry::Verdicts,
-    policy::{
-        Mode,
-        asked::{AskedLifetime, Attributes},
-        verdict::{Direction, Reason},
-    },
+use crumbgate_ledger::entry::Verdicts;
+use crumbgate_policy::{
+    Mode,
+    asked::{AskedLifetime, Attributes},
+    verdict::{Direction, Reason},
 };
 
 /// Cookies of one tenant and name that were stripped for one reason.

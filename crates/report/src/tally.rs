@@ -12,14 +12,12 @@ use super::{
     stripped::{Counts, Evictions},
     timeline::Windows,
 };
-use crate::{
-    ledger::entry::{
-        Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts,
-    },
-    policy::{
-        Mode,
-        verdict::{Action, Reason},
-    },
+use crumbgate_ledger::entry::{
+    Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts,
+};
+use crumbgate_policy::{
+    Mode,
+    verdict::{Action, Reason},
 };
 
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;

@@ -5,19 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{
-    fixture::{Draft, HOSTILE, Seen, TENANTS, hostile, rich},
-    *,
+use super::*;
+use crumbgate_base::language::Language;
+use crumbgate_ledger::entry::Figures;
+use crumbgate_policy::{
+    Mode,
+    asked::AskedLifetime,
+    verdict::{Action, Reason},
 };
-use crate::{
-    language::Language,
-    ledger::entry::Figures,
-    policy::{
-        Mode,
-        asked::AskedLifetime,
-        verdict::{Action, Reason},
-    },
-};
+use crumbgate_testkit::ledger::{Draft, HOSTILE, Seen, TENANTS, hostile, rich};
 
 const ACME: &str = "acme.example";
 
@@ -499,7 +495,7 @@ fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-const DOCUMENT: &str = include_str!("../../docs/reference/report.md");
+const DOCUMENT: &str = include_str!("../../../docs/reference/report.md");
 
 /// The first column of the document's table that has this head.
 fn documented(head: &str) -> Vec<&'static str> {

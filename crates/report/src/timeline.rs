@@ -5,10 +5,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{Period, books::add, moment};
-use crate::{
-    ledger::entry::Verdicts,
-    policy::{Mode, verdict::Action},
-};
+use crumbgate_ledger::entry::Verdicts;
+use crumbgate_policy::{Mode, verdict::Action};
 
 /// Counts of equal stretches of time, without a hole between them.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]

@@ -9,7 +9,7 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::place::Place;
-use crate::audit::{AgreementEvent, PageAgreement, ShownPage, Window};
+use crumbgate_audit::{AgreementEvent, PageAgreement, ShownPage, Window};
 
 /// The entries of agreement that are being counted.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::ledger::sqlite::signed;
+use crumbgate_ledger::sqlite::signed;
 
 /// By how many cookies and agreements the entries from `first` to `last` differ from what their heartbeats say was seen: 0
 /// in good order.

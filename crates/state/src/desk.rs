@@ -13,7 +13,8 @@ use std::{
 };
 
 use super::tenants::TenantChange;
-use crate::{audit::Page, ledger::entry::DeclarationRecord};
+use crumbgate_audit::Page;
+use crumbgate_ledger::entry::DeclarationRecord;
 
 /// Hands things to the ledger's thread.
 #[derive(Clone, Debug)]

@@ -28,13 +28,9 @@ use super::{
     tenants::{self, Row, TenantChange, Tenants},
     waiting::Waiting,
 };
-use crate::{
-    audit::Page,
-    clock::Clock,
-    error::with_causes,
-    ledger::entry::{DeclarationRecord, Event, EventKind, Window},
-    text::rfc3339,
-};
+use crumbgate_audit::Page;
+use crumbgate_base::{clock::Clock, error::with_causes, text::rfc3339};
+use crumbgate_ledger::entry::{DeclarationRecord, Event, EventKind, Window};
 
 /// What a ledger is kept by.
 #[derive(Clone, Debug)]

@@ -26,10 +26,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rusqlite::{OptionalExtension, Transaction, params};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 
-use crate::{
-    ledger::note::{NoteError, Verifier},
-    text::hex,
-};
+use crumbgate_base::text::hex;
+use crumbgate_ledger::note::{NoteError, Verifier};
 
 /// Where the keys of a ledger are.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -395,7 +393,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::{super::migrations, *};
-    use crate::ledger::note::SignedNote;
+    use crumbgate_ledger::note::SignedNote;
 
     /// A ledger without entries, in a folder of its own.
     fn ledger() -> (TempDir, Connection, KeyFiles) {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use crate::ledger::schema::{APPLICATION_ID, SchemaError, VERSION, version};
+use crumbgate_ledger::schema::{APPLICATION_ID, SchemaError, VERSION, version};
 
 /// Makes of an empty or older file one of this version; all or nothing.
 ///

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
 
 use super::key::{self, Keyring, Signer};
-use crate::ledger::{
+use crumbgate_ledger::{
     checkpoint::Checkpoint,
     entry::{Entry, EventKind, Segment},
     line::LineWriter,
@@ -254,7 +254,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::{super::key::KeyFiles, super::migrations, *};
-    use crate::ledger::{merkle::leaf, note::Verifier};
+    use crumbgate_ledger::{merkle::leaf, note::Verifier};
 
     struct Ledger {
         _folder: TempDir,

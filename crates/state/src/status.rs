@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use crate::{ledger::entry::EventKind, policy::verdict::Direction};
+use crumbgate_ledger::entry::EventKind;
+use crumbgate_policy::verdict::Direction;
 
 /// Figures that the ledger's thread keeps up, for whoever reads them.
 #[derive(Debug, Default)]

@@ -27,15 +27,13 @@ use super::{
     waiting::Waiting,
     writing::{NewNames, Writing, insert_event},
 };
-use crate::{
-    audit::ShownPage,
-    ledger::{
-        entry::{DeclarationRecord, Event, EventKind},
-        note::Verifier,
-        read::LAST,
-        schema::{self, SchemaError},
-        sqlite::{beside, signed, unsigned},
-    },
+use crumbgate_audit::ShownPage;
+use crumbgate_ledger::{
+    entry::{DeclarationRecord, Event, EventKind},
+    note::Verifier,
+    read::LAST,
+    schema::{self, SchemaError},
+    sqlite::{beside, signed, unsigned},
 };
 
 /// A ledger that this process alone writes.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::ledger::{
+use crumbgate_ledger::{
     read::{ReadError, open},
     schema::WITH_TENANTS,
     sqlite::{signed, unsigned},

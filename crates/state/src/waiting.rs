@@ -11,15 +11,15 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::{agreements::Agreements, place::Place};
-use crate::{
-    audit::{MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
-    ledger::entry::{Event, EventKind, Figures, Window},
-    policy::{
-        Mode,
-        asked::{AskedLifetime, Attributes},
-        verdict::{Action, Direction},
-    },
-    text::rfc3339,
+use crumbgate_audit::{
+    MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name,
+};
+use crumbgate_base::text::rfc3339;
+use crumbgate_ledger::entry::{Event, EventKind, Figures, Window};
+use crumbgate_policy::{
+    Mode,
+    asked::{AskedLifetime, Attributes},
+    verdict::{Action, Direction},
 };
 
 /// The entries that are being counted.
@@ -371,7 +371,7 @@ const GRACE_S: u64 = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::verdict::Reason;
+    use crumbgate_policy::verdict::Reason;
 
     const WINDOW: Window = Window { start_unix_s: 600, length_s: 300 };
 

@@ -11,16 +11,14 @@ use super::{
     tenants::{self, TenantChange},
     waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
 };
-use crate::{
-    audit::{OTHER, ShownPage},
-    ledger::{
-        entry::{Event, EventKind, TextId},
-        sqlite::signed,
-    },
-    policy::{
-        asked::AskedLifetime,
-        verdict::{Action, Direction, Reason},
-    },
+use crumbgate_audit::{OTHER, ShownPage};
+use crumbgate_ledger::{
+    entry::{Event, EventKind, TextId},
+    sqlite::signed,
+};
+use crumbgate_policy::{
+    asked::AskedLifetime,
+    verdict::{Action, Direction, Reason},
 };
 
 /// A transaction that is being filled.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use time::{OffsetDateTime, macros::format_description};
 
 use super::words::{Unit, Words};
-use crate::language::grouped;
+use crumbgate_base::language::grouped;
 
 impl Words {
     /// `1,234,567`
@@ -75,7 +75,7 @@ fn rfc3339(unix_s: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::words::words, *};
-    use crate::language::Language;
+    use crumbgate_base::language::Language;
 
     #[test]
     fn numbers_and_durations_have_the_format_of_the_language() {

@@ -8,14 +8,12 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::{
-    admin::lock::locked,
-    gateway::Control,
-    ledger::read::ReadError,
-    report::{
-        overview::{Look, Overview},
-        vendors::Catalogue,
-    },
+use crate::admin::lock::locked;
+use crumbgate_gateway::gateway::Control;
+use crumbgate_ledger::read::ReadError;
+use crumbgate_report::{
+    overview::{Look, Overview},
+    vendors::Catalogue,
 };
 
 /// The last reading of the ledger, and the schedule of the next one.

@@ -47,7 +47,8 @@ use self::{
     words::{Words, words},
 };
 use super::{blocking::blocking, guard::Caller, problem::Problem, request::Parameters};
-use crate::{clock::Clock, gateway::Control, language::Language};
+use crumbgate_base::{clock::Clock, language::Language};
+use crumbgate_gateway::gateway::Control;
 
 /// The sources of the dashboard's values.
 #[derive(Clone)]

@@ -6,14 +6,14 @@ use super::{
     ledger::{LedgerReader, LedgerReading},
     rate::{Interval, RateSampler},
 };
-use crate::{
-    admin::blocking::blocking,
-    clock::Clock,
+use crate::admin::blocking::blocking;
+use crumbgate_base::clock::Clock;
+use crumbgate_gateway::{
     gateway::{Control, NotReady, Status},
     metrics::CertificateReading,
     proxy::upstream::{ServerState, Shared},
-    report::overview::Look,
 };
+use crumbgate_report::overview::Look;
 
 /// The values that the panels show.
 pub(super) struct DashboardModel {

@@ -11,13 +11,11 @@ use super::{
     sparkline::sparkline,
     words::Words,
 };
-use crate::{
-    policy::{Mode, verdict::Direction},
-    proxy::upstream::{ServerState, Shared},
-    report::{
-        overview::{Look, Newcomer},
-        vendors::Catalogue,
-    },
+use crumbgate_gateway::proxy::upstream::{ServerState, Shared};
+use crumbgate_policy::{Mode, verdict::Direction};
+use crumbgate_report::{
+    overview::{Look, Newcomer},
+    vendors::Catalogue,
 };
 
 /// The panels in the order of the page: at the top, in the main column, in the side column.

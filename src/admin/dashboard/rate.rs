@@ -8,12 +8,9 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::{
-    admin::{blocking::blocking, lock::locked},
-    config::AdminListener,
-    gateway::Control,
-    metrics::Sample,
-};
+use crate::admin::{blocking::blocking, lock::locked};
+use crumbgate_config::AdminListener;
+use crumbgate_gateway::{gateway::Control, metrics::Sample};
 
 /// Samples of the last 15 minutes, the newest last.
 #[derive(Debug, Default)]

@@ -71,7 +71,7 @@ const TOP: u32 = 4;
 #[cfg(test)]
 mod tests {
     use super::{super::words::words, *};
-    use crate::language::Language;
+    use crumbgate_base::language::Language;
 
     #[test]
     fn gaps_stay_open_and_the_text_names_the_highest_and_last_value() {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::words::Words;
-use crate::{admin::tokens::Role, config, gateway::TenantView, policy::Mode};
+use crate::admin::tokens::Role;
+use crumbgate_config as config;
+use crumbgate_gateway::gateway::TenantView;
+use crumbgate_policy::Mode;
 
 /// The result of a search for tenants.
 pub(super) struct SearchResult {
@@ -13,7 +16,7 @@ pub(super) struct SearchResult {
     pub(super) text: String,
     pub(super) tenants: Vec<TenantView>,
     pub(super) count: usize,
-    /// See [`Control::tenants_version`](crate::gateway::Control::tenants_version).
+    /// See [`Control::tenants_version`](crumbgate_gateway::gateway::Control::tenants_version).
     pub(super) version: String,
 }
 

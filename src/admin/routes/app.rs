@@ -6,11 +6,9 @@ use axum::extract::FromRef;
 use http::StatusCode;
 use tokio::sync::Semaphore;
 
-use crate::{
-    admin::{blocking::blocking, dashboard::Dashboard, problem::Problem},
-    clock::Clock,
-    gateway::Control,
-};
+use crate::admin::{blocking::blocking, dashboard::Dashboard, problem::Problem};
+use crumbgate_base::clock::Clock;
+use crumbgate_gateway::gateway::Control;
 
 /// The state of the routes.
 #[derive(Clone)]

@@ -9,19 +9,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::app::App;
-use crate::{
-    admin::{
-        problem::{Document, Problem},
-        request::Parameters,
-    },
-    config::Evidence,
-    language::Language,
-    ledger::{
-        period::Moment,
-        read::{ReadError, Reader},
-    },
-    report::{Report, Selection, vendors::Catalogue},
+use crate::admin::{
+    problem::{Document, Problem},
+    request::Parameters,
 };
+use crumbgate_base::language::Language;
+use crumbgate_config::Evidence;
+use crumbgate_ledger::{
+    period::Moment,
+    read::{ReadError, Reader},
+};
+use crumbgate_report::{Report, Selection, vendors::Catalogue};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

@@ -19,8 +19,9 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dashboard;
-use crate::{clock::Clock, gateway::Control};
 use app::App;
+use crumbgate_base::clock::Clock;
+use crumbgate_gateway::gateway::Control;
 
 /// Makes the router with every route.
 pub(super) fn router(control: &Control, clock: &Clock) -> Router {
@@ -82,7 +83,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::config::known_keys;
+    use crumbgate_config::known_keys;
 
     fn document() -> String {
         text(&documented().split_for_parts().1)

@@ -24,10 +24,12 @@ use crate::{
         self, Explainer,
         question::{Question, Unclear},
     },
+};
+use crumbgate_gateway::{
     gateway::{self, ReloadRefused},
-    ledger,
     proxy::upstream,
 };
+use crumbgate_ledger as ledger;
 
 /// Get the declared cookies
 ///

@@ -22,16 +22,14 @@ use utoipa::{
 };
 
 use super::app::App;
-use crate::{
-    admin::{
-        guard::Caller,
-        problem::{Document, Problem},
-        request::{Host, Json, Parameters, read_json},
-    },
-    config::{self, TenantKeys},
-    gateway::{self, ChangeTenantsError, Expected, TenantView},
-    policy::{Agreement, EvictScope, Mode},
+use crate::admin::{
+    guard::Caller,
+    problem::{Document, Problem},
+    request::{Host, Json, Parameters, read_json},
 };
+use crumbgate_config::{self as config, TenantKeys};
+use crumbgate_gateway::gateway::{self, ChangeTenantsError, Expected, TenantView};
+use crumbgate_policy::{Agreement, EvictScope, Mode};
 
 /// A tenant and its effective policy.
 #[derive(Debug, Serialize, ToSchema)]

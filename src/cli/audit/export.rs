@@ -5,17 +5,15 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 
 use super::ledger_file::LedgerFile;
-use crate::{
-    cli::{
-        output::{complain, confirm},
-        progress,
-    },
-    clock::Clock,
-    ledger::{
-        export::{Selection, export},
-        period::Moment,
-        read::Reader,
-    },
+use crate::cli::{
+    output::{complain, confirm},
+    progress,
+};
+use crumbgate_base::clock::Clock;
+use crumbgate_ledger::{
+    export::{Selection, export},
+    period::Moment,
+    read::Reader,
 };
 
 #[derive(Debug, clap::Args)]

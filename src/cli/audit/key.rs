@@ -4,11 +4,9 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::{
-    cli::output::print,
-    ledger::{note::Verifier, read::Reader},
-    state::key::KeyFiles,
-};
+use crate::cli::output::print;
+use crumbgate_ledger::{note::Verifier, read::Reader};
+use crumbgate_state::key::KeyFiles;
 
 pub(super) fn print_key(ledger: &Path) -> Result<ExitCode> {
     let key = newest(&Reader::open(ledger)?)?;

@@ -9,23 +9,20 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
-use crate::{
-    cli::{
-        configuration,
-        output::{complain, print},
-        progress,
-    },
-    clock::Clock,
-    config::Config,
-    language::Language,
-    ledger::{
-        period::Moment,
-        read::{ReadError, Reader},
-        verify::{Expected, verify_ledger},
-    },
-    report::{Checked, Report, Selection, vendors::Catalogue},
-    telemetry,
+use crate::cli::{
+    configuration,
+    output::{complain, print},
+    progress,
 };
+use crumbgate_base::{clock::Clock, language::Language};
+use crumbgate_config::Config;
+use crumbgate_gateway::telemetry;
+use crumbgate_ledger::{
+    period::Moment,
+    read::{ReadError, Reader},
+    verify::{Expected, verify_ledger},
+};
+use crumbgate_report::{Checked, Report, Selection, vendors::Catalogue};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {

@@ -20,21 +20,19 @@ use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::canary::{Canary, Searcher};
-use crate::{
-    cli::{
-        configuration::{self, ConfigFile},
-        output::print,
-    },
-    config::Config,
-    ledger::{
-        entry::Entry,
-        line::LineWriter,
-        read::{ReadError, Reader},
-    },
-    policy::verdict::Direction,
-    proxy::tls,
-    tenants::TenantTable,
+use crate::cli::{
+    configuration::{self, ConfigFile},
+    output::print,
 };
+use crumbgate_audit::tenants::TenantTable;
+use crumbgate_config::Config;
+use crumbgate_gateway::proxy::tls;
+use crumbgate_ledger::{
+    entry::Entry,
+    line::LineWriter,
+    read::{ReadError, Reader},
+};
+use crumbgate_policy::verdict::Direction;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {

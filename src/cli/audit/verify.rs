@@ -1,4 +1,4 @@
-//! `crumbgate audit verify`: prints the result of [`verify`](crate::ledger::verify).
+//! `crumbgate audit verify`: prints the result of [`verify`](crumbgate_ledger::verify).
 
 use std::{
     fs::{self, File},
@@ -10,18 +10,16 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{
-    cli::{
-        configuration::ConfigFile,
-        output::{confirm, print},
-        progress,
-    },
-    ledger::{
-        checkpoint::Checkpoint,
-        line::rfc3339,
-        verify::{
-            Expected, Finding, PinnedKey, Verification, read_anchors, verify_bundle, verify_ledger,
-        },
+use crate::cli::{
+    configuration::ConfigFile,
+    output::{confirm, print},
+    progress,
+};
+use crumbgate_ledger::{
+    checkpoint::Checkpoint,
+    line::rfc3339,
+    verify::{
+        Expected, Finding, PinnedKey, Verification, read_anchors, verify_bundle, verify_ledger,
     },
 };
 

@@ -27,11 +27,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{
-    admin::tokens::{self, is_bearer_token},
-    config::{self, Admin, AdminListener, TlsVersion, find_admin},
-    proxy::tls,
-};
+use crate::admin::tokens::{self, is_bearer_token};
+use crumbgate_config::{self as config, Admin, AdminListener, TlsVersion, find_admin};
+use crumbgate_gateway::proxy::tls;
 
 /// The options that select a gateway and a token.
 #[derive(Debug, clap::Args)]

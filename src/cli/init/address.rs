@@ -2,10 +2,8 @@
 
 use std::{net::IpAddr, str::FromStr};
 
-use crate::{
-    config::{BadServer, ServerAddress},
-    tenants::split_authority,
-};
+use crumbgate_audit::tenants::split_authority;
+use crumbgate_config::{BadServer, ServerAddress};
 
 /// The address of an application, in the notation of the configuration or a shorter one.
 #[derive(Clone, Debug)]

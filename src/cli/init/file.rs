@@ -1,7 +1,7 @@
 //! The text of the new configuration: short, with an explanation of each key, and with useful keys as comments.
 
 use super::{address, plan::Plan};
-use crate::config::{CertificateFiles, ServerAddress, quoted};
+use crumbgate_config::{CertificateFiles, ServerAddress, quoted};
 
 impl Plan {
     /// The text of the whole configuration.

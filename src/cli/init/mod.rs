@@ -11,11 +11,9 @@ use anyhow::Result;
 
 use self::plan::Plan;
 use super::output::{confirm, write_problems};
-use crate::{
-    clock::Clock,
-    config::{Config, Problems, Source},
-    gateway::preflight,
-};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{Config, Problems, Source};
+use crumbgate_gateway::gateway::preflight;
 
 pub(super) use self::plan::Arguments;
 

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{address, plan::Plan};
-use crate::{cli::shell::shell_word, config::Config};
+use crate::cli::shell::shell_word;
+use crumbgate_config::Config;
 
 /// The written files and the next commands, ready to copy.
 pub(super) fn steps(plan: &Plan, config: &Config) -> String {

@@ -16,10 +16,10 @@ use super::address::{self, Application, Host};
 use crate::{
     certificate,
     cli::{configuration::ConfigFile, shell::shell_word},
-    clock::Clock,
-    config::{CertificateFiles, ServerAddress, Tls, TlsVersion},
-    proxy::tls::Certificates,
 };
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{CertificateFiles, ServerAddress, Tls, TlsVersion};
+use crumbgate_gateway::proxy::tls::Certificates;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("application").required(true).args(["application_address", "upstream"]))]

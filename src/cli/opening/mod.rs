@@ -11,14 +11,14 @@ use std::{
 use anstyle::{AnsiColor, Style};
 
 use super::output;
-use crate::{
-    admin::Administration,
-    config::{AdminListener, Config, Log, LogFormat},
+use crate::admin::Administration;
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_config::{AdminListener, Config, Log, LogFormat};
+use crumbgate_gateway::{
     gateway::{Control, ListenerKey},
-    policy::Mode,
     telemetry,
-    tenants::Tenant,
 };
+use crumbgate_policy::Mode;
 
 /// True where the summary replaces the log lines about the start.
 pub(super) fn is_wanted(log: Log) -> bool {

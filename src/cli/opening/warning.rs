@@ -7,11 +7,9 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::{
-    certificate,
-    config::{Config, ServerAddress},
-    gateway::Control,
-};
+use crate::certificate;
+use crumbgate_config::{Config, ServerAddress};
+use crumbgate_gateway::gateway::Control;
 
 /// Returns the most important problem, if there is one. Waits up to 300 ms for the application's servers.
 pub(super) fn first(control: &Control) -> Option<String> {

@@ -9,13 +9,11 @@ use std::{
     },
 };
 
-use crumbgate::{
-    audit::Tally,
-    certificate,
-    clock::Clock,
-    config::Config,
-    gateway::{DrainReport, Gateway},
-};
+use crumbgate::certificate;
+use crumbgate_audit::Tally;
+use crumbgate_base::clock::Clock;
+use crumbgate_config::Config;
+use crumbgate_gateway::gateway::{DrainReport, Gateway};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},

@@ -2,19 +2,17 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crumbgate::{
-    audit::{AgreementEvent, Figures, Window},
-    ledger::{
-        entry::{Entry, EventKind, Segment},
-        progress::Progress,
-        read::{ReadError, Reader},
-        verify::{Expected, verify_ledger},
-    },
-    policy::{
-        Mode,
-        asked::AskedLifetime,
-        verdict::{Action, Direction},
-    },
+use crumbgate_audit::{AgreementEvent, Figures, Window};
+use crumbgate_ledger::{
+    entry::{Entry, EventKind, Segment},
+    progress::Progress,
+    read::{ReadError, Reader},
+    verify::{Expected, verify_ledger},
+};
+use crumbgate_policy::{
+    Mode,
+    asked::AskedLifetime,
+    verdict::{Action, Direction},
 };
 use serde_json::Value;
 

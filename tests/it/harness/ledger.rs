@@ -5,17 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crumbgate::{
-    audit::{AgreementEvent, ShownPage},
-    ledger::entry::{EventKind, Figures, Segment, Window},
-    policy::{
-        Mode,
-        verdict::{Action, Direction, Reason},
-    },
-    state::{
-        key::{KeyFiles, Keyring},
-        migrate, segments,
-    },
+use crumbgate_audit::{AgreementEvent, ShownPage};
+use crumbgate_ledger::entry::{EventKind, Figures, Segment, Window};
+use crumbgate_policy::{
+    Mode,
+    verdict::{Action, Direction, Reason},
+};
+use crumbgate_state::{
+    key::{KeyFiles, Keyring},
+    migrate, segments,
 };
 use rusqlite::{Connection, params};
 
@@ -262,7 +260,7 @@ impl Scribe {
 
 /// The version of the only declaration.
 pub(crate) fn declaration_hash() -> String {
-    let hash = crumbgate::ledger::merkle::sha256(DECLARATION.as_bytes());
+    let hash = crumbgate_ledger::merkle::sha256(DECLARATION.as_bytes());
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

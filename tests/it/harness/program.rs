@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use crumbgate::{certificate, clock::Clock};
+use crumbgate::certificate;
+use crumbgate_base::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::{
     RootCertStore,

@@ -31,7 +31,7 @@ use super::{
     route::RouteBuffer,
     window::{Figures, Window},
 };
-use crate::policy::{
+use crumbgate_policy::{
     Mode,
     asked::{AskedLifetime, Attributes},
     verdict::{Action, Direction, Verdict},

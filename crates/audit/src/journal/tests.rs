@@ -7,7 +7,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::verdict::Reason;
+use crumbgate_policy::verdict::Reason;
 
 const WINDOW_S: u32 = 60;
 /// The version of the declaration that rules first.

@@ -16,7 +16,7 @@ use foldhash::fast::RandomState;
 
 pub use host::{host_of_authority, split_authority};
 
-use crate::policy::Policy;
+use crumbgate_policy::Policy;
 
 /// One organization's instance.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -198,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::{
+    use crumbgate_policy::{
         Agreement, EvictScope, Mode,
         declaration::{Declaration, SessionDuration},
     };

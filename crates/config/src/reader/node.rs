@@ -8,7 +8,7 @@ use super::{
     path::KeyPath,
     walk::{Reader, Shape, Spot},
 };
-use crate::config::{
+use crate::{
     problem::{Place, Problem},
     record::Origin,
     written::excerpt,
@@ -16,8 +16,8 @@ use crate::config::{
 
 /// A value that is being read. Each method that reads it returns `None` after it has reported that the value is wrong.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::config) struct Node<'a> {
-    pub(in crate::config) reader: &'a Reader,
+pub(crate) struct Node<'a> {
+    pub(crate) reader: &'a Reader,
     pub(super) path: KeyPath<'a>,
     pub(super) value: &'a DeValue<'a>,
     pub(super) spot: Spot<'a>,
@@ -28,16 +28,12 @@ pub(in crate::config) struct Node<'a> {
 
 impl<'a> Node<'a> {
     /// Reports that another value was expected, with a suggested fix.
-    pub(in crate::config) fn refuse<T>(
-        &self,
-        expected: impl Display,
-        help: impl Into<String>,
-    ) -> Option<T> {
+    pub(crate) fn refuse<T>(&self, expected: impl Display, help: impl Into<String>) -> Option<T> {
         self.error(format!("found {}, expected {expected}", self.found()), help)
     }
 
     /// Reports an error of the value.
-    pub(in crate::config) fn error<T>(
+    pub(crate) fn error<T>(
         &self,
         message: impl Into<String>,
         help: impl Into<String>,
@@ -48,13 +44,13 @@ impl<'a> Node<'a> {
     }
 
     /// Reports a warning about the value.
-    pub(in crate::config) fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
+    pub(crate) fn warn(&self, message: impl Into<String>, help: impl Into<String>) {
         let problem = Problem::warning(self.place(), self.key(), message);
         self.reader.push(problem.help(help.into()));
     }
 
     /// Reports that another name was expected in the place of the key that the operator chose.
-    pub(in crate::config) fn refuse_name<T>(
+    pub(crate) fn refuse_name<T>(
         &self,
         expected: impl Display,
         help: impl Into<String>,
@@ -63,7 +59,7 @@ impl<'a> Node<'a> {
     }
 
     /// Reports an error of the key that the operator chose.
-    pub(in crate::config) fn error_at_name<T>(
+    pub(crate) fn error_at_name<T>(
         &self,
         message: impl Into<String>,
         help: impl Into<String>,
@@ -74,22 +70,22 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the place of the key.
-    pub(in crate::config) fn name_place(&self) -> Place {
+    pub(crate) fn name_place(&self) -> Place {
         self.reader.place(self.key_spot)
     }
 
     /// Returns the place of the value.
-    pub(in crate::config) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         self.reader.place(self.spot)
     }
 
     /// Returns the dotted key of the value.
-    pub(in crate::config) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.path.to_string()
     }
 
     /// Returns the last part of the key.
-    pub(in crate::config) fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         match self.path {
             KeyPath::Key(_, key) | KeyPath::Name(_, key) => key,
             KeyPath::Element(..) | KeyPath::Root => "",
@@ -97,7 +93,7 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the position of the key in the file, in bytes.
-    pub(in crate::config) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         match self.key_spot {
             Spot::File { start, .. } => start,
             Spot::Variable(_) => 0,
@@ -105,29 +101,29 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the origin of the value.
-    pub(in crate::config) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         Origin::Place(self.place())
     }
 
-    pub(in crate::config) fn as_text(&self) -> Option<&'a str> {
+    pub(crate) fn as_text(&self) -> Option<&'a str> {
         self.value.as_str()
     }
 
-    pub(in crate::config) fn is_empty_array(&self) -> bool {
+    pub(crate) fn is_empty_array(&self) -> bool {
         self.value.as_array().is_some_and(|elements| elements.is_empty())
     }
 
-    pub(in crate::config) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.value.is_table()
     }
 
     /// Reads a text.
-    pub(in crate::config) fn text(&self) -> Option<&'a str> {
+    pub(crate) fn text(&self) -> Option<&'a str> {
         self.as_text().or_else(|| self.refuse("a text", "put it in quotes"))
     }
 
     /// Reads `true` or `false`.
-    pub(in crate::config) fn boolean(&self) -> Option<bool> {
+    pub(crate) fn boolean(&self) -> Option<bool> {
         match (self.value, self.spot) {
             (DeValue::Boolean(value), _) => Some(*value),
             (DeValue::String(text), Spot::Variable(_)) if text == "true" => Some(true),
@@ -137,7 +133,7 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the value if it is a whole number, without reporting a problem.
-    pub(in crate::config) fn as_number(&self) -> Option<u64> {
+    pub(crate) fn as_number(&self) -> Option<u64> {
         match (self.value, self.spot) {
             (DeValue::Integer(number), _) => {
                 u64::from_str_radix(number.as_str(), number.radix()).ok()
@@ -148,7 +144,7 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the text of a number that may have a fraction, without reporting a problem.
-    pub(in crate::config) fn as_fraction(&self) -> Option<&'a str> {
+    pub(crate) fn as_fraction(&self) -> Option<&'a str> {
         match (self.value, self.spot) {
             (DeValue::Float(number), _) => Some(number.as_str()),
             (DeValue::Integer(number), _) if number.radix() == 10 => Some(number.as_str()),
@@ -158,7 +154,7 @@ impl<'a> Node<'a> {
     }
 
     /// Reads the elements of an array.
-    pub(in crate::config) fn elements(&self) -> Option<Vec<Node<'_>>> {
+    pub(crate) fn elements(&self) -> Option<Vec<Node<'_>>> {
         let DeValue::Array(elements) = self.value else {
             return match self.spot {
                 Spot::File { .. } => self.refuse("an array", "write an array: [ … ]"),

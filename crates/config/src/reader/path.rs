@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Display};
 
-use crate::config::written::quoted;
+use crate::written::quoted;
 
 /// The keys that lead to a value. They are only formatted for messages and records, not for each of a million tenants.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::config) enum KeyPath<'a> {
+pub(crate) enum KeyPath<'a> {
     /// An element of an array.
     Element(&'a Self, usize),
     /// A key that the gateway knows.

@@ -10,7 +10,7 @@ use super::{
     path::KeyPath,
     walk::{Reader, Shape, Spot},
 };
-use crate::config::{
+use crate::{
     problem::{Place, Problem},
     record::Origin,
     suggestion::suggestion,
@@ -19,7 +19,7 @@ use crate::config::{
 
 impl Reader {
     /// Returns the root of a document.
-    pub(in crate::config) fn root<'a>(&'a self, document: &'a DeTable<'a>) -> Table<'a> {
+    pub(crate) fn root<'a>(&'a self, document: &'a DeTable<'a>) -> Table<'a> {
         let shape = Shape { header: KeyPath::Root, is_overridable: true, is_element: false };
         Table::new(self, KeyPath::Root, Some(document), None, shape)
     }
@@ -27,17 +27,17 @@ impl Reader {
 
 impl<'a> Node<'a> {
     /// Reads a table that has its own header and whose keys no variable overrides: `[[cookies]]`, `[tenants."…"]`.
-    pub(in crate::config) fn fixed_section(&self) -> Option<Table<'a>> {
+    pub(crate) fn fixed_section(&self) -> Option<Table<'a>> {
         self.read_table(Shape { header: self.path, is_overridable: false, ..self.shape })
     }
 
     /// Reads a table that has its own header: `[upstreams.app]`.
-    pub(in crate::config) fn section(&self) -> Option<Table<'a>> {
+    pub(crate) fn section(&self) -> Option<Table<'a>> {
         self.read_table(Shape { header: self.path, ..self.shape })
     }
 
     /// Reads an inline table that is an element of a list or the whole value of a key.
-    pub(in crate::config) fn element(&self) -> Option<Table<'a>> {
+    pub(crate) fn element(&self) -> Option<Table<'a>> {
         self.read_table(Shape { is_element: true, is_overridable: false, ..self.shape })
     }
 
@@ -49,8 +49,8 @@ impl<'a> Node<'a> {
 
 /// A table that is being read. Dropping it reports each of its keys that was not requested.
 #[derive(Debug)]
-pub(in crate::config) struct Table<'a> {
-    pub(in crate::config) reader: &'a Reader,
+pub(crate) struct Table<'a> {
+    pub(crate) reader: &'a Reader,
     path: KeyPath<'a>,
     /// `None` if the file has no such table.
     entries: Option<&'a DeTable<'a>>,
@@ -75,49 +75,49 @@ impl<'a> Table<'a> {
     }
 
     /// Returns true if the file has the table.
-    pub(in crate::config) fn is_written(&self) -> bool {
+    pub(crate) fn is_written(&self) -> bool {
         self.entries.is_some()
     }
 
     /// Returns the place of the table, or the whole file if the table is not written.
-    pub(in crate::config) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         self.spot.map_or_else(|| self.reader.file(), |spot| self.reader.place(spot))
     }
 
     /// Returns the dotted key of the table.
-    pub(in crate::config) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         self.path.to_string()
     }
 
     /// Returns true if the file has a value that is not a table, which was reported.
-    pub(in crate::config) fn is_misread(&self) -> bool {
+    pub(crate) fn is_misread(&self) -> bool {
         self.spot.is_some() && self.entries.is_none()
     }
 
     /// Returns true if the table has no key.
-    pub(in crate::config) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_none_or(DeTable::is_empty)
     }
 
     /// Returns the place of a key that the operator chose; `None` if it is not written.
-    pub(in crate::config) fn place_of_name(&self, name: &str) -> Option<Place> {
+    pub(crate) fn place_of_name(&self, name: &str) -> Option<Place> {
         let (key, _) = self.entries?.get_key_value(name)?;
         Some(self.reader.place(key.span().into()))
     }
 
     /// Returns the dotted key of a key in the table.
-    pub(in crate::config) fn key_of(&self, key: &str) -> String {
+    pub(crate) fn key_of(&self, key: &str) -> String {
         KeyPath::Key(&self.path, key).to_string()
     }
 
     /// Reads a table below this one that has its own header: `[server]`.
-    pub(in crate::config) fn section(&self, key: &'static str) -> Table<'_> {
+    pub(crate) fn section(&self, key: &'static str) -> Table<'_> {
         let path = KeyPath::Key(&self.path, key);
         self.table(key, path, Shape { header: path, ..self.shape })
     }
 
     /// Reads a table below this one that has no header: `health.path`.
-    pub(in crate::config) fn inner(&self, key: &'static str) -> Table<'_> {
+    pub(crate) fn inner(&self, key: &'static str) -> Table<'_> {
         self.table(key, KeyPath::Key(&self.path, key), self.shape)
     }
 
@@ -128,7 +128,7 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the value of a key: from the variable that overrides it, or else from the file.
-    pub(in crate::config) fn value(&self, key: &'static str) -> Option<Node<'_>> {
+    pub(crate) fn value(&self, key: &'static str) -> Option<Node<'_>> {
         let written = self.written(key);
         if !self.shape.is_overridable || self.reader.variables.is_empty() {
             return written;
@@ -142,7 +142,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of a key, or returns its default.
-    pub(in crate::config) fn get<T: Written>(
+    pub(crate) fn get<T: Written>(
         &self,
         key: &'static str,
         default: T,
@@ -152,7 +152,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of a key, or returns a default that has another origin.
-    pub(in crate::config) fn get_or<T: Written>(
+    pub(crate) fn get_or<T: Written>(
         &self,
         key: &'static str,
         default: T,
@@ -169,7 +169,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of a key that has no default and may be absent.
-    pub(in crate::config) fn optional<T: Written>(
+    pub(crate) fn optional<T: Written>(
         &self,
         key: &'static str,
         read: impl FnOnce(Node<'_>) -> Option<T>,
@@ -181,7 +181,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the value of a required key; its absence is a problem.
-    pub(in crate::config) fn required<T: Written>(
+    pub(crate) fn required<T: Written>(
         &self,
         key: &'static str,
         help: &str,
@@ -196,7 +196,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reads the elements of an array, or returns its default. Invalid elements are omitted.
-    pub(in crate::config) fn list<T: Written>(
+    pub(crate) fn list<T: Written>(
         &self,
         key: &'static str,
         default: Vec<T>,
@@ -206,7 +206,7 @@ impl<'a> Table<'a> {
     }
 
     /// Returns the values of a table whose keys the operator chooses. No key of it is unknown.
-    pub(in crate::config) fn names(&self) -> impl Iterator<Item = Node<'_>> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = Node<'_>> {
         let entries = self.entries.into_iter().flat_map(DeTable::iter);
         self.found.set(self.entries.map_or(0, DeTable::len));
         entries.map(|(key, value)| Node {
@@ -220,7 +220,7 @@ impl<'a> Table<'a> {
     }
 
     /// Makes an element of an absent array, for [`Table::record`] of its default.
-    pub(in crate::config) fn default_element(
+    pub(crate) fn default_element(
         &self,
         key: &'static str,
         index: usize,
@@ -233,7 +233,7 @@ impl<'a> Table<'a> {
     }
 
     /// Records the value of a key that is not read by [`Table::get`], for `check --print`.
-    pub(in crate::config) fn record(
+    pub(crate) fn record(
         &self,
         key: &str,
         written: impl FnOnce() -> String,

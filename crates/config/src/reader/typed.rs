@@ -9,14 +9,14 @@ use std::{
 };
 
 use super::node::Node;
-use crate::config::{
+use crate::{
     suggestion::suggestion,
     written::{Choice, Written, parse_duration, quoted},
 };
 
 impl Node<'_> {
     /// Reads a word of a closed set.
-    pub(in crate::config) fn choice<T: Choice>(&self) -> Option<T> {
+    pub(crate) fn choice<T: Choice>(&self) -> Option<T> {
         let words = || T::WORDS.iter().map(|(word, _)| *word);
         let text = self.as_text().unwrap_or_default();
         if let Some((_, value)) = T::WORDS.iter().find(|(word, _)| *word == text) {
@@ -30,7 +30,7 @@ impl Node<'_> {
     }
 
     /// Reads a whole number within bounds.
-    pub(in crate::config) fn number<T>(&self, range: RangeInclusive<T>) -> Option<T>
+    pub(crate) fn number<T>(&self, range: RangeInclusive<T>) -> Option<T>
     where
         T: Copy + Display + PartialOrd + TryFrom<u64>,
     {
@@ -48,7 +48,7 @@ impl Node<'_> {
     }
 
     /// Reads a duration within bounds.
-    pub(in crate::config) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+    pub(crate) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
         let duration = match self.as_number() {
             Some(seconds) => Some(Duration::from_secs(seconds)),
             None => self.as_text().and_then(parse_duration),
@@ -67,7 +67,7 @@ impl Node<'_> {
     }
 
     /// Reads a value of a type whose error states what it expects.
-    pub(in crate::config) fn parsed<T>(&self, help: &str) -> Option<T>
+    pub(crate) fn parsed<T>(&self, help: &str) -> Option<T>
     where
         T: FromStr<Err: Display>,
     {
@@ -75,7 +75,7 @@ impl Node<'_> {
     }
 
     /// Reads the path of a file.
-    pub(in crate::config) fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         let text = self.text()?;
         if text.is_empty() || text.contains('\0') {
             return self.refuse("the path of a file", PATH_HELP);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::path::KeyPath;
-use crate::config::{
+use crate::{
     environment::{Variable, Variables},
     problem::{Place, Problem, Problems, Source},
     record::Record,
@@ -17,7 +17,7 @@ use crate::config::{
 
 /// The state of a walk over a document: its text, the variables, and the problems found so far.
 #[derive(Debug)]
-pub(in crate::config) struct Reader {
+pub(crate) struct Reader {
     source: Arc<Source>,
     pub(super) variables: Variables,
     /// The names of the variables that override a key.
@@ -32,17 +32,13 @@ pub(in crate::config) struct Reader {
 type KnownKeys = fn() -> &'static BTreeSet<String>;
 
 impl Reader {
-    pub(in crate::config) fn new(
-        source: Arc<Source>,
-        variables: Variables,
-        known_keys: KnownKeys,
-    ) -> Self {
+    pub(crate) fn new(source: Arc<Source>, variables: Variables, known_keys: KnownKeys) -> Self {
         let (used_variables, problems) = (RefCell::default(), RefCell::default());
         Self { source, variables, used_variables, problems, record: None, known_keys }
     }
 
     /// Makes a reader that also records every key, value and origin.
-    pub(in crate::config) fn recording(
+    pub(crate) fn recording(
         source: Arc<Source>,
         variables: Variables,
         known_keys: KnownKeys,
@@ -51,22 +47,22 @@ impl Reader {
     }
 
     /// Adds a problem.
-    pub(in crate::config) fn push(&self, problem: Problem) {
+    pub(crate) fn push(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
 
     /// Returns the whole file as a place.
-    pub(in crate::config) fn file(&self) -> Place {
+    pub(crate) fn file(&self) -> Place {
         Place::File(self.source.path().to_owned())
     }
 
     /// Resolves a path of the file against the folder of the file.
-    pub(in crate::config) fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn resolve(&self, path: impl AsRef<Path>) -> PathBuf {
         self.source.path().parent().unwrap_or(Path::new("")).join(path)
     }
 
     /// Ends the walk, and adds the problems of the variables.
-    pub(in crate::config) fn finish(self) -> (Problems, Record) {
+    pub(crate) fn finish(self) -> (Problems, Record) {
         let mut problems = self.problems.into_inner();
         problems.extend(self.variables.problems(&self.used_variables.borrow(), self.known_keys));
         (problems, self.record.map(RefCell::into_inner).unwrap_or_default())

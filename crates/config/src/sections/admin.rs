@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use crate::{
-    config::{
-        problem::Problem,
-        reader::{Node, Table},
-        values::{Admin, AdminListener, CertificateFiles, Server},
-        written::{Written, quoted},
-    },
-    tenants::split_authority,
+    problem::Problem,
+    reader::{Node, Table},
+    values::{Admin, AdminListener, CertificateFiles, Server},
+    written::{Written, quoted},
 };
+use crumbgate_audit::tenants::split_authority;
 
 use super::{server::conflict, tls::read_certificate};
 

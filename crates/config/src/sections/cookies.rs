@@ -1,15 +1,13 @@
 //! Reads `[[cookies]]`: the whole declaration. Without it, the declaration that Flexopus publishes is used (D).
 
 use crate::{
-    config::{
-        reader::{Node, Table},
-        record::Origin,
-        written::{Choice, Written, quoted},
-    },
-    policy::declaration::{
-        CookieDomain, CookieName, CookiePath, Declaration, DeclaredCookie, Inject, InjectedValue,
-        Lifetime, PathPattern, RenewOn, SameSite, SessionDuration,
-    },
+    reader::{Node, Table},
+    record::Origin,
+    written::{Choice, Written, quoted},
+};
+use crumbgate_policy::declaration::{
+    CookieDomain, CookieName, CookiePath, Declaration, DeclaredCookie, Inject, InjectedValue,
+    Lifetime, PathPattern, RenewOn, SameSite, SessionDuration,
 };
 
 pub(super) fn read(root: &Table<'_>) -> Declaration {

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::config::{
+use crate::{
     reader::{Node, Table},
     values::Evidence,
 };

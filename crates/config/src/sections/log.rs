@@ -1,6 +1,6 @@
 //! Reads `[log]`.
 
-use crate::config::{
+use crate::{
     reader::Table,
     values::{Log, LogFormat},
     written::Choice,

@@ -21,7 +21,8 @@ use super::{
     reader::Reader,
     values::{Admin, Config},
 };
-use crate::{policy::Agreement, tenants::Tenant};
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_policy::Agreement;
 
 /// Reads a whole document. The result is only valid if the reader has found no error.
 pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {

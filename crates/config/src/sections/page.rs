@@ -1,13 +1,11 @@
 //! Reads `[page]`: the path of the cookie page, and the operator that it names.
 
 use crate::{
-    config::{
-        problem::Problem,
-        reader::{Node, Table},
-        written::{Written, quoted},
-    },
-    page::settings::{Link, Name, PagePath, Settings},
+    problem::Problem,
+    reader::{Node, Table},
+    written::{Written, quoted},
 };
+use crumbgate_pages::page::settings::{Link, Name, PagePath, Settings};
 
 /// Reads `[page]`. The page is needed if the defaults or a tenant of the file ask people to agree.
 pub(super) fn read(root: &Table<'_>, is_needed: bool) -> Settings {

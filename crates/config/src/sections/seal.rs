@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use time::{Date, macros::format_description};
 
 use crate::{
-    config::{
-        problem::Problem,
-        reader::{Node, Table},
-        suggestion::suggestion,
-        values::{Asking, Seal},
-        written::{Written, quoted},
-    },
-    policy::declaration::{CookieName, Declaration, DeclaredCookie, Lifetime, PathPattern},
+    problem::Problem,
+    reader::{Node, Table},
+    suggestion::suggestion,
+    values::{Asking, Seal},
+    written::{Written, quoted},
+};
+use crumbgate_policy::declaration::{
+    CookieName, Declaration, DeclaredCookie, Lifetime, PathPattern,
 };
 
 use super::upstreams::read_path;

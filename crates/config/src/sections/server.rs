@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::config::{
+use crate::{
     problem::{Place, Problem},
     reader::{Node, Table},
     values::Server,

@@ -3,19 +3,17 @@
 use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::Arc};
 
 use crate::{
-    config::{
-        problem::{Place, Problem},
-        reader::{Node, Table},
-        record::Origin,
-        suggestion::suggestion,
-        values::{Config, TenantDefaults, Upstream},
-        written::{Choice, Written, quoted},
-    },
-    policy::{
-        Agreement, EvictScope, Mode, Policy,
-        declaration::{Declaration, SessionDuration},
-    },
-    tenants::{Tenant, split_authority},
+    problem::{Place, Problem},
+    reader::{Node, Table},
+    record::Origin,
+    suggestion::suggestion,
+    values::{Config, TenantDefaults, Upstream},
+    written::{Choice, Written, quoted},
+};
+use crumbgate_audit::tenants::{Tenant, split_authority};
+use crumbgate_policy::{
+    Agreement, EvictScope, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
 };
 
 use super::cookies::read_session_duration;

@@ -1,6 +1,6 @@
 //! Reads `[tls]`: certificates and versions.
 
-use crate::config::{
+use crate::{
     problem::Problem,
     reader::{Node, Table},
     values::{CertificateFiles, Server, Tls, TlsVersion},

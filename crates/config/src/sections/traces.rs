@@ -3,13 +3,11 @@
 use http::uri::PathAndQuery;
 
 use crate::{
-    config::{
-        reader::{Node, Table},
-        values::{Collector, Ratio, Traces},
-        written::{Written, quoted},
-    },
-    tenants::split_authority,
+    reader::{Node, Table},
+    values::{Collector, Ratio, Traces},
+    written::{Written, quoted},
 };
+use crumbgate_audit::tenants::split_authority;
 
 pub(super) fn read(root: &Table<'_>) -> Traces {
     let table = root.section("traces");

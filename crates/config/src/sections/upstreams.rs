@@ -6,14 +6,12 @@ use http::uri::PathAndQuery;
 
 use super::traces::{PATH_HELP, request_target};
 use crate::{
-    config::{
-        problem::Problem,
-        reader::{Node, Table},
-        values::{BadServer, Balance, Health, ServerAddress, Upstream},
-        written::{Choice, Written, quoted},
-    },
-    tenants::split_authority,
+    problem::Problem,
+    reader::{Node, Table},
+    values::{BadServer, Balance, Health, ServerAddress, Upstream},
+    written::{Choice, Written, quoted},
 };
+use crumbgate_audit::tenants::split_authority;
 
 /// Reads every upstream, in the order of the file.
 pub(super) fn read(root: &Table<'_>) -> Vec<Upstream> {

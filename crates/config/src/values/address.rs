@@ -6,10 +6,8 @@ use std::{
     str::FromStr,
 };
 
-use crate::{
-    config::written::{excerpt, quoted},
-    tenants::split_authority,
-};
+use crate::written::{excerpt, quoted};
+use crumbgate_audit::tenants::split_authority;
 
 /// The address of an upstream's server.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

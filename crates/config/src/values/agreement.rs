@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use http::uri::PathAndQuery;
 
-use crate::policy::declaration::{CookieName, PathPattern};
+use crumbgate_policy::declaration::{CookieName, PathPattern};
 
 /// `[seal]`: the key ring and the cookie that is sealed (G1 to G5).
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -28,7 +28,9 @@ pub use tls::{CertificateFiles, Tls, TlsVersion};
 pub use traces::{Collector, Ratio, Traces};
 pub use upstream::{Balance, Health, Upstream};
 
-use crate::{page, policy::declaration::Declaration, tenants::Tenant};
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_pages::page;
+use crumbgate_policy::declaration::Declaration;
 
 /// The whole configuration, checked.
 #[derive(Debug, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 //! `[defaults]`: the values of tenants that set none themselves.
 
-use crate::policy::{Agreement, EvictScope, Mode, declaration::SessionDuration};
+use crumbgate_policy::{Agreement, EvictScope, Mode, declaration::SessionDuration};
 
 /// `[defaults]`: the values of a tenant that sets none itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -8,21 +8,20 @@ use tracing::{info, warn};
 
 use super::StartError;
 use crate::{
-    clock::Clock,
-    config::{self, Config, ConfigHash, Evidence, ServerAddress},
-    ledger::{self, entry::DeclarationRecord},
-    policy::sealing::Sealing,
     proxy::{
         snapshot::Snapshot,
         tls::{self, CertificateError, Certificates, Expiry, Tickets},
         upstream::Shared,
     },
-    seal::Version,
     seal_keys::{self, Found},
-    state,
-    tenants::TenantTable,
     traces::Tracing,
 };
+use crumbgate_audit::tenants::TenantTable;
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{self as config, Config, ConfigHash, Evidence, ServerAddress};
+use crumbgate_ledger::{self as ledger, entry::DeclarationRecord};
+use crumbgate_policy::{seal::Version, sealing::Sealing};
+use crumbgate_state as state;
 
 /// What a snapshot is made of besides the configuration itself: read from the disk, and whole.
 pub(super) struct Parts {

@@ -26,19 +26,16 @@ use super::{
     tenants::Directory,
     traces::Exporter,
 };
-use crate::{
-    audit::Books,
-    clock::Now,
-    config::{Config, ConfigHash, Effective, Loaded, Problems},
-    proxy::{
-        snapshot::Snapshot,
-        tls::Tickets,
-        upstream::{Shared, check_health},
-        worker::{Adoption, Phase, Settings},
-    },
-    state::{Desk, Keeper, Status as LedgerStatus},
-    tenants::TenantTable,
+use crate::proxy::{
+    snapshot::Snapshot,
+    tls::Tickets,
+    upstream::{Shared, check_health},
+    worker::{Adoption, Phase, Settings},
 };
+use crumbgate_audit::{Books, tenants::TenantTable};
+use crumbgate_base::clock::Now;
+use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems};
+use crumbgate_state::{Desk, Keeper, Status as LedgerStatus};
 
 /// A handle of a running gateway. Clones are handles of the same one; none keeps it running.
 ///

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::PathBuf, t
 use tokio::time::sleep;
 
 use super::control::Control;
-use crate::config::Config;
+use crumbgate_config::Config;
 
 /// What tells one state of a file from another; none: it can't be looked at.
 type Print = Option<(u64, u64, u64, i64, i64)>;

@@ -47,11 +47,7 @@ pub use sockets::{Listener, ListenerKey};
 pub use tenants::{Change, ChangeTenantsError, Changed, Expected, TenantView};
 
 use crate::{
-    audit::Books,
-    clock::Clock,
-    config::Loaded,
     metrics::Metrics,
-    policy::superseded::Superseded,
     proxy::{
         self,
         tls::CertificateError,
@@ -59,10 +55,13 @@ use crate::{
         worker::{Drained, Listeners, Orders, Phase, Settings, Worker},
     },
     seal_keys::KeyFileError,
-    state::{Desk, Keeper, Status as LedgerStatus},
-    tenants::TenantTable,
 };
 use control::{Lane, Running};
+use crumbgate_audit::{Books, tenants::TenantTable};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::Loaded;
+use crumbgate_policy::superseded::Superseded;
+use crumbgate_state::{Desk, Keeper, Status as LedgerStatus};
 
 /// A running gateway. Dropped without a [`Gateway::drain`], it drains too, and waits for it.
 #[derive(Debug)]

@@ -1,12 +1,9 @@
 //! Whether a configuration would be served with: the files that it names, read and checked.
 
 use super::assembly::verifier;
-use crate::{
-    clock::Clock,
-    config::{Config, Loaded, Problem, Problems, Severity},
-    proxy::tls::Certificates,
-    seal_keys,
-};
+use crate::{proxy::tls::Certificates, seal_keys};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{Config, Loaded, Problem, Problems, Severity};
 
 /// What is wrong with the files that a configuration names, and which tenants no certificate covers, after the warnings
 /// that were found while it was read. Waits for the disk.

@@ -6,11 +6,11 @@ use crate::{
         self, CertificateReading, LedgerReading, Readings, ReloadReading, Sample, ServerReading,
         UpstreamReading,
     },
-    policy::verdict::Direction,
     process,
     proxy::upstream::{ServerState, Shared},
     telemetry,
 };
+use crumbgate_policy::verdict::Direction;
 
 impl Control {
     /// All metrics, in the text format of Prometheus (0.0.4); so many tenants have series of their own. Looks at every

@@ -16,11 +16,9 @@ use super::{
     sockets::{self, KeptSockets, Listener, ListenerKey},
     tenants::Directory,
 };
-use crate::{
-    config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server},
-    proxy::worker::{Adoption, Listeners},
-    tenants::TenantTable,
-};
+use crate::proxy::worker::{Adoption, Listeners};
+use crumbgate_audit::tenants::TenantTable;
+use crumbgate_config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server};
 
 /// What a reload has done.
 #[derive(Debug)]

@@ -13,11 +13,9 @@ use super::{
     control::{Control, Current, NoChange, locked},
     preflight::with_causes,
 };
-use crate::{
-    config::{Config, Problems, TenantKeys},
-    state,
-    tenants::Tenant,
-};
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_config::{Config, Problems, TenantKeys};
+use crumbgate_state as state;
 
 /// One change of the table of tenants.
 #[derive(Clone, Debug, Eq, PartialEq)]

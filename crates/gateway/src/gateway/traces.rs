@@ -10,10 +10,8 @@ use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::control::{Running, locked};
-use crate::{
-    config::Traces,
-    traces::{Tracing, export},
-};
+use crate::traces::{Tracing, export};
+use crumbgate_config::Traces;
 
 /// A task that exports. One whose configuration no longer holds ends by itself, when the last exchange that goes by it
 /// has ended.

@@ -9,11 +9,9 @@ use super::{
     },
     worker::Sum,
 };
-use crate::{
-    audit::{AgreementEvent, Books, OTHER, Tally},
-    banner::Outcome,
-    policy::verdict::{Action, Direction, Reason, SealStep},
-};
+use crumbgate_audit::{AgreementEvent, Books, OTHER, Tally};
+use crumbgate_pages::banner::Outcome;
+use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 
 /// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).
 pub fn expose(metrics: &Metrics, books: &Books, readings: &Readings) -> String {

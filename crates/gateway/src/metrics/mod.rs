@@ -1,7 +1,7 @@
 //! What an operator's monitoring reads: numbers kept between requests, and the text that tells them.
 //!
 //! Each worker counts in a [`WorkerMetrics`] of its own, as a number's only writer; [`expose`] adds all of them up, and
-//! tells with them what the [`Books`](crate::audit::Books) counted and what the caller has read elsewhere
+//! tells with them what the [`Books`](crumbgate_audit::Books) counted and what the caller has read elsewhere
 //! ([`Readings`]). How many series there are depends on the configuration alone, never on what clients send.
 //!
 //! `exposition.rs` has each metric with its help; `docs/reference/metrics.md` says what to do about it.

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::{Metrics, histogram::Durations, words::STATUS_CLASSES};
-use crate::{
-    audit::Books,
-    policy::verdict::{Action, Direction},
-};
+use crumbgate_audit::Books;
+use crumbgate_policy::verdict::{Action, Direction};
 
 /// A reading of counters that only grow; or, of two, what they grew by.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -12,7 +12,7 @@ use super::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, status_class,
     },
 };
-use crate::banner::Outcome;
+use crumbgate_pages::banner::Outcome;
 
 /// A number with one writer and any number of readers.
 #[derive(Debug, Default)]

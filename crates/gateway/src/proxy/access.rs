@@ -9,10 +9,8 @@ use http::{Method, StatusCode};
 use tracing::info;
 
 use super::{connection::OpenExchange, request_id::RequestId};
-use crate::{
-    audit::route_template,
-    traces::{Followed, Tracing},
-};
+use crate::traces::{Followed, Tracing};
+use crumbgate_audit::route_template;
 
 /// An exchange's record: open until the last byte of the answer is handed over, or the downstream is gone.
 pub(crate) struct Record {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, rc::Rc};
 use http::{HeaderValue, Method, Request, Version, header};
 
 use super::{recorder::Entry, rejection::Rejection, tenant_cache::TenantCache};
-use crate::tenants::host_of_authority;
+use crumbgate_audit::tenants::host_of_authority;
 
 /// The request's authority, as sent (T2).
 pub(crate) fn authority<B>(request: &Request<B>) -> Result<HeaderValue, Rejection> {

@@ -15,7 +15,7 @@ use super::{
     access::Record, agreement::insertion::Insertion, deadline::Deadline, delivery::Delivery,
     limits, recorder::Recorder, request_body::Fault, trailers::clean_trailers, upstream::Lease,
 };
-use crate::banner::Outcome;
+use crumbgate_pages::banner::Outcome;
 
 /// An answer's body on its way downstream.
 pub(crate) struct Body {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use http::HeaderValue;
 
-use crate::policy::date::{self, ImfFixdate};
+use crumbgate_policy::date::{self, ImfFixdate};
 
 /// Reads the dates of responses. One second's are all alike, and are read once.
 #[derive(Debug, Default)]

@@ -35,16 +35,16 @@ use super::{
     worker_config::WorkerConfig,
 };
 use crate::{
-    audit::AgreementEvent,
-    banner,
-    config::Limits,
-    language::Language,
     metrics::WorkerMetrics,
-    policy::{
-        self, Agreement, JudgedRequest, Mode, RequestFacts, Resources, ResponseFacts,
-        sealing::SealFacts,
-    },
     traces::{self, Tracing},
+};
+use crumbgate_audit::AgreementEvent;
+use crumbgate_base::language::Language;
+use crumbgate_config::Limits;
+use crumbgate_pages::banner;
+use crumbgate_policy::{
+    self as policy, Agreement, JudgedRequest, Mode, RequestFacts, Resources, ResponseFacts,
+    sealing::SealFacts,
 };
 
 /// A connection's downstream: who it is, and what its exchanges draw on.

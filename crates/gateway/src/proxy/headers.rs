@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
 
-use crate::policy::{CookieField, OutgoingSetCookie, SetCookieFields};
+use crumbgate_policy::{CookieField, OutgoingSetCookie, SetCookieFields};
 
 /// Puts in place what goes upstream (R1, R6).
 pub(super) fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {

@@ -2,13 +2,10 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use crate::{
-    audit::{Account, AgreementEvent},
-    clock::Clock,
-    page::Page,
-    policy::verdict::Verdict,
-    tenants::Tenant,
-};
+use crumbgate_audit::{Account, AgreementEvent, tenants::Tenant};
+use crumbgate_base::clock::Clock;
+use crumbgate_pages::page::Page;
+use crumbgate_policy::verdict::Verdict;
 
 /// A tenant, and its account in this worker's journal.
 pub(crate) struct Entry {

@@ -15,7 +15,7 @@ use super::{
     rejection::{Rejection, Representation},
     worker::Worker,
 };
-use crate::tenants::split_authority;
+use crumbgate_audit::tenants::split_authority;
 
 /// Answers a plain request, which came to this port on a connection that may be one too many (`refused`), with the same address under https, or with why there is none.
 pub(crate) async fn answer(

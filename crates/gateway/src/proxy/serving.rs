@@ -30,10 +30,8 @@ use super::{
     socket::Socket,
     worker::{AFTER_CUT, Permit, Worker},
 };
-use crate::{
-    config::Limits,
-    metrics::{Handshake, TlsVersion},
-};
+use crate::metrics::{Handshake, TlsVersion};
+use crumbgate_config::Limits;
 
 impl Worker {
     /// Serves the application over TLS.

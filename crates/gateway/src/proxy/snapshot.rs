@@ -7,9 +7,11 @@ use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
 use super::{tls::Expiry, upstream::Shared};
-use crate::{
-    config::Limits, page, policy::sealing::Sealing, tenants::TenantTable, traces::Tracing,
-};
+use crate::traces::Tracing;
+use crumbgate_audit::tenants::TenantTable;
+use crumbgate_config::Limits;
+use crumbgate_pages::page;
+use crumbgate_policy::sealing::Sealing;
 
 /// What all workers go by until the next reload.
 pub(crate) struct Snapshot {

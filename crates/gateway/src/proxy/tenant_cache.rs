@@ -3,7 +3,8 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use super::recorder::Entry;
-use crate::{audit::Journal, clock::Clock, tenants::TenantTable};
+use crumbgate_audit::{Journal, tenants::TenantTable};
+use crumbgate_base::clock::Clock;
 
 /// The tenant table as one worker sees it: what it found lately is kept, so that a request takes no lock that other
 /// workers take too. After a change of the table everything is looked up anew (T3).

@@ -3,7 +3,7 @@
 use http::{HeaderMap, header};
 
 use super::{forward, head::Marks, recorder::Recorder};
-use crate::policy::{self, Mode};
+use crumbgate_policy::{self as policy, Mode};
 
 /// Removes what trailers must not carry: hop-by-hop fields, and cookies (R7, S5), each with its verdict; where verdicts
 /// are only counted (T4) they stay.

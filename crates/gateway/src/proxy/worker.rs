@@ -26,13 +26,13 @@ use super::{
     snapshot::Snapshot, worker_config::WorkerConfig,
 };
 use crate::{
-    audit::{Books, Journal, Page},
-    clock::Clock,
-    config::Limits,
     metrics::{Metrics, RejectionReason, WorkerMetrics},
-    policy::superseded::Superseded,
     traces::Ids,
 };
+use crumbgate_audit::{Books, Journal, Page};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::Limits;
+use crumbgate_policy::superseded::Superseded;
 
 /// What all workers share from their start to their end.
 pub(crate) struct Settings {

@@ -8,7 +8,10 @@ use super::{
     tenant_cache::TenantCache,
     upstream::{Shared, Upstream},
 };
-use crate::{audit::Journal, clock::Clock, config::Limits, page::Pages, tenants::Tenant};
+use crumbgate_audit::{Journal, tenants::Tenant};
+use crumbgate_base::clock::Clock;
+use crumbgate_config::Limits;
+use crumbgate_pages::page::Pages;
 
 /// A snapshot, and what one worker has for it: an exchange takes it once, and keeps it to its end.
 pub(crate) struct WorkerConfig {

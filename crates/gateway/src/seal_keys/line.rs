@@ -7,10 +7,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use super::KeyFileError;
-use crate::{
-    clock::Now,
-    seal::{Key, KeyId},
-};
+use crumbgate_base::clock::Now;
+use crumbgate_policy::seal::{Key, KeyId};
 
 /// A key and what is known of it. `Debug` shows its id alone.
 pub struct Entry {

@@ -15,10 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    clock::Now,
-    seal::{Key, KeyId, KeyRing},
-};
+use crumbgate_base::clock::Now;
+use crumbgate_policy::seal::{Key, KeyId, KeyRing};
 pub use line::{Entry, Fault, moment};
 
 /// The keys of a file, and what else stands in it.

@@ -22,7 +22,8 @@ use super::{
     message::{ExportRequest, ExportResponse},
     span::Followed,
 };
-use crate::{config::Collector, metrics::SpanLoss};
+use crate::metrics::SpanLoss;
+use crumbgate_config::Collector;
 
 /// Why spans did not reach the collector.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, fmt};
 
-use crate::config::Ratio;
+use crumbgate_config::Ratio;
 
 /// The id of a trace; never all zeros.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,7 +2,7 @@
 //! Numbers and types are those of OpenTelemetry's own `.proto` files; a test reads the messages by their generated code.
 
 use super::span::{Call, Called, Followed};
-use crate::config::ServerAddress;
+use crumbgate_config::ServerAddress;
 
 /// `ExportTraceServiceRequest`
 #[derive(Clone, PartialEq, prost::Message)]

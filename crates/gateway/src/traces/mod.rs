@@ -20,12 +20,10 @@ use std::{sync::Arc, time::Instant};
 use http::{HeaderMap, HeaderName, Method, Version};
 use tokio::sync::mpsc;
 
-use crate::{
-    clock::Clock,
-    config::{Collector, Ratio},
-    metrics::{SpanLoss, Spans},
-};
+use crate::metrics::{SpanLoss, Spans};
 use context::Parent;
+use crumbgate_base::clock::Clock;
+use crumbgate_config::{Collector, Ratio};
 pub use export::export;
 pub use ids::Ids;
 pub use span::Followed;

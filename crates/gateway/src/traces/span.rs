@@ -9,7 +9,8 @@ use super::{
     Request, TRACEPARENT, TRACESTATE, context,
     ids::{Ids, SpanId, TraceId},
 };
-use crate::{audit::route_template, config::ServerAddress};
+use crumbgate_audit::route_template;
+use crumbgate_config::ServerAddress;
 
 /// An exchange that is followed: the gateway's own span, and that of the call to the application.
 #[derive(Debug)]

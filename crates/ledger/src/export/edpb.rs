@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 
 use super::super::entry::DeclarationRecord;
-use crate::text::rfc3339;
+use crumbgate_base::text::rfc3339;
 
 /// The knowledge base of a declaration, for the cookies of `domain` (`*`: of any).
 pub(crate) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> Value {
@@ -67,7 +67,7 @@ fn comment(cookie: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::super::declaration, *};
-    use crate::policy::declaration::Declaration;
+    use crumbgate_policy::declaration::Declaration;
 
     #[test]
     fn the_declaration_has_the_form_that_the_tool_imports() {

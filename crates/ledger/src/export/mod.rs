@@ -30,7 +30,7 @@ use super::{
     note::{SignedNote, base64},
     read::{ReadError, Reader},
 };
-use crate::text::rfc3339;
+use crumbgate_base::text::rfc3339;
 
 /// What is to be exported.
 #[derive(Clone, Debug, Default)]

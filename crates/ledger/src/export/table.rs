@@ -6,11 +6,9 @@ use csv::{Terminator, Writer, WriterBuilder};
 use serde::Serialize;
 
 use super::super::entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts};
-use crate::{
-    audit::csv_cell,
-    policy::{asked::AskedLifetime, verdict::Reason},
-    text::rfc3339,
-};
+use crumbgate_audit::csv_cell;
+use crumbgate_base::text::rfc3339;
+use crumbgate_policy::{asked::AskedLifetime, verdict::Reason};
 
 /// Writes the table.
 pub(crate) struct Table<W: Write> {

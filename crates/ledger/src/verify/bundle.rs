@@ -30,7 +30,7 @@ use super::{
     segment::{Misfit, SegmentCheck},
     unpack::{Bundle, Compared, Lines, damaged, member},
 };
-use crate::text::unix_s_of;
+use crumbgate_base::text::unix_s_of;
 
 /// Verifies a bundle. The inner error is the first thing that does not fit. Each entry is a step of `progress`.
 ///

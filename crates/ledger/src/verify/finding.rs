@@ -7,7 +7,7 @@ use super::super::{
     entry::{Figures, Window},
     note::NoteError,
 };
-use crate::text::rfc3339;
+use crumbgate_base::text::rfc3339;
 
 /// The first thing that does not fit.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -32,7 +32,7 @@ use super::{
     merkle::sha256,
     note::{NoteError, SignedNote, Verifier},
 };
-use crate::text::hex;
+use crumbgate_base::text::hex;
 
 /// What a verification found.
 #[derive(Clone, Debug, Eq, PartialEq)]

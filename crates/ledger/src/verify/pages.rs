@@ -39,7 +39,7 @@ impl<'t> PageCheck<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::ShownPage;
+    use crumbgate_audit::ShownPage;
 
     #[test]
     fn what_is_there_is_what_is_named_and_as_it_was() {

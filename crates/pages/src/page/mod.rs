@@ -23,13 +23,11 @@ use std::sync::{Arc, LazyLock};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
-use crate::{
-    audit::ShownPage,
-    language::Language,
-    policy::{
-        Agreement,
-        declaration::{Declaration, SessionDuration},
-    },
+use crumbgate_audit::ShownPage;
+use crumbgate_base::language::Language;
+use crumbgate_policy::{
+    Agreement,
+    declaration::{Declaration, SessionDuration},
 };
 use settings::Settings;
 use sheet::Sheet;

@@ -3,10 +3,8 @@
 use serde::Serialize;
 
 use super::{Subject, settings::PagePath, spoken, words::Words};
-use crate::{
-    language::Language,
-    policy::{Agreement, declaration::DeclaredCookie},
-};
+use crumbgate_base::language::Language;
+use crumbgate_policy::{Agreement, declaration::DeclaredCookie};
 
 /// What is said, before it has a form.
 pub(super) struct Sheet<'s> {

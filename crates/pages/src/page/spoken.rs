@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::words::Words;
-use crate::policy::declaration::{DeclaredCookie, Inject, Lifetime, SessionDuration};
+use crumbgate_policy::declaration::{DeclaredCookie, Inject, Lifetime, SessionDuration};
 
 impl Words {
     /// `2 hours`, `90 minutes`, `1 day, 1 hour and 5 seconds`: exactly as long as it is.
@@ -76,7 +76,8 @@ const COUNTED: u32 = 120;
 #[cfg(test)]
 mod tests {
     use super::Words;
-    use crate::{language::Language, policy::declaration::Declaration};
+    use crumbgate_base::language::Language;
+    use crumbgate_policy::declaration::Declaration;
 
     #[test]
     fn every_duration_has_words_that_say_exactly_that() {

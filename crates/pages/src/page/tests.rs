@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::policy::declaration::{DeclaredCookie, Lifetime};
+use crumbgate_policy::declaration::{DeclaredCookie, Lifetime};
 
 fn subject<'s>(declaration: &'s Declaration, settings: &'s Settings) -> Subject<'s> {
     Subject {

@@ -4,7 +4,7 @@ use super::{
     Since, Subject,
     sheet::{Row, Sheet},
 };
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 /// What the cookie page says, in lines of at most `width` characters, as far as words and names are not longer.
 pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {

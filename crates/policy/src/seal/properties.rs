@@ -237,7 +237,7 @@ fn a_sealed_value_between_quotes_reaches_no_application() {
 
 #[test]
 fn the_document_states_which_sizes_fit_into_a_cookie() {
-    let document = include_str!("../../docs/SEAL.md");
+    let document = include_str!("../../../../docs/SEAL.md");
     for (is_agreed, text) in [(true, "2,970 bytes with an"), (false, "2,986 without one")] {
         assert!(document.contains(text), "{text}");
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();

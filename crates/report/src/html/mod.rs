@@ -17,7 +17,8 @@ use super::{
     visible::visible,
     words::Words,
 };
-use crate::{language::Language, ledger::line::rfc3339};
+use crumbgate_base::language::Language;
+use crumbgate_ledger::line::rfc3339;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

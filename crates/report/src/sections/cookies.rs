@@ -8,7 +8,7 @@ use super::{
     },
     count, name, routes, table, usually,
 };
-use crate::policy::{Mode, asked::AskedLifetime, declaration::SessionDuration};
+use crumbgate_policy::{Mode, asked::AskedLifetime, declaration::SessionDuration};
 
 /// What to look at before enforcing; none where every tenant of the report is enforced.
 pub(super) fn before(report: &Report, words: &Words) -> Option<Section> {

@@ -8,7 +8,7 @@ use super::{
     },
     count,
 };
-use crate::policy::verdict::Direction;
+use crumbgate_policy::verdict::Direction;
 
 /// What was counted, and whether it is all accounted for.
 pub(super) fn sums(report: &Report, words: &Words) -> Section {

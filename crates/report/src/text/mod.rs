@@ -11,7 +11,7 @@ use super::{
     visible::visible,
     words::Words,
 };
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 impl Report {
     /// The report as text of at most 100 columns, as far as names are not longer. `is_colourful`: for a terminal.

@@ -38,7 +38,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::audit::{NameBuffer, name_template};
+    use crumbgate_audit::{NameBuffer, name_template};
 
     #[test]
     fn every_row_of_the_table_is_complete_and_every_name_stands_there_once() {

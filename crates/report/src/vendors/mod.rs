@@ -12,7 +12,7 @@ use std::{collections::HashMap, path::Path};
 pub use open_cookie_database::CatalogueError;
 
 use super::Usually;
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 /// Names of cookies, and who usually sets them.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// Who usually sets the cookies of this [template](crate::audit::name_template): an entry of exactly that name, or
+    /// Who usually sets the cookies of this [template](crumbgate_audit::name_template): an entry of exactly that name, or
     /// else the one of its longest known prefix. Case counts.
     pub fn find(&self, template: &str) -> Option<Vendor<'_>> {
         let longest_prefix = || {

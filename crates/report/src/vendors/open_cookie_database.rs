@@ -10,7 +10,7 @@ use std::{
 use csv::ByteRecord;
 
 use super::{Catalogue, Category, Entry};
-use crate::audit::{NameBuffer, name_template};
+use crumbgate_audit::{NameBuffer, name_template};
 
 /// Why a file is no catalogue: what was found, where, and what would mend it.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@ use std::{fs, path::PathBuf};
 use tempfile::TempDir;
 
 use super::*;
-use crate::audit::{NameBuffer, name_template};
+use crumbgate_audit::{NameBuffer, name_template};
 
 /// A catalogue with a file of this text.
 fn with(text: impl AsRef<[u8]>) -> Result<Catalogue, CatalogueError> {
@@ -166,7 +166,7 @@ fn odd_bytes_harm_nobody() {
 
 #[test]
 fn the_real_file_is_read_where_it_is_present() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/open-cookie-database");
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/open-cookie-database");
     let given = std::env::var_os("OPEN_COOKIE_DATABASE");
     let folder = given.clone().map_or_else(|| PathBuf::from(beside), PathBuf::from);
     if given.is_none() && !folder.is_dir() {

@@ -4,13 +4,11 @@ use super::{
     super::{Dependence, Why},
     Words,
 };
-use crate::{
-    ledger::entry::EventKind,
-    policy::{
-        Mode,
-        asked::AskedLifetime,
-        verdict::{Direction, Reason},
-    },
+use crumbgate_ledger::entry::EventKind;
+use crumbgate_policy::{
+    Mode,
+    asked::AskedLifetime,
+    verdict::{Direction, Reason},
 };
 
 pub(super) const WORDS: Words = Words {

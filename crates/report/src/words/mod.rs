@@ -4,14 +4,12 @@ mod de;
 mod en;
 
 use super::{Dependence, Why};
-use crate::{
-    language::Language,
-    ledger::entry::EventKind,
-    policy::{
-        Mode,
-        asked::AskedLifetime,
-        verdict::{Direction, Reason},
-    },
+use crumbgate_base::language::Language;
+use crumbgate_ledger::entry::EventKind;
+use crumbgate_policy::{
+    Mode,
+    asked::AskedLifetime,
+    verdict::{Direction, Reason},
 };
 
 /// The texts of a report in one language. Functions are for what has a number or a name in it.

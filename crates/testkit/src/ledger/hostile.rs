@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
-use crumbgate::{ledger::entry::EventKind, policy::asked::AskedLifetime};
+use crumbgate_ledger::entry::EventKind;
+use crumbgate_policy::asked::AskedLifetime;
 use serde_json::json;
 
 use super::{Draft, Seen};
 
 /// Names of cookies.
-pub(crate) const HOSTILE: [&str; 14] = [
+pub const HOSTILE: [&str; 14] = [
     "=cmd|' /C calc'!A0",
     "+1+1",
     "-2+3",
@@ -27,10 +28,10 @@ pub(crate) const HOSTILE: [&str; 14] = [
 ];
 
 /// The tenant that was seen, and another that is harmful, too.
-pub(crate) const TENANTS: [&str; 2] = ["acme.example", "=acme\u{1b}]0;<b>.example"];
+pub const TENANTS: [&str; 2] = ["acme.example", "=acme\u{1b}]0;<b>.example"];
 
 /// Writes a ledger of one hour before `until_unix_s`.
-pub(crate) fn hostile(path: &Path, until_unix_s: u64) {
+pub fn hostile(path: &Path, until_unix_s: u64) {
     let mut draft = Draft::new(path, 300);
     let begin = until_unix_s - 3_600;
     let purpose = json!({ "en": "<b>=1+1</b>\u{1b}[2J", "de": "<b>=1+1</b>\u{1b}[2J" });

@@ -1,8 +1,5 @@
 //! Writes ledgers as a gateway would have left them, for tests and benchmarks that read them.
 
-#![allow(dead_code, reason = "not every test writes all that a ledger can hold")]
-#![allow(clippy::unwrap_used, reason = "a test that can not go on fails")]
-
 mod hostile;
 mod rich;
 
@@ -11,26 +8,24 @@ use std::{
     path::Path,
 };
 
-use crumbgate::{
-    audit::{AgreementEvent, ShownPage},
-    ledger::entry::{EventKind, Figures},
-    policy::{
-        Mode,
-        asked::{AskedLifetime, Attributes},
-        verdict::{Action, Direction, Reason},
-    },
-    state::migrate,
+use crumbgate_audit::{AgreementEvent, ShownPage};
+use crumbgate_ledger::entry::{EventKind, Figures};
+use crumbgate_policy::{
+    Mode,
+    asked::{AskedLifetime, Attributes},
+    verdict::{Action, Direction, Reason},
 };
+use crumbgate_state::migrate;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
 #[allow(unused_imports, reason = "as above")]
-pub(crate) use hostile::{HOSTILE, TENANTS, hostile};
+pub use hostile::{HOSTILE, TENANTS, hostile};
 #[allow(unused_imports, reason = "as above")]
-pub(crate) use rich::rich;
+pub use rich::rich;
 
 /// A ledger that is being written. Nothing is on the disk before [`Draft::finish`].
-pub(crate) struct Draft {
+pub struct Draft {
     connection: Connection,
     texts: HashMap<String, i64>,
     pages: HashSet<String>,
@@ -42,21 +37,21 @@ pub(crate) struct Draft {
 
 /// Cookies of one tenant and window that have one verdict.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen<'a> {
-    pub(crate) mode: Mode,
-    pub(crate) direction: Direction,
-    pub(crate) action: Action,
-    pub(crate) name: Option<&'a str>,
-    pub(crate) lifetime: Option<AskedLifetime>,
-    pub(crate) granted_s: Option<u32>,
-    pub(crate) route: &'a str,
-    pub(crate) attributes: u16,
-    pub(crate) count: u64,
+pub struct Seen<'a> {
+    pub mode: Mode,
+    pub direction: Direction,
+    pub action: Action,
+    pub name: Option<&'a str>,
+    pub lifetime: Option<AskedLifetime>,
+    pub granted_s: Option<u32>,
+    pub route: &'a str,
+    pub attributes: u16,
+    pub count: u64,
 }
 
 impl<'a> Seen<'a> {
     /// A declared cookie of requests.
-    pub(crate) fn kept(name: &'a str, count: u64) -> Self {
+    pub fn kept(name: &'a str, count: u64) -> Self {
         Self {
             mode: Mode::Enforce,
             direction: Direction::Request,
@@ -71,12 +66,7 @@ impl<'a> Seen<'a> {
     }
 
     /// A declared cookie of responses.
-    pub(crate) fn rewritten(
-        name: &'a str,
-        asked: AskedLifetime,
-        granted_s: u32,
-        count: u64,
-    ) -> Self {
+    pub fn rewritten(name: &'a str, asked: AskedLifetime, granted_s: u32, count: u64) -> Self {
         Self {
             direction: Direction::Response,
             action: Action::Rewrite,
@@ -88,17 +78,17 @@ impl<'a> Seen<'a> {
     }
 
     /// A cookie that the gateway adds.
-    pub(crate) fn added(action: Action, name: &'a str, granted_s: Option<u32>, count: u64) -> Self {
+    pub fn added(action: Action, name: &'a str, granted_s: Option<u32>, count: u64) -> Self {
         Self { direction: Direction::Response, action, granted_s, ..Self::kept(name, count) }
     }
 
     /// An undeclared cookie of requests.
-    pub(crate) fn sent(name: &'a str, count: u64) -> Self {
+    pub fn sent(name: &'a str, count: u64) -> Self {
         Self { action: Action::Strip(Reason::Undeclared), ..Self::kept(name, count) }
     }
 
     /// An undeclared cookie of responses.
-    pub(crate) fn set(name: &'a str, asked: AskedLifetime, count: u64) -> Self {
+    pub fn set(name: &'a str, asked: AskedLifetime, count: u64) -> Self {
         Self {
             direction: Direction::Response,
             lifetime: Some(asked),
@@ -107,12 +97,12 @@ impl<'a> Seen<'a> {
         }
     }
 
-    pub(crate) fn on(self, route: &'a str) -> Self {
+    pub fn on(self, route: &'a str) -> Self {
         Self { route, ..self }
     }
 
     /// Only watched.
-    pub(crate) fn watched(self) -> Self {
+    pub fn watched(self) -> Self {
         Self { mode: Mode::Report, ..self }
     }
 }
@@ -122,7 +112,7 @@ const PATH_MAX_AGE: u16 = 1 << 4 | 1 << 6;
 
 impl Draft {
     /// A new ledger at this path, of windows of this length.
-    pub(crate) fn new(path: &Path, window_s: u64) -> Self {
+    pub fn new(path: &Path, window_s: u64) -> Self {
         let mut connection = Connection::open(path).unwrap();
         migrate(&mut connection).unwrap();
         connection.execute_batch("PRAGMA synchronous = OFF; BEGIN").unwrap();
@@ -131,18 +121,12 @@ impl Draft {
         Self { connection, texts, pages, seq: 0, heartbeats, window_s, declaration }
     }
 
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         self.connection.execute_batch("COMMIT").unwrap();
     }
 
     /// What a tenant's traffic of the window that begins then adds up to, with a heartbeat that balances.
-    pub(crate) fn traffic(
-        &mut self,
-        start_unix_s: u64,
-        tenant: &str,
-        requests: u64,
-        seen: &[Seen<'_>],
-    ) {
+    pub fn traffic(&mut self, start_unix_s: u64, tenant: &str, requests: u64, seen: &[Seen<'_>]) {
         let mut figures = Figures::default();
         for seen in seen {
             self.verdicts(start_unix_s, tenant, seen);
@@ -152,7 +136,7 @@ impl Draft {
     }
 
     /// One entry of verdicts, without a heartbeat.
-    pub(crate) fn verdicts(&mut self, start_unix_s: u64, tenant: &str, seen: &Seen<'_>) {
+    pub fn verdicts(&mut self, start_unix_s: u64, tenant: &str, seen: &Seen<'_>) {
         let texts = [tenant, seen.route].map(|text| self.text(text));
         let declaration = self.text(&self.declaration.clone());
         let name = seen.name.map(|name| self.text(name));
@@ -184,7 +168,7 @@ impl Draft {
 
     /// What happened to pages of a tenant in the window that begins then, with a heartbeat that balances. Returns their
     /// hashes.
-    pub(crate) fn agreements(
+    pub fn agreements(
         &mut self,
         start_unix_s: u64,
         tenant: &str,
@@ -233,7 +217,7 @@ impl Draft {
     }
 
     /// A tenant's heartbeat.
-    pub(crate) fn heartbeat_of(
+    pub fn heartbeat_of(
         &mut self,
         start_unix_s: u64,
         tenant: &str,
@@ -246,7 +230,7 @@ impl Draft {
     }
 
     /// A heartbeat of the gateway itself.
-    pub(crate) fn heartbeat(&mut self, from_unix_s: u64, until_unix_s: u64) {
+    pub fn heartbeat(&mut self, from_unix_s: u64, until_unix_s: u64) {
         let none = Figures::default();
         self.insert_heartbeat(None, (from_unix_s, until_unix_s), 0, none, none);
     }
@@ -291,12 +275,12 @@ impl Draft {
         insert.execute(row).unwrap();
     }
 
-    pub(crate) fn event(&mut self, at_unix_s: u64, kind: EventKind, actor: &str, detail: &Value) {
+    pub fn event(&mut self, at_unix_s: u64, kind: EventKind, actor: &str, detail: &Value) {
         self.insert_event(at_unix_s, kind, None, actor, detail);
     }
 
     /// A tenant is set or removed.
-    pub(crate) fn change(&mut self, at_unix_s: u64, tenant: &str, actor: &str, detail: &Value) {
+    pub fn change(&mut self, at_unix_s: u64, tenant: &str, actor: &str, detail: &Value) {
         self.insert_event(at_unix_s, EventKind::Tenant, Some(tenant), actor, detail);
     }
 
@@ -315,19 +299,19 @@ impl Draft {
     }
 
     /// A declaration that rules from now on.
-    pub(crate) fn declare(&mut self, since_unix_s: u64, hash: &str, declaration: &Value) {
+    pub fn declare(&mut self, since_unix_s: u64, hash: &str, declaration: &Value) {
         self.rule(hash);
         let row = params![hash, declaration.to_string(), number(since_unix_s)];
         self.connection.execute("INSERT INTO declarations VALUES (?,?,?)", row).unwrap();
     }
 
     /// Lets a declaration that is known rule from now on.
-    pub(crate) fn rule(&mut self, hash: &str) {
+    pub fn rule(&mut self, hash: &str) {
         hash.clone_into(&mut self.declaration);
     }
 
     /// Closes everything since the last segment.
-    pub(crate) fn close(&mut self, segment: u64, first: u64, newest_unix_s: u64, checkpoint: &str) {
+    pub fn close(&mut self, segment: u64, first: u64, newest_unix_s: u64, checkpoint: &str) {
         let row = params![
             number(segment),
             number(first),
@@ -342,13 +326,13 @@ impl Draft {
         self.connection.execute(sql, row).unwrap();
     }
 
-    pub(crate) fn key(&mut self, since_segment: u64, verifier: &str) {
+    pub fn key(&mut self, since_segment: u64, verifier: &str) {
         let row = params![number(since_segment), verifier];
         self.connection.execute("INSERT INTO keys VALUES (?,?)", row).unwrap();
     }
 
     /// The number of the last entry.
-    pub(crate) fn last(&self) -> u64 {
+    pub fn last(&self) -> u64 {
         self.seq
     }
 

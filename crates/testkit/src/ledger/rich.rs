@@ -3,13 +3,11 @@
 
 use std::path::Path;
 
-use crumbgate::{
-    audit::AgreementEvent,
-    ledger::entry::{EventKind, Figures},
-    policy::{
-        asked::AskedLifetime,
-        verdict::{Action, Direction, Reason},
-    },
+use crumbgate_audit::AgreementEvent;
+use crumbgate_ledger::entry::{EventKind, Figures};
+use crumbgate_policy::{
+    asked::AskedLifetime,
+    verdict::{Action, Direction, Reason},
 };
 use serde_json::json;
 
@@ -23,7 +21,7 @@ const WEEK_S: u32 = 604_800;
 const RUN: &str = "crumbgate run";
 
 /// Writes a ledger of the [`DAYS`] before `until_unix_s`, a full hour, in windows of an hour.
-pub(crate) fn rich(path: &Path, until_unix_s: u64) {
+pub fn rich(path: &Path, until_unix_s: u64) {
     let mut draft = Draft::new(path, HOUR);
     let begin = until_unix_s - DAYS * 24 * HOUR;
     let (first, second) = ("3f".repeat(32), "a81c".repeat(16));

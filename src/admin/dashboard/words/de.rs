@@ -1,7 +1,7 @@
 //! German texts.
 
 use super::texts::{Unit, Words};
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
     tag: "de",

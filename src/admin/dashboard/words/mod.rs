@@ -6,7 +6,7 @@ mod texts;
 
 pub(super) use texts::{Unit, Words};
 
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 /// The texts in this language.
 pub(super) fn words(language: Language) -> &'static Words {

@@ -1,6 +1,6 @@
 //! The list of the dashboard's texts.
 
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 /// The texts in one language. A text with a number or a name in it is a function.
 pub(in crate::admin::dashboard) struct Words {

@@ -1,6 +1,6 @@
 //! The actions that the forms of the gateway's own pages stand for.
 
-use crate::page::settings::Place;
+use crumbgate_pages::page::settings::Place;
 
 /// What a form does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -9,16 +9,13 @@ use super::{
     action::AgreementAction,
     form, page,
 };
-use crate::{
-    audit::AgreementEvent,
-    clock::Now,
-    language::Language,
-    page::{
-        Kind, Page, Pages,
-        settings::{PagePath, Place},
-    },
-    policy::{Agreement, JudgedRequest, Resources, ResponseFacts, sealing::Demand},
+use crumbgate_audit::AgreementEvent;
+use crumbgate_base::{clock::Now, language::Language};
+use crumbgate_pages::page::{
+    Kind, Page, Pages,
+    settings::{PagePath, Place},
 };
+use crumbgate_policy::{Agreement, JudgedRequest, Resources, ResponseFacts, sealing::Demand};
 
 /// What an answer of this kind draws on.
 pub(crate) struct Desk<'e> {

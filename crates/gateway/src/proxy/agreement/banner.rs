@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::Response;
 
 use super::super::{body::Body, recorder::Recorder, worker::Worker, worker_config::WorkerConfig};
-use crate::{audit::AgreementEvent, banner, language::Language, page::Kind};
+use crumbgate_audit::AgreementEvent;
+use crumbgate_base::language::Language;
+use crumbgate_pages::{banner, page::Kind};
 
 /// Makes of a head what it would be with a page behind it that has a banner. Nobody sees one: nothing is counted.
 pub(crate) fn notify_head(mut response: Response<Body>) -> Response<Body> {

@@ -3,10 +3,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 use super::super::snapshot::Snapshot;
-use crate::{
-    page::{Pages, Since, Subject},
-    policy::{Agreement, Policy, declaration::SessionDuration},
-};
+use crumbgate_pages::page::{Pages, Since, Subject};
+use crumbgate_policy::{Agreement, Policy, declaration::SessionDuration};
 
 /// The pages that one worker has rendered: most tenants have the same.
 #[derive(Default)]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::banner::{Outcome, Scanner, Sight};
+use crumbgate_pages::banner::{Outcome, Scanner, Sight};
 
 /// A banner that is still to be put into a page. Where it is dropped before that, it was not shown.
 pub(crate) struct Insertion {

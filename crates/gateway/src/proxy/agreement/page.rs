@@ -9,15 +9,13 @@ use super::{
     super::{body::Body, rejection::Representation},
     action::AgreementAction,
 };
-use crate::{
-    language::Language,
-    page::{
-        self, Kind, Page, Pages,
-        settings::{PagePath, Place},
-    },
-    policy::Mode,
-    tenants::Tenant,
+use crumbgate_audit::tenants::Tenant;
+use crumbgate_base::language::Language;
+use crumbgate_pages::page::{
+    self, Kind, Page, Pages,
+    settings::{PagePath, Place},
 };
+use crumbgate_policy::Mode;
 
 /// Which of the gateway's own places a request is for, if it is for one. Where a tenant is only watched there are none:
 /// what a page says is not true there.

@@ -22,10 +22,8 @@ pub(crate) use activity::{Activity, OpenExchange};
 use activity::{CoarseTime, Millis, NEVER, millis};
 pub(crate) use watched::Watched;
 
-use crate::{
-    config::Limits,
-    metrics::{ConnectionState, ConnectionStates, CutCause, WorkerMetrics},
-};
+use crate::metrics::{ConnectionState, ConnectionStates, CutCause, WorkerMetrics};
+use crumbgate_config::Limits;
 
 /// All downstream connections of a worker.
 pub(crate) struct Connections {

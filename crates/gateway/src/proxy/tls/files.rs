@@ -20,7 +20,8 @@ use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use super::Expiry;
-use crate::{clock::Now, config::CertificateFiles};
+use crumbgate_base::clock::Now;
+use crumbgate_config::CertificateFiles;
 
 /// A certificate whose key fits and whose chain is in order.
 pub(super) struct Certificate {

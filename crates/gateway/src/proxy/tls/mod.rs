@@ -31,10 +31,8 @@ use rustls_native_certs::CertificateResult;
 pub use files::{CertificateError, Warning};
 pub use pinned::pinned_client_config;
 
-use crate::{
-    clock::Now,
-    config::{self, TlsVersion},
-};
+use crumbgate_base::clock::Now;
+use crumbgate_config::{self as config, TlsVersion};
 use files::{Certificate, read_chain};
 
 /// The gateway's certificates, each with its key, found by server name.

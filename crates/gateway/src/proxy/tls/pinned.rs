@@ -13,7 +13,7 @@ use rustls::{
 };
 
 use super::{files, provider, versions};
-use crate::config::{self, TlsVersion};
+use crumbgate_config::{self as config, TlsVersion};
 
 /// A client that trusts exactly the leaf certificates that `tls` lists, whatever their names and dates: it asks whether
 /// the gateway is there, not whether browsers will like it. Waits for the disk.

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
 use super::*;
-use crate::config::CertificateFiles;
+use crumbgate_config::CertificateFiles;
 
 const NOW: Now = Now { unix_s: 1_800_000_000, uptime_s: 0 };
 const DAY: Duration = Duration::DAY;

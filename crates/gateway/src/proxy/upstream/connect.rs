@@ -7,7 +7,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::{super::socket::Socket, stream::Stream};
-use crate::config::ServerAddress;
+use crumbgate_config::ServerAddress;
 
 /// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]

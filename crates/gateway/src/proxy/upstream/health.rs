@@ -23,7 +23,7 @@ use super::{
     state::{Check, ServerState, Shared},
     stream::UpstreamIo,
 };
-use crate::config::{Health, ServerAddress};
+use crumbgate_config::{Health, ServerAddress};
 
 /// Checks the servers of an application for ever, as its `health` says; where it has none there is nothing to do.
 /// Dropped, it ends all of its checks.

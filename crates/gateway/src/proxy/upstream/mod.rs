@@ -48,7 +48,7 @@ use super::{
     limits, random,
     request_body::{Fault, Progress, RequestBody},
 };
-use crate::config::{self, Balance};
+use crumbgate_config::{self as config, Balance};
 
 /// Why an application gave no answer.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use super::{
     ejection::{self, Seen},
     state::{Line, Vitals},
 };
-use crate::config::{self, ServerAddress};
+use crumbgate_config::{self as config, ServerAddress};
 
 /// One server of an application.
 pub(crate) struct Server {

@@ -22,7 +22,7 @@ use super::{
     ejection::{self, Ejection},
     queue::Queue,
 };
-use crate::config::{self, ServerAddress};
+use crumbgate_config::{self as config, ServerAddress};
 
 /// An application, as the whole process sees it.
 #[derive(Debug)]

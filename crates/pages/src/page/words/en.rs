@@ -1,7 +1,7 @@
 //! English.
 
 use super::{ByAgreement, Words};
-use crate::language::Language;
+use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
     language: Language::En,

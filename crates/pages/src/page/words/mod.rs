@@ -3,7 +3,8 @@
 mod de;
 mod en;
 
-use crate::{language::Language, policy::Agreement};
+use crumbgate_base::language::Language;
+use crumbgate_policy::Agreement;
 
 /// The texts of the pages in one language. Functions are for what has a number or a name in it.
 pub(super) struct Words {
