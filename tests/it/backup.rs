@@ -66,7 +66,9 @@ async fn a_copy_that_is_made_under_load_verifies_and_can_replace_the_ledger() {
         fs::rename(&ledger, site.path("aside.db")).unwrap();
         fs::copy(&copy, &ledger).unwrap();
         let mut program = site.start();
-        program.logged("the gateway was not stopped properly: the ledger may be short").await;
+        program
+            .logged("the previous gateway was not stopped properly: entries may be missing")
+            .await;
         let tenant = program.operator().await.get("/v1/tenants/globex.example").await;
         assert!(tenant.status.is_success() && tenant.body.contains("20m"), "{tenant:?}");
         program.signal(Signal::TERM);

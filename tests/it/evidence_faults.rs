@@ -113,7 +113,7 @@ async fn kill_9_under_load_loses_a_second_at_most_and_the_next_start_records_it(
     assert!(kept.events_of(EventKind::Stop).is_empty());
 
     let mut program = site.start();
-    program.logged("the gateway was not stopped properly: the ledger may be short").await;
+    program.logged("the previous gateway was not stopped properly: entries may be missing").await;
     let browser = program.browser(Http::One).await;
     send(&browser, 1).await;
     program.signal(Signal::TERM);
@@ -295,7 +295,9 @@ async fn to4_a_file_that_is_damaged_while_it_is_written_is_put_aside() {
     };
     assert_eq!(kept.events_of(EventKind::Damage).len(), 1, "{kept:#?}");
     program
-        .logged("the damaged ledger was put there, and a new one begins: keep it as evidence")
+        .logged(
+            "the damaged ledger was moved to this file, and a new one begins: keep it as evidence",
+        )
         .await;
 }
 

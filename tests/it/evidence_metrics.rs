@@ -129,7 +129,9 @@ async fn gaps_are_counted_by_their_kind() {
         program.exit().await;
 
         let mut program = site.start();
-        program.logged("the gateway was not stopped properly: the ledger may be short").await;
+        program
+            .logged("the previous gateway was not stopped properly: entries may be missing")
+            .await;
         let told = told_by(&mut program).await;
         assert_eq!((gap(&told, "unclean_stop"), gap(&told, "damage")), (1., 0.));
         program.signal(Signal::TERM);

@@ -1,5 +1,5 @@
-//! What became of pages, as far as it is not in the file yet or still changes there; and the pages themselves, which go into
-//! the file with the first entry that names them.
+//! Agreement entries that are not in the file yet, or may still change there, and the pages that
+//! they name. A page is written with the first entry that names it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,47 +8,47 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::place::Place;
+use super::place::EntryState;
 use crumbgate_audit::{AgreementEvent, PageAgreement, ShownPage, Window};
 
-/// The entries of agreement that are being counted.
+/// The pending agreement entries and their pages.
 #[derive(Debug, Default)]
 pub(super) struct Agreements {
-    rows: HashMap<AgreementKey, OpenAgreement, RandomState>,
-    /// Invariant: has every page that a row names, once.
+    rows: HashMap<AgreementKey, PendingAgreement, RandomState>,
+    /// Invariant: holds every page that an entry in `rows` names, once.
     pages: HashMap<Arc<str>, Arc<ShownPage>, RandomState>,
-    /// How many bytes the pages have.
+    /// The total size of the pages, in bytes.
     page_bytes: usize,
 }
 
-/// Pages that the file has, by their hashes.
-pub(super) type KnownPages = HashSet<Arc<str>, RandomState>;
+/// The hashes of the pages that are in the file.
+pub(super) type StoredPages = HashSet<Arc<str>, RandomState>;
 
-/// What tells entries of agreement apart.
+/// The key of an agreement entry: entries with different keys are different entries.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct AgreementKey {
     pub(super) window: Window,
     pub(super) tenant: Arc<str>,
     pub(super) event: AgreementEvent,
-    /// The hash of the page.
+    /// The SHA-256 of the page, in hexadecimal digits.
     pub(super) page: Arc<str>,
     pub(super) declaration: Arc<str>,
 }
 
-/// What changes of such an entry.
+/// The part of an agreement entry that changes.
 #[derive(Debug, Default)]
-pub(super) struct OpenAgreement {
-    pub(super) place: Place,
+pub(super) struct PendingAgreement {
+    pub(super) state: EntryState,
     pub(super) count: u64,
-    /// What `count` is in the file.
+    /// The value of `count` in the file.
     written: u64,
     pub(super) first_unix_s: u64,
     pub(super) last_unix_s: u64,
 }
 
 impl Agreements {
-    /// Adds what a worker has counted. Says whether there was room: `has_room` is for another entry, what bounds pages is
-    /// known here.
+    /// Adds a worker's count. Returns whether it was added: `has_room` allows another entry, and
+    /// the total size of pages is bounded here.
     pub(super) fn add(
         &mut self,
         window: Window,
@@ -67,69 +67,70 @@ impl Agreements {
             return false;
         }
         let first_unix_s = row.first_unix_s;
-        let new = || OpenAgreement { first_unix_s, ..OpenAgreement::default() };
-        let open = self.rows.entry(key).or_insert_with(new);
-        open.place.is_dirty = true;
-        open.count = open.count.saturating_add(row.count);
-        open.first_unix_s = open.first_unix_s.min(row.first_unix_s);
-        open.last_unix_s = open.last_unix_s.max(row.last_unix_s);
+        let new = || PendingAgreement { first_unix_s, ..PendingAgreement::default() };
+        let pending = self.rows.entry(key).or_insert_with(new);
+        pending.state.is_dirty = true;
+        pending.count = pending.count.saturating_add(row.count);
+        pending.first_unix_s = pending.first_unix_s.min(row.first_unix_s);
+        pending.last_unix_s = pending.last_unix_s.max(row.last_unix_s);
         true
     }
 
-    /// Those that are not as they should be in the file.
-    pub(super) fn dirty(&mut self) -> impl Iterator<Item = (&AgreementKey, &mut OpenAgreement)> {
-        self.rows.iter_mut().filter(|(_, open)| open.place.is_dirty)
+    /// The entries that differ from the file.
+    pub(super) fn dirty(&mut self) -> impl Iterator<Item = (&AgreementKey, &mut PendingAgreement)> {
+        self.rows.iter_mut().filter(|(_, pending)| pending.state.is_dirty)
     }
 
-    /// The pages that those name and the file has not.
-    pub(super) fn new_pages(&self, known: &KnownPages) -> Vec<Arc<ShownPage>> {
-        let dirty = self.rows.iter().filter(|(_, open)| open.place.is_dirty);
+    /// The pages that changed entries name and that are not in the file.
+    pub(super) fn new_pages(&self, known: &StoredPages) -> Vec<Arc<ShownPage>> {
+        let dirty = self.rows.iter().filter(|(_, pending)| pending.state.is_dirty);
         let named: HashSet<_, RandomState> = dirty.map(|(key, _)| &key.page).collect();
         let new = named.into_iter().filter(|hash| !known.contains(*hash));
         new.filter_map(|hash| self.pages.get(hash).cloned()).collect()
     }
 
     pub(super) fn is_dirty(&self) -> bool {
-        self.rows.values().any(|open| open.place.is_dirty)
+        self.rows.values().any(|pending| pending.state.is_dirty)
     }
 
-    /// How many entries are not as they should be in the file.
+    /// The number of entries that differ from the file.
     pub(super) fn unwritten(&self) -> usize {
-        self.rows.values().filter(|open| open.place.is_dirty).count()
+        self.rows.values().filter(|pending| pending.state.is_dirty).count()
     }
 
-    /// How many entries are here.
+    /// The number of entries, written or not.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Everything is in the file as it is here.
-    pub(super) fn settle(&mut self) {
-        for open in self.rows.values_mut() {
-            open.place.settle();
-            open.written = open.count;
+    /// Notes that the file now holds every entry as it is here.
+    pub(super) fn mark_written(&mut self) {
+        for pending in self.rows.values_mut() {
+            pending.state.mark_written();
+            pending.written = pending.count;
         }
     }
 
-    /// Forgets what is in the file and whose window is over.
-    pub(super) fn forget(&mut self, is_open: impl Fn(&Window) -> bool) {
-        self.rows.retain(|key, open| open.place.is_dirty || is_open(&key.window));
+    /// Drops entries that are written and whose window has ended.
+    pub(super) fn drop_finished(&mut self, is_open: impl Fn(&Window) -> bool) {
+        self.rows.retain(|key, pending| pending.state.is_dirty || is_open(&key.window));
         let named: HashSet<_, RandomState> = self.rows.keys().map(|key| &key.page).collect();
         self.pages.retain(|hash, _| named.contains(hash));
         self.page_bytes = self.pages.values().map(|page| page.html().len()).sum();
     }
 
-    /// Forgets all that is in the file: what is counted from now on, and what is not in it yet, makes new entries.
-    pub(super) fn restart(&mut self) {
-        self.rows.retain(|_, open| {
-            open.count = open.count.saturating_sub(open.written);
-            open.written = 0;
-            open.place.seq = None;
-            open.count > 0
+    /// Separates the entries from the file. Later counts, and counts that are not written yet, make
+    /// new entries.
+    pub(super) fn detach(&mut self) {
+        self.rows.retain(|_, pending| {
+            pending.count = pending.count.saturating_sub(pending.written);
+            pending.written = 0;
+            pending.state.seq = None;
+            pending.count > 0
         });
     }
 
-    /// Holds on to a page until it is in the file; says whether there is room.
+    /// Keeps a page until it is in the file. Returns `false` where there is no room for it.
     fn hold(&mut self, page: &Arc<ShownPage>) -> bool {
         if self.pages.contains_key(page.hash()) {
             return true;
@@ -144,7 +145,7 @@ impl Agreements {
     }
 }
 
-/// How many bytes of pages may wait: a page has some 10 KB, and a tenant some six of them.
+/// The limit on pages in memory, in bytes. A page has some 10 KB, and a tenant about six pages.
 const MAX_PAGE_BYTES: usize = 64 << 20;
 
 #[cfg(test)]
@@ -175,12 +176,12 @@ mod tests {
         assert!(add(&mut agreements, &row("<p>a", 2)));
         assert!(agreements.add(WINDOW, &"second".into(), &row("<p>a", 4), true));
         assert_eq!((agreements.len(), agreements.unwritten()), (2, 2));
-        let known = KnownPages::default();
+        let known = StoredPages::default();
         let [page] = &agreements.new_pages(&known)[..] else { panic!("{agreements:?}") };
         assert_eq!(&**page.html(), "<p>a");
-        let known: KnownPages = [Arc::clone(page.hash())].into_iter().collect();
+        let known: StoredPages = [Arc::clone(page.hash())].into_iter().collect();
         assert!(agreements.new_pages(&known).is_empty());
-        let mut counts: Vec<_> = agreements.dirty().map(|(_, open)| open.count).collect();
+        let mut counts: Vec<_> = agreements.dirty().map(|(_, pending)| pending.count).collect();
         counts.sort_unstable();
         assert_eq!(counts, [3, 4]);
     }
@@ -190,15 +191,15 @@ mod tests {
         let mut agreements = Agreements::default();
         assert!(add(&mut agreements, &row("<p>a", 3)));
         assert!(add(&mut agreements, &row("<p>b", 1)));
-        agreements.settle();
+        agreements.mark_written();
         assert!(add(&mut agreements, &row("<p>a", 5)));
-        agreements.restart();
-        agreements.forget(|_| true);
-        let counts: Vec<_> = agreements.dirty().map(|(_, open)| open.count).collect();
+        agreements.detach();
+        agreements.drop_finished(|_| true);
+        let counts: Vec<_> = agreements.dirty().map(|(_, pending)| pending.count).collect();
         assert_eq!(counts, [5]);
-        assert_eq!(agreements.new_pages(&KnownPages::default()).len(), 1);
-        agreements.settle();
-        agreements.forget(|_| false);
+        assert_eq!(agreements.new_pages(&StoredPages::default()).len(), 1);
+        agreements.mark_written();
+        agreements.drop_finished(|_| false);
         assert_eq!((agreements.len(), agreements.pages.len(), agreements.page_bytes), (0, 0, 0));
     }
 

@@ -1,16 +1,17 @@
-//! Whether the entries of a segment add up (A1), asked of the file itself when the segment is closed.
+//! Checks, when a segment is closed, that its entries add up (A1).
 //!
-//! What was seen and what became of it reach the file in one transaction, so each segment balances by itself. One that does
-//! not has met a fault of ours, or somebody who writes into the file.
+//! Counts of seen cookies and their verdicts are written in one transaction, so each segment
+//! balances by itself. An imbalance means a bug in the gateway, or somebody else has written to the
+//! file.
 
 use rusqlite::{Connection, params};
 
 use crumbgate_ledger::sqlite::signed;
 
-/// By how many cookies and agreements the entries from `first` to `last` differ from what their heartbeats say was seen: 0
-/// in good order.
+/// The number of cookies and agreements by which the entries from `first` to `last` differ from the
+/// totals of their heartbeats. 0 is correct.
 pub(super) fn imbalance(connection: &Connection, first: u64, last: u64) -> rusqlite::Result<u64> {
-    // `total` takes any numbers, also such as nobody could have counted.
+    // `total` also accepts numbers that overflow `sum`.
     let sql = "SELECT CAST(total(abs(difference)) AS INTEGER) FROM ( \
                    SELECT total(number) AS difference FROM ( \
                        SELECT window, tenant, 'cookies' AS what, seen_request + seen_response + added \

@@ -1,7 +1,8 @@
-//! The way to the ledger's thread for whoever changes something while the gateway runs.
+//! The queue of commands to the thread that writes the state file.
 //!
-//! What is laid on the desk is taken at once, in order; tenant changes that lie there together are written together. The
-//! workers' pages go another way, and neither waits for the other.
+//! The thread takes commands in order, as soon as it can. Tenant changes that wait together are
+//! written in one transaction. The workers' batches have a queue of their own, and neither queue
+//! waits for the other.
 
 use std::{
     path::PathBuf,
@@ -16,48 +17,49 @@ use super::tenants::TenantChange;
 use crumbgate_audit::Page;
 use crumbgate_ledger::entry::DeclarationRecord;
 
-/// Hands things to the ledger's thread.
+/// Sends commands to the thread that writes the state file.
 #[derive(Clone, Debug)]
 pub struct Desk {
-    tray: Arc<Mutex<Tray>>,
-    /// An empty page wakes the thread; where there is no room for one, the thread has pages to take, and looks at the tray
-    /// behind each.
-    bell: SyncSender<Page>,
+    queue: Arc<Mutex<CommandQueue>>,
+    /// An empty batch in the workers' queue wakes the thread. Where that queue is full, the thread
+    /// has batches to take, and checks the commands after each.
+    wake: SyncSender<Page>,
 }
 
-/// Why tenants were not changed.
+/// A reason why tenants were not changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The thread has other things to do, or its disk hangs. Nothing was changed.
+    /// The thread is busy, or its disk does not respond. Nothing was changed.
     #[error(
-        "the state file's thread does not answer: its disk is slow, or hangs; nothing was changed"
+        "the state file's thread does not respond: its disk is slow or hangs; nothing was changed"
     )]
     Busy,
-    /// The gateway is about to stop. Nothing was changed.
-    #[error("this gateway is stopping: nothing was changed; ask the one that takes its place")]
+    /// The gateway is stopping. Nothing was changed.
+    #[error("this gateway is stopping: nothing was changed; repeat the request at its successor")]
     Ended,
-    /// The file can't be written now. Nothing was changed.
-    #[error("{}: tenants can't be stored now: {problem}; nothing was changed", .path.display())]
+    /// The file can't be written at the moment. Nothing was changed.
+    #[error("{}: tenants can't be stored at the moment: {problem}; nothing was changed", .path.display())]
     Unavailable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, in words.
+        /// The cause, as text.
         problem: String,
     },
-    /// The disk has taken the change and does not say what became of it. That shows when it can be read again.
+    /// The commit failed, and the file does not show yet whether it took effect.
     #[error(
-        "the disk does not say whether the change is stored: mend it, and replace the gateway (`crumbgate run --replace`): that one serves what is stored"
+        "it is unknown whether the change was stored, because the disk failed: repair it and replace the gateway (`crumbgate run --replace`); the new one serves what is stored"
     )]
     Unsettled,
 }
 
 impl Desk {
-    pub(super) fn new(bell: SyncSender<Page>) -> Self {
-        Self { tray: Arc::default(), bell }
+    pub(super) fn new(wake: SyncSender<Page>) -> Self {
+        Self { queue: Arc::default(), wake }
     }
 
-    /// Stores all of these changes, or none, each with an event in the ledger where one is kept. Returns when they are on
-    /// the disk, so it waits: not on a worker's thread. On any error but [`ChangeError::Unsettled`] nothing was changed.
+    /// Stores all of these changes or none, each with an event where a ledger is kept. Blocks until
+    /// they are on the disk, so it must not be called on a worker's thread. On any error but
+    /// [`ChangeError::Unsettled`] nothing was changed.
     pub fn change_tenants(
         &self,
         changes: Vec<TenantChange>,
@@ -67,103 +69,103 @@ impl Desk {
             return Ok(());
         }
         let (reply, answer) = mpsc::sync_channel(1);
-        let request = Request::Change(Change { changes, actor: actor.into(), reply });
-        let ticket = self.lay(request).ok_or(ChangeError::Ended)?;
-        if let Ok(answered) = answer.recv_timeout(PATIENCE) {
+        let command = Command::Change(Change { changes, actor: actor.into(), reply });
+        let number = self.push(command).ok_or(ChangeError::Ended)?;
+        if let Ok(answered) = answer.recv_timeout(COMMAND_TIMEOUT) {
             return answered;
         }
-        if self.withdraw(ticket) {
+        if self.cancel(number) {
             return Err(ChangeError::Busy);
         }
-        // It is under way.
-        answer.recv_timeout(PATIENCE).unwrap_or(Err(ChangeError::Unsettled))
+        // The thread has begun the change.
+        answer.recv_timeout(COMMAND_TIMEOUT).unwrap_or(Err(ChangeError::Unsettled))
     }
 
-    /// From now on this configuration and this declaration rule. Where they are others than before, events say so, by
-    /// `actor`. Does not wait for the disk.
+    /// Replaces the current configuration and declaration. Where they differ from the previous
+    /// ones, events by `actor` record it. Does not wait for the disk.
     pub fn configure(&self, configuration: String, declaration: DeclarationRecord, actor: &str) {
-        self.lay(Request::Configure { configuration, declaration, actor: actor.to_owned() });
+        self.push(Command::Configure { configuration, declaration, actor: actor.to_owned() });
     }
 
-    /// Tells the thread to write down what it has, and to end.
+    /// Asks the thread to write everything and to end.
     pub(super) fn end(&self) {
-        self.lay(Request::End);
+        self.push(Command::End);
     }
 
-    /// What the thread takes from.
-    pub(super) fn tray(&self) -> OpenTray {
-        OpenTray(Arc::clone(&self.tray))
+    /// The receiver for the thread.
+    pub(super) fn receiver(&self) -> CommandReceiver {
+        CommandReceiver(Arc::clone(&self.queue))
     }
 
-    /// The number of the request; none where nobody takes it any more.
-    fn lay(&self, request: Request) -> Option<u64> {
-        let mut tray = lock(&self.tray);
-        if tray.is_closed {
+    /// Returns the command's number, or `None` where the thread has ended.
+    fn push(&self, command: Command) -> Option<u64> {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
             return None;
         }
-        let ticket = tray.tickets;
-        tray.tickets = ticket.wrapping_add(1);
-        let was_empty = tray.requests.is_empty();
-        tray.requests.push((ticket, request));
-        drop(tray);
+        let number = queue.next_number;
+        queue.next_number = number.wrapping_add(1);
+        let was_empty = queue.commands.is_empty();
+        queue.commands.push((number, command));
+        drop(queue);
         if was_empty {
-            let _ = self.bell.try_send(Page::default());
+            let _ = self.wake.try_send(Page::default());
         }
-        Some(ticket)
+        Some(number)
     }
 
-    /// Takes a request back; says whether it still lay there.
-    fn withdraw(&self, ticket: u64) -> bool {
-        let mut tray = lock(&self.tray);
-        let before = tray.requests.len();
-        tray.requests.retain(|(other, _)| *other != ticket);
-        tray.requests.len() < before
+    /// Removes a command from the queue. Returns `false` where the thread has taken it.
+    fn cancel(&self, number: u64) -> bool {
+        let mut queue = lock(&self.queue);
+        let before = queue.commands.len();
+        queue.commands.retain(|(other, _)| *other != number);
+        queue.commands.len() < before
     }
 }
 
-/// What was laid down and not taken yet.
+/// Commands that the thread has not taken yet.
 #[derive(Debug, Default)]
-struct Tray {
-    requests: Vec<(u64, Request)>,
-    tickets: u64,
+struct CommandQueue {
+    commands: Vec<(u64, Command)>,
+    next_number: u64,
     is_closed: bool,
 }
 
-/// The thread's side of the desk. When it is dropped, however the thread ends, nothing can be laid down any more.
+/// The thread's end of the queue. Dropping it closes the queue, however the thread ends.
 #[derive(Debug)]
-pub(super) struct OpenTray(Arc<Mutex<Tray>>);
+pub(super) struct CommandReceiver(Arc<Mutex<CommandQueue>>);
 
-impl OpenTray {
-    /// What lies there, in order.
-    pub(super) fn take(&self) -> impl Iterator<Item = Request> {
-        let requests = std::mem::take(&mut lock(&self.0).requests);
-        requests.into_iter().map(|(_, request)| request)
+impl CommandReceiver {
+    /// Takes all commands, oldest first.
+    pub(super) fn take(&self) -> impl Iterator<Item = Command> {
+        let commands = std::mem::take(&mut lock(&self.0).commands);
+        commands.into_iter().map(|(_, command)| command)
     }
 }
 
-impl Drop for OpenTray {
+impl Drop for CommandReceiver {
     fn drop(&mut self) {
-        let mut tray = lock(&self.0);
-        tray.is_closed = true;
-        let requests = std::mem::take(&mut tray.requests);
-        drop(tray);
-        for (_, request) in requests {
-            if let Request::Change(change) = request {
+        let mut queue = lock(&self.0);
+        queue.is_closed = true;
+        let commands = std::mem::take(&mut queue.commands);
+        drop(queue);
+        for (_, command) in commands {
+            if let Command::Change(change) = command {
                 change.answer(Err(ChangeError::Ended));
             }
         }
     }
 }
 
-/// What can be asked of the thread.
+/// A command to the thread.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(super) enum Command {
     Change(Change),
     Configure { configuration: String, declaration: DeclarationRecord, actor: String },
     End,
 }
 
-/// Changes that are stored together, or not at all.
+/// Changes that are stored in one transaction.
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) changes: Vec<TenantChange>,
@@ -172,17 +174,18 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Tells whoever waits what became of it.
+    /// Sends the result to the caller.
     pub(super) fn answer(self, answer: Result<(), ChangeError>) {
-        // It may have given up.
+        // The caller may have given up.
         let _ = self.reply.send(answer);
     }
 }
 
-/// No code that holds the lock can panic, so what is behind it is whole.
-fn lock(tray: &Mutex<Tray>) -> MutexGuard<'_, Tray> {
-    tray.lock().unwrap_or_else(PoisonError::into_inner)
+/// Code that holds the lock can't panic, so the queue is consistent even where the lock is
+/// poisoned.
+fn lock(queue: &Mutex<CommandQueue>) -> MutexGuard<'_, CommandQueue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long to wait for the thread, and once more for a change that it has begun.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time to wait for the thread, and once more for a change that it has begun.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,15 +1,18 @@
-//! The keys that sign checkpoints: Ed25519, in files beside the ledger, for their owner alone.
+//! The keys that sign checkpoints: Ed25519, in files beside the ledger that only their owner may
+//! read.
 //!
-//! `state/crumbgate.db` is signed with `state/crumbgate.key` (PKCS#8 in PEM, mode 0600), which is made when a gateway
-//! first starts. `crumbgate audit rotate-key` makes `state/crumbgate.key.next`; the running gateway sees it when it
-//! closes a segment:
+//! `state/crumbgate.db` is signed with `state/crumbgate.key` (PKCS#8 in PEM, mode 0600), which is
+//! created at the first start. `crumbgate audit rotate-key` creates `state/crumbgate.key.next`. The
+//! running gateway uses it when it closes a segment:
 //!
-//! 1. The segment's last entry tells of the rotation, and its checkpoint, signed by the old key, names the new one.
+//! 1. The segment's last entry records the rotation. Its checkpoint, signed with the old key, names
+//! the new one.
 //! 2. Both are committed together with the new row of `keys`.
 //! 3. `.key.next` is renamed to `.key`.
 //!
-//! Who dies before 2 finds `.key.next` again at the next closing. Who dies between 2 and 3 finds, at the next start, that
-//! the ledger's key is the one in `.key.next`, and renames it then.
+//! A gateway that dies before step 2 finds `.key.next` again at the next closing. One that dies
+//! between 2 and 3 finds at the next start that the ledger's key is in `.key.next`, and renames it
+//! then.
 
 use std::{
     fmt, fs,
@@ -29,30 +32,30 @@ use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use crumbgate_base::text::hex;
 use crumbgate_ledger::note::{NoteError, Verifier};
 
-/// Where the keys of a ledger are.
+/// The paths of a ledger's key files.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyFiles {
     current: PathBuf,
     next: PathBuf,
 }
 
-/// A private key. Its `Debug` shows the public half alone.
+/// A private key. Its `Debug` shows the public half only.
 pub struct Signer {
     pair: Ed25519KeyPair,
     verifier: Verifier,
 }
 
-/// The key that signs now, and where it is kept.
+/// The current signing key and the paths of the key files.
 #[derive(Debug)]
 pub struct Keyring {
     files: KeyFiles,
     signer: Signer,
 }
 
-/// Why there is no key to sign with.
+/// A reason why there is no key to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The ledger was signed before, and its key is gone.
+    /// The ledger was signed before, and its key is missing.
     #[error(
         "{}: the key of this ledger is not there; restore it from a backup (fingerprint {fingerprint}). \
          If it is lost for good, move the ledger's files aside: the gateway begins a new one, and the old one \
@@ -60,12 +63,12 @@ pub enum KeyError {
         .path.display()
     )]
     Absent {
-        /// Where it should be.
+        /// The expected path.
         path: PathBuf,
-        /// Whose fingerprint it should have.
+        /// The expected fingerprint.
         fingerprint: String,
     },
-    /// Others may read it.
+    /// Other users may read it.
     #[error(
         "{}: others may read this key (mode {mode:04o}); take that from them: chmod 600 {}",
         .path.display(), .path.display()
@@ -73,7 +76,7 @@ pub enum KeyError {
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// The permissions of the file.
         mode: u32,
     },
     /// It is the key of another ledger.
@@ -87,16 +90,16 @@ pub enum KeyError {
         path: PathBuf,
         /// Its fingerprint.
         found: String,
-        /// That of the ledger's key.
+        /// The fingerprint of the ledger's key.
         expected: String,
     },
-    /// It is no key.
+    /// The file is not a private key.
     #[error("{}: expected an Ed25519 key as PKCS#8 in PEM (`-----BEGIN PRIVATE KEY-----`)", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
     },
-    /// A rotation is under way.
+    /// A rotation is already prepared.
     #[error(
         "{} is there already: a rotation is waiting for the running gateway to close a segment, which it does \
          every hour and when it stops",
@@ -107,29 +110,29 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// The ledger's own record of its keys is damaged.
-    #[error("the ledger's newest key is no public key")]
+    #[error("the newest key that the ledger records is not a public key")]
     Record(#[source] NoteError),
-    /// The machine gave no random bits.
-    #[error("the machine has no random bits for a key")]
+    /// The system returned no random bits.
+    #[error("the system returned no random bits for a key")]
     Random,
-    /// SQLite can't say which key it is.
+    /// SQLite can't read the record of keys.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// A file that can't be read.
+    /// A file can't be read.
     #[error("{} can't be read", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A file that can't be written.
+    /// A file can't be written.
     #[error("{} can't be written; check that the folder may be written to and has room", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -142,28 +145,28 @@ impl From<Unspecified> for KeyError {
 }
 
 impl KeyFiles {
-    /// Those of the ledger at this path.
+    /// The key files of the ledger at this path.
     pub fn beside(ledger: &Path) -> Self {
         let current = ledger.with_extension("key");
         Self { next: current.with_added_extension("next"), current }
     }
 
-    /// The file of the key that signs.
+    /// The file of the current signing key.
     pub fn current(&self) -> &Path {
         &self.current
     }
 
-    /// The file of the key that shall sign after a rotation.
+    /// The file of the key that signs after a rotation.
     pub fn next(&self) -> &Path {
         &self.next
     }
 
-    /// Makes the key that shall sign next, and waits for the disk. `name` is that of the ledger's other keys. The file
-    /// belongs to whom the present key belongs to: root may ask for a rotation, too.
+    /// Creates the next key and waits until it is on the disk. `name` is the name of the ledger's
+    /// keys. The file gets the owner of the current key's file, so that root may run this too.
     ///
     /// # Errors
     ///
-    /// Where one is waiting already, or the file can't be written.
+    /// Fails where a rotation is already prepared, or the file can't be written.
     pub fn prepare_next(&self, name: &str) -> Result<Verifier, KeyError> {
         match Signer::create(&self.next, name, Some(&self.current)) {
             Err(KeyError::Write { path, source })
@@ -177,8 +180,8 @@ impl KeyFiles {
 }
 
 impl Signer {
-    /// Makes a key and its file, in one step: no reader meets half of one, and none that is there is replaced. The file
-    /// gets the owner of the file `like`.
+    /// Creates a key and its file atomically. Never replaces a file. The new file gets the owner of
+    /// the file `like`.
     fn create(path: &Path, name: &str, like: Option<&Path>) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::generate()?;
         let der = pair.to_pkcs8v1()?;
@@ -189,7 +192,7 @@ impl Signer {
         let folder = folder_of(path);
         let write = || -> io::Result<()> {
             fs::create_dir_all(folder)?;
-            // Made with O_EXCL and mode 0600.
+            // Created with O_EXCL and mode 0600.
             let mut aside = tempfile::NamedTempFile::new_in(folder)?;
             aside.write_all(pem.as_bytes())?;
             if let Some(like) = like {
@@ -203,7 +206,7 @@ impl Signer {
         Self::of(pair, path, name)
     }
 
-    /// Reads a key; none where there is no file.
+    /// Reads a key; `None` where there is no file.
     fn read(path: &Path, name: &str) -> Result<Option<Self>, KeyError> {
         let read = |source| KeyError::Read { path: path.to_owned(), source };
         let pem = match fs::read(path) {
@@ -230,7 +233,7 @@ impl Signer {
         &self.verifier
     }
 
-    /// The note of a text, which ends in a line feed.
+    /// Signs a text, which must end in a line feed, and returns the note.
     pub(super) fn sign(&self, text: &str) -> String {
         self.verifier.note(text, self.pair.sign(text.as_bytes()).as_ref())
     }
@@ -243,8 +246,9 @@ impl fmt::Debug for Signer {
 }
 
 impl Keyring {
-    /// Finds the key of a ledger; of a new one, names the ledger and makes its first key. Ends a rotation that was cut
-    /// short. To be called at the start, in a transaction of its own, which the caller commits.
+    /// Opens the key of a ledger. Names a new ledger and creates its first key. Completes an
+    /// interrupted rotation. Call it at the start, in a transaction of its own that the caller
+    /// commits.
     pub fn open(transaction: &Transaction<'_>, files: KeyFiles) -> Result<Self, KeyError> {
         let newest = "SELECT verifier FROM keys ORDER BY since_segment DESC LIMIT 1";
         let newest: Option<String> =
@@ -256,26 +260,26 @@ impl Keyring {
         Ok(Self { files, signer })
     }
 
-    /// The key that signs.
+    /// The current signing key.
     pub fn signer(&self) -> &Signer {
         &self.signer
     }
 
-    /// The key that shall sign after the next closing, where somebody has asked for a rotation.
+    /// The key of a prepared rotation.
     pub fn next(&self) -> Result<Option<Signer>, KeyError> {
         let next = Signer::read(&self.files.next, self.signer.verifier.name())?;
         Ok(next.filter(|next| next.verifier != self.signer.verifier))
     }
 
-    /// Signs with `next` from now on: the closing that names it is committed. Where the file can't be renamed, the next
-    /// start does it.
+    /// Signs with `next` from now on. Call it after the closing that names it was committed. Where
+    /// the file can't be renamed, the next start renames it.
     pub fn adopt(&mut self, next: Signer) -> Result<(), KeyError> {
         self.signer = next;
         install_next(&self.files)
     }
 }
 
-/// Makes the first key of a ledger, or takes the one that a start left that did not get further.
+/// Creates the first key of a ledger, or reads the one that an interrupted first start has left.
 fn begin(transaction: &Transaction<'_>, files: &KeyFiles) -> Result<Signer, KeyError> {
     let mut id = [0; 8];
     rand::fill(&mut id)?;
@@ -288,7 +292,7 @@ fn begin(transaction: &Transaction<'_>, files: &KeyFiles) -> Result<Signer, KeyE
     Ok(signer)
 }
 
-/// Notes that a key signs from a segment on.
+/// Records that a key signs from a segment on.
 pub(super) fn record(
     transaction: &Transaction<'_>,
     since_segment: u64,
@@ -301,7 +305,7 @@ pub(super) fn record(
     Ok(())
 }
 
-/// The private half of the ledger's newest key.
+/// Returns the private half of the ledger's newest key.
 fn find(files: &KeyFiles, verifier: &Verifier) -> Result<Signer, KeyError> {
     let current = Signer::read(&files.current, verifier.name());
     if let Ok(Some(signer)) = current
@@ -336,7 +340,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes the disk remember which files are in a folder.
+/// Waits until the folder's list of files is on the disk.
 fn sync(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::File::open(folder)?.sync_all()?;
@@ -345,7 +349,7 @@ fn sync(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file the owner of another, where they differ.
+/// Gives a file the owner of another file, where they differ.
 #[cfg(unix)]
 fn own_like(file: &fs::File, like: &Path) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, fchown};
@@ -382,7 +386,7 @@ fn refuse_exposed(_: &Path, _: &fs::Metadata) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// What the name of a ledger's keys begins with; 16 random hexadecimal digits follow.
+/// The beginning of the name of a ledger's keys; 16 random hexadecimal digits follow.
 const NAME: &str = "crumbgate/ledger/";
 
 #[cfg(test)]
@@ -395,7 +399,7 @@ mod tests {
     use super::{super::migrations, *};
     use crumbgate_ledger::note::SignedNote;
 
-    /// A ledger without entries, in a folder of its own.
+    /// An empty ledger in a folder of its own.
     fn ledger() -> (TempDir, Connection, KeyFiles) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("crumbgate.db");

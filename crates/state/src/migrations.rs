@@ -1,14 +1,14 @@
-//! The tables of the ledger's file, and how an older file becomes a newer one.
+//! The tables of the state file, and the steps from each version to the next.
 
 use rusqlite::{Connection, Transaction};
 
 use crumbgate_ledger::schema::{APPLICATION_ID, SchemaError, VERSION, version};
 
-/// Makes of an empty or older file one of this version; all or nothing.
+/// Updates an empty or older file to the present version, in one transaction.
 ///
 /// # Errors
 ///
-/// Where the file is no ledger, or one of a newer version, or can't be written.
+/// Fails where the file is not a state file, has a newer version, or can't be written.
 pub fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     let version = version(connection)?;
     if version == VERSION {
@@ -29,10 +29,11 @@ fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite
     transaction.pragma_update(None, name, value)
 }
 
-/// How version n becomes n + 1. Once released, a step is never changed: what is new is a new step.
+/// The step from version n to n + 1. A released step is never changed: a change is a new step.
 ///
-/// `seq` is one sequence over the tables of entries: `agreements`, `events`, `heartbeats`, `verdicts`. Times are seconds since the Unix epoch. The numbers of closed
-/// sets are in `codes.rs`, texts are in `texts`.
+/// `seq` is one sequence over the tables of entries: `agreements`, `events`, `heartbeats`,
+/// `verdicts`. Times are seconds since the Unix epoch. `codes.rs` defines the numbers of closed
+/// sets, and `texts` holds the texts.
 const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const _: () = assert!(MIGRATIONS.len() as i64 == VERSION, "each version has its step");

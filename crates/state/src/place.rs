@@ -1,19 +1,19 @@
-//! The place of an entry in the file.
+//! The state of an entry: its number in the file, and whether the file is up to date.
 
-/// Where an entry is in the file.
+/// The state of one entry.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Place {
-    /// Its number; none as long as it is not there.
+pub(super) struct EntryState {
+    /// The number in the file; `None` until the entry is written.
     pub(super) seq: Option<u64>,
-    /// The number that it gets by the transaction under way.
+    /// The number that the current transaction gives it.
     pub(super) assigned: Option<u64>,
-    /// Whether it has changed since it was written.
+    /// Whether the entry has changed since it was written.
     pub(super) is_dirty: bool,
 }
 
-impl Place {
-    /// The transaction has gone through.
-    pub(super) fn settle(&mut self) {
+impl EntryState {
+    /// Notes that the transaction was committed.
+    pub(super) fn mark_written(&mut self) {
         self.seq = self.assigned.or(self.seq);
         self.assigned = None;
         self.is_dirty = false;

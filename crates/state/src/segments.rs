@@ -1,4 +1,4 @@
-//! Closes segments and prunes them. Both run in a transaction of the ledger's only writer, which commits it.
+//! Closes, signs and prunes segments, within a transaction that the caller commits.
 
 use aws_lc_rs::{error::Unspecified, rand};
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -16,26 +16,26 @@ use crumbgate_ledger::{
     sqlite::{signed, unsigned},
 };
 
-/// Why a segment could not be closed. Nothing was written.
+/// A reason why a segment could not be closed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum SealError {
-    /// An entry is gone that was written: the file was changed by somebody else.
-    #[error("entry {seq} is not there: it was removed before it could be sealed")]
+pub enum SegmentError {
+    /// A written entry is missing: somebody else has changed the file.
+    #[error("entry {seq} is missing: it was removed before its segment was closed")]
     Missing {
-        /// Its number.
+        /// The entry's number.
         seq: u64,
     },
-    /// The segment before it has lost its checkpoint.
+    /// The checkpoint of the previous segment is damaged.
     #[error("the checkpoint of segment {segment} is damaged")]
     Checkpoint {
-        /// The segment before.
+        /// The previous segment.
         segment: u64,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: NoteError,
     },
-    /// The machine gave no random bits.
-    #[error("the machine has no random bits for the salts")]
+    /// The system returned no random bits.
+    #[error("the system returned no random bits for the salts")]
     Random,
     /// Entries can't be read.
     #[error(transparent)]
@@ -45,24 +45,25 @@ pub enum SealError {
     Sqlite(#[from] rusqlite::Error),
 }
 
-impl From<Unspecified> for SealError {
+impl From<Unspecified> for SegmentError {
     fn from(_: Unspecified) -> Self {
         Self::Random
     }
 }
 
-/// Closes the segment of all entries that are in none yet. None where there are no such entries.
+/// Closes and signs the segment of all entries that are in no segment yet. Returns `None` where
+/// there are no such entries.
 ///
-/// With `next` ([`Keyring::next`]) the segment gets one more entry, which tells that this key follows; the closing names
-/// it, and `keys` has it. After the commit, hand it to [`Keyring::adopt`].
+/// With `next` ([`Keyring::next`]) the segment gets one more entry, which records the rotation; the
+/// checkpoint and `keys` name the new key. After the commit, pass it to [`Keyring::adopt`].
 ///
-/// The next entry's number is that of the segment's `last` and one more.
+/// The next entry's number is the segment's `last` plus one.
 pub fn close(
     transaction: &Transaction<'_>,
     keyring: &Keyring,
     next: Option<&Signer>,
     at_unix_s: u64,
-) -> Result<Option<Segment>, SealError> {
+) -> Result<Option<Segment>, SegmentError> {
     let before = before(transaction)?;
     let (number, first) = (before.number + 1, before.last + 1);
     let mut last = transaction.query_row(LAST, [], |row| unsigned(row, 0))?;
@@ -83,14 +84,14 @@ pub fn close(
     read::entries(transaction, first, last, |seq, entry| {
         let expected = first + leaves.size();
         if seq != expected {
-            return Err(SealError::Missing { seq: expected });
+            return Err(SegmentError::Missing { seq: expected });
         }
         leaves.push(lines.leaf(seq, &entry, &mut line));
         newest_unix_s = newest_unix_s.max(newest(&entry));
         Ok(())
     })?;
     if first + leaves.size() <= last {
-        return Err(SealError::Missing { seq: first + leaves.size() });
+        return Err(SegmentError::Missing { seq: first + leaves.size() });
     }
     let (root, outline) = leaves.finish();
 
@@ -129,12 +130,12 @@ pub fn close(
     Ok(Some(segment))
 }
 
-/// Removes the entries of segments of which every entry is older than `before_unix_s`. What proves them stays: the
-/// segments' rows with their signed roots; and texts, as long as they are not too many. At most 200 segments are taken at
-/// once. Returns the number of the last one; none where all are younger, or gone already.
+/// Removes the entries of segments whose entries are all older than `before_unix_s`, of at most 200
+/// segments. Their rows with the signed roots remain, and so do texts as long as there are not too
+/// many. Returns the number of the last pruned segment, `None` where there was nothing to prune.
 ///
-/// The caller writes [`EventKind::Prune`] with that number in the same transaction: a segment without entries that no
-/// such event tells of does not verify.
+/// The caller records [`EventKind::Prune`] with that number in the same transaction: a segment
+/// whose entries are missing without such an event does not verify.
 pub fn prune(
     transaction: &Transaction<'_>,
     before_unix_s: u64,
@@ -163,7 +164,7 @@ pub fn prune(
     Ok(old.last().map(|(number, ..)| number.unsigned_abs()))
 }
 
-/// Removes the pages that no entry names any more.
+/// Removes pages that no entry names.
 fn prune_pages(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute(
         "DELETE FROM pages WHERE hash NOT IN \
@@ -173,7 +174,7 @@ fn prune_pages(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Removes the texts that nothing names any more, where there are so many that it is worth looking.
+/// Removes texts that nothing names, once there are many.
 fn prune_texts(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let texts: i64 = transaction.query_row("SELECT count(*) FROM texts", [], |row| row.get(0))?;
     if texts < MANY_TEXTS {
@@ -196,7 +197,7 @@ fn prune_texts(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 /// A ledger of hundreds of tenants has some thousands of texts.
 const MANY_TEXTS: i64 = 100_000;
 
-/// What a new segment follows.
+/// The end of the previous segment.
 #[derive(Default)]
 struct Before {
     number: u64,
@@ -204,14 +205,14 @@ struct Before {
     hash: Option<[u8; 32]>,
 }
 
-fn before(transaction: &Transaction<'_>) -> Result<Before, SealError> {
+fn before(transaction: &Transaction<'_>) -> Result<Before, SegmentError> {
     let newest = "SELECT number, last, checkpoint FROM segments ORDER BY number DESC LIMIT 1";
     let row = transaction.query_row(newest, [], |row| {
         Ok((unsigned(row, 0)?, unsigned(row, 1)?, row.get::<_, String>(2)?))
     });
     let Some((number, last, checkpoint)) = row.optional()? else { return Ok(Before::default()) };
     let note = SignedNote::parse(&checkpoint)
-        .map_err(|source| SealError::Checkpoint { segment: number, source })?;
+        .map_err(|source| SegmentError::Checkpoint { segment: number, source })?;
     Ok(Before { number, last, hash: Some(sha256(note.text.as_bytes())) })
 }
 
@@ -236,7 +237,7 @@ fn insert_rotation(
     Ok(())
 }
 
-/// The latest second that an entry speaks of.
+/// The latest second that an entry mentions.
 fn newest(entry: &Entry) -> u64 {
     match entry {
         Entry::Agreement(agreement) => agreement.last_unix_s,
@@ -280,7 +281,7 @@ mod tests {
             }
         }
 
-        fn close(&mut self) -> Result<Option<Checkpoint>, SealError> {
+        fn close(&mut self) -> Result<Option<Checkpoint>, SegmentError> {
             let next = self.keyring.next().unwrap();
             let transaction = self.connection.transaction().unwrap();
             let segment = close(&transaction, &self.keyring, next.as_ref(), 9_000)?;
@@ -390,7 +391,7 @@ mod tests {
         let old = ledger.keyring.signer().verifier().clone();
         let new = files.prepare_next(old.name()).unwrap();
 
-        // Before the commit: the old key signs on, and the rotation still waits.
+        // Before the commit the old key goes on signing, and the rotation stays prepared.
         let transaction = ledger.connection.transaction().unwrap();
         let next = ledger.keyring.next().unwrap();
         close(&transaction, &ledger.keyring, next.as_ref(), 9_000).unwrap();
@@ -400,7 +401,7 @@ mod tests {
         assert!(files.next().exists());
         assert_eq!(ledger.count("events"), 1);
 
-        // Behind the commit, before the file has its new name: the new key signs.
+        // After the commit and before the rename, the new key signs.
         let transaction = ledger.connection.transaction().unwrap();
         let next = ledger.keyring.next().unwrap();
         close(&transaction, &ledger.keyring, next.as_ref(), 9_000).unwrap();
@@ -409,7 +410,7 @@ mod tests {
         assert_eq!(*ledger.keyring.signer().verifier(), new);
         assert!(!files.next().exists());
 
-        // Behind everything.
+        // After the rename.
         ledger.keyring = open(&mut ledger.connection, &ledger.path);
         assert_eq!(*ledger.keyring.signer().verifier(), new);
         assert!(ledger.keyring.next().unwrap().is_none());

@@ -1,11 +1,11 @@
-//! How the ledger does: what metrics show of it.
+//! Figures of the ledger for metrics.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::verdict::Direction;
 
-/// Figures that the ledger's thread keeps up, for whoever reads them.
+/// Counters that the thread updates and others read.
 #[derive(Debug, Default)]
 pub struct Status {
     pub(super) written: AtomicU64,
@@ -22,52 +22,53 @@ pub struct Status {
 }
 
 impl Status {
-    /// Entries that were written to the file since the start: `crumbgate_audit_rows_total`.
+    /// Entries written since the start: `crumbgate_audit_rows_total`.
     pub fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// Cookies and agreements that are in no entry, for want of room: `crumbgate_audit_dropped_total`.
+    /// Cookies and agreements that are in no entry because there was no room:
+    /// `crumbgate_audit_dropped_total`.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
 
-    /// Entries that wait in memory to be written.
+    /// Entries in memory that are not written yet.
     pub fn waiting(&self) -> u64 {
         self.waiting.load(Relaxed)
     }
 
-    /// Whether the file can't be written now.
+    /// Whether the file can't be written at the moment.
     pub fn is_failing(&self) -> bool {
         self.is_failing.load(Relaxed)
     }
 
-    /// Segments that were closed since the start.
+    /// Segments closed since the start.
     pub fn segments(&self) -> u64 {
         self.segments.load(Relaxed)
     }
 
-    /// Cookies and agreements by which closed segments do not add up: 0 in good order.
+    /// The number of cookies and agreements by which closed segments do not add up. 0 is correct.
     pub fn unbalanced(&self) -> u64 {
         self.unbalanced.load(Relaxed)
     }
 
-    /// Names of undeclared cookies that the file had never had, and that were first met in this direction.
+    /// Undeclared cookie names that were new to the file and first seen in this direction.
     pub fn new_names(&self, direction: Direction) -> u64 {
         self.new_names_in(direction).load(Relaxed)
     }
 
-    /// How often the clock has jumped since the start.
+    /// Clock jumps since the start.
     pub fn clock_jumps(&self) -> u64 {
         self.clock_jumps.load(Relaxed)
     }
 
-    /// How often the file was found damaged, or gone, since the start.
+    /// The number of times that the file was damaged or missing, since the start.
     pub fn damages(&self) -> u64 {
         self.damages.load(Relaxed)
     }
 
-    /// How often the file said that the gateway before this one was not stopped properly.
+    /// Starts that found that the previous gateway had not stopped properly.
     pub fn unclean_stops(&self) -> u64 {
         self.unclean_stops.load(Relaxed)
     }
@@ -76,7 +77,7 @@ impl Status {
         self.new_names_in(direction).fetch_add(1, Relaxed);
     }
 
-    /// Counts an event, where it says that something may be missing.
+    /// Counts an event of a kind that means that entries may be missing.
     pub(super) fn count_event(&self, kind: EventKind) {
         let counter = match kind {
             EventKind::Clock => &self.clock_jumps,
@@ -85,7 +86,7 @@ impl Status {
             EventKind::Configuration
             | EventKind::Declaration
             | EventKind::Key
-            // `dropped` counts these, by cookies.
+            // `dropped` counts these, in cookies.
             | EventKind::Loss
             | EventKind::Prune
             | EventKind::Start

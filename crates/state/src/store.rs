@@ -1,4 +1,4 @@
-//! The ledger's file, being written: opened, filled a transaction at a time, closed.
+//! The state file while this process writes it: open, write in transactions, close segments.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -17,15 +17,15 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::{
-    agreements::KnownPages,
+    agreements::StoredPages,
     balance::imbalance,
     desk::Change,
     key::{KeyError, KeyFiles, Keyring},
     migrations,
-    segments::{self, SealError},
+    segments::{self, SegmentError},
     tenants::{self, Tenants},
-    waiting::Waiting,
-    writing::{NewNames, Writing, insert_event},
+    waiting::WriteBuffer,
+    writing::{EntryWriter, NewNames, insert_event},
 };
 use crumbgate_audit::ShownPage;
 use crumbgate_ledger::{
@@ -36,128 +36,130 @@ use crumbgate_ledger::{
     sqlite::{beside, signed, unsigned},
 };
 
-/// A ledger that this process alone writes.
+/// An open state file. No other process writes it.
 #[derive(Debug)]
 pub(super) struct Store {
     connection: Connection,
-    /// Numbers of texts that are in the file.
+    /// Numbers of texts that are in the file. A cache: the file has all of them.
     texts: HashMap<Arc<str>, i64, RandomState>,
-    /// The versions of declarations that are in the file.
+    /// The hashes of declarations that are in the file.
     declared: HashSet<String, RandomState>,
-    /// The pages that are in the file, as far as they are known.
-    pages: KnownPages,
+    /// Hashes of pages that are in the file. A cache.
+    pages: StoredPages,
     next_seq: u64,
     key_files: KeyFiles,
-    /// None until it was asked for, and as long as it can't be had.
+    /// `None` until the key is first needed, and while it can't be read.
     keyring: Option<Keyring>,
-    /// What the file and its write-ahead log were when they were last written.
-    prints: [Print; 2],
-    /// Held as long as this process writes.
+    /// The file and its write-ahead log as they were at the last write.
+    identities: [FileIdentity; 2],
+    /// The lock that keeps other gateways from writing. Held until drop.
     _lock: File,
 }
 
-/// Why the file can't be written.
+/// A reason why the file can't be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    /// What is in it is not what we wrote.
-    #[error("it is damaged: {0}")]
+    /// Its content is not what a gateway wrote.
+    #[error("the file is damaged: {0}")]
     Damaged(String),
-    /// It can't be had, for now perhaps.
-    #[error("its folder or its lock can't be had")]
+    /// The folder or the lock file can't be accessed at the moment.
+    #[error("can't access its folder or its lock file")]
     Io(#[source] io::Error),
     /// Another process writes it.
     #[error("another gateway writes it")]
     Locked,
-    /// It is none of ours.
+    /// It is not a state file of Crumbgate.
     #[error(transparent)]
     Schema(SchemaError),
-    /// It has become shorter. That may be a program that tidies it up: it is opened anew, and must have every entry.
-    #[error("it became shorter while it was written")]
+    /// It has become shorter. A program may have compacted it, so it is opened again; every entry
+    /// must still be there.
+    #[error("the file became shorter while it was open")]
     Shrunk,
-    /// It can't be written now: no room, no permission, no disk.
+    /// It can't be written at the moment: no room, no permission, or a failing disk.
     #[error(transparent)]
     Unavailable(rusqlite::Error),
 }
 
-/// Why a segment can't be closed. Its entries are in the file all the same.
+/// A reason why a segment can't be closed. Its entries remain in the file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CloseError {
-    /// The key.
+    /// The signing key is missing or wrong.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The entries, or what they follow.
+    /// The entries, or the checkpoint before them, are missing or damaged.
     #[error(transparent)]
-    Seal(#[from] SealError),
-    /// SQLite.
+    Seal(#[from] SegmentError),
+    /// SQLite failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// Why changes of tenants were not stored.
+/// A reason why tenant changes were not stored.
 #[derive(Debug)]
-pub(super) enum NotStored {
+pub(super) enum ChangeFailure {
     /// Nothing was changed.
-    Certain(StoreError),
-    /// The commit itself has failed: what became of it shows when the file is opened again.
-    Doubtful(StoreError),
+    NotStored(StoreError),
+    /// The commit failed. The file shows whether it took effect when it is opened again.
+    InDoubt(StoreError),
 }
 
-/// What rules, as the ledger is to say.
+/// The configuration and the declaration that are in force.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ruling<'r> {
+pub(super) struct CurrentDeclaration<'r> {
     pub(super) configuration: &'r str,
-    /// The version of the declaration.
+    /// The hash of the declaration.
     pub(super) declaration: &'r str,
     /// Every declaration that an entry may name.
     pub(super) declarations: &'r VecDeque<DeclarationRecord>,
 }
 
-/// What a transaction has written.
+/// The result of a write.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// How many entries were new.
+    /// The number of new entries.
     pub(super) entries: u64,
     pub(super) new_names: NewNames,
 }
 
-/// A segment that was closed.
+/// A closed segment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Closed {
+pub(super) struct SegmentSummary {
     pub(super) number: u64,
-    /// By how many cookies its entries do not add up.
+    /// The number of cookies by which its entries don't add up.
     pub(super) imbalance: u64,
 }
 
-/// What the file said when it was opened.
+/// The state of the file when it was opened.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Found {
-    /// When the gateway that wrote it was last alive, if it has not stopped properly.
+pub(super) struct OpenReport {
+    /// The last moment at which the previous gateway was alive, unless it stopped properly.
     pub(super) alive_unix_s: Option<u64>,
-    /// The configuration that ruled last.
+    /// The configuration that was last in force.
     pub(super) configuration: Option<String>,
-    /// The declaration that ruled last.
+    /// The declaration that was last in force.
     pub(super) declaration: Option<String>,
-    /// Whether there was no file, or an empty one.
+    /// Whether the file was absent or empty.
     pub(super) is_new: bool,
-    /// Whether there was a key without the ledger that it had signed.
+    /// Whether a key exists, and the ledger that it signed does not.
     pub(super) is_orphaned: bool,
-    /// The last transaction that went through.
+    /// The name of the last committed transaction.
     pub(super) batch: Option<String>,
     /// The number of the next entry.
     pub(super) next_seq: u64,
-    /// The tenants that were set while a gateway ran.
+    /// The tenants that were set at run time.
     pub(super) tenants: Tenants,
 }
 
 impl Store {
-    /// Opens the file, or makes it, as the only one who writes it. With `declarations`, those are in it from now on.
+    /// Opens or creates the file and locks it against other writers. Adds `declarations` to it.
     ///
-    /// `is_ours`: this process has written it before. So has, by all appearances, who has signed it, or marked it.
+    /// `is_ours` says that this process has written the file before. A file with a signing key
+    /// beside it, or with the mark of a state file, counts as ours too.
     pub(super) fn open(
         path: &Path,
         declarations: &VecDeque<DeclarationRecord>,
         is_ours: bool,
-    ) -> Result<(Self, Found), StoreError> {
+    ) -> Result<(Self, OpenReport), StoreError> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(StoreError::Io)?;
         }
@@ -166,7 +168,7 @@ impl Store {
         let is_ours = is_ours || key_files.current().exists() || is_marked(path);
         let opened = Self::open_locked(path, declarations, key_files, lock);
         opened.map_err(|error| match error {
-            // What was never ours is somebody's file, and stays where it is.
+            // Another program's file is never moved aside.
             StoreError::Damaged(_) if !is_ours => StoreError::Schema(SchemaError::Foreign),
             error => error,
         })
@@ -177,23 +179,23 @@ impl Store {
         declarations: &VecDeque<DeclarationRecord>,
         key_files: KeyFiles,
         lock: File,
-    ) -> Result<(Self, Found), StoreError> {
+    ) -> Result<(Self, OpenReport), StoreError> {
         let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
         if (1..PAGE_BYTES).contains(&length) {
-            // SQLite would take it for an empty one, and begin anew.
+            // SQLite would treat this file as empty and overwrite it.
             return Err(StoreError::Damaged(format!("it has {length} bytes")));
         }
         let is_orphaned = length == 0 && key_files.current().exists();
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
-        // Of what a transaction wrote nothing is lost when the machine stops, nor when the process is killed.
+        // A committed transaction survives a crash of the process and of the machine.
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         migrations::migrate(&mut connection).map_err(|error| match error {
             SchemaError::Sqlite(error) => error.into(),
             SchemaError::Foreign | SchemaError::Newer { .. } => StoreError::Schema(error),
         })?;
-        let found = Found {
+        let report = OpenReport {
             alive_unix_s: fact(&connection, ALIVE)?.and_then(|unix_s| unix_s.parse().ok()),
             configuration: fact(&connection, CONFIGURATION)?,
             declaration: fact(&connection, DECLARATION)?,
@@ -210,50 +212,51 @@ impl Store {
             connection,
             texts: HashMap::default(),
             declared: declarations.iter().map(|declaration| declaration.hash.clone()).collect(),
-            pages: KnownPages::default(),
-            next_seq: found.next_seq,
+            pages: StoredPages::default(),
+            next_seq: report.next_seq,
             key_files,
             keyring: None,
-            prints: [
-                Print::new(path.to_owned(), None),
-                Print::new(beside(path, "-wal"), Some(LOG_BEGINS_WITH)),
+            identities: [
+                FileIdentity::new(path.to_owned(), None),
+                FileIdentity::new(beside(path, "-wal"), Some(LOG_BEGINS_WITH)),
             ],
             _lock: lock,
         };
-        Ok((store, found))
+        Ok((store, report))
     }
 
-    /// Writes all that waits, in one transaction: all of it, or nothing.
+    /// Writes everything in the buffer in one transaction.
     ///
-    /// `alive_unix_s` is kept as the moment at which the gateway was last alive; none says that it stops properly.
+    /// `alive_unix_s` is stored as the last moment at which the gateway was alive. `None` records
+    /// that it stops properly.
     pub(super) fn write(
         &mut self,
-        waiting: &mut Waiting,
-        ruling: Ruling<'_>,
+        buffer: &mut WriteBuffer,
+        current: CurrentDeclaration<'_>,
         alive_unix_s: Option<u64>,
     ) -> Result<Written, StoreError> {
         let first = self.next_seq;
-        waiting.attempt = Some(waiting.name_attempt(first));
-        self.prints.iter_mut().try_for_each(Print::check)?;
+        buffer.attempt = Some(buffer.next_attempt(first));
+        self.identities.iter_mut().try_for_each(FileIdentity::check)?;
         if self.pages.len() > CACHED_TEXTS {
             self.pages.clear();
         }
-        let new_pages = waiting.agreements.new_pages(&self.pages);
-        match self.try_write(waiting, &new_pages, ruling, alive_unix_s) {
+        let new_pages = buffer.agreements.new_pages(&self.pages);
+        match self.try_write(buffer, &new_pages, current, alive_unix_s) {
             Ok((next, new_names)) => {
-                for DeclarationRecord { hash, .. } in ruling.declarations {
+                for DeclarationRecord { hash, .. } in current.declarations {
                     if !self.declared.contains(hash) {
                         self.declared.insert(hash.clone());
                     }
                 }
                 self.pages.extend(new_pages.iter().map(|page| Arc::clone(page.hash())));
                 self.next_seq = next;
-                waiting.attempt = None;
-                waiting.settle();
+                buffer.attempt = None;
+                buffer.mark_written();
                 Ok(Written { entries: next.saturating_sub(first), new_names })
             }
             Err(error) => {
-                // What the transaction had numbered is not in the file.
+                // The texts that this transaction numbered are not in the file.
                 self.texts.clear();
                 Err(error.into())
             }
@@ -262,59 +265,62 @@ impl Store {
 
     fn try_write(
         &mut self,
-        waiting: &mut Waiting,
+        buffer: &mut WriteBuffer,
         new_pages: &[Arc<ShownPage>],
-        ruling: Ruling<'_>,
+        current: CurrentDeclaration<'_>,
         alive_unix_s: Option<u64>,
     ) -> rusqlite::Result<(u64, NewNames)> {
         let is_declared = |hash: &String| self.declared.contains(hash);
-        let new = ruling.declarations.iter().filter(|declaration| !is_declared(&declaration.hash));
+        let new = current.declarations.iter().filter(|declaration| !is_declared(&declaration.hash));
         let new: Vec<_> = new.collect();
-        let mut writing = self.begin()?;
+        let mut writer = self.begin()?;
         for declaration in new {
-            declare(&writing.transaction, declaration)?;
+            declare(&writer.transaction, declaration)?;
         }
-        for event in &waiting.events {
-            writing.event(event)?;
+        for event in &buffer.events {
+            writer.event(event)?;
         }
-        let dirty = waiting.verdicts.iter_mut().filter(|(_, open)| open.place.is_dirty);
-        for (key, open) in dirty {
-            writing.verdicts(key, open)?;
+        let dirty = buffer.verdicts.iter_mut().filter(|(_, pending)| pending.state.is_dirty);
+        for (key, pending) in dirty {
+            writer.verdicts(key, pending)?;
         }
         for page in new_pages {
-            writing.page(page)?;
+            writer.page(page)?;
         }
-        for (key, open) in waiting.agreements.dirty() {
-            writing.agreement(key, open)?;
+        for (key, pending) in buffer.agreements.dirty() {
+            writer.agreement(key, pending)?;
         }
-        let dirty = waiting.heartbeats.iter_mut().filter(|(_, open)| open.place.is_dirty);
-        // They are numbered as they are written: those of earlier windows come first.
+        let dirty = buffer.heartbeats.iter_mut().filter(|(_, pending)| pending.state.is_dirty);
+        // Heartbeats are numbered as they are written, so those of earlier windows come first.
         let mut dirty: Vec<_> = dirty.collect();
-        dirty.sort_unstable_by_key(|(key, open)| (key.window, open.from_unix_s));
-        for (key, open) in dirty {
-            writing.heartbeat(key, open)?;
+        dirty.sort_unstable_by_key(|(key, pending)| (key.window, pending.from_unix_s));
+        for (key, pending) in dirty {
+            writer.heartbeat(key, pending)?;
         }
         let alive = alive_unix_s.map(|unix_s| unix_s.to_string());
-        writing.fact(ALIVE, alive.as_deref())?;
-        writing.fact(CONFIGURATION, Some(ruling.configuration))?;
-        writing.fact(DECLARATION, Some(ruling.declaration))?;
-        writing.fact(BATCH, waiting.attempt.as_deref())?;
-        let Writing { transaction, next_seq, new_names, .. } = writing;
+        writer.fact(ALIVE, alive.as_deref())?;
+        writer.fact(CONFIGURATION, Some(current.configuration))?;
+        writer.fact(DECLARATION, Some(current.declaration))?;
+        writer.fact(BATCH, buffer.attempt.as_deref())?;
+        let EntryWriter { transaction, next_seq, new_names, .. } = writer;
         transaction.commit()?;
         Ok((next_seq, new_names))
     }
 
-    /// Stores changes of tenants in one transaction, with an event each where events are kept. `attempt` names it.
-    /// Returns how many entries were new.
+    /// Stores tenant changes in one transaction named `attempt`, with an event for each where
+    /// events are kept. Returns the number of new entries.
     pub(super) fn change_tenants(
         &mut self,
         changes: &[Change],
         at_unix_s: u64,
         keeps_events: bool,
         attempt: &str,
-    ) -> Result<u64, NotStored> {
+    ) -> Result<u64, ChangeFailure> {
         let first = self.next_seq;
-        self.prints.iter_mut().try_for_each(Print::check).map_err(NotStored::Certain)?;
+        self.identities
+            .iter_mut()
+            .try_for_each(FileIdentity::check)
+            .map_err(ChangeFailure::NotStored)?;
         match self.try_change_tenants(changes, at_unix_s, keeps_events, attempt) {
             Ok(next) => {
                 self.next_seq = next;
@@ -333,25 +339,25 @@ impl Store {
         at_unix_s: u64,
         keeps_events: bool,
         attempt: &str,
-    ) -> Result<u64, NotStored> {
-        let certain = |error: rusqlite::Error| NotStored::Certain(error.into());
-        let mut writing = self.begin().map_err(certain)?;
+    ) -> Result<u64, ChangeFailure> {
+        let certain = |error: rusqlite::Error| ChangeFailure::NotStored(error.into());
+        let mut writer = self.begin().map_err(certain)?;
         for Change { changes, actor, .. } in changes {
             for change in changes {
-                writing.tenant(change, actor, at_unix_s).map_err(certain)?;
+                writer.tenant(change, actor, at_unix_s).map_err(certain)?;
                 if keeps_events {
-                    writing.tenant_event(change, actor, at_unix_s).map_err(certain)?;
+                    writer.tenant_event(change, actor, at_unix_s).map_err(certain)?;
                 }
             }
         }
-        writing.fact(BATCH, Some(attempt)).map_err(certain)?;
-        let next_seq = writing.next_seq;
-        let committed = writing.transaction.commit();
-        committed.map_err(|error| NotStored::Doubtful(error.into()))?;
+        writer.fact(BATCH, Some(attempt)).map_err(certain)?;
+        let next_seq = writer.next_seq;
+        let committed = writer.transaction.commit();
+        committed.map_err(|error| ChangeFailure::InDoubt(error.into()))?;
         Ok(next_seq)
     }
 
-    /// Makes these all tenants of the file: it is a new one, and lacks those that were there before.
+    /// Replaces all tenants of the file. Used where a new file takes the place of a lost one.
     pub(super) fn restore_tenants(&mut self, tenants: &Tenants) -> Result<(), StoreError> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
@@ -359,14 +365,14 @@ impl Store {
         Ok(transaction.commit()?)
     }
 
-    fn begin(&mut self) -> rusqlite::Result<Writing<'_>> {
+    fn begin(&mut self) -> rusqlite::Result<EntryWriter<'_>> {
         if self.texts.len() > CACHED_TEXTS {
             self.texts.clear();
         }
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
         let (texts, next_seq) = (&mut self.texts, self.next_seq);
-        Ok(Writing { transaction, texts, next_seq, new_names: NewNames::default() })
+        Ok(EntryWriter { transaction, texts, next_seq, new_names: NewNames::default() })
     }
 
     /// The number of the next entry.
@@ -374,18 +380,21 @@ impl Store {
         self.next_seq
     }
 
-    /// The key that signs; made where the ledger is new.
+    /// The public key of the signing key, which is created for a new ledger.
     pub(super) fn verifier(&mut self) -> Result<Verifier, CloseError> {
         Ok(self.keyring()?.1.signer().verifier().clone())
     }
 
-    /// Closes the segment of all that was written; none where nothing was. Also changes the key, where another one waits
-    /// for that.
-    pub(super) fn close_segment(&mut self, now_unix_s: u64) -> Result<Option<Closed>, CloseError> {
+    /// Closes the segment of all entries that were written. Returns `None` where there are none.
+    /// Changes the signing key where a rotation is prepared.
+    pub(super) fn close_segment(
+        &mut self,
+        now_unix_s: u64,
+    ) -> Result<Option<SegmentSummary>, CloseError> {
         let (connection, keyring) = self.keyring()?;
         let next = keyring.next().unwrap_or_else(|error| {
             let error = error.to_string();
-            warn!(error, "the next key can't be used; the present one goes on signing");
+            warn!(error, "the next key can't be used; the current key continues to sign");
             None
         });
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -397,18 +406,19 @@ impl Store {
         let imbalance = imbalance(&transaction, segment.first, segment.last)?;
         transaction.commit()?;
         let adopted = next.map(|next| {
-            info!(fingerprint = next.verifier().fingerprint(), "another key signs from now on");
+            info!(fingerprint = next.verifier().fingerprint(), "the new key signs from now on");
             keyring.adopt(next)
         });
-        // A change of the key is an entry, too.
+        // The key rotation is an entry too.
         self.next_seq = segment.last.saturating_add(1);
         if let Some(Err(error)) = adopted {
-            warn!(%error, "the new key's file can't be renamed; the next start does that");
+            warn!(%error, "the new key's file can't be renamed; the next start renames it");
         }
-        Ok(Some(Closed { number: segment.number, imbalance }))
+        Ok(Some(SegmentSummary { number: segment.number, imbalance }))
     }
 
-    /// Removes the entries of segments that are older than that, and says so in an event. Returns the last of them.
+    /// Removes the entries of segments that are older, and records it as an event. Returns the
+    /// number of the last removed segment.
     pub(super) fn prune(
         &mut self,
         before_unix_s: u64,
@@ -430,7 +440,7 @@ impl Store {
         insert_event(&transaction, self.next_seq, &event)?;
         transaction.commit()?;
         self.next_seq = self.next_seq.saturating_add(1);
-        // Some of them may be gone.
+        // Cached texts and pages may be among the removed ones.
         self.texts.clear();
         self.pages.clear();
         Ok(Some(segments))
@@ -450,27 +460,27 @@ impl Store {
         Ok((&mut self.connection, self.keyring.insert(keyring)))
     }
 
-    /// Folds the write-ahead log into the file, as well as readers let it.
-    pub(super) fn fold(&self) {
-        // What does not succeed is done by the next one who opens the file.
+    /// Copies the write-ahead log into the file and empties it, unless readers prevent it.
+    pub(super) fn checkpoint_log(&self) {
+        // The next process that opens the file does the rest.
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 }
 
-/// What tells that a file is still the one that was opened, and still all there: SQLite does not look again at what it
-/// knows, and would go on writing into a file that somebody has cut, replaced or removed.
+/// Detects that the file was cut, replaced or removed since the last write. SQLite relies on its
+/// cached pages and would not notice.
 #[derive(Debug)]
-struct Print {
+struct FileIdentity {
     path: PathBuf,
     inode: Option<u64>,
     length: u64,
-    /// What a file begins with that is not empty.
+    /// The first bytes of the file, unless it is empty.
     begins_with: Option<[u8; 3]>,
 }
 
-impl Print {
-    /// A file whose beginning is not known is not opened: closing the ledger's own again would give up the locks that
-    /// SQLite has on it.
+impl FileIdentity {
+    /// The file is opened only where `begins_with` is given: closing a second handle of the
+    /// database would release SQLite's locks on it.
     fn new(path: PathBuf, begins_with: Option<[u8; 3]>) -> Self {
         Self { path, inode: None, length: 0, begins_with }
     }
@@ -489,7 +499,8 @@ impl Print {
         if metadata.len() < self.length {
             return Err(StoreError::Shrunk);
         }
-        // One that was cut between a look at it and a write is as long as before, and empty where it was cut.
+        // A file that was cut between this check and a write has its old length, and zeros where it
+        // was cut.
         if let Some(expected) = self.begins_with.filter(|_| metadata.len() > 0) {
             let mut begin = [0; 3];
             let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut begin));
@@ -504,10 +515,10 @@ impl Print {
     }
 }
 
-/// What a write-ahead log of SQLite begins with: the last byte of the four tells the order of bytes in its checksums.
+/// The first bytes of SQLite's write-ahead log. The fourth byte is the byte order of its checksums.
 const LOG_BEGINS_WITH: [u8; 3] = [0x37, 0x7f, 0x06];
 
-/// Notes what a version of the declaration says, where that is not noted yet.
+/// Stores a declaration, unless the file has it.
 fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite::Result<()> {
     connection.execute(
         "INSERT OR IGNORE INTO declarations (hash, json, since) VALUES (?1, ?2, ?3)",
@@ -516,7 +527,7 @@ fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite
     Ok(())
 }
 
-/// Whether a file begins as ours do, whatever may be behind that.
+/// Whether the file begins like a state file of Crumbgate. The rest may be damaged.
 fn is_marked(path: &Path) -> bool {
     let mut begin = [0; MARK.end];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
@@ -525,7 +536,7 @@ fn is_marked(path: &Path) -> bool {
         && begin[MARK].iter().copied().eq(schema::APPLICATION_ID.to_be_bytes().into_iter().skip(4))
 }
 
-/// Where SQLite keeps a file's `application_id`: 4 bytes, big-endian.
+/// The place of SQLite's `application_id`: 4 bytes, big-endian.
 const MARK: Range<usize> = 68..72;
 
 fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
@@ -533,22 +544,23 @@ fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>>
     connection.query_row(sql, [name], |row| row.get(0)).optional()
 }
 
-/// The names of facts. While a gateway serves, [`ALIVE`] says when it was last alive, in seconds since the Unix epoch.
+/// The names of facts. [`ALIVE`] is the last moment at which the gateway was alive, in seconds
+/// since the Unix epoch; it is absent after a proper stop.
 const ALIVE: &str = "alive";
 const BATCH: &str = "batch";
 const CONFIGURATION: &str = "configuration";
 const DECLARATION: &str = "declaration";
 
-/// A ledger has one page at least; SQLite's are of this size unless told otherwise.
+/// SQLite's default page size. A state file has at least one page.
 const PAGE_BYTES: u64 = 4_096;
 
-/// How many texts are known by heart; the file knows all of them.
+/// The limit on cached texts and on cached pages.
 const CACHED_TEXTS: usize = 100_000;
 
-/// How long a transaction waits for another process that has the file.
+/// The time that a transaction waits for another process that locks the file.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// Keeps other processes from writing the same ledger. The lock goes with the process, however that ends.
+/// Locks the file against other gateways. The lock ends with the process at the latest.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let lock = beside(path, ".lock");
     let open = File::options().create(true).truncate(false).write(true).open(lock);
@@ -560,7 +572,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Puts a damaged file out of the way, with what SQLite keeps beside it. Returns where it is now.
+/// Moves a damaged file, its write-ahead log and its index aside. Returns the new path.
 pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
     let target = (1_u32..).map(|number| {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
@@ -568,7 +580,7 @@ pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
     });
     let is_free = |target: &PathBuf| !target.exists() && !beside(target, "-wal").exists();
     let target = target.into_iter().find(is_free).unwrap_or_else(|| beside(path, ".damaged"));
-    // The file last: without it, SQLite would throw away what is beside it.
+    // The database goes last: without it, SQLite would delete the other two.
     for suffix in ["-wal", "-shm", ""] {
         match fs::rename(beside(path, suffix), beside(&target, suffix)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -581,11 +593,11 @@ pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let rusqlite::Error::SqliteFailure(failure, _) = &error else {
-            // SQLite did as it was told, and what came back is not what we wrote.
+            // SQLite did not fail: the result is not what a gateway wrote.
             return Self::Damaged(error.to_string());
         };
         match failure.code {
-            // What is missing in a file that has our mark was there once.
+            // The file has our mark, so what is missing existed once.
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
                 Self::Damaged(error.to_string())
             }

@@ -1,5 +1,4 @@
-//! The tenants that were set while a gateway ran, as the state file holds them: beside the ledger, so that both are one
-//! file to back up.
+//! Tenants that were set at run time, in the same file as the ledger, so that one backup has both.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -11,44 +10,44 @@ use crumbgate_ledger::{
     sqlite::{signed, unsigned},
 };
 
-/// A tenant, as it is stored.
+/// A stored tenant.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TenantRecord {
-    /// Its name: a host, or `*.suffix`.
+    /// The host, or `*.suffix`.
     pub host: Arc<str>,
-    /// Its keys as they are written, as a JSON object: `{"session":"20m"}`.
+    /// Its keys as in the configuration, as a JSON object: `{"session":"20m"}`.
     pub keys: Arc<str>,
 }
 
-/// A tenant that is to be set, or removed.
+/// A tenant to set or to remove.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TenantChange {
-    /// Its name: a host, or `*.suffix`.
+    /// The host, or `*.suffix`.
     pub host: Arc<str>,
-    /// Its keys so far, as a JSON object; none: there was no such tenant.
+    /// Its present keys, as a JSON object; `None` where the tenant does not exist.
     pub before: Option<Arc<str>>,
-    /// Its keys from now on; none: it is removed.
+    /// Its new keys; `None` removes it.
     pub after: Option<Arc<str>>,
 }
 
-/// All that the file says of its tenants, by name.
-pub(super) type Tenants = BTreeMap<Arc<str>, Row>;
+/// All stored tenants, by name.
+pub(super) type Tenants = BTreeMap<Arc<str>, StoredTenant>;
 
-/// What the file says of one.
+/// A row of the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Row {
+pub(super) struct StoredTenant {
     pub(super) keys: Arc<str>,
     pub(super) changed_unix_s: u64,
-    /// Who has set it.
+    /// The operator who set it.
     pub(super) actor: Arc<str>,
 }
 
-/// The tenants that a state file holds, by name; none in a file that is absent, or of a version that had none. The file
-/// is only read, and may be written meanwhile.
+/// Reads the tenants of a state file, in the order of their names. Returns none where the file is
+/// absent, or older than the table. The file is not changed, and another process may be writing it.
 ///
 /// # Errors
 ///
-/// Where there is a file, and it can't be read, or is none of ours.
+/// Fails where the file exists and can't be read, or is not a state file.
 pub fn stored_tenants(path: &Path) -> Result<Vec<TenantRecord>, ReadError> {
     let rows = stored(path)?.into_iter();
     Ok(rows.map(|(host, row)| TenantRecord { host, keys: row.keys }).collect())
@@ -65,18 +64,21 @@ pub(super) fn stored(path: &Path) -> Result<Tenants, ReadError> {
     }
 }
 
-/// Reads all of them.
+/// Reads all tenants.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Tenants> {
     let mut statement = connection.prepare("SELECT host, keys, changed, actor FROM tenants")?;
     let rows = statement.query_map([], |row| {
-        let tenant =
-            Row { keys: row.get(1)?, changed_unix_s: unsigned(row, 2)?, actor: row.get(3)? };
+        let tenant = StoredTenant {
+            keys: row.get(1)?,
+            changed_unix_s: unsigned(row, 2)?,
+            actor: row.get(3)?,
+        };
         Ok((row.get(0)?, tenant))
     })?;
     rows.collect()
 }
 
-/// Sets a tenant, whether it is there or not.
+/// Inserts or updates a tenant.
 pub(super) fn set(
     transaction: &Transaction<'_>,
     host: &str,
@@ -92,16 +94,16 @@ pub(super) fn set(
     Ok(())
 }
 
-/// Removes a tenant, if it is there.
+/// Removes a tenant, if it exists.
 pub(super) fn remove(transaction: &Transaction<'_>, host: &str) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM tenants WHERE host = ?1")?.execute([host])?;
     Ok(())
 }
 
-/// Makes these all that there are.
+/// Replaces all tenants.
 pub(super) fn replace(transaction: &Transaction<'_>, tenants: &Tenants) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM tenants", [])?;
-    for (host, Row { keys, changed_unix_s, actor }) in tenants {
+    for (host, StoredTenant { keys, changed_unix_s, actor }) in tenants {
         set(transaction, host, keys, *changed_unix_s, actor)?;
     }
     Ok(())

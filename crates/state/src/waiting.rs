@@ -1,7 +1,8 @@
-//! What is not in the file yet, or still changes there: the entries of the windows that are open.
+//! Entries that are not in the file yet, or may still change there: those of the open windows.
 //!
-//! It is bounded. As long as the file is written, what is there and no longer changes is forgotten here; where it can't
-//! be written, entries wait, and beyond [`MAX_WAITING`] what comes is only counted as dropped.
+//! The buffer is bounded. While the file can be written, entries that are written and no longer
+//! change are dropped from it. While it can't be written, entries accumulate up to [`MAX_ENTRIES`];
+//! later ones are only counted as dropped.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +11,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{agreements::Agreements, place::Place};
+use super::{agreements::Agreements, place::EntryState};
 use crumbgate_audit::{
     MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name,
 };
@@ -22,29 +23,29 @@ use crumbgate_policy::{
     verdict::{Action, Direction},
 };
 
-/// The entries that are being counted.
+/// The pending entries.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
-    pub(super) verdicts: HashMap<VerdictsKey, OpenVerdicts, RandomState>,
+pub(super) struct WriteBuffer {
+    pub(super) verdicts: HashMap<VerdictsKey, PendingVerdicts, RandomState>,
     pub(super) agreements: Agreements,
-    pub(super) heartbeats: HashMap<HeartbeatKey, OpenHeartbeat, RandomState>,
+    pub(super) heartbeats: HashMap<HeartbeatKey, PendingHeartbeat, RandomState>,
     pub(super) events: Vec<Event>,
     /// The undeclared names of each window and tenant, over all workers (A4).
     names: HashMap<(Window, Arc<str>), Names, RandomState>,
-    /// How many names there are in all of them.
-    named: usize,
+    /// The total number of names in `names`.
+    name_count: usize,
     loss: Option<Loss>,
     /// Cookies and agreements that are in no entry, since the start.
     dropped: u64,
-    /// What the transaction is called that was tried last and did not go through, as far as is known.
+    /// The name of the last transaction, where it failed or its result is unknown.
     pub(super) attempt: Option<String>,
-    /// How many were tried.
+    /// The number of transactions that were tried.
     attempts: u64,
 }
 
 type Names = HashSet<Arc<str>, RandomState>;
 
-/// What tells entries of verdicts apart.
+/// The key of a verdicts entry: verdicts with different keys are different entries.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct VerdictsKey {
     pub(super) window: Window,
@@ -59,47 +60,47 @@ pub(super) struct VerdictsKey {
     pub(super) declaration: Arc<str>,
 }
 
-/// What changes of an entry of verdicts.
+/// The part of a verdicts entry that changes.
 #[derive(Debug, Default)]
-pub(super) struct OpenVerdicts {
-    pub(super) place: Place,
+pub(super) struct PendingVerdicts {
+    pub(super) state: EntryState,
     pub(super) count: u64,
-    /// What `count` is in the file.
+    /// The value of `count` in the file.
     written: u64,
     pub(super) first_unix_s: u64,
     pub(super) last_unix_s: u64,
     pub(super) attributes: Attributes,
 }
 
-/// What tells heartbeats apart: a window in which the declaration changes has one for each.
+/// The key of a heartbeat. A window in which the declaration changes has a heartbeat for each.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct HeartbeatKey {
     pub(super) window: Window,
-    /// None: the gateway itself.
+    /// `None` is the gateway itself.
     pub(super) tenant: Option<Arc<str>>,
     pub(super) declaration: Arc<str>,
 }
 
-/// What changes of a heartbeat.
+/// The part of a heartbeat that changes.
 #[derive(Debug, Default)]
-pub(super) struct OpenHeartbeat {
-    pub(super) place: Place,
+pub(super) struct PendingHeartbeat {
+    pub(super) state: EntryState,
     pub(super) from_unix_s: u64,
     pub(super) until_unix_s: u64,
-    pub(super) sums: Sums,
-    /// What `sums` are in the file.
-    written: Sums,
+    pub(super) totals: Totals,
+    /// The value of `totals` in the file.
+    written: Totals,
 }
 
-/// What a tenant's traffic adds up to.
+/// The totals of a tenant's traffic.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Sums {
+pub(super) struct Totals {
     pub(super) requests: u64,
     pub(super) seen: Figures,
     pub(super) dropped: Figures,
 }
 
-/// What is in no entry at all.
+/// Counts that are in no entry.
 #[derive(Clone, Copy, Debug, Default)]
 struct Loss {
     figures: Figures,
@@ -108,8 +109,8 @@ struct Loss {
     until_unix_s: u64,
 }
 
-impl Waiting {
-    /// Adds a worker's page.
+impl WriteBuffer {
+    /// Adds a worker's batch.
     pub(super) fn add(&mut self, page: Page) {
         for account in page.accounts {
             self.add_account(page.window, &page.declaration, &account);
@@ -122,31 +123,31 @@ impl Waiting {
         }
     }
 
-    /// Notes that the gateway is alive, with this declaration.
-    pub(super) fn beat(&mut self, window: Window, declaration: &Arc<str>, unix_s: u64) {
-        let beat = OpenHeartbeat { from_unix_s: unix_s, ..OpenHeartbeat::default() };
+    /// Records that the gateway is alive, with this declaration.
+    pub(super) fn record_alive(&mut self, window: Window, declaration: &Arc<str>, unix_s: u64) {
+        let beat = PendingHeartbeat { from_unix_s: unix_s, ..PendingHeartbeat::default() };
         let declaration = Arc::clone(declaration);
         let key = HeartbeatKey { window, tenant: None, declaration };
         let heartbeat = self.heartbeats.entry(key).or_insert(beat);
         if heartbeat.until_unix_s < unix_s {
             heartbeat.until_unix_s = unix_s;
-            heartbeat.place.is_dirty = true;
+            heartbeat.state.is_dirty = true;
         }
     }
 
-    /// Whether anything is to be written.
+    /// Whether anything differs from the file.
     pub(super) fn is_dirty(&self) -> bool {
         !self.events.is_empty()
             || self.loss.is_some()
             || self.agreements.is_dirty()
-            || self.verdicts.values().any(|open| open.place.is_dirty)
-            || self.heartbeats.values().any(|open| open.place.is_dirty)
+            || self.verdicts.values().any(|pending| pending.state.is_dirty)
+            || self.heartbeats.values().any(|pending| pending.state.is_dirty)
     }
 
-    /// How many entries are not as they should be in the file.
+    /// The number of entries that differ from the file.
     pub(super) fn unwritten(&self) -> usize {
-        let verdicts = self.verdicts.values().filter(|open| open.place.is_dirty).count();
-        let heartbeats = self.heartbeats.values().filter(|open| open.place.is_dirty).count();
+        let verdicts = self.verdicts.values().filter(|pending| pending.state.is_dirty).count();
+        let heartbeats = self.heartbeats.values().filter(|pending| pending.state.is_dirty).count();
         verdicts + heartbeats + self.agreements.unwritten() + self.events.len()
     }
 
@@ -155,8 +156,8 @@ impl Waiting {
         self.dropped
     }
 
-    /// What was dropped since this was last asked, as an event.
-    pub(super) fn tell_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<Figures> {
+    /// Adds an event for the counts that were dropped since the last call, and returns them.
+    pub(super) fn record_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<Figures> {
         let loss = self.loss.take()?;
         let mut detail = serde_json::json!({
             "cookies": loss.figures.cookies(),
@@ -177,62 +178,64 @@ impl Waiting {
         Some(loss.figures)
     }
 
-    /// Names a transaction that is about to be tried, from this entry on; no two of one process have one name.
-    pub(super) fn name_attempt(&mut self, first: u64) -> String {
+    /// Returns a name for the next transaction, which begins with this entry. No two names of a
+    /// process are the same.
+    pub(super) fn next_attempt(&mut self, first: u64) -> String {
         let name = format!("{first}-{}", self.attempts);
         self.attempts = self.attempts.wrapping_add(1);
         name
     }
 
-    /// Everything is in the file as it is here.
-    pub(super) fn settle(&mut self) {
+    /// Notes that the file now holds every entry as it is here.
+    pub(super) fn mark_written(&mut self) {
         self.events.clear();
-        for open in self.verdicts.values_mut() {
-            open.place.settle();
-            open.written = open.count;
+        for pending in self.verdicts.values_mut() {
+            pending.state.mark_written();
+            pending.written = pending.count;
         }
-        for open in self.heartbeats.values_mut() {
-            open.place.settle();
-            open.written = open.sums;
+        for pending in self.heartbeats.values_mut() {
+            pending.state.mark_written();
+            pending.written = pending.totals;
         }
-        self.agreements.settle();
-        if self.len() > MAX_WAITING / 2 {
-            self.restart();
+        self.agreements.mark_written();
+        if self.len() > MAX_ENTRIES / 2 {
+            self.detach();
         }
     }
 
-    /// Forgets what is in the file and whose window is over.
-    pub(super) fn forget(&mut self, now_unix_s: u64) {
+    /// Drops entries that are written and whose window has ended.
+    pub(super) fn drop_finished(&mut self, now_unix_s: u64) {
         let is_open = |window: &Window| {
             window.end_unix_s().saturating_add(GRACE_S) > now_unix_s
                 && window.start_unix_s <= now_unix_s.saturating_add(GRACE_S)
         };
-        self.verdicts.retain(|key, open| open.place.is_dirty || is_open(&key.window));
-        self.heartbeats.retain(|key, open| open.place.is_dirty || is_open(&key.window));
-        self.agreements.forget(is_open);
+        self.verdicts.retain(|key, pending| pending.state.is_dirty || is_open(&key.window));
+        self.heartbeats.retain(|key, pending| pending.state.is_dirty || is_open(&key.window));
+        self.agreements.drop_finished(is_open);
         self.names.retain(|(window, _), _| is_open(window));
-        self.named = self.names.values().map(Names::len).sum();
+        self.name_count = self.names.values().map(Names::len).sum();
     }
 
-    /// Forgets all that is in the file: what is counted from now on, and what is not in it yet, makes new entries.
-    pub(super) fn restart(&mut self) {
-        self.agreements.restart();
-        self.verdicts.retain(|_, open| {
-            open.count = open.count.saturating_sub(open.written);
-            open.written = 0;
-            open.place.seq = None;
-            open.count > 0
+    /// Separates the entries from the file. Later counts, and counts that are not written yet, make
+    /// new entries.
+    pub(super) fn detach(&mut self) {
+        self.agreements.detach();
+        self.verdicts.retain(|_, pending| {
+            pending.count = pending.count.saturating_sub(pending.written);
+            pending.written = 0;
+            pending.state.seq = None;
+            pending.count > 0
         });
-        self.heartbeats.retain(|_, open| {
-            let Sums { requests, seen, dropped } = open.written;
-            open.sums = Sums {
-                requests: open.sums.requests.saturating_sub(requests),
-                seen: open.sums.seen.since(seen),
-                dropped: open.sums.dropped.since(dropped),
+        self.heartbeats.retain(|_, pending| {
+            let Totals { requests, seen, dropped } = pending.written;
+            pending.totals = Totals {
+                requests: pending.totals.requests.saturating_sub(requests),
+                seen: pending.totals.seen.since(seen),
+                dropped: pending.totals.dropped.since(dropped),
             };
-            open.written = Sums::default();
-            open.place.seq = None;
-            open.place.is_dirty
+            pending.written = Totals::default();
+            pending.state.seq = None;
+            pending.state.is_dirty
         });
     }
 
@@ -242,23 +245,23 @@ impl Waiting {
         let has_room = self.has_room();
         let heartbeat = match self.heartbeats.get_mut(&key) {
             Some(heartbeat) => heartbeat,
-            None if has_room => self.heartbeats.entry(key).or_insert_with(|| OpenHeartbeat {
+            None if has_room => self.heartbeats.entry(key).or_insert_with(|| PendingHeartbeat {
                 from_unix_s: account.first_unix_s,
-                ..OpenHeartbeat::default()
+                ..PendingHeartbeat::default()
             }),
             None => {
-                return self.lose(account.seen, account.requests, account.last_unix_s);
+                return self.count_loss(account.seen, account.requests, account.last_unix_s);
             }
         };
-        heartbeat.place.is_dirty = true;
+        heartbeat.state.is_dirty = true;
         heartbeat.from_unix_s = heartbeat.from_unix_s.min(account.first_unix_s);
         heartbeat.until_unix_s = heartbeat.until_unix_s.max(account.last_unix_s);
-        let sums = &mut heartbeat.sums;
-        sums.requests = sums.requests.saturating_add(account.requests);
-        sums.seen.add(account.seen);
-        sums.dropped.add(account.dropped);
+        let totals = &mut heartbeat.totals;
+        totals.requests = totals.requests.saturating_add(account.requests);
+        totals.seen.add(account.seen);
+        totals.dropped.add(account.dropped);
         if account.dropped != Figures::default() {
-            self.lose(account.dropped, 0, account.last_unix_s);
+            self.count_loss(account.dropped, 0, account.last_unix_s);
         }
     }
 
@@ -267,7 +270,7 @@ impl Waiting {
         let tenant = Some(Arc::clone(&row.tenant));
         let heartbeat = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
         if !self.heartbeats.contains_key(&heartbeat) {
-            return; // There was no room for it: all of this page's cookies of that tenant are counted as lost.
+            return; // There was no room for the heartbeat: its loss covers this batch's cookies of the tenant.
         }
         let last_unix_s = row.last_unix_s;
         let mut key = VerdictsKey {
@@ -285,46 +288,47 @@ impl Waiting {
         if !self.verdicts.contains_key(&key) {
             self.bound_name(&mut key);
         }
-        let open = match self.verdicts.get_mut(&key) {
-            Some(open) => open,
-            None if has_room => self.verdicts.entry(key).or_insert_with(|| OpenVerdicts {
+        let pending = match self.verdicts.get_mut(&key) {
+            Some(pending) => pending,
+            None if has_room => self.verdicts.entry(key).or_insert_with(|| PendingVerdicts {
                 first_unix_s: row.first_unix_s,
-                ..OpenVerdicts::default()
+                ..PendingVerdicts::default()
             }),
             None => {
-                // Its heartbeat says so.
+                // The heartbeat records the loss.
                 if let Some(heartbeat) = self.heartbeats.get_mut(&heartbeat) {
                     let mut lost = Figures::default();
                     *lost.of(row.direction, row.action) = row.count;
-                    heartbeat.sums.dropped.add(lost);
-                    heartbeat.place.is_dirty = true;
-                    self.lose(lost, 0, last_unix_s);
+                    heartbeat.totals.dropped.add(lost);
+                    heartbeat.state.is_dirty = true;
+                    self.count_loss(lost, 0, last_unix_s);
                 }
                 return;
             }
         };
-        open.place.is_dirty = true;
-        open.count = open.count.saturating_add(row.count);
-        open.first_unix_s = open.first_unix_s.min(row.first_unix_s);
-        open.last_unix_s = open.last_unix_s.max(row.last_unix_s);
-        open.attributes = open.attributes.union(row.attributes);
+        pending.state.is_dirty = true;
+        pending.count = pending.count.saturating_add(row.count);
+        pending.first_unix_s = pending.first_unix_s.min(row.first_unix_s);
+        pending.last_unix_s = pending.last_unix_s.max(row.last_unix_s);
+        pending.attributes = pending.attributes.union(row.attributes);
     }
 
     fn add_agreement(&mut self, window: Window, declaration: &Arc<str>, row: &PageAgreement) {
         let has_room = self.has_room();
         let tenant = Some(Arc::clone(&row.tenant));
         let key = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
-        // Without one, they are lost as this page's cookies are.
+        // Without a heartbeat, its loss covers this batch's agreements too.
         let Some(heartbeat) = self.heartbeats.get_mut(&key) else { return };
         if !self.agreements.add(window, declaration, row, has_room) {
             let lost = Figures { agreements: row.count, ..Figures::default() };
-            heartbeat.sums.dropped.add(lost);
-            heartbeat.place.is_dirty = true;
-            self.lose(lost, 0, row.last_unix_s);
+            heartbeat.totals.dropped.add(lost);
+            heartbeat.state.is_dirty = true;
+            self.count_loss(lost, 0, row.last_unix_s);
         }
     }
 
-    /// Keeps the names of a window and tenant to so many, whichever worker met them (A4).
+    /// Limits the undeclared names of a window and tenant, over all workers (A4). Further names
+    /// become [`OTHER`].
     fn bound_name(&mut self, key: &mut VerdictsKey) {
         let is_foreign = has_foreign_name(key.action);
         let Some(name) = key.name.as_ref().filter(|name| is_foreign && &***name != OTHER) else {
@@ -334,23 +338,23 @@ impl Waiting {
         if names.contains(name) {
             return;
         }
-        if names.len() < MAX_NAMES && self.named < MAX_WAITING {
+        if names.len() < MAX_NAMES && self.name_count < MAX_ENTRIES {
             names.insert(Arc::clone(name));
-            self.named = self.named.saturating_add(1);
+            self.name_count = self.name_count.saturating_add(1);
         } else {
             key.name = Some(OTHER.into());
         }
     }
 
     fn has_room(&self) -> bool {
-        self.len() < MAX_WAITING
+        self.len() < MAX_ENTRIES
     }
 
     fn len(&self) -> usize {
         self.verdicts.len() + self.heartbeats.len() + self.agreements.len()
     }
 
-    fn lose(&mut self, figures: Figures, requests: u64, unix_s: u64) {
+    fn count_loss(&mut self, figures: Figures, requests: u64, unix_s: u64) {
         self.dropped =
             self.dropped.saturating_add(figures.cookies()).saturating_add(figures.agreements);
         let new = Loss { from_unix_s: unix_s, until_unix_s: unix_s, ..Loss::default() };
@@ -362,10 +366,10 @@ impl Waiting {
     }
 }
 
-/// How many entries may wait, and how many names: some 100 MB.
-const MAX_WAITING: usize = 200_000;
+/// The limit on entries in memory, and on names. They take some 100 MB.
+const MAX_ENTRIES: usize = 200_000;
 
-/// How long after its end a window is kept open, for pages that are on their way.
+/// The time after its end that a window stays open for late batches, in seconds.
 const GRACE_S: u64 = 5;
 
 #[cfg(test)]
@@ -411,63 +415,66 @@ mod tests {
         }
     }
 
-    fn sums(waiting: &Waiting) -> (u64, u64, u64) {
-        let rows = waiting.verdicts.values().map(|open| open.count).sum();
-        let heartbeats = || waiting.heartbeats.values().map(|open| open.sums);
-        let seen = heartbeats().map(|sums| sums.seen.cookies()).sum();
-        (seen, rows, heartbeats().map(|sums| sums.dropped.cookies()).sum())
+    fn totals(buffer: &WriteBuffer) -> (u64, u64, u64) {
+        let rows = buffer.verdicts.values().map(|pending| pending.count).sum();
+        let heartbeats = || buffer.heartbeats.values().map(|pending| pending.totals);
+        let seen = heartbeats().map(|totals| totals.seen.cookies()).sum();
+        (seen, rows, heartbeats().map(|totals| totals.dropped.cookies()).sum())
     }
 
     #[test]
     fn a1_beyond_the_room_everything_is_counted_as_dropped_and_told_once() {
-        let mut waiting = Waiting::default();
-        let tenants = MAX_WAITING / MAX_NAMES + 2;
+        let mut buffer = WriteBuffer::default();
+        let tenants = MAX_ENTRIES / MAX_NAMES + 2;
         for tenant in 0..tenants {
             let tenant = format!("{tenant}.example");
             let rows = (0..MAX_NAMES).map(|name| row(&tenant, &format!("n{name}"), 2)).collect();
-            waiting.add(page(&tenant, rows));
+            buffer.add(page(&tenant, rows));
         }
-        let (seen, rows, dropped) = sums(&waiting);
+        let (seen, rows, dropped) = totals(&buffer);
         assert_eq!(seen, rows + dropped, "of those that have a heartbeat");
         let total = (tenants * MAX_NAMES * 2) as u64;
-        assert_eq!(rows + waiting.dropped(), total, "nothing is lost without being counted");
-        assert!(waiting.verdicts.len() + waiting.heartbeats.len() <= MAX_WAITING);
-        let told = waiting.tell_loss(700, "test").map(Figures::cookies);
-        assert_eq!(told, Some(waiting.dropped()));
-        assert_eq!(waiting.tell_loss(700, "test"), None);
-        let [event] = &waiting.events[..] else { panic!("{:?}", waiting.events) };
+        assert_eq!(rows + buffer.dropped(), total, "nothing is lost without being counted");
+        assert!(buffer.verdicts.len() + buffer.heartbeats.len() <= MAX_ENTRIES);
+        let told = buffer.record_loss(700, "test").map(Figures::cookies);
+        assert_eq!(told, Some(buffer.dropped()));
+        assert_eq!(buffer.record_loss(700, "test"), None);
+        let [event] = &buffer.events[..] else { panic!("{:?}", buffer.events) };
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
-        assert_eq!(detail["cookies"], waiting.dropped());
+        assert_eq!(detail["cookies"], buffer.dropped());
         assert_eq!(detail["from"], "1970-01-01T00:11:00Z");
     }
 
     #[test]
     fn after_a_restart_only_what_is_not_in_the_file_is_written() {
-        let mut waiting = Waiting::default();
-        waiting
+        let mut buffer = WriteBuffer::default();
+        buffer
             .add(page("a.example", vec![row("a.example", "old", 3), row("a.example", "both", 4)]));
-        waiting.settle();
-        waiting
+        buffer.mark_written();
+        buffer
             .add(page("a.example", vec![row("a.example", "both", 5), row("a.example", "new", 6)]));
-        waiting.restart();
-        let mut counts: Vec<_> =
-            waiting.verdicts.iter().map(|(key, open)| (key.name.as_deref(), open.count)).collect();
+        buffer.detach();
+        let mut counts: Vec<_> = buffer
+            .verdicts
+            .iter()
+            .map(|(key, pending)| (key.name.as_deref(), pending.count))
+            .collect();
         counts.sort_unstable();
         assert_eq!(counts, [(Some("both"), 5), (Some("new"), 6)]);
-        assert_eq!(sums(&waiting), (11, 11, 0));
-        assert!(waiting.verdicts.values().all(|open| open.place.seq.is_none()));
+        assert_eq!(totals(&buffer), (11, 11, 0));
+        assert!(buffer.verdicts.values().all(|pending| pending.state.seq.is_none()));
     }
 
     #[test]
     fn what_is_written_and_over_is_forgotten() {
-        let mut waiting = Waiting::default();
-        waiting.add(page("a.example", vec![row("a.example", "x", 1)]));
-        waiting.forget(10_000);
-        assert!(waiting.is_dirty(), "it is not written yet");
-        waiting.settle();
-        waiting.forget(WINDOW.end_unix_s());
-        assert_eq!(waiting.verdicts.len(), 1, "a page may still be on its way");
-        waiting.forget(WINDOW.end_unix_s() + GRACE_S);
-        assert!(waiting.verdicts.is_empty() && waiting.heartbeats.is_empty());
+        let mut buffer = WriteBuffer::default();
+        buffer.add(page("a.example", vec![row("a.example", "x", 1)]));
+        buffer.drop_finished(10_000);
+        assert!(buffer.is_dirty(), "it is not written yet");
+        buffer.mark_written();
+        buffer.drop_finished(WINDOW.end_unix_s());
+        assert_eq!(buffer.verdicts.len(), 1, "a page may still be on its way");
+        buffer.drop_finished(WINDOW.end_unix_s() + GRACE_S);
+        assert!(buffer.verdicts.is_empty() && buffer.heartbeats.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What a transaction writes: entries, new or changed, with their texts in place of numbers.
+//! Writes entries within a transaction, new or changed, with texts replaced by their numbers.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,9 +7,9 @@ use rusqlite::{Transaction, params};
 use serde_json::Value;
 
 use super::{
-    agreements::{AgreementKey, OpenAgreement},
+    agreements::{AgreementKey, PendingAgreement},
     tenants::{self, TenantChange},
-    waiting::{HeartbeatKey, OpenHeartbeat, OpenVerdicts, Sums, VerdictsKey},
+    waiting::{HeartbeatKey, PendingHeartbeat, PendingVerdicts, Totals, VerdictsKey},
 };
 use crumbgate_audit::{OTHER, ShownPage};
 use crumbgate_ledger::{
@@ -21,25 +21,25 @@ use crumbgate_policy::{
     verdict::{Action, Direction, Reason},
 };
 
-/// A transaction that is being filled.
-pub(super) struct Writing<'s> {
+/// An open transaction and the state that it needs.
+pub(super) struct EntryWriter<'s> {
     pub(super) transaction: Transaction<'s>,
     pub(super) texts: &'s mut HashMap<Arc<str>, i64, RandomState>,
     pub(super) next_seq: u64,
     pub(super) new_names: NewNames,
 }
 
-/// Names of undeclared cookies that the file had never had, each with the direction in which it was met. One that the
-/// application sets, and that comes back at once, was met in a response.
+/// Undeclared cookie names that were new to the file, each with the direction in which it was seen.
+/// A cookie that the application sets and that comes back at once counts as seen in a response.
 pub(super) type NewNames = HashMap<Arc<str>, Direction, RandomState>;
 
-impl Writing<'_> {
+impl EntryWriter<'_> {
     pub(super) fn event(&mut self, event: &Event) -> rusqlite::Result<()> {
         let seq = self.take_seq();
         insert_event(&self.transaction, seq, event)
     }
 
-    /// Stores a tenant, or what it is no more.
+    /// Stores a tenant, or removes it.
     pub(super) fn tenant(
         &mut self,
         TenantChange { host, after, .. }: &TenantChange,
@@ -52,7 +52,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Tells of a tenant's change.
+    /// Records the change of a tenant as an event.
     pub(super) fn tenant_event(
         &mut self,
         TenantChange { host, before, after }: &TenantChange,
@@ -70,7 +70,7 @@ impl Writing<'_> {
         })
     }
 
-    /// Stores a page, where the file has not got it.
+    /// Stores a page, unless the file has it.
     pub(super) fn page(&self, page: &ShownPage) -> rusqlite::Result<()> {
         let sql = "INSERT OR IGNORE INTO pages (hash, html) VALUES (?1, ?2)";
         let mut statement = self.transaction.prepare_cached(sql)?;
@@ -81,16 +81,17 @@ impl Writing<'_> {
     pub(super) fn agreement(
         &mut self,
         key: &AgreementKey,
-        open: &mut OpenAgreement,
+        pending: &mut PendingAgreement,
     ) -> rusqlite::Result<()> {
-        let [count, first, last] = [open.count, open.first_unix_s, open.last_unix_s].map(signed);
-        if let Some(seq) = open.place.seq {
+        let [count, first, last] =
+            [pending.count, pending.first_unix_s, pending.last_unix_s].map(signed);
+        if let Some(seq) = pending.state.seq {
             let sql = "UPDATE agreements SET count = ?2, first = ?3, last = ?4 WHERE seq = ?1";
             let mut statement = self.transaction.prepare_cached(sql)?;
-            return one(statement.execute(params![signed(seq), count, first, last])?);
+            return expect_one_row(statement.execute(params![signed(seq), count, first, last])?);
         }
         let seq = self.take_seq();
-        open.place.assigned = Some(seq);
+        pending.state.assigned = Some(seq);
         let (tenant, page) = (self.text(&key.tenant)?, self.text(&key.page)?);
         let declaration = self.text(&key.declaration)?;
         let mut statement = self.transaction.prepare_cached(
@@ -115,18 +116,24 @@ impl Writing<'_> {
     pub(super) fn verdicts(
         &mut self,
         key: &VerdictsKey,
-        open: &mut OpenVerdicts,
+        pending: &mut PendingVerdicts,
     ) -> rusqlite::Result<()> {
-        let (count, first) = (signed(open.count), signed(open.first_unix_s));
-        let (last, attributes) = (signed(open.last_unix_s), open.attributes.bits());
-        if let Some(seq) = open.place.seq {
+        let (count, first) = (signed(pending.count), signed(pending.first_unix_s));
+        let (last, attributes) = (signed(pending.last_unix_s), pending.attributes.bits());
+        if let Some(seq) = pending.state.seq {
             let mut statement = self.transaction.prepare_cached(
                 "UPDATE verdicts SET count = ?2, first = ?3, last = ?4, attributes = ?5 WHERE seq = ?1",
             )?;
-            return one(statement.execute(params![signed(seq), count, first, last, attributes])?);
+            return expect_one_row(statement.execute(params![
+                signed(seq),
+                count,
+                first,
+                last,
+                attributes
+            ])?);
         }
         let seq = self.take_seq();
-        open.place.assigned = Some(seq);
+        pending.state.assigned = Some(seq);
         let (tenant, route) = (self.text(&key.tenant)?, self.text(&key.route)?);
         let name = key.name.as_ref().map(|name| self.name(name, key)).transpose()?;
         let declaration = self.text(&key.declaration)?;
@@ -159,20 +166,20 @@ impl Writing<'_> {
     pub(super) fn heartbeat(
         &mut self,
         key: &HeartbeatKey,
-        open: &mut OpenHeartbeat,
+        pending: &mut PendingHeartbeat,
     ) -> rusqlite::Result<()> {
-        let Sums { requests, seen, dropped } = open.sums;
-        let (from, until) = (signed(open.from_unix_s), signed(open.until_unix_s));
+        let Totals { requests, seen, dropped } = pending.totals;
+        let (from, until) = (signed(pending.from_unix_s), signed(pending.until_unix_s));
         let [seen, dropped] = [seen, dropped].map(|figures| {
             [figures.request, figures.response, figures.added, figures.agreements].map(signed)
         });
-        if let Some(seq) = open.place.seq {
+        if let Some(seq) = pending.state.seq {
             let mut statement = self.transaction.prepare_cached(
                 "UPDATE heartbeats SET since = ?2, until = ?3, requests = ?4, seen_request = ?5, \
                  seen_response = ?6, added = ?7, dropped_request = ?8, dropped_response = ?9, \
                  dropped_added = ?10, agreements = ?11, dropped_agreements = ?12 WHERE seq = ?1",
             )?;
-            return one(statement.execute(params![
+            return expect_one_row(statement.execute(params![
                 signed(seq),
                 from,
                 until,
@@ -188,7 +195,7 @@ impl Writing<'_> {
             ])?);
         }
         let seq = self.take_seq();
-        open.place.assigned = Some(seq);
+        pending.state.assigned = Some(seq);
         let tenant = key.tenant.as_ref().map(|tenant| self.text(tenant)).transpose()?;
         let declaration = self.text(&key.declaration)?;
         let number: i64 = self
@@ -238,7 +245,7 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The number of a cookie's name; an undeclared one is looked at whether it is new.
+    /// The number of a cookie's name. Notes an undeclared name that is new to the file.
     fn name(&mut self, name: &Arc<str>, key: &VerdictsKey) -> rusqlite::Result<i64> {
         if let Some(direction) = met_undeclared(key).filter(|_| **name != *OTHER) {
             if let Some(first) = self.new_names.get_mut(name) {
@@ -259,7 +266,7 @@ impl Writing<'_> {
         self.transaction.prepare_cached("SELECT 1 FROM texts WHERE text = ?1")?.exists([&**text])
     }
 
-    /// The number of a text, which it gets when it is first written.
+    /// The number of a text. A new text gets one.
     fn text(&mut self, text: &Arc<str>) -> rusqlite::Result<i64> {
         if let Some(id) = self.texts.get(text) {
             return Ok(*id);
@@ -279,24 +286,25 @@ impl Writing<'_> {
     }
 }
 
-/// In which direction an undeclared cookie was met; none where it is not about one.
+/// The direction in which an undeclared cookie was seen; `None` where the entry is about something
+/// else.
 fn met_undeclared(key: &VerdictsKey) -> Option<Direction> {
     match key.action {
         Action::Strip(Reason::Undeclared) => Some(key.direction),
-        // It came with the request.
+        // The cookie came with the request.
         Action::Evict => Some(Direction::Request),
         Action::Inject | Action::Keep | Action::Renew | Action::Rewrite | Action::Strip(_) => None,
     }
 }
 
-/// A tenant's keys within the detail of an event: whatever they are, that stays JSON.
+/// A tenant's keys as JSON for an event's detail. Text that is not JSON becomes a string.
 fn as_json(keys: Option<&str>) -> Value {
     let read = |keys| serde_json::from_str(keys).unwrap_or_else(|_| Value::from(keys));
     keys.map_or(Value::Null, read)
 }
 
-/// An entry that was written is there, once: anything else is damage.
-fn one(changed: usize) -> rusqlite::Result<()> {
+/// Fails unless exactly one row has changed: a written entry exists once, anything else is damage.
+fn expect_one_row(changed: usize) -> rusqlite::Result<()> {
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
@@ -314,5 +322,5 @@ pub(super) fn insert_event(
     Ok(())
 }
 
-/// The number under which the gateway's own heartbeats are counted: no text has it.
+/// The number under which heartbeats of the gateway itself are counted. No text has it.
 const GATEWAY: i64 = 0;
