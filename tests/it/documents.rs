@@ -425,3 +425,73 @@ fn every_warning_is_in_the_operators_table_and_every_one_there_is_logged() {
     assert!(in_one_alone.is_empty(), "not in the source and in the table: {in_one_alone:#?}");
     assert_eq!(explained, told, "the levels");
 }
+
+/// The names of all tests: of functions, and of those that `both_versions!` makes.
+fn names_of_tests() -> BTreeSet<String> {
+    let folders = ["src", "tests", "crates", "bench", "fuzz"].map(|folder| root().join(folder));
+    let files =
+        folders.iter().filter(|folder| folder.exists()).flat_map(|folder| all_files(folder));
+    let sources = files.filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    let mut names = BTreeSet::new();
+    for path in sources {
+        let text = fs::read_to_string(path).unwrap();
+        for begin in ["fn ", "_versions!("] {
+            for (at, _) in text.match_indices(begin) {
+                let name = text[at + begin.len()..].trim_start();
+                let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
+                names.insert(name[..end.unwrap_or(name.len())].to_owned());
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let known = names_of_tests();
+    let mut count = 0;
+    for document in ["docs/SECURITY.md", "docs/reference/audit.md", "CONTRIBUTING.md"] {
+        for code in code(&read(document)) {
+            let is_word =
+                code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            // Metrics, keys and labels have fewer underscores than a sentence, or the program's name in front.
+            if is_word && code.matches('_').count() >= 4 && !code.starts_with("crumbgate_") {
+                count += 1;
+                assert!(known.contains(code), "{document} names the test {code}");
+            }
+        }
+    }
+    assert!(count > 50, "{count}");
+}
+
+#[test]
+fn every_path_that_a_document_names_exists() {
+    let tops = [
+        "bench/",
+        "benches/",
+        "certs/",
+        "crates/",
+        "docs/",
+        "examples/",
+        "fuzz/",
+        "monitoring/",
+        "package/",
+        "scripts/",
+        "src/",
+        "tests/",
+    ];
+    let mut count = 0;
+    for document in documents() {
+        for code in code(&read(&document)) {
+            let is_path = tops.iter().any(|top| code.starts_with(top));
+            // Files that a user makes, and patterns, are not in the repository.
+            if !is_path || code.contains([' ', '*', '\n', '…', '{']) || code.starts_with("certs/")
+            {
+                continue;
+            }
+            count += 1;
+            assert!(root().join(code).exists(), "{document} names {code}");
+        }
+    }
+    assert!(count > 20, "{count}");
+}

@@ -40,6 +40,7 @@ mod package;
 mod page;
 mod queue;
 mod redirect;
+mod reference;
 mod reload;
 mod renewal;
 mod report;
