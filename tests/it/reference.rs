@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, env, fs, path::Path};
 
-use crumbgate::config::known_keys;
+use crumbgate_config::known_keys;
 
 use crate::harness::{Setup, Site, in_time};
 
