@@ -65,15 +65,20 @@ both_versions!(
             "3 weeks after the last use",
             "Required for the user to remain logged in.",
             "Delete the cookies",
+            "rel=\"noreferrer\">Firefox</a>",
+            "rel=\"noreferrer\">Safari on iPhone and iPad</a>",
             "datetime=\"2026-11-23\">23 November 2026<",
         ] {
             assert!(page.text().contains(told), "{told} in {}", page.text());
         }
         let german = browser.send(open(http, PAGE, "de-AT,de;q=0.9,en;q=0.5"), "").await;
         assert_eq!(german.field("content-language"), Some("de"));
-        for told in
-            ["<html lang=\"de\">", "90 Minuten nach der letzten Nutzung", "23. November 2026"]
-        {
+        for told in [
+            "<html lang=\"de\">",
+            "90 Minuten nach der letzten Nutzung",
+            "23. November 2026",
+            "rel=\"noreferrer\">Chrome unter Android</a>",
+        ] {
             assert!(german.text().contains(told), "{told} in {}", german.text());
         }
         assert_ne!(german.field("etag"), page.field("etag"));
@@ -96,6 +101,8 @@ both_versions!(a_program_gets_the_page_as_json, |http| {
     assert_eq!(told["cookies"][1]["duration"], "2 Stunden nach der letzten Nutzung");
     let version = ledger::declaration::record(&Declaration::flexopus(), 0).hash;
     assert_eq!(told["version"], *version);
+    assert_eq!(told["help"][0]["browser"], "Chrome");
+    assert_eq!(told["help"][0]["url"], "https://support.google.com/chrome/answer/95647");
     assert!(answer.set_cookies().is_empty());
 });
 

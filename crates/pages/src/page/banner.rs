@@ -1,7 +1,7 @@
-//! The notice that stands above the application's own page: a part of somebody else's document.
+//! The banner: a notice that is inserted into the pages of the application.
 //!
-//! It is plain ASCII, so that it says the same in whatever encoding the page has; it has no style and no script of its
-//! own, which the page's Content Security Policy may forbid; and no name in it can be one of the page's.
+//! It is plain ASCII, so that it is correct in every encoding that a page may have. It contains no style and no script,
+//! which the Content Security Policy of the page may forbid. Its names cannot conflict with those of the page.
 
 use maud::html;
 
@@ -10,10 +10,10 @@ use super::{
     sheet::Sheet,
 };
 
-/// The style, for every page and tenant.
+/// The style sheet, which is the same for every page and tenant.
 pub(super) const STYLE: &str = include_str!("banner.css");
 
-/// The notice. Empty where no page is served that it could lead to.
+/// Renders the notice. It is empty if no page is served to which it could link.
 pub(super) fn fragment(sheet: &Sheet<'_>, stamp: &str) -> String {
     match &sheet.subject.settings.path {
         Some(path) => ascii(&notice(sheet, path, stamp)),
@@ -38,7 +38,7 @@ fn notice(sheet: &Sheet<'_>, path: &PagePath, stamp: &str) -> String {
     notice.into_string()
 }
 
-/// The same with a reference in the place of each character that is no ASCII.
+/// Replaces each character that is not ASCII by a character reference.
 fn ascii(html: &str) -> String {
     let mut plain = String::with_capacity(html.len());
     for character in html.chars() {

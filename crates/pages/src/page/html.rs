@@ -1,4 +1,4 @@
-//! The pages as HTML: each needs nothing else, runs nothing, and works by the keyboard.
+//! The pages as HTML. A page loads nothing, runs no script, and can be used with the keyboard alone.
 
 use std::sync::LazyLock;
 
@@ -7,15 +7,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Since,
+    browsers::Browser,
     settings::{PagePath, Place},
-    sheet::{Row, Said, Sheet},
+    sheet::{Row, Sheet, Translated},
     spoken,
+    subject::Since,
 };
 
 const STYLE: &str = include_str!("page.css");
 
-/// The `Content-Security-Policy` of every page: its own style, its own forms, and nothing else.
+/// Returns the `Content-Security-Policy` of every page: it allows the style and the forms of the page, and nothing else.
 pub fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
@@ -26,7 +27,7 @@ pub fn content_security_policy() -> &'static str {
     &POLICY
 }
 
-/// The cookie page.
+/// Renders the cookie page.
 pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
     let words = sheet.words;
     let path = sheet.subject.settings.path.as_ref();
@@ -51,13 +52,19 @@ pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
                 (button(path, Place::Withdraw, stamp, words.withdraw.of(sheet.subject.agreement)))
             }
             p { (withdrawal.yourself) }
+            p { (words.browser_help) }
+            ul.links {
+                @for browser in Browser::ALL {
+                    li { a href=(browser.help()) rel="noreferrer" { ((words.browser)(browser)) } }
+                }
+            }
         }
         p.version { (version(sheet)) }
     };
     page(sheet, words.title, &main)
 }
 
-/// The question, in the application's place.
+/// Renders the question that is shown instead of the application.
 pub(super) fn interstitial(sheet: &Sheet<'_>, stamp: &str) -> String {
     let words = sheet.words;
     let settings = sheet.subject.settings;
@@ -78,14 +85,14 @@ pub(super) fn interstitial(sheet: &Sheet<'_>, stamp: &str) -> String {
     page(sheet, words.question_title, &main)
 }
 
-/// What follows of a refusal.
+/// Renders the page after a refusal.
 pub(super) fn declined(sheet: &Sheet<'_>) -> String {
     let words = sheet.words;
     let then = words.declined_then.of(sheet.subject.agreement);
     outcome(sheet, words.declined_title, words.declined_lead, then)
 }
 
-/// What follows of a withdrawal.
+/// Renders the page after a withdrawal.
 pub(super) fn withdrawn(sheet: &Sheet<'_>) -> String {
     let words = sheet.words;
     let agreement = sheet.subject.agreement;
@@ -107,7 +114,7 @@ fn outcome(sheet: &Sheet<'_>, title: &str, lead: &str, then: &str) -> String {
     page(sheet, title, &main)
 }
 
-/// A whole page around this.
+/// Renders a whole page around its main part.
 fn page(sheet: &Sheet<'_>, title: &str, main: &Markup) -> String {
     let words = sheet.words;
     let settings = sheet.subject.settings;
@@ -145,7 +152,7 @@ fn page(sheet: &Sheet<'_>, title: &str, main: &Markup) -> String {
     page.into_string() + "\n"
 }
 
-/// What a cookie's row says.
+/// A column of the table of cookies.
 #[derive(Clone, Copy)]
 enum Column {
     Category,
@@ -174,14 +181,14 @@ impl Column {
             Self::Category => html! { (sheet.words.necessary) },
             Self::Duration => html! { (row.duration) },
             Self::Name => html! { code { (row.name) } },
-            Self::Purpose => said(&row.purpose),
-            Self::Without => said(&row.without),
+            Self::Purpose => translated(&row.purpose),
+            Self::Without => translated(&row.without),
         }
     }
 }
 
-/// The declared cookies. The roles are those that the elements have anyway: where there is no room the style makes
-/// blocks of them, and some browsers would then no longer see a table.
+/// Renders the table of the declared cookies. Its elements repeat their implicit roles, because on narrow screens the style
+/// displays them as blocks, and some browsers then no longer expose a table.
 fn table(sheet: &Sheet<'_>, columns: &[Column]) -> Markup {
     let [first, others @ ..] = columns else { return Markup::default() };
     html! {
@@ -206,16 +213,16 @@ fn table(sheet: &Sheet<'_>, columns: &[Column]) -> Markup {
     }
 }
 
-fn said(said: &Said<'_>) -> Markup {
+fn translated(text: &Translated<'_>) -> Markup {
     html! {
-        @match said.language {
-            Some(tag) => span lang=(tag) { (said.text) },
-            None => (said.text),
+        @match text.language {
+            Some(tag) => span lang=(tag) { (text.text) },
+            None => (text.text),
         }
     }
 }
 
-pub(super) fn button(path: &PagePath, place: Place, stamp: &str, text: &str) -> Markup {
+fn button(path: &PagePath, place: Place, stamp: &str, text: &str) -> Markup {
     html! {
         form method="post" action={ (path.of(place)) "?page=" (stamp) } {
             button type="submit" { (text) }

@@ -1,14 +1,20 @@
-//! What the cookie page says, for programs.
+//! The content of the cookie page as JSON.
 
 use serde::Serialize;
 
-use super::{Since, settings, sheet::Said, sheet::Sheet, spoken};
+use super::{
+    browsers::Browser,
+    settings,
+    sheet::{Sheet, Translated},
+    spoken,
+    subject::Since,
+};
 
 #[derive(Serialize)]
-struct Told<'s> {
-    /// SHA-256 of the declaration.
+struct CookiePage<'s> {
+    /// The SHA-256 of the declaration.
     version: &'s str,
-    /// The day on which it was first in force; null: it was not yet, or nobody has kept that.
+    /// The day from which the declaration is in force; null if it is not in force yet, or if the day was not recorded.
     since: Option<String>,
     language: &'static str,
     operator: Option<&'s str>,
@@ -16,11 +22,19 @@ struct Told<'s> {
     agreement: &'static str,
     /// The name of the sealed cookie.
     sealed: Option<&'s str>,
-    /// The cookie page.
+    /// The path of the cookie page.
     page: Option<&'s str>,
     cookies: Vec<Cookie<'s>>,
     others: &'static str,
     withdrawal: Option<String>,
+    /// The help pages of common browsers about cookies.
+    help: Vec<Help>,
+}
+
+#[derive(Serialize)]
+struct Help {
+    browser: &'static str,
+    url: &'static str,
 }
 
 #[derive(Serialize)]
@@ -29,11 +43,11 @@ struct Cookie<'s> {
     category: &'static str,
     duration: &'s str,
     duration_s: u32,
-    purpose: &'s Said<'s>,
-    without: &'s Said<'s>,
+    purpose: &'s Translated<'s>,
+    without: &'s Translated<'s>,
 }
 
-/// The text of the document.
+/// Writes the document.
 pub(super) fn of(sheet: &Sheet<'_>) -> String {
     let (subject, words) = (sheet.subject, sheet.words);
     let settings = subject.settings;
@@ -45,7 +59,10 @@ pub(super) fn of(sheet: &Sheet<'_>) -> String {
         purpose: &row.purpose,
         without: &row.without,
     });
-    let told = Told {
+    let help = Browser::ALL
+        .into_iter()
+        .map(|browser| Help { browser: (words.browser)(browser), url: browser.help() });
+    let page = CookiePage {
         version: subject.version,
         since: match subject.since {
             Since::At(unix_s) => Some(spoken::iso_day(unix_s)),
@@ -60,7 +77,8 @@ pub(super) fn of(sheet: &Sheet<'_>) -> String {
         cookies: cookies.collect(),
         others: sheet.others(),
         withdrawal: sheet.withdrawal_elsewhere(),
+        help: help.collect(),
     };
-    let json = serde_json::to_string_pretty(&told).expect("texts and numbers have a form in JSON");
+    let json = serde_json::to_string_pretty(&page).expect("texts and numbers have a form in JSON");
     json + "\n"
 }

@@ -1,19 +1,19 @@
-//! What an operator decides of the pages, and where each of them is.
+//! The settings of the operator for the pages, and the paths of the pages.
 
 use std::{fmt, str::FromStr};
 
 use http::{Uri, uri::Scheme};
 
-/// `[page]`: whose pages they are, and where.
+/// `[page]`: the path of the cookie page, and the operator that it names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// The address of the cookie page; none: no page is served.
+    /// The path of the cookie page; `None` serves no page.
     pub path: Option<PagePath>,
-    /// Who is responsible for the site.
+    /// The name of the person or organization that is responsible for the site.
     pub operator: Option<Name>,
-    /// Where that is said in full.
+    /// The address of the imprint or a similar page.
     pub link: Option<Link>,
-    /// What stands in the place of a logo.
+    /// The text at the top of the page, in the place of a logo.
     pub logo: Option<Name>,
 }
 
@@ -23,29 +23,29 @@ impl Default for Settings {
     }
 }
 
-/// The path of the cookie page; whatever else the gateway serves of its own is below it.
+/// The path of the cookie page. The other pages of the gateway are below it.
 ///
-/// Letters, digits, `-`, `.`, `_`, `~` and slashes, with no empty part: there is one way to write it, and it means the
-/// same in an attribute, a field and a target.
+/// It consists of letters, digits, `-`, `.`, `_`, `~` and slashes, without empty parts. So it has only one spelling, which
+/// needs no escape in an attribute, a header or a request target.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PagePath(Box<str>);
 
-/// What is served at a page's path, or below it.
+/// A resource at the path of the cookie page or below it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Place {
-    /// Takes an agreement.
+    /// Accepts an agreement.
     Agree,
-    /// The style of the banner.
+    /// The style sheet of the banner.
     BannerStyle,
     /// The cookie page.
     Cookies,
-    /// Takes a refusal.
+    /// Accepts a refusal.
     Decline,
-    /// What follows of a refusal.
+    /// The page after a refusal.
     Declined,
-    /// Takes a withdrawal.
+    /// Accepts a withdrawal.
     Withdraw,
-    /// What follows of a withdrawal.
+    /// The page after a withdrawal.
     Withdrawn,
 }
 
@@ -74,23 +74,24 @@ impl Place {
 }
 
 impl PagePath {
-    /// Where pages are unless an operator says otherwise (RFC 8615).
+    /// Returns the default path (RFC 8615).
     pub fn well_known() -> Self {
         Self("/.well-known/cookies".into())
     }
 
-    /// The path of the cookie page itself.
+    /// Returns the path of the cookie page.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What a request to `path` (without its query) is for, byte for byte; none: it is not the gateway's own.
+    /// Returns the resource at `path`, which has no query and is compared byte for byte; `None` if the gateway serves nothing
+    /// there.
     pub fn place(&self, path: &str) -> Option<Place> {
         let below = path.strip_prefix(&*self.0)?;
         Place::ALL.into_iter().find(|place| place.below() == below)
     }
 
-    /// The path of a place.
+    /// Returns the path of a resource.
     pub fn of(&self, place: Place) -> String {
         format!("{}{}", self.0, place.below())
     }
@@ -119,12 +120,12 @@ impl FromStr for PagePath {
     }
 }
 
-/// A name in words: one line of visible text.
+/// A name: one line of visible text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Name(Box<str>);
 
 impl Name {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -142,12 +143,12 @@ impl FromStr for Name {
     }
 }
 
-/// An address of the web, `http` or `https`, as it is written.
+/// An `http` or `https` address, as it is written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Link(Box<str>);
 
 impl Link {
-    /// The address.
+    /// Returns the address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -158,7 +159,7 @@ impl FromStr for Link {
 
     fn from_str(text: &str) -> Result<Self, SettingError> {
         let error = || SettingError::Link { found: shown(text) };
-        // The type itself lets more through than an address has.
+        // The type itself accepts more bytes than an address may have.
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
         if text.len() > MAX_LINK_BYTES || !text.bytes().all(is_plain) {
             return Err(error());
@@ -173,30 +174,30 @@ impl FromStr for Link {
     }
 }
 
-/// What a setting can't be.
+/// The error for an invalid setting.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SettingError {
-    /// No address of the web.
+    /// The value is not an address of the web.
     #[error("found {found:?}, expected an address that begins with https:// or http://")]
     Link {
-        /// What stands there.
+        /// The beginning of the value.
         found: String,
     },
-    /// No name.
+    /// The value is not a name.
     #[error(
-        "found {found:?}, expected a line of text, of {MAX_BYTES} bytes at most and without spaces around it"
+        "found {found:?}, expected a line of text of at most {MAX_BYTES} bytes, without spaces at its ends"
     )]
     Name {
-        /// What stands there.
+        /// The beginning of the value.
         found: String,
     },
-    /// No path.
+    /// The value is not a path.
     #[error(
         "found {found:?}, expected a path such as \"/.well-known/cookies\": letters, digits, \"-\", \".\", \"_\" and \
          \"~\" between slashes"
     )]
     Path {
-        /// What stands there.
+        /// The beginning of the value.
         found: String,
     },
 }
@@ -204,7 +205,7 @@ pub enum SettingError {
 const MAX_BYTES: usize = 200;
 const MAX_LINK_BYTES: usize = 2_000;
 
-/// The beginning of what is wrong.
+/// Returns the beginning of a text.
 fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_found_byte_for_byte_and_everything_else_is_the_applications() {
+    fn a_path_is_compared_byte_for_byte_and_all_others_belong_to_the_application() {
         let path = PagePath::well_known();
         for place in Place::ALL {
             assert_eq!(path.place(&path.of(place)), Some(place));
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_has_one_way_to_be_written() {
+    fn a_path_has_only_one_spelling() {
         for good in ["/cookies", "/.well-known/cookies", "/a/b-c_d~e.f/1"] {
             assert_eq!(good.parse::<PagePath>().unwrap().as_str(), good);
         }
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_leads_to_the_web() {
+    fn a_link_is_an_http_or_https_address() {
         for good in [
             "https://flexopus.example",
             "http://[::1]:8080/a?b=c#d",

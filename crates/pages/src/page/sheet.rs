@@ -1,41 +1,41 @@
-//! What there is to say of a declaration in one language: every form in which it is shown says the same.
+//! The content of a page in one language, for every output format.
 
 use serde::Serialize;
 
-use super::{Subject, settings::PagePath, spoken, words::Words};
+use super::{settings::PagePath, spoken, subject::Subject, words::Words};
 use crumbgate_base::language::Language;
 use crumbgate_policy::{Agreement, declaration::DeclaredCookie};
 
-/// What is said, before it has a form.
+/// The content of a page in one language.
 pub(super) struct Sheet<'s> {
     pub(super) subject: &'s Subject<'s>,
     pub(super) words: &'static Words,
     pub(super) rows: Vec<Row<'s>>,
 }
 
-/// What is said of one cookie.
+/// The content about one cookie.
 pub(super) struct Row<'s> {
     pub(super) name: &'s str,
     pub(super) duration_s: u32,
     pub(super) duration: String,
-    pub(super) purpose: Said<'s>,
-    pub(super) without: Said<'s>,
+    pub(super) purpose: Translated<'s>,
+    pub(super) without: Translated<'s>,
 }
 
-/// A text of the declaration, or one that stands in for it.
+/// A text of the declaration, or a default text.
 #[derive(Serialize)]
-pub(super) struct Said<'s> {
+pub(super) struct Translated<'s> {
     pub(super) text: &'s str,
-    /// Its language, where it is not the sheet's.
+    /// The language of the text, if it differs from that of the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) language: Option<&'s str>,
 }
 
-/// How to withdraw.
+/// The ways to withdraw.
 pub(super) struct Withdrawal {
-    /// By the button of the page, where one is served.
+    /// The button, if a page is served.
     pub(super) by_button: Option<String>,
-    /// By what every browser has.
+    /// The settings of the browser.
     pub(super) yourself: &'static str,
 }
 
@@ -46,29 +46,29 @@ impl<'s> Sheet<'s> {
             name: cookie.name.as_str(),
             duration_s: spoken::lifetime(cookie, subject.session).seconds(),
             duration: words.kept(cookie, subject.session),
-            purpose: said(&cookie.purpose, language, words.purpose_unsaid),
-            without: said(&cookie.without, language, words.without_unsaid),
+            purpose: translated(&cookie.purpose, language, words.purpose_default),
+            without: translated(&cookie.without, language, words.without_default),
         };
         Self { subject, words, rows: subject.declaration.cookies().iter().map(row).collect() }
     }
 
-    /// How many cookies there are, of which kind.
+    /// Returns the number of cookies and their category.
     pub(super) fn lead(&self) -> String {
         (self.words.lead)(self.rows.len())
     }
 
-    /// What becomes of others.
+    /// Returns the treatment of other cookies.
     pub(super) fn others(&self) -> &'static str {
         if self.rows.is_empty() { self.words.all } else { self.words.others }
     }
 
-    /// What holds of the sealed cookie's value, where one is sealed.
+    /// Returns the protection of the sealed cookie; `None` if no cookie is sealed.
     pub(super) fn sealed(&self) -> Option<String> {
         let name = self.subject.sealed?;
         Some((self.words.sealed)(name, &self.words.exactly(self.subject.session)))
     }
 
-    /// What an agreement is, where one is asked for.
+    /// Returns the paragraphs about the agreement; `None` if people are not asked.
     pub(super) fn agreement(&self) -> Option<Vec<String>> {
         let agreement = self.subject.agreement;
         let kept = self.subject.sealed.map(|name| (self.words.agreement_kept)(name));
@@ -76,12 +76,12 @@ impl<'s> Sheet<'s> {
         (agreement != Agreement::Off).then(|| [asked].into_iter().chain(kept).collect())
     }
 
-    /// How to withdraw, for who reads it beside the button.
+    /// Returns the ways to withdraw, for a text beside the button.
     pub(super) fn withdrawal(&self) -> Option<Withdrawal> {
         self.withdrawal_by(None)
     }
 
-    /// The same for who reads it elsewhere.
+    /// Returns the ways to withdraw, for a text without the button.
     pub(super) fn withdrawal_elsewhere(&self) -> Option<String> {
         let page = self.subject.settings.path.as_ref().map(PagePath::as_str);
         let Withdrawal { by_button, yourself } = self.withdrawal_by(page)?;
@@ -97,26 +97,30 @@ impl<'s> Sheet<'s> {
         (!self.rows.is_empty()).then_some(Withdrawal { by_button, yourself: withdraw_yourself })
     }
 
-    /// The version, as people compare it.
+    /// Returns the beginning of the version, which is enough for a comparison by people.
     pub(super) fn version(&self) -> &'s str {
         self.subject.version.get(..VERSION_DIGITS).unwrap_or(self.subject.version)
     }
 }
 
-/// Of the 64 hexadecimal digits of a version.
+/// The number of hexadecimal digits of a version that are shown, of 64.
 const VERSION_DIGITS: usize = 12;
 
-/// The text in this language, or else the first, or else a text that says what holds of every cookie.
-fn said<'s>(texts: &'s [(String, String)], language: Language, unsaid: &'static str) -> Said<'s> {
+/// Returns the text in this language, or else the first text, or else a default that is true of every cookie.
+fn translated<'s>(
+    texts: &'s [(String, String)],
+    language: Language,
+    default: &'static str,
+) -> Translated<'s> {
     let is = |tag: &str, wanted: &str| tag.eq_ignore_ascii_case(wanted);
     let exact = texts.iter().find(|(tag, _)| is(tag, language.tag()));
     let primary = |tag: &str| is(tag.split('-').next().unwrap_or_default(), language.tag());
     if let Some((_, text)) = exact.or_else(|| texts.iter().find(|(tag, _)| primary(tag))) {
-        return Said { text, language: None };
+        return Translated { text, language: None };
     }
     match texts.first() {
-        Some((tag, text)) => Said { text, language: Some(tag) },
-        None => Said { text: unsaid, language: None },
+        Some((tag, text)) => Translated { text, language: Some(tag) },
+        None => Translated { text: default, language: None },
     }
 }
 
@@ -125,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_a_language_lacks_is_told_in_another_which_is_named() {
+    fn a_text_that_is_missing_in_one_language_is_shown_in_another_with_its_tag() {
         let texts = |tags: &[&str]| -> Vec<_> {
             tags.iter().map(|tag| ((*tag).to_owned(), format!("in {tag}"))).collect()
         };
@@ -137,8 +141,8 @@ mod tests {
             (&[], "none", None),
         ] {
             let texts = texts(tags);
-            let said = said(&texts, Language::De, "none");
-            assert_eq!((said.text, said.language), (text, tag));
+            let shown = translated(&texts, Language::De, "none");
+            assert_eq!((shown.text, shown.language), (text, tag));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Durations and days, as people say them.
+//! Durations and days in words.
 
 use time::OffsetDateTime;
 
@@ -6,7 +6,7 @@ use super::words::Words;
 use crumbgate_policy::declaration::{DeclaredCookie, Inject, Lifetime, SessionDuration};
 
 impl Words {
-    /// `2 hours`, `90 minutes`, `1 day, 1 hour and 5 seconds`: exactly as long as it is.
+    /// Writes a duration exactly: `2 hours`, `90 minutes`, `1 day, 1 hour and 5 seconds`.
     pub(super) fn exactly(&self, duration: SessionDuration) -> String {
         let seconds = duration.seconds();
         let whole = UNITS_S.into_iter().zip(&self.units).find(|(unit_s, _)| {
@@ -30,7 +30,7 @@ impl Words {
         }
     }
 
-    /// How long a cookie is kept, for a tenant with this session duration, and from when on.
+    /// Writes the duration of a cookie and its beginning, for a tenant with this session duration.
     pub(super) fn kept(&self, cookie: &DeclaredCookie, session: SessionDuration) -> String {
         let duration = self.exactly(lifetime(cookie, session));
         let is_renewed = cookie.inject != Inject::Off && !cookie.renew_on.paths.is_empty();
@@ -45,7 +45,7 @@ impl Words {
     }
 }
 
-/// How long a cookie lives, for a tenant with this session duration.
+/// Returns the lifetime of a cookie, for a tenant with this session duration.
 pub(super) fn lifetime(cookie: &DeclaredCookie, session: SessionDuration) -> SessionDuration {
     match cookie.lifetime {
         Lifetime::Fixed(duration) => duration,

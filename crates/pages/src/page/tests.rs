@@ -1,9 +1,18 @@
-//! What is on the pages, and what they are known by.
+//! The content of the pages, and their hashes.
 
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
-use super::*;
-use crumbgate_policy::declaration::{DeclaredCookie, Lifetime};
+use super::{
+    browsers::Browser, pages::sha256_hex, settings::Settings, sheet::Sheet, words::Words, *,
+};
+use crumbgate_base::language::Language;
+use crumbgate_policy::{
+    Agreement,
+    declaration::{Declaration, DeclaredCookie, Lifetime, SessionDuration},
+};
 
 fn subject<'s>(declaration: &'s Declaration, settings: &'s Settings) -> Subject<'s> {
     Subject {
@@ -22,7 +31,7 @@ fn html(page: &Page) -> &str {
 }
 
 #[test]
-fn a_page_is_known_by_its_hash_and_its_buttons_say_which_page_they_were_on() {
+fn a_page_is_identified_by_its_hash_and_its_buttons_send_its_stamp() {
     let (declaration, settings) = (Declaration::flexopus(), Settings::default());
     let subject = subject(&declaration, &settings);
     let pages = Pages::new(&subject);
@@ -44,14 +53,14 @@ fn a_page_is_known_by_its_hash_and_its_buttons_say_which_page_they_were_on() {
             assert_eq!(html(page).matches(&format!("?page={stamp}\"")).count(), actions);
         }
     }
-    let stamps: Vec<_> = pages.pages.iter().filter_map(|page| page.stamp.clone()).collect();
+    let stamps: Vec<_> = pages.iter().filter_map(|page| page.stamp.clone()).collect();
     assert_eq!(stamps.len(), 6, "three pages with buttons in two languages");
     assert!(pages.by_stamp("").is_none());
     assert!(pages.by_stamp("0123456789abcdef").is_none());
 }
 
 #[test]
-fn the_same_subject_has_the_same_pages_and_whatever_differs_is_another_page() {
+fn equal_subjects_have_equal_pages_and_different_subjects_have_different_pages() {
     let (declaration, settings) = (Declaration::flexopus(), Settings::default());
     let subject = subject(&declaration, &settings);
     let hashes = |subject: &Subject<'_>| -> Vec<_> {
@@ -75,10 +84,10 @@ fn the_same_subject_has_the_same_pages_and_whatever_differs_is_another_page() {
 }
 
 #[test]
-fn the_cookie_page_says_of_each_cookie_all_there_is_to_say() {
+fn the_cookie_page_shows_every_property_of_each_cookie() {
     let (declaration, settings) = (Declaration::flexopus(), Settings::default());
     let pages = Pages::new(&subject(&declaration, &settings));
-    for (language, told) in [
+    for (language, expected) in [
         (
             Language::En,
             [
@@ -107,7 +116,7 @@ fn the_cookie_page_says_of_each_cookie_all_there_is_to_say() {
         ),
     ] {
         let page = html(pages.get(Kind::Cookies, language));
-        for text in told {
+        for text in expected {
             assert!(page.contains(text), "{text} in {page}");
         }
         assert!(page.contains(&format!("<html lang=\"{}\">", language.tag())));
@@ -118,8 +127,8 @@ fn the_cookie_page_says_of_each_cookie_all_there_is_to_say() {
 fn no_page_loads_or_runs_anything_and_the_policy_allows_its_style() {
     let (declaration, settings) = (Declaration::flexopus(), Settings::default());
     let pages = Pages::new(&subject(&declaration, &settings));
-    for page in &pages.pages {
-        let html = html(page);
+    for page in pages.iter() {
+        let html = without_browser_help(html(page));
         for foreign in ["<script", " src=", " style=", "url(", "@import", "http://", "https://"] {
             assert!(!html.contains(foreign), "{foreign} in {:?}", page.kind);
         }
@@ -137,8 +146,37 @@ fn no_page_loads_or_runs_anything_and_the_policy_allows_its_style() {
     assert!(html(pages.get(Kind::Banner, Language::De)).contains("Wof&#252;r"));
 }
 
+/// Removes the links to the help pages of browsers, the only foreign addresses of a page.
+fn without_browser_help(html: &str) -> String {
+    let remove = |html: String, browser: Browser| {
+        html.replace(&format!(" href=\"{}\" rel=\"noreferrer\"", browser.help()), "")
+    };
+    Browser::ALL.into_iter().fold(html.to_owned(), remove)
+}
+
 #[test]
-fn nothing_that_an_operator_writes_becomes_markup() {
+fn the_cookie_page_links_to_the_help_pages_of_common_browsers_in_every_format() {
+    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let subject = subject(&declaration, &settings);
+    let pages = Pages::new(&subject);
+    for language in Language::ALL {
+        let page = html(pages.get(Kind::Cookies, language));
+        let text = text::text(&subject, language, 80);
+        let json: Value = serde_json::from_slice(&pages.json(language).bytes).unwrap();
+        let words = Words::of(language);
+        for (index, browser) in Browser::ALL.into_iter().enumerate() {
+            let (name, url) = ((words.browser)(browser), browser.help());
+            let link = format!("<a href=\"{url}\" rel=\"noreferrer\">{name}</a>");
+            assert!(page.contains(&link), "{link} in {page}");
+            assert!(text.contains(&format!("  {name}:")) && text.contains(url), "{text}");
+            assert_eq!(json["help"][index]["browser"], name);
+            assert_eq!(json["help"][index]["url"], url);
+        }
+    }
+}
+
+#[test]
+fn no_text_of_an_operator_becomes_markup() {
     let hostile = "<script>alert(1)</script>\" onclick=\"x";
     let cookie = DeclaredCookie {
         name: "a&b".parse().unwrap(),
@@ -156,7 +194,7 @@ fn nothing_that_an_operator_writes_becomes_markup() {
     };
     let subject = subject(&declaration, &settings);
     let pages = Pages::new(&subject);
-    for page in &pages.pages {
+    for page in pages.iter() {
         for markup in ["<script", "\" onclick", "<b>", "a&b", "'&\""] {
             assert!(!html(page).contains(markup), "{markup} in {}", html(page));
         }
@@ -179,7 +217,7 @@ fn nothing_that_an_operator_writes_becomes_markup() {
 }
 
 #[test]
-fn without_an_address_a_page_promises_no_button() {
+fn a_page_that_is_not_served_mentions_no_button() {
     let declaration = Declaration::flexopus();
     let settings = Settings { path: None, ..Settings::default() };
     let subject = Subject {
@@ -196,7 +234,7 @@ fn without_an_address_a_page_promises_no_button() {
 }
 
 #[test]
-fn where_no_cookie_is_declared_there_is_nothing_to_withdraw() {
+fn an_empty_declaration_has_nothing_to_withdraw() {
     let declaration = Declaration::new(Vec::new()).unwrap();
     let settings = Settings::default();
     let subject =
@@ -210,7 +248,7 @@ fn where_no_cookie_is_declared_there_is_nothing_to_withdraw() {
 }
 
 #[test]
-fn the_text_says_the_same_and_fits_its_width() {
+fn the_text_has_the_same_content_and_fits_its_width() {
     let (declaration, settings) = (Declaration::flexopus(), Settings::default());
     let subject = subject(&declaration, &settings);
     for language in Language::ALL {
@@ -218,13 +256,18 @@ fn the_text_says_the_same_and_fits_its_width() {
             let text = text::text(&subject, language, width);
             let words: Vec<_> = text.split_whitespace().collect();
             let sheet = Sheet::new(&subject, language);
-            for said in
+            for expected in
                 sheet.rows.iter().flat_map(|row| [row.name, &row.duration, row.without.text])
             {
-                let said: Vec<_> = said.split_whitespace().collect();
-                assert!(words.windows(said.len()).any(|part| *part == said), "{said:?} in {text}");
+                let expected: Vec<_> = expected.split_whitespace().collect();
+                assert!(
+                    words.windows(expected.len()).any(|part| *part == expected),
+                    "{expected:?} in {text}"
+                );
             }
-            let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            let is_address = |line: &&str| line.contains("https://");
+            let lines = text.lines().filter(|line| !is_address(line));
+            let longest = lines.map(|line| line.chars().count()).max().unwrap();
             assert!(longest <= width, "{longest} columns of {width}: {text}");
         }
     }

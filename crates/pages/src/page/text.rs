@@ -1,12 +1,13 @@
-//! The same without HTML: for a terminal, and as the table that an operator would publish.
+//! The cookie page as plain text for a terminal, and the declaration as a Markdown table.
 
 use super::{
-    Since, Subject,
+    browsers::Browser,
     sheet::{Row, Sheet},
+    subject::{Since, Subject},
 };
 use crumbgate_base::language::Language;
 
-/// What the cookie page says, in lines of at most `width` characters, as far as words and names are not longer.
+/// Writes the cookie page in lines of at most `width` characters. Only a word, a name or an address can be longer.
 pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
     let sheet = Sheet::new(subject, language);
     let words = sheet.words;
@@ -32,6 +33,11 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
     }
     if let Some(withdrawal) = sheet.withdrawal_elsewhere() {
         text.section(words.withdraw_title.of(subject.agreement), &withdrawal);
+        text.wrapped("", words.browser_help);
+        for browser in Browser::ALL {
+            text.wrapped("  ", &format!("{}: {}", (words.browser)(browser), browser.help()));
+        }
+        text.text.push('\n');
     }
     let settings = subject.settings;
     let operator = settings.operator.as_ref().map(|operator| operator.as_str());
@@ -49,7 +55,7 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
     text.text
 }
 
-/// Text that grows line by line.
+/// A text that is written line by line.
 struct Text {
     text: String,
     width: usize,
@@ -71,7 +77,7 @@ impl Text {
         self.paragraph(text);
     }
 
-    /// A title and what is said under it: beside it where there is room.
+    /// Writes a title and a text beside it, or below it if the width is small.
     fn fact(&mut self, title: &str, room: usize, fact: &str) {
         if self.width < room + NARROWEST {
             self.wrapped("  ", &format!("{title}: {fact}"));
@@ -85,7 +91,7 @@ impl Text {
             .replace_range(before..indent.min(self.text.len()), &format!("  {title}{missing}  "));
     }
 
-    /// Lines that begin with `indent`, broken at white space.
+    /// Writes lines that begin with `indent`, broken at white space.
     fn wrapped(&mut self, indent: &str, text: &str) {
         let text = one_line(text);
         let mut column = 0;
@@ -105,10 +111,10 @@ impl Text {
     }
 }
 
-/// What stands beside a title has at least so many columns.
+/// The minimum number of columns of a text beside a title.
 const NARROWEST: usize = 34;
 
-/// The declaration as a table in Markdown.
+/// Writes the declaration as a table in Markdown.
 pub fn table(subject: &Subject<'_>, language: Language) -> String {
     let sheet = Sheet::new(subject, language);
     let words = sheet.words;
@@ -126,14 +132,14 @@ fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// A text that means itself in a cell of a table.
+/// Escapes a text for a cell of a table.
 fn markdown(text: &str) -> String {
     let text = one_line(text);
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        // Within a word an underscore is one.
+        // An underscore within a word needs no escape.
         let is_inner = character == '_'
             && before.is_alphanumeric()
             && characters.peek().is_some_and(|after| after.is_alphanumeric());
@@ -146,7 +152,7 @@ fn markdown(text: &str) -> String {
     escaped
 }
 
-/// A text without line breaks, and with nothing that a terminal would obey.
+/// Removes line breaks and control characters.
 fn one_line(text: &str) -> String {
     let visible = |character: char| if character.is_control() { ' ' } else { character };
     let visible: String = text.chars().map(visible).collect();

@@ -1,6 +1,7 @@
 //! German.
 
-use super::{ByAgreement, Words};
+use super::texts::{ByAgreement, Words};
+use crate::page::browsers::Browser;
 use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
@@ -37,20 +38,20 @@ pub(super) const WORDS: Words = Words {
         1 => "Diese Website verwendet ein Cookie. Es ist technisch notwendig.".to_owned(),
         _ => format!("Diese Website verwendet {count} Cookies. Alle sind technisch notwendig."),
     },
-    others: "Jedes andere Cookie wird entfernt, wofür auch immer es ist: Keines gelangt von der Website in Ihren Browser, \
-             und keines aus Ihrem Browser zur Website.",
-    all: "Jedes Cookie wird entfernt, wofür auch immer es ist: Keines gelangt von der Website in Ihren Browser, und keines \
-          aus Ihrem Browser zur Website.",
+    others: "Jedes andere Cookie wird entfernt, unabhängig von seinem Zweck: Keines gelangt von der Website in Ihren \
+             Browser, und keines aus Ihrem Browser zur Website.",
+    all: "Jedes Cookie wird entfernt, unabhängig von seinem Zweck: Keines gelangt von der Website in Ihren Browser, und \
+          keines aus Ihrem Browser zur Website.",
 
-    caption: "Die Cookies, wie lange sie gespeichert werden und wofür",
+    caption: "Die Cookies, ihre Dauer und ihr Zweck",
     name: "Name",
     category: "Kategorie",
     necessary: "technisch notwendig",
     duration: "Dauer",
     purpose: "Zweck",
     without: "Ohne dieses Cookie",
-    purpose_unsaid: "Erforderlich für den Betrieb dieser Website.",
-    without_unsaid: "Die Website ist eingeschränkt: Wofür das Cookie da ist, funktioniert nicht.",
+    purpose_default: "Erforderlich für den Betrieb dieser Website.",
+    without_default: "Die Website ist eingeschränkt: Die Funktion, die dieses Cookie braucht, ist nicht verfügbar.",
 
     version: "Version",
     version_of: "vom",
@@ -60,8 +61,8 @@ pub(super) const WORDS: Words = Words {
     sealed_title: "Schutz",
     sealed: |name, duration| {
         format!(
-            "Was {name} enthält, ist verschlüsselt, sofern es dafür nicht zu groß ist. Es gilt nur auf dieser Website, und \
-             nicht mehr, wenn es {duration} lang nicht genutzt wurde."
+            "Der Wert von {name} ist verschlüsselt, sofern er dafür nicht zu groß ist. Er gilt nur auf dieser Website, und \
+             nicht mehr, wenn er {duration} lang nicht genutzt wurde."
         )
     },
     agreement_title: "Ihr Einverständnis",
@@ -69,12 +70,12 @@ pub(super) const WORDS: Words = Words {
         notice: "Sie werden gebeten, der Verwendung dieser Cookies zuzustimmen. Bis dahin zeigen die Seiten dieser Website \
                  einen Hinweis.",
         off: "",
-        required: "Diese Website kann nutzen, wer der Verwendung dieser Cookies zustimmt. Vorher wird keines davon gesetzt, \
-                   und keines erreicht die Website.",
+        required: "Sie können diese Website nutzen, wenn Sie der Verwendung dieser Cookies zustimmen. Vorher wird keines \
+                   davon gesetzt, und keines erreicht die Website.",
     },
     agreement_kept: |name| {
         format!(
-            "Ihr Einverständnis wird verschlüsselt in {name} selbst vermerkt und endet mit diesem Cookie."
+            "Ihr Einverständnis wird verschlüsselt in {name} selbst gespeichert und endet mit diesem Cookie."
         )
     },
     agree: "Ich stimme zu",
@@ -100,6 +101,16 @@ pub(super) const WORDS: Words = Words {
     },
     withdraw: ByAgreement::asked_or_off("Widerrufen und Cookies löschen", "Cookies löschen"),
     withdraw_yourself: "Sie können Cookies auch jederzeit in den Einstellungen Ihres Browsers löschen.",
+    browser_help: "Die Hilfeseiten der gängigsten Browser beschreiben, wie Sie Cookies löschen oder blockieren:",
+    browser: |browser| match browser {
+        Browser::Chrome => "Chrome",
+        Browser::ChromeAndroid => "Chrome unter Android",
+        Browser::Edge => "Edge",
+        Browser::Firefox => "Firefox",
+        Browser::Opera => "Opera (englisch)",
+        Browser::SafariIos => "Safari auf iPhone und iPad",
+        Browser::SafariMac => "Safari auf dem Mac",
+    },
 
     question_title: "Diese Website braucht Ihr Einverständnis",
     question: |operator, count| {
@@ -117,7 +128,7 @@ pub(super) const WORDS: Words = Words {
             ),
         }
     },
-    question_then: "Bevor Sie zustimmen, wird keines davon gesetzt, und die Website kann nicht genutzt werden. Sie können \
+    question_then: "Bevor Sie zustimmen, wird keines davon gesetzt, und Sie können die Website nicht nutzen. Sie können \
                     Ihr Einverständnis jederzeit widerrufen.",
     more: "Mehr über diese Cookies und den Widerruf",
 
@@ -127,10 +138,10 @@ pub(super) const WORDS: Words = Words {
     declined_title: "Sie haben abgelehnt",
     declined_lead: "Ihre Antwort wird nirgends gespeichert: Auch dafür wurde kein Cookie gesetzt.",
     declined_then: ByAgreement {
-        notice: "Die Website kann trotzdem genutzt werden und zeigt ihren Hinweis, bis Sie zustimmen.",
-        off: "Diese Website fragt nach keinem Einverständnis: Ihre Cookies sind technisch notwendig.",
-        required: "Ohne ihre Cookies kann die Website nicht genutzt werden. Wenn Sie Ihre Meinung ändern, öffnen Sie sie \
-                   wieder: Sie werden erneut gefragt.",
+        notice: "Sie können die Website trotzdem nutzen. Sie zeigt ihren Hinweis, bis Sie zustimmen.",
+        off: "Diese Website fragt nicht nach Ihrem Einverständnis, denn ihre Cookies sind technisch notwendig.",
+        required: "Ohne ihre Cookies können Sie die Website nicht nutzen. Wenn Sie Ihre Meinung ändern, öffnen Sie sie \
+                   erneut: Sie werden wieder gefragt.",
     },
     withdrawn_title: ByAgreement::asked_or_off(
         "Sie haben Ihr Einverständnis widerrufen",

@@ -1,6 +1,7 @@
 //! English.
 
-use super::{ByAgreement, Words};
+use super::texts::{ByAgreement, Words};
+use crate::page::browsers::Browser;
 use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
@@ -37,20 +38,20 @@ pub(super) const WORDS: Words = Words {
         1 => "This site uses one cookie. It is technically necessary.".to_owned(),
         _ => format!("This site uses {count} cookies. All of them are technically necessary."),
     },
-    others: "Every other cookie is removed, whatever it is for: none gets from the site to your browser, and none from \
+    others: "Every other cookie is removed, whatever its purpose: none passes from the site to your browser, and none from \
              your browser to the site.",
-    all: "Every cookie is removed, whatever it is for: none gets from the site to your browser, and none from your \
+    all: "Every cookie is removed, whatever its purpose: none passes from the site to your browser, and none from your \
           browser to the site.",
 
-    caption: "The cookies, how long they are kept, and what for",
+    caption: "The cookies, their duration and their purpose",
     name: "Name",
     category: "Category",
     necessary: "technically necessary",
     duration: "Duration",
     purpose: "Purpose",
     without: "Without it",
-    purpose_unsaid: "Required for the operation of this site.",
-    without_unsaid: "The site is limited: what the cookie is for does not work.",
+    purpose_default: "Required for the operation of this site.",
+    without_default: "The site is limited: the function that needs this cookie does not work.",
 
     version: "Version",
     version_of: "of",
@@ -60,7 +61,7 @@ pub(super) const WORDS: Words = Words {
     sealed_title: "Protection",
     sealed: |name, duration| {
         format!(
-            "What {name} holds is encrypted, unless it is too large for that. It is accepted on this site alone, and no \
+            "The value of {name} is encrypted, unless it is too large for that. It is accepted only on this site, and no \
              longer after {duration} without use."
         )
     },
@@ -68,32 +69,45 @@ pub(super) const WORDS: Words = Words {
     agreement: ByAgreement {
         notice: "You are asked to agree to the use of these cookies. Until you do, the pages of this site show a notice.",
         off: "",
-        required: "This site can be used by those who agree to the use of these cookies. Before you do, none of them is \
-                   set, and none reaches the site.",
+        required: "You can use this site if you agree to the use of these cookies. Before you agree, none of them is set, \
+                   and none reaches the site.",
     },
     agreement_kept: |name| {
-        format!("Your agreement is noted, encrypted, in {name} itself, and ends with that cookie.")
+        format!("Your agreement is stored, encrypted, in {name} itself, and ends with that cookie.")
     },
     agree: "I agree",
     decline: "I decline",
-    withdraw_title: ByAgreement::asked_or_off("How to withdraw", "How to delete the cookies"),
+    withdraw_title: ByAgreement::asked_or_off(
+        "How to withdraw your agreement",
+        "How to delete the cookies",
+    ),
     withdraw_lead: |page| {
         let button = match page {
             Some(page) => format!("The button on the page {page} of this site"),
             None => "The button".to_owned(),
         };
         format!(
-            "{button} deletes all cookies of this site from this browser at once. If you are logged in, you are logged \
-             out."
+            "{button} deletes all cookies of this site from this browser at once. If you are logged in, you \
+             will be logged out."
         )
     },
     withdraw_then: ByAgreement {
-        notice: "If you go on using the site, its cookies are set again, and the notice is shown.",
-        off: "If you go on using the site, its cookies are set again.",
+        notice: "If you continue to use the site, its cookies are set again, and the notice is shown.",
+        off: "If you continue to use the site, its cookies are set again.",
         required: "If you want to use the site again, you are asked again before any cookie is set.",
     },
     withdraw: ByAgreement::asked_or_off("Withdraw, and delete the cookies", "Delete the cookies"),
     withdraw_yourself: "You can also delete cookies at any time in the settings of your browser.",
+    browser_help: "The help pages of the most popular browsers describe how to delete or block cookies:",
+    browser: |browser| match browser {
+        Browser::Chrome => "Chrome",
+        Browser::ChromeAndroid => "Chrome on Android",
+        Browser::Edge => "Edge",
+        Browser::Firefox => "Firefox",
+        Browser::Opera => "Opera",
+        Browser::SafariIos => "Safari on iPhone and iPad",
+        Browser::SafariMac => "Safari on Mac",
+    },
 
     question_title: "This site needs your agreement",
     question: |operator, count| {
@@ -109,20 +123,20 @@ pub(super) const WORDS: Words = Words {
             ),
         }
     },
-    question_then: "Before you agree, none of them is set, and the site can\u{2019}t be used. You can withdraw your \
+    question_then: "Before you agree, none of them is set, and you can\u{2019}t use the site. You can withdraw your \
                     agreement at any time.",
-    more: "More about these cookies, and how to withdraw",
+    more: "More about these cookies, and how to withdraw your agreement",
 
     banner_label: "Notice about cookies",
     banner_more: "What they are for",
 
     declined_title: "You have declined",
-    declined_lead: "Your answer is kept nowhere: no cookie was set for it.",
+    declined_lead: "Your answer is not stored anywhere: no cookie was set for it.",
     declined_then: ByAgreement {
-        notice: "The site can be used all the same, and shows its notice until you agree.",
-        off: "This site asks for no agreement: its cookies are technically necessary.",
-        required: "The site can\u{2019}t be used without its cookies. If you change your mind, open it again: you are asked \
-                   again.",
+        notice: "You can use the site anyway. It shows its notice until you agree.",
+        off: "This site does not ask for your agreement: its cookies are technically necessary.",
+        required: "You can\u{2019}t use the site without its cookies. If you change your mind, open it again: you will be \
+                   asked again.",
     },
     withdrawn_title: ByAgreement::asked_or_off(
         "You have withdrawn your agreement",
