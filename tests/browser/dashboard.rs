@@ -73,7 +73,7 @@ fn a_session_is_changed_by_the_keyboard_alone_and_the_next_response_has_it() {
 #[test]
 fn a_change_based_on_an_outdated_etag_is_refused() {
     let found = found("stale");
-    assert!(text(&found["refusal"]).contains("has changed meanwhile"), "{found:#}");
+    assert!(text(&found["refusal"]).contains("has changed since you read it"), "{found:#}");
     assert_eq!((&found["lang"], &found["isEditing"]), (&"en".into(), &true.into()));
 }
 

@@ -600,7 +600,7 @@ async fn a_draining_gateway_is_alive_and_not_ready() {
         assert_eq!(operator.get("/readyz").await.status, 200);
         program.signal(Signal::TERM);
         let problem = until_status(&operator, "/readyz", 503).await.problem(503);
-        assert_eq!(problem["detail"], "it is draining");
+        assert_eq!(problem["detail"], "the gateway is draining");
         assert_eq!(operator.get("/healthz").await.status, 200);
         held.let_go("a");
         assert_eq!(answered.await.unwrap().status, 200);

@@ -85,7 +85,10 @@ async fn check_reports_all_mistakes_in_certificates_and_authorities_at_once() {
         assert_eq!((finished.code, &*finished.stdout), (Some(1), ""), "{finished:?}");
         for (key, text) in [
             ("tls.certificates", "dev.key: no such file; correct the path"),
-            ("upstreams.app.ca", "authority.pem: no certificate in it: it has no PEM section"),
+            (
+                "upstreams.app.ca",
+                "authority.pem: the file has no certificate: it has no PEM section",
+            ),
         ] {
             let written = key.rsplit('.').next().unwrap();
             let line = config.lines().position(|line| line.starts_with(written)).unwrap() + 1;
@@ -176,7 +179,7 @@ async fn the_shipped_configuration_runs_after_the_steps_that_check_names() {
         let finished = site.run(&["check"]).await;
         assert_eq!(finished.code, Some(1));
         assert!(
-            finished.stderr.contains("`crumbgate certificate` makes one"),
+            finished.stderr.contains("`crumbgate certificate` creates one"),
             "{}",
             finished.stderr
         );

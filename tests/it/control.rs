@@ -64,7 +64,7 @@ async fn reload_reports_what_check_reports_and_which_changes_need_a_restart() {
             let finished = site.run(&["reload"]).await;
             assert_eq!((checked.code, finished.code), (Some(1), Some(1)), "{finished:?}");
             let told = checked.stderr
-                + "crumbgate: the configuration can't be used; the old one goes on\n";
+                + "crumbgate: the configuration has errors; the old one stays in force\n";
             assert_eq!(finished.stderr, told);
             let status = site.run(&["status"]).await.stdout;
             assert!(
@@ -77,8 +77,7 @@ async fn reload_reports_what_check_reports_and_which_changes_need_a_restart() {
         let finished = site.run(&["reload"]).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
         assert!(finished.stdout.starts_with("reloaded: 2 tenants, configuration "), "{finished:?}");
-        let kept =
-            "crumbgate: server.workers: 1 workers go on, instead of 3: a restart changes it\n";
+        let kept = "crumbgate: server.workers: it stays 1, the file has 3: a restart changes it\n";
         assert_eq!(finished.stderr, kept);
     })
     .await;

@@ -96,7 +96,7 @@ async fn a_successor_that_can_not_start_changes_nothing() {
         std::fs::write(site.path("config.toml"), broken).unwrap();
         let finished = replacing(&site).exit().await;
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        old.logged("a successor did not take over; this gateway goes on").await;
+        old.logged("a successor did not take over; this gateway continues").await;
         std::fs::write(site.path("config.toml"), &text).unwrap();
         assert_eq!(browser.get("/").await.status, 200);
         assert_eq!(site.browser_to(old.https().await, Http::One).get("/").await.status, 200);
@@ -331,7 +331,7 @@ async fn a_changed_file_causes_a_reload_with_server_watch() {
         let cookie = browser.get("/").await.set_cookie("flexopus_session").to_owned();
         assert!(cookie.contains("Max-Age=1200;"), "{cookie}");
         std::fs::write(site.path("config.toml"), "nonsense").unwrap();
-        program.logged("a reload was refused; the old configuration goes on").await;
+        program.logged("a reload was refused; the old configuration stays in force").await;
         assert_eq!(browser.get("/").await.status, 200);
         assert_eq!(
             json_lines(&program.stderr())

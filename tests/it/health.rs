@@ -185,9 +185,9 @@ async fn a_check_without_an_answer_in_time_fails() {
     let broken = App::serving(|stream, _, _| async move { drop(stream) });
     let garbled = App::replying(|_| b"SSH-2.0-OpenSSH\r\n".to_vec());
     let cases = [
-        (silent.await, "no answer in time"),
-        (broken.await, "no HTTP answer: "),
-        (garbled.await, "no HTTP answer: "),
+        (silent.await, "no response in time"),
+        (broken.await, "not an HTTP response: "),
+        (garbled.await, "not an HTTP response: "),
     ];
     for (app, outcome) in cases {
         let health = "health = { interval = \"200ms\", timeout = \"200ms\" }";

@@ -195,7 +195,7 @@ async fn with_a_certificate_of_the_operator_none_is_made() {
         };
         let mismatch = site.run(&init("other/dev.key")).await;
         assert_eq!(mismatch.code, Some(1), "{mismatch:?}");
-        assert!(mismatch.stderr.contains("does not belong to the certificate"), "{mismatch:?}");
+        assert!(mismatch.stderr.contains("does not match the certificate"), "{mismatch:?}");
         assert_eq!(files(&site, "."), ["other", "own"]);
 
         let made = site.run(&init("own/dev.key")).await;

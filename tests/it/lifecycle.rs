@@ -398,7 +398,7 @@ fn assert_refused(finished: &crate::harness::Finished, key: &str, address: Socke
     let told: Vec<_> =
         finished.stderr.lines().filter(|line| line.starts_with("crumbgate: ")).collect();
     assert_eq!(told.len(), 1, "{finished:?}");
-    for part in [key, &address.to_string(), "another program listens there", "another port"] {
+    for part in [key, &address.to_string(), "another program uses this address", "another port"] {
         assert!(told[0].contains(part), "{part} in {}", told[0]);
     }
     assert_eq!(finished.stdout, "");

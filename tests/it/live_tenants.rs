@@ -82,7 +82,7 @@ async fn a_batch_of_changes_is_applied_completely_or_refused_with_the_reasons() 
             (Change { expected: Expected::Absent, ..set(ACME, "{}") }, "config.toml:"),
             (
                 Change { expected: Expected::Tags(vec!["0".to_owned()]), ..set("x.example", "{}") },
-                "has changed meanwhile",
+                "has changed since you read it",
             ),
         ] {
             let error = change(&control, &[good.clone(), bad]).await.unwrap_err().to_string();

@@ -25,7 +25,7 @@ use crate::harness::{
 };
 
 const JSON: &str = "[log]\nformat = \"json\"";
-const REFUSED: &str = "a reload was refused; the old configuration goes on";
+const REFUSED: &str = "a reload was refused; the old configuration stays in force";
 
 /// Writes the configuration anew, sends the program a signal, and returns the event that it logs.
 async fn reload(site: &Site, program: &mut Program<'_>, setup: &Setup) -> Value {
@@ -107,7 +107,7 @@ async fn five_bad_configurations_are_refused_and_the_old_one_stays_in_force() {
                     "https = [\"127.0.0.1:0\"]",
                     &format!("https = [\"127.0.0.1:0\", \"{taken}\"]"),
                 ),
-                "another program listens there",
+                "another program uses this address",
             ),
         ] {
             assert_ne!(broken, text);

@@ -136,7 +136,10 @@ async fn refused_changes_of_the_keys_are_reported_with_the_fix() {
         fs::write(site.path(FILE), text + "nonsense\n").unwrap();
         for command in ["list", "add", "rotate"] {
             let wrong = refused(&site, &["seal", command]).await;
-            assert!(wrong.contains("seal.keys:4: the first word is no key's id"), "{wrong}");
+            assert!(
+                wrong.contains("seal.keys:4: the first word is not the id of a key"),
+                "{wrong}"
+            );
         }
     })
     .await;

@@ -91,7 +91,7 @@ async fn the_command_line_changes_only_the_named_keys() {
 
         let finished = tenants(&["set", GLOBEX, "session=3d", "--if-match", "another"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("has changed meanwhile"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("has changed since you read it"), "{}", finished.stderr);
         let etag = shown["etag"].as_str().unwrap();
         let finished = tenants(&["remove", GLOBEX, "--if-match", etag, "--json"]).await;
         let removed: Value = serde_json::from_str(&finished.stdout).unwrap();
@@ -104,7 +104,7 @@ async fn the_command_line_changes_only_the_named_keys() {
         );
         let finished = tenants(&["set", ACME, "session=3d"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("is written at "), "{}", finished.stderr);
+        assert!(finished.stderr.contains("is defined at "), "{}", finished.stderr);
         assert_eq!(tenants(&["set", GLOBEX, "session"]).await.code, Some(2));
     })
     .await;

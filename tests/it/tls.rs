@@ -442,7 +442,7 @@ async fn a_key_that_does_not_fit_its_chain_is_refused() {
     in_time(async {
         let site = site_with(&nobody(), &[("one", &[ACME]), ("two", &[ACME])]);
         fs::copy(site.path("two/dev.key"), site.path("one/dev.key")).unwrap();
-        let mend = "name the two files that were issued together";
+        let mend = "configure the two files that were issued together";
         assert_refused(&site, &["tls.certificates", "one/dev.key", "one/dev.crt", mend]).await;
     })
     .await;
@@ -459,9 +459,9 @@ async fn files_that_cannot_be_read_are_all_refused_at_once() {
         fs::write(site.path("empty/dev.crt"), "").unwrap();
         let parts = [
             "gone/dev.crt: no such file; ",
-            "`crumbgate certificate` makes one",
-            "folder/dev.key: it is a folder; name the file in it",
-            "empty/dev.crt: no certificate in it: it is empty; ",
+            "`crumbgate certificate` creates one",
+            "folder/dev.key: it is a folder; configure the file in it",
+            "empty/dev.crt: the file has no certificate: it is empty; ",
         ];
         assert_refused(&site, &parts).await;
     })

@@ -373,7 +373,7 @@ async fn a_reload_changes_the_collector_and_loses_no_span() {
 #[tokio::test]
 async fn a_collector_that_is_down_causes_one_line_a_minute() {
     in_time(async {
-        const LINE: &str = "spans of traces can't be exported; they are dropped";
+        const LINE: &str = "trace spans can't be exported; they are dropped";
         let app = App::replying(|_| ok(&[], "")).await;
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("endpoint = \"http://{}\"", nobody.local_addr().unwrap());
@@ -385,7 +385,7 @@ async fn a_collector_that_is_down_causes_one_line_a_minute() {
         browser.get("/").await;
         let line = program.logged(LINE).await;
         assert_eq!((&line["level"], &line["lost"]), (&"WARN".into(), &2.into()));
-        assert_eq!(line["reason"], "it can't be reached");
+        assert_eq!(line["reason"], "the collector can't be reached");
         browser.get("/").await;
         program.signal(Signal::TERM);
         let finished = program.exit().await;

@@ -1,29 +1,29 @@
-//! What became of the gateway's own pages: how often each was shown, and which of its buttons was pressed.
+//! Events on the gateway's own pages: how often each page was shown, and which of its buttons was pressed.
 //!
-//! Nothing here says who it was: there are pages, minutes and counts.
+//! No type here identifies a person: there are pages, minutes and counts.
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// What can happen to a page of the gateway that asks for agreement.
+/// An event on a page of the gateway that asks for agreement.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum AgreementEvent {
-    /// Its button "agree" was pressed.
+    /// The button "agree" was pressed.
     Agreed,
-    /// Its button "decline" was pressed.
+    /// The button "decline" was pressed.
     Declined,
-    /// It was sent to a browser.
+    /// The page was sent to a browser.
     Shown,
-    /// Its button "withdraw" was pressed.
+    /// The button "withdraw" was pressed.
     Withdrawn,
 }
 
 impl AgreementEvent {
-    /// Every event, in the order of the words.
+    /// All events, in the order of their words.
     pub const ALL: [Self; 4] = [Self::Agreed, Self::Declined, Self::Shown, Self::Withdrawn];
 
-    /// The word of it, in metrics, lines and reports.
+    /// The event's word in metrics, ledger lines and reports.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Agreed => "agreed",
@@ -43,7 +43,7 @@ impl AgreementEvent {
         }
     }
 
-    /// Its place in [`Self::ALL`].
+    /// The index in [`Self::ALL`].
     pub(super) fn index(self) -> usize {
         match self {
             Self::Agreed => 0,
@@ -54,7 +54,7 @@ impl AgreementEvent {
     }
 }
 
-/// A page as it left for browsers, with what identifies it.
+/// A page as it was sent to browsers, with its hash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ShownPage {
     hash: Arc<str>,
@@ -62,7 +62,7 @@ pub struct ShownPage {
 }
 
 impl ShownPage {
-    /// The page of these bytes. It is hashed here, so that no other page can pass for it: make it once, and hand it round.
+    /// A page with this HTML. This computes the hash, so build a page once and share it.
     pub fn new(html: impl Into<Arc<str>>) -> Self {
         let html = html.into();
         let hash = digest(&SHA256, html.as_bytes());
@@ -72,12 +72,12 @@ impl ShownPage {
         Self { hash: hash.into(), html }
     }
 
-    /// The SHA-256 of its bytes, in hexadecimal digits.
+    /// The SHA-256 of the HTML, in hexadecimal digits.
     pub fn hash(&self) -> &Arc<str> {
         &self.hash
     }
 
-    /// Its bytes.
+    /// The HTML.
     pub fn html(&self) -> &Arc<str> {
         &self.html
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_event_has_its_own_place_and_word() {
+    fn each_event_has_its_own_index_and_word() {
         for (index, event) in AgreementEvent::ALL.into_iter().enumerate() {
             assert_eq!(event.index(), index);
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_known_by_the_sha_256_of_its_bytes() {
+    fn a_page_is_identified_by_the_sha_256_of_its_bytes() {
         // FIPS 180-4's example "abc".
         let page = ShownPage::new("abc");
         assert_eq!(

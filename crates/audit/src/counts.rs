@@ -1,4 +1,4 @@
-//! Counters of verdicts and agreements (A1): one writer each, any number of readers, no lock on the way of a request.
+//! Counters of verdicts and agreements (A1): each has one writer and any number of readers; requests take no lock.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -11,14 +11,14 @@ use std::{
 use super::{agreement::AgreementEvent, window::Figures};
 use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep, Verdict};
 
-/// Every worker's counters, for whoever reads them.
+/// The counters of all workers.
 #[derive(Debug, Default)]
 pub struct Books {
-    /// Locked when a worker first meets a tenant, and when somebody reads; never on the way of a request.
+    /// Locked when a worker counts for a tenant for the first time and during a read, never during other requests.
     counts: Mutex<Vec<(Arc<str>, Arc<Counts>)>>,
 }
 
-/// What one worker counted of one tenant. A worker is a counter's only writer.
+/// One worker's counters for one tenant. That worker is their only writer.
 #[derive(Debug, Default)]
 pub struct Counts {
     requests: AtomicU64,
@@ -27,10 +27,10 @@ pub struct Counts {
     agreements: [AtomicU64; AgreementEvent::ALL.len()],
 }
 
-/// A reading of counters: how often each verdict was reached, and what became of pages.
+/// Values of counters at one moment: the number of each verdict and of each event on pages.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tally {
-    /// Requests of which the cookies were judged.
+    /// Number of requests whose cookies were judged.
     pub requests: u64,
     verdicts: [[u64; Action::ALL.len()]; Direction::ALL.len()],
     seals: [u64; SealStep::ALL.len()],
@@ -38,7 +38,7 @@ pub struct Tally {
 }
 
 impl Books {
-    /// New counters of a tenant, for one worker that counts in them alone.
+    /// Creates counters of a tenant for one worker, their only writer.
     pub fn open(&self, tenant: &Arc<str>) -> Arc<Counts> {
         let counts = Arc::new(Counts::default());
         let entry = (Arc::clone(tenant), Arc::clone(&counts));
@@ -46,22 +46,22 @@ impl Books {
         counts
     }
 
-    /// The tally of each tenant that had traffic, over all workers.
+    /// The counts of each tenant that had traffic, summed over all workers.
     pub fn read(&self) -> BTreeMap<Arc<str>, Tally> {
         let mut tallies = BTreeMap::<_, Tally>::new();
         self.visit(|tenant, counts| tallies.entry(Arc::clone(tenant)).or_default().add(counts));
         tallies
     }
 
-    /// The tally over all tenants.
+    /// The counts summed over all tenants and workers.
     pub fn total(&self) -> Tally {
         let mut total = Tally::default();
         self.visit(|_, counts| total.add(counts));
         total
     }
 
-    /// The tallies of the `most` tenants that were met first, in that order, and the sum of all others. Who is among
-    /// the first stays there.
+    /// The counts of the first `most` tenants that had traffic, in that order, and the sum of all others. A tenant that is
+    /// once among the first stays there.
     pub fn first(&self, most: usize) -> (Vec<(Arc<str>, Tally)>, Tally) {
         let (mut first, mut others) = (Vec::<(Arc<str>, Tally)>::new(), Tally::default());
         let mut places = HashMap::new();
@@ -80,12 +80,12 @@ impl Books {
         (first, others)
     }
 
-    /// Shows every worker's counters of every tenant, in the order in which they were opened. Looks at some at a time,
-    /// so that a worker that meets a new tenant meanwhile does not wait for all of them.
+    /// Calls `look` with every worker's counters of every tenant, in the order in which they were created. Releases the lock
+    /// in between, so that a worker with a new tenant does not wait for the whole visit.
     fn visit(&self, mut look: impl FnMut(&Arc<str>, &Counts)) {
         let mut seen = 0;
         loop {
-            // They are only ever added at the end.
+            // Counters are only ever added at the end.
             let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(rest) = counts.get(seen..).filter(|rest| !rest.is_empty()) else { return };
             for (tenant, counts) in rest.iter().take(AT_A_TIME) {
@@ -96,7 +96,7 @@ impl Books {
     }
 }
 
-/// How many counters are looked at while the books are locked.
+/// Number of counters visited per lock.
 const AT_A_TIME: usize = 256;
 
 impl Counts {
@@ -105,7 +105,7 @@ impl Counts {
         increment(&self.requests);
     }
 
-    /// What was counted so far.
+    /// The current values.
     pub fn read(&self) -> Tally {
         let mut tally = Tally::default();
         tally.add(self);
@@ -123,7 +123,7 @@ impl Counts {
         }
     }
 
-    /// Counts what happened to a page.
+    /// Counts one event on a page.
     pub fn count_agreement(&self, event: AgreementEvent) {
         if let Some(counter) = self.agreements.get(event.index()) {
             increment(counter);
@@ -132,29 +132,29 @@ impl Counts {
 }
 
 impl Tally {
-    /// How often `action` was taken in `direction`.
+    /// Number of cookies on which `action` was taken in `direction`.
     pub fn of(&self, direction: Direction, action: Action) -> u64 {
         self.verdicts[direction as usize].get(action.index()).copied().unwrap_or(0)
     }
 
-    /// How often this was done about a seal.
+    /// Number of session cookies to which `step` happened.
     pub fn of_seal(&self, step: SealStep) -> u64 {
         self.seals.get(step as usize).copied().unwrap_or(0)
     }
 
-    /// Cookies stripped in `direction`, for whatever reason.
+    /// Number of cookies stripped in `direction`, for any reason.
     pub fn stripped(&self, direction: Direction) -> u64 {
         Reason::ALL.iter().map(|reason| self.of(direction, Action::Strip(*reason))).sum()
     }
 
-    /// Cookies seen in `direction`: each was kept, rewritten or stripped (A1).
+    /// Number of cookies seen in `direction`: each was kept, rewritten or stripped (A1).
     pub fn seen(&self, direction: Direction) -> u64 {
         self.of(direction, Action::Keep)
             + self.of(direction, Action::Rewrite)
             + self.stripped(direction)
     }
 
-    /// Cookies that the gateway added to responses: renewed, injected or evicted.
+    /// Number of cookies that the gateway added to responses: renewed, injected or evicted.
     pub fn added(&self) -> u64 {
         [Action::Evict, Action::Inject, Action::Renew]
             .iter()
@@ -162,12 +162,12 @@ impl Tally {
             .sum()
     }
 
-    /// How often that happened to a page.
+    /// Number of these events on pages.
     pub fn agreements(&self, event: AgreementEvent) -> u64 {
         self.agreements.get(event.index()).copied().unwrap_or(0)
     }
 
-    /// The same as figures.
+    /// These counts as figures.
     pub fn figures(&self) -> Figures {
         Figures {
             request: self.seen(Direction::Request),
@@ -192,7 +192,7 @@ impl Tally {
     }
 }
 
-/// Adds one, as the counter's only writer: no read-modify-write that other cores must wait for.
+/// Adds one. The caller is the counter's only writer, so no atomic read-modify-write is needed.
 fn increment(counter: &AtomicU64) {
     counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
 }
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a1_the_books_of_two_workers_add_up() {
+    fn a1_the_counters_of_two_workers_add_up() {
         let books = Arc::new(Books::default());
         let acme: Arc<str> = "acme.example".into();
         for action in [Action::Keep, Action::Strip(Reason::Undeclared)] {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenants_that_were_met_first_stay_the_first() {
+    fn the_first_tenants_with_traffic_stay_the_first() {
         let books = Books::default();
         let visit = |tenant: usize| books.open(&format!("{tenant}.example").into()).count_request();
         let told = || {

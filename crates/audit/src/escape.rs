@@ -1,14 +1,14 @@
-//! Text from outside in a file that a spreadsheet opens (A4).
+//! Untrusted text in a CSV file (A4).
 
 use std::borrow::Cow;
 
-/// The text as a cell that no spreadsheet takes for a formula: where it could, an apostrophe stands before it, as
+/// Escapes a cell so that no spreadsheet takes it for a formula: puts an apostrophe before text that could be one, as
 /// OWASP advises ("CSV Injection").
 ///
-/// This is half of it. The writer of the file must quote every cell: in one that is not quoted, a `;` begins a new
-/// cell for whoever's spreadsheet separates them so, and what follows it is not seen here.
+/// The caller must also quote every cell. In an unquoted cell, a `;` begins a new cell for spreadsheets that separate
+/// by semicolons, and this function does not check the text after it.
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
-    // Spreadsheets drop spaces before they look.
+    // Spreadsheets ignore leading spaces.
     if text.trim_start_matches(' ').starts_with(BEGINS_FORMULA) {
         Cow::Owned(format!("'{text}"))
     } else {
@@ -16,7 +16,8 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The last four are the wide forms of the first four, which some spreadsheets read alike.
+/// Characters that begin a formula. The last four are full-width forms of the first four, which some spreadsheets treat
+/// alike.
 const BEGINS_FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_what_is_no_formula_stays() {
+    fn a4_text_that_is_no_formula_stays() {
         for text in ["", "_ga_{id}", "a=b", "'=1", "1-2", "Zählt Besuche."] {
             assert!(matches!(csv_cell(text), Cow::Borrowed(kept) if kept == text));
         }

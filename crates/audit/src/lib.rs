@@ -1,10 +1,9 @@
-//! What was done (A): each worker counts in its own memory, without a lock that another worker takes, and hands what
-//! it has counted on, a page at a time.
+//! Counting of verdicts (A): each worker counts in its own memory, shares no lock with other workers, and sends its counts
+//! to the ledger in batches.
 //!
-//! Two books are kept. The [`Books`] are a few numbers for each tenant, which metrics and logs show. The [`Journal`] is
-//! the evidence: what became of each name, on which route; its [`Page`]s go to the ledger. Both count every verdict, so
-//! that one can be held against the other (A1). So they do with what becomes of the gateway's own pages: whether they
-//! were shown, and agreed to.
+//! Every verdict is counted twice. The [`Books`] hold a few numbers per tenant, which metrics show. The [`Journal`] counts
+//! the evidence: the action on each cookie name per route; its [`Page`]s go to the ledger. So the two can be compared (A1).
+//! Events on the gateway's own pages (shown, agreed, declined, withdrawn) are counted in both as well.
 
 mod agreement;
 mod counts;
@@ -25,8 +24,8 @@ pub use page::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name};
 pub use route::route_template;
 pub use window::{Figures, Window};
 
-/// What stands for every name, or every route, beyond those that there is room for (A4).
+/// The text that replaces every name or route beyond the limit (A4).
 pub const OTHER: &str = "(other)";
 
-/// How many undeclared names of one tenant a window tells apart (A4).
+/// Number of undeclared names per tenant and window that are counted separately (A4).
 pub const MAX_NAMES: usize = 1_000;

@@ -1,4 +1,4 @@
-//! What a worker hands on: what it has counted since its last page, within one window.
+//! A batch of counts, which a worker sends to the ledger's thread.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crumbgate_policy::{
     verdict::{Action, Direction},
 };
 
-/// What one worker has counted since its last page. All of it happened in one window, and was judged by one declaration.
+/// The counts of one worker since its last batch, all within one window and under one declaration.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Page {
-    /// The window.
+    /// The window of time.
     pub window: Window,
-    /// The version of the declaration that ruled.
+    /// The version of the declaration that the verdicts are based on.
     pub declaration: Arc<str>,
-    /// The tenants that had traffic.
+    /// One for each tenant with traffic.
     pub accounts: Vec<PageAccount>,
-    /// What became of their cookies.
+    /// The counts of verdicts.
     pub rows: Vec<PageRow>,
-    /// What became of the gateway's own pages.
+    /// The counts of events on the gateway's own pages.
     pub agreements: Vec<PageAgreement>,
 }
 
-/// What one tenant's traffic adds up to.
+/// The totals of one tenant.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PageAccount {
     /// The tenant's name.
@@ -36,61 +36,62 @@ pub struct PageAccount {
     pub first_unix_s: u64,
     /// The last such minute.
     pub last_unix_s: u64,
-    /// Requests of which the cookies were judged.
+    /// Number of requests whose cookies were judged.
     pub requests: u64,
-    /// Cookies and agreements, as the counters of the metrics have them.
+    /// Cookies and agreements as the metrics counted them.
     pub seen: Figures,
-    /// Those of them that are in no row.
+    /// The part of `seen` that is in no row, because there was no room.
     pub dropped: Figures,
 }
 
-/// How often one verdict was reached.
+/// The count of one verdict.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PageRow {
     /// The tenant's name.
     pub tenant: Arc<str>,
-    /// Whether verdicts were carried out.
+    /// The mode: whether verdicts were applied or only counted.
     pub mode: Mode,
-    /// Which way the cookies went.
+    /// The direction of the cookies.
     pub direction: Direction,
-    /// What happened to them.
+    /// The action taken.
     pub action: Action,
-    /// The template of their name; none for nameless ones.
+    /// The template of the cookie's name; `None` for a nameless cookie.
     pub name: Option<Arc<str>>,
-    /// What the upstream asked for.
+    /// The lifetime that the upstream set.
     pub lifetime: Option<AskedLifetime>,
-    /// For how many seconds they left for the browser.
+    /// The lifetime sent to the browser, in seconds.
     pub granted_s: Option<u32>,
     /// The route template.
     pub route: Arc<str>,
-    /// How many.
+    /// Number of cookies.
     pub count: u64,
     /// The first minute in which one was seen, in seconds since the Unix epoch.
     pub first_unix_s: u64,
     /// The last such minute.
     pub last_unix_s: u64,
-    /// All attributes that any of them was set with.
+    /// The union of the attributes that the cookies were set with.
     pub attributes: Attributes,
 }
 
-/// How often one thing happened to a page of the gateway.
+/// The count of one event on one of the gateway's own pages.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PageAgreement {
     /// The tenant's name.
     pub tenant: Arc<str>,
-    /// What happened.
+    /// The kind of event.
     pub event: AgreementEvent,
-    /// The very page.
+    /// The page as it was sent.
     pub page: Arc<ShownPage>,
-    /// How often.
+    /// Number of events.
     pub count: u64,
-    /// The first minute in which it did, in seconds since the Unix epoch.
+    /// The first minute with such an event, in seconds since the Unix epoch.
     pub first_unix_s: u64,
     /// The last such minute.
     pub last_unix_s: u64,
 }
 
-/// Whether a verdict's name comes from outside: then it is kept as a template, and bounded (A3, A4).
+/// Returns `true` if the name of such a verdict's cookie is not declared: it is then kept as a template, and the number
+/// of names is limited (A3, A4).
 pub fn has_foreign_name(action: Action) -> bool {
     use crumbgate_policy::verdict::Reason::{
         BeforeAgreement, Duplicate, Expired, Foreign, Forged, Malformed, Misplaced, Nameless,
@@ -98,7 +99,7 @@ pub fn has_foreign_name(action: Action) -> bool {
     };
     match action {
         Action::Evict | Action::Strip(Misplaced | Undeclared) => true,
-        // Names are judged first: what is stripped for another reason has a declared one, or none.
+        // Names are judged first: a cookie stripped for another reason has a declared name, or none.
         Action::Strip(
             BeforeAgreement | Duplicate | Expired | Foreign | Forged | Malformed | Nameless
             | Oversize,

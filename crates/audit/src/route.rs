@@ -1,19 +1,19 @@
-//! Route templates (A2): what a path says of the application, without what it says of a person.
+//! Route templates (A2): the part of a path that describes the application and not a person.
 
 use std::{collections::HashSet, sync::LazyLock};
 
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
-/// The template of a path: segments that are words of many applications stay, every other one becomes `{id}`, and what
-/// is deeper than six segments becomes `…`.
+/// The template of a path: segments in a list of common words stay, every other segment becomes `{id}`, and segments
+/// after the sixth become `…`.
 ///
-/// Only words of a list stay, because nothing about an unknown segment tells a page from a person (`/users/ada`).
+/// Only listed words stay, because an unknown segment may name a person (`/users/ada`).
 pub fn route_template(path: &str) -> String {
     RouteBuffer::default().template(path).to_owned()
 }
 
-/// Where a template is written without an allocation.
+/// A buffer to which templates are written without an allocation.
 #[derive(Debug, Default)]
 pub(super) struct RouteBuffer(SmallVec<[u8; MAX_BYTES]>);
 
@@ -38,7 +38,6 @@ impl RouteBuffer {
     }
 }
 
-/// The words, to be found by their hash.
 fn known() -> &'static HashSet<&'static str, FixedState> {
     static KNOWN: LazyLock<HashSet<&'static str, FixedState>> =
         LazyLock::new(|| WORDS.into_iter().collect());
@@ -47,13 +46,13 @@ fn known() -> &'static HashSet<&'static str, FixedState> {
 
 const MAX_WORD_BYTES: usize = 15;
 
-/// The longest template.
+/// Length of the longest template.
 const MAX_BYTES: usize = MAX_SEGMENTS * (1 + MAX_WORD_BYTES) + "/…".len();
 
-/// How many segments a template has at most.
+/// Number of segments in the longest template.
 const MAX_SEGMENTS: usize = 6;
 
-/// In the order of their bytes.
+/// Sorted by bytes.
 const WORDS: [&str; 92] = [
     "account",
     "accounts",

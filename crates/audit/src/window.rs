@@ -1,50 +1,50 @@
-//! What is summed up: stretches of time, and figures of cookies and agreements.
+//! Windows of time, and the figures that are summed up over them.
 
 use crumbgate_policy::verdict::{Action, Direction};
 
-/// A stretch of time that counts are summed up over, in UTC.
+/// A period over which counts are summed up, in UTC.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Window {
-    /// Its begin, in seconds since the Unix epoch; a multiple of its length.
+    /// Start, in seconds since the Unix epoch; a multiple of the length.
     pub start_unix_s: u64,
-    /// Its length, in seconds.
+    /// Length, in seconds.
     pub length_s: u32,
 }
 
 impl Window {
-    /// The window of this length that a moment is in.
+    /// The window of this length that contains a moment.
     pub fn of(unix_s: u64, length_s: u32) -> Self {
         let length = u64::from(length_s.max(1));
         Self { start_unix_s: unix_s - unix_s % length, length_s: length_s.max(1) }
     }
 
-    /// Whether a moment is in it.
+    /// Returns `true` if the window contains a moment.
     pub fn holds(self, unix_s: u64) -> bool {
         (self.start_unix_s..self.end_unix_s()).contains(&unix_s)
     }
 
-    /// The first second behind it.
+    /// The first second after the window.
     pub fn end_unix_s(self) -> u64 {
         self.start_unix_s.saturating_add(u64::from(self.length_s))
     }
 }
 
-/// Cookies, each counted once: those that were seen, by direction, and those that the gateway added. Beside them, what
-/// became of the gateway's own pages.
+/// Numbers of cookies: those seen, by direction, and those that the gateway added. Each cookie counts once. Also the
+/// number of events on the gateway's own pages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Figures {
-    /// Seen in requests: kept or stripped.
+    /// Cookies seen in requests: kept or stripped.
     pub request: u64,
-    /// Seen in responses: kept, rewritten or stripped.
+    /// Cookies seen in responses: kept, rewritten or stripped.
     pub response: u64,
-    /// Added to responses: renewed, injected or evicted.
+    /// Cookies added to responses: renewed, injected or evicted.
     pub added: u64,
-    /// Pages that were shown, agreed to or declined, and agreements that were withdrawn: no cookies.
+    /// Events on pages (shown, agreed, declined, withdrawn); these are not cookies.
     pub agreements: u64,
 }
 
 impl Figures {
-    /// The figure that a verdict counts in.
+    /// The figure in which a verdict counts.
     pub fn of(&mut self, direction: Direction, action: Action) -> &mut u64 {
         match (action, direction) {
             (Action::Evict | Action::Inject | Action::Renew, _) => &mut self.added,
@@ -57,7 +57,7 @@ impl Figures {
         }
     }
 
-    /// Adds another's, each to each.
+    /// Adds each figure of `other`.
     pub fn add(&mut self, other: Self) {
         self.request = self.request.saturating_add(other.request);
         self.response = self.response.saturating_add(other.response);
@@ -65,7 +65,7 @@ impl Figures {
         self.agreements = self.agreements.saturating_add(other.agreements);
     }
 
-    /// What is here and not in `earlier`, each from each.
+    /// The difference to `earlier`, for each figure.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Figures {
         }
     }
 
-    /// All cookies together.
+    /// Number of all cookies.
     pub fn cookies(self) -> u64 {
         self.request.saturating_add(self.response).saturating_add(self.added)
     }

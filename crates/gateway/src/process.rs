@@ -1,10 +1,10 @@
-//! The process itself, as the system sees it: read from `/proc`, which only Linux has.
+//! Statistics of this process from `/proc`, which only Linux has.
 
 use std::{fs, time::Duration};
 
 use crate::metrics::ProcessReading;
 
-/// What the system says of this process; none where it does not. Reads a few small files, which never wait for a disk.
+/// Reads the statistics of this process; `None` if `/proc` does not have them. Never waits for a disk.
 pub fn read() -> Option<ProcessReading> {
     let stat = Stat::of(&fs::read_to_string("/proc/self/stat").ok()?)?;
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -16,13 +16,13 @@ pub fn read() -> Option<ProcessReading> {
         resident_bytes: number_after(&status, "VmRSS:")? * 1_024,
         virtual_bytes: number_after(&status, "VmSize:")? * 1_024,
         open_files: u64::try_from(fs::read_dir("/proc/self/fd").ok()?.count()).ok()?,
-        // "unlimited" is no number.
+        // The limit may be the word "unlimited".
         max_open_files: number_after(&limits, "Max open files").unwrap_or(u64::MAX),
         threads: number_after(&status, "Threads:")?,
     })
 }
 
-/// What is read of `/proc/self/stat` (proc_pid_stat(5)).
+/// The fields used of `/proc/self/stat` (proc_pid_stat(5)).
 struct Stat {
     used_ticks: u64,
     started_ticks: u64,
@@ -30,20 +30,20 @@ struct Stat {
 
 impl Stat {
     fn of(text: &str) -> Option<Self> {
-        // The second field, a name in parentheses, may hold anything.
+        // The second field, a name in parentheses, may contain spaces and parentheses.
         let fields: Vec<_> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let number = |index: usize| fields.get(index - 3)?.parse::<u64>().ok();
         Some(Self { used_ticks: number(14)? + number(15)?, started_ticks: number(22)? })
     }
 }
 
-/// The number that follows this word at the beginning of a line.
+/// The number after this word at the beginning of a line.
 fn number_after(text: &str, word: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(word))?;
     rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Linux tells programs a hundredth of a second as a tick, whatever its own are.
+/// Ticks in `/proc` are hundredths of a second, whatever the kernel uses internally.
 const TICKS_PER_S: u64 = 100;
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_knows_itself() {
+    fn the_statistics_of_this_process_are_plausible() {
         let process = read().unwrap();
         assert!(process.resident_bytes > 100_000 && process.virtual_bytes > process.resident_bytes);
         assert!(process.open_files >= 3 && process.max_open_files >= process.open_files);

@@ -1,28 +1,32 @@
-//! Where log lines go and what they look like.
+//! Log lines: their filter, their format and where they are written.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
-use tracing::{Level, Metadata, level_filters::LevelFilter};
+use tracing::{Event, Level, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     Layer,
-    filter::{FilterExt, ParseError, Targets, filter_fn},
-    fmt,
+    filter::{ParseError, Targets, filter_fn},
+    fmt::{
+        self, FmtContext, FormatEvent, FormatFields,
+        format::{Format, Json, JsonFields, Writer},
+    },
     layer::SubscriberExt,
+    registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
 use crumbgate_config::{Log, LogFormat};
 
-/// How much is logged where `RUST_LOG` does not say it.
+/// The amount of log lines where `RUST_LOG` does not set it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Detail {
     /// `info` and above.
     All,
-    /// Warnings and errors; and exchanges, where the configuration asks for them.
+    /// Warnings and errors; and access lines, where the configuration enables them.
     Warnings,
-    /// `info` and above, without what each start says: somebody at a terminal is told that in words.
+    /// `info` and above, except the lines of a normal start: `crumbgate run` prints those in words at a terminal.
     WithoutStart,
 }
 
@@ -39,17 +43,18 @@ impl Detail {
     }
 }
 
-/// Writes log lines to standard error, as many as `detail` says, in the format of `log`. `filter` (the text of `RUST_LOG`)
-/// asks for more or less, as in `debug` or `crumbgate::proxy=debug`; one that can't be read is an error.
+/// Writes log lines to standard error, as many as `detail` allows, in the format of `log`. `filter` (the text of `RUST_LOG`)
+/// replaces `detail`, as in `debug` or `crumbgate::proxy=debug`. Its targets are public targets (see [`PUBLIC_TARGETS`]).
+/// A filter that cannot be parsed is an error.
 ///
-/// Of libraries only errors are written, whatever `filter` says: below that they describe their peers (a whole
-/// ClientHello, say), and they don't know that nobody may be recognised in a line (A3).
+/// Libraries log errors only, whatever `filter` says: below that level they describe their peers (a whole ClientHello, for
+/// example), and no log line may identify a person (A3).
 ///
-/// Lines wait in a bounded queue for a thread of their own: who reads them slowly, or not at all, stops no request and
-/// no drain. What does not fit is lost and counted.
+/// Lines wait in a bounded queue for a thread of their own, so a slow or absent reader of standard error stops no request
+/// and no drain. Lines that do not fit into the queue are lost and counted.
 ///
 /// Only the first call in a process has an effect. Lines are written until the returned value is dropped, which waits
-/// a second at most for those that are left.
+/// up to one second for the lines that are left.
 pub fn start(log: Log, detail: Detail, filter: Option<&str>) -> Result<Lines, ParseError> {
     let targets = match filter.filter(|filter| !filter.is_empty()) {
         Some(filter) => filter.parse::<Targets>()?,
@@ -57,22 +62,24 @@ pub fn start(log: Log, detail: Detail, filter: Option<&str>) -> Result<Lines, Pa
     };
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
-        .buffered_lines_limit(WAITING_LINES)
+        .buffered_lines_limit(MAX_QUEUED_LINES)
         .thread_name("log")
         .finish(std::io::stderr());
     let lost = writer.error_counter();
     let lines = fmt::layer().with_writer(writer);
     let lines = match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Json => {
+            lines.event_format(JsonLines::new()).fmt_fields(JsonFields::new()).boxed()
+        }
         LogFormat::Text => {
             lines.with_ansi(is_colourful(&std::io::stderr())).with_target(false).boxed()
         }
     };
     let _ = LOST.set(lost);
-    // A second start in one process (a test's, say) keeps the first one's lines.
-    let _ = tracing_subscriber::registry()
-        .with(lines.with_filter(targets.and(filter_fn(is_fit_to_print))))
-        .try_init();
+    let most = most_detailed(&targets);
+    let is_wanted = filter_fn(move |line| is_wanted(&targets, line)).with_max_level_hint(most);
+    // A second start in one process (in a test, for example) keeps the lines of the first one.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(is_wanted)).try_init();
     Ok(Lines { _guard: guard })
 }
 
@@ -82,14 +89,14 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// How many lines were lost, see [`lost_lines`].
+    /// The number of lost lines, see [`lost_lines`].
     #[expect(clippy::unused_self, reason = "there are lines to lose as long as it lives")]
     pub fn lost(&self) -> usize {
         lost_lines()
     }
 }
 
-/// How many lines were lost because nobody read what was written before them.
+/// The number of lines that were lost because standard error was not read in time.
 pub fn lost_lines() -> usize {
     LOST.get().map_or(0, ErrorCounter::dropped_lines)
 }
@@ -97,16 +104,134 @@ pub fn lost_lines() -> usize {
 /// A process has one log.
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// How many lines may wait to be written.
-const WAITING_LINES: usize = 8192;
+/// The number of lines that may wait to be written.
+const MAX_QUEUED_LINES: usize = 8192;
 
-/// Whether a stream shows colours: to a person at a terminal who did not ask for none, and where they are asked for in any
-/// case (`NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`: <https://no-color.org>, <https://bixense.com/clicolors/>).
+/// Returns `true` if `stream` shows colours: it is a terminal, or colours are forced, and they are not disabled (`NO_COLOR`,
+/// `CLICOLOR`, `CLICOLOR_FORCE`: <https://no-color.org>, <https://bixense.com/clicolors/>).
 pub fn is_colourful<S: RawStream>(stream: &S) -> bool {
     AutoStream::choice(stream) != ColorChoice::Never
 }
 
-fn is_fit_to_print(line: &Metadata<'_>) -> bool {
-    let is_ours = line.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
-    is_ours || *line.level() <= Level::ERROR
+/// Decided once for each place that logs, not for each line.
+fn is_wanted(targets: &Targets, line: &Metadata<'_>) -> bool {
+    match public_target(line.target()) {
+        Some(public) => targets.would_enable(&public, line.level()),
+        None => *line.level() <= Level::ERROR && targets.would_enable(line.target(), line.level()),
+    }
+}
+
+fn most_detailed(targets: &Targets) -> LevelFilter {
+    let levels = targets.iter().map(|(_, level)| level);
+    levels.chain(targets.default_level()).max().unwrap_or(LevelFilter::OFF)
+}
+
+/// The public target of the events that one of this program's crates logs; `None` for those of a library.
+fn public_target(target: &str) -> Option<Cow<'_, str>> {
+    let (krate, path) = target.split_at(target.find("::").unwrap_or(target.len()));
+    let (_, public) = PUBLIC_TARGETS.iter().find(|(name, _)| *name == krate)?;
+    Some(if *public == krate {
+        Cow::Borrowed(target)
+    } else {
+        Cow::Owned(format!("{public}{path}"))
+    })
+}
+
+/// The crates of this program, and the public log target that each has. Operators filter by public targets
+/// (`RUST_LOG=crumbgate::proxy=debug`) and JSON lines carry them, so they stay the same when code moves to another crate.
+const PUBLIC_TARGETS: [(&str, &str); 10] = [
+    ("crumbgate", "crumbgate"),
+    ("crumbgate_audit", "crumbgate"),
+    ("crumbgate_base", "crumbgate"),
+    ("crumbgate_config", "crumbgate::config"),
+    ("crumbgate_gateway", "crumbgate"),
+    ("crumbgate_ledger", "crumbgate::ledger"),
+    ("crumbgate_pages", "crumbgate"),
+    ("crumbgate_policy", "crumbgate::policy"),
+    ("crumbgate_report", "crumbgate::ledger"),
+    ("crumbgate_state", "crumbgate::ledger"),
+];
+
+/// JSON lines that carry the public target.
+struct JsonLines {
+    whole: Format<Json>,
+    without_target: Format<Json>,
+}
+
+impl JsonLines {
+    fn new() -> Self {
+        let whole = fmt::format().json().flatten_event(true).with_current_span(false);
+        Self { without_target: whole.clone().with_target(false), whole }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let Some(Cow::Owned(public)) = public_target(event.metadata().target()) else {
+            return self.whole.format_event(context, out, event);
+        };
+        let mut line = String::new();
+        self.without_target.format_event(context, Writer::new(&mut line), event)?;
+        let members = line.trim_end().strip_suffix('}').unwrap_or(&line);
+        // A target is a path of identifiers: nothing in it needs an escape.
+        writeln!(out, "{members},\"target\":\"{public}\"}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(filter: &str, target: &'static str, level: Level) -> bool {
+        let targets: Targets = filter.parse().unwrap();
+        let public = public_target(target).unwrap();
+        targets.would_enable(&public, &level)
+    }
+
+    #[test]
+    fn a_filter_names_public_targets_whatever_crate_logs() {
+        for (filter, target, is_wanted) in [
+            ("crumbgate=debug", "crumbgate::cli::run", true),
+            ("crumbgate=debug", "crumbgate_gateway::proxy::worker", true),
+            ("crumbgate=debug", "crumbgate_state::keeper", true),
+            ("crumbgate::proxy=debug", "crumbgate_gateway::proxy::worker", true),
+            ("crumbgate::proxy=debug", "crumbgate_gateway::gateway::reload", false),
+            ("crumbgate::gateway=debug", "crumbgate_gateway::gateway::reload", true),
+            ("crumbgate::ledger=debug", "crumbgate_ledger::verify", true),
+            ("crumbgate::ledger=debug", "crumbgate_state::keeper", true),
+            ("crumbgate::ledger=debug", "crumbgate::cli::run", false),
+            ("crumbgate=info,crumbgate::ledger=debug", "crumbgate_state::keeper", true),
+            ("debug,crumbgate::ledger=info", "crumbgate_state::keeper", false),
+        ] {
+            assert_eq!(wanted(filter, target, Level::DEBUG), is_wanted, "{filter} {target}");
+        }
+    }
+
+    #[test]
+    fn a_library_has_no_public_target() {
+        for target in ["hyper::proto", "crumbgate_other::proxy", "crumbgates", "log"] {
+            assert_eq!(public_target(target), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn the_most_detailed_level_is_that_of_any_directive() {
+        for (filter, level) in [
+            ("warn", LevelFilter::WARN),
+            ("warn,crumbgate::proxy=debug", LevelFilter::DEBUG),
+            ("crumbgate::proxy=info", LevelFilter::INFO),
+            ("off", LevelFilter::OFF),
+        ] {
+            assert_eq!(most_detailed(&filter.parse().unwrap()), level, "{filter}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! A worker's rows of what became of pages. There are few: the pages are the gateway's own.
+//! A worker's counts of events on the gateway's own pages. There are few of these pages.
 
 use std::{collections::HashMap, mem, sync::Arc};
 
@@ -9,30 +9,30 @@ use super::{
     minute,
 };
 
-/// The rows of one window.
+/// The counts of one window.
 #[derive(Default)]
 pub(super) struct Agreements {
     rows: HashMap<Key, Row, RandomState>,
 }
 
-/// What tells rows apart.
+/// The key of a row.
 #[derive(Clone, Eq, Hash, PartialEq)]
 struct Key {
     account: usize,
     event: AgreementEvent,
-    /// Its hash.
+    /// The page's hash.
     page: Arc<str>,
 }
 
 struct Row {
     page: Arc<ShownPage>,
-    /// Since the last page of the journal; 0: it was not met again.
+    /// The count since the last batch; 0 if there was none since.
     count: u64,
     first_unix_s: u64,
     last_unix_s: u64,
 }
 
-/// What was counted in a row since it was last taken.
+/// The count of a row since it was last taken.
 pub(super) struct Taken {
     pub(super) account: usize,
     pub(super) event: AgreementEvent,
@@ -43,7 +43,7 @@ pub(super) struct Taken {
 }
 
 impl Agreements {
-    /// Counts an event of a page; says whether there was room.
+    /// Counts an event on a page; returns `false` if there is no room for its row.
     pub(super) fn count(
         &mut self,
         account: usize,
@@ -74,7 +74,7 @@ impl Agreements {
         true
     }
 
-    /// Takes what was counted since this was last done. The rows stay, so that counting goes on without an allocation.
+    /// Takes the counts since the last call. The rows stay, so that counting again needs no allocation.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Taken> {
         let rows = self.rows.iter_mut().filter(|(_, row)| row.count > 0);
         rows.map(|(key, row)| Taken {
@@ -87,11 +87,11 @@ impl Agreements {
         })
     }
 
-    /// Forgets the rows, and lets go of their pages.
+    /// Removes all rows, and drops their pages.
     pub(super) fn clear(&mut self) {
         self.rows.clear();
     }
 }
 
-/// How many rows a worker keeps at once; when they are full, they are handed on and start anew.
+/// Number of rows that a worker keeps. When they are full, they are flushed and removed.
 pub(super) const MAX_ROWS: usize = 4_096;

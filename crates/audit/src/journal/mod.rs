@@ -1,8 +1,8 @@
-//! One worker's journal: what became of each name, on which route, counted in the worker's own memory.
+//! The aggregator of one worker: it counts verdicts by name, route and outcome in the worker's own memory.
 //!
-//! A verdict, or a page of the gateway's own, that was met before in this window costs a few look-ups and an addition: no lock, no allocation. What was
-//! counted since the last [`Page`] is handed on several times a second, at the end of each window, and
-//! between verdicts of two declarations.
+//! A verdict or page event that occurred before in this window costs a few look-ups and an addition: no lock, no
+//! allocation. The counts since the last [`Page`] are flushed several times a second, at the end of each window, and
+//! when the declaration changes.
 
 mod agreements;
 
@@ -37,18 +37,18 @@ use crumbgate_policy::{
     verdict::{Action, Direction, Verdict},
 };
 
-/// A worker's journal, and its counters of the [`Books`].
+/// Counts verdicts for one worker: as evidence for the ledger, and in the worker's part of the [`Books`].
 pub struct Journal {
     books: Arc<Books>,
-    /// None: no evidence is kept, and the books alone are.
+    /// `None` if no ledger is kept; the counters are kept in any case.
     evidence: Option<RefCell<Evidence>>,
-    /// Each tenant's counters and account number. Accounts themselves would keep the journal alive for ever.
+    /// Counters and index of each tenant. Holding the `Account`s themselves would be a reference cycle.
     by_tenant: RefCell<HashMap<Arc<str>, Opened, RandomState>>,
 }
 
 type Opened = (Arc<Counts>, usize);
 
-/// One tenant's account in a worker's journal.
+/// Records the verdicts of one tenant on one worker.
 #[derive(Clone)]
 pub struct Account {
     journal: Rc<Journal>,
@@ -57,57 +57,57 @@ pub struct Account {
     declaration: Arc<str>,
 }
 
-/// What is counted for the ledger, and where its texts are written without an allocation.
+/// The counts for the ledger, and buffers to which its texts are written without an allocation.
 struct Evidence {
     draft: Draft,
     name: NameBuffer,
     route: RouteBuffer,
 }
 
-/// The page that is being written.
+/// Builds the next batch.
 struct Draft {
     sender: SyncSender<Page>,
-    /// Pages that did not fit into the channel, oldest first.
+    /// Batches that did not fit into the channel, oldest first.
     unsent: VecDeque<Page>,
-    /// How many rows and accounts they have.
+    /// Number of rows in `unsent`, of all kinds.
     unsent_rows: usize,
-    /// Whether the last try to hand a page on left rows here: until the next one, nothing is tried.
+    /// True if `unsent` was full at the last flush: until the next one, no flush is tried for want of room.
     is_stuck: bool,
     window: Window,
-    /// The version of the declaration that ruled.
+    /// The version of the declaration that the current counts belong to.
     declaration: Arc<str>,
     accounts: Vec<AccountState>,
-    /// The accounts that had traffic since the last page.
+    /// The indexes of tenants that had traffic since the last batch.
     touched: Vec<usize>,
-    /// Every text that `rows` point to, once.
+    /// Every name and route of `rows`, each stored once.
     texts: HashSet<Text, RandomState>,
-    /// How many of them are routes.
+    /// Number of routes in `texts`.
     routes: usize,
-    /// The accounts that have names in this window.
+    /// The indexes of tenants that have undeclared names in this window.
     named: Vec<usize>,
     rows: HashMap<Key, Row, RandomState>,
     agreements: Agreements,
     other: Arc<str>,
 }
 
-/// What is known of an account since the last page, and in this window.
+/// The state of one tenant since the last batch and in this window.
 struct AccountState {
     tenant: Arc<str>,
     counts: Arc<Counts>,
     is_touched: bool,
     first_unix_s: u64,
     last_unix_s: u64,
-    /// What `counts` were when the last page was made.
+    /// The values of `counts` at the last batch.
     reported_requests: u64,
     reported: Figures,
     dropped: Figures,
-    /// The undeclared names of this window.
+    /// The undeclared names in this window.
     names: Names,
 }
 
 type Names = HashSet<Text, RandomState>;
 
-/// What tells rows apart. Texts are told apart by their addresses: `texts` holds each once, and the row holds on to it.
+/// The key of a row. Names and routes are compared by address: `texts` holds each once, and the row keeps it alive.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Key {
     account: usize,
@@ -120,7 +120,7 @@ struct Key {
     lifetime: Option<AskedLifetime>,
 }
 
-/// Of what most rows differ in: the rest is left to the comparison.
+/// Hashes the fields in which most rows differ, and leaves the others to the comparison.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_usize(self.name ^ self.account.rotate_left(32));
@@ -130,7 +130,7 @@ impl Hash for Key {
     }
 }
 
-/// A text that is held once, and found by its bytes.
+/// A text that is stored once and found by its bytes.
 #[derive(Clone, Eq, PartialEq)]
 struct Text(Arc<str>);
 
@@ -149,7 +149,7 @@ impl Hash for Text {
 struct Row {
     name: Option<Arc<str>>,
     route: Arc<str>,
-    /// Since the last page; 0: it was not met again.
+    /// The count since the last batch; 0 if there was none since.
     count: u64,
     first_unix_s: u64,
     last_unix_s: u64,
@@ -157,8 +157,8 @@ struct Row {
 }
 
 impl Journal {
-    /// A new worker's journal; its counters are read through `books`. With `sender`, evidence is summed up over windows
-    /// of so many seconds, and handed on there.
+    /// The aggregator of a new worker. Its counters are read through `books`. With `sender` and a window's length in
+    /// seconds, it also counts evidence and sends it there.
     pub fn new(books: Arc<Books>, sender: Option<(SyncSender<Page>, u32)>) -> Rc<Self> {
         let evidence = sender.map(|(sender, window_s)| {
             let (name, route) = (NameBuffer::default(), RouteBuffer::default());
@@ -167,7 +167,7 @@ impl Journal {
         Rc::new(Self { books, evidence, by_tenant: RefCell::default() })
     }
 
-    /// The account of `tenant`, for verdicts that are reached by this version of the declaration.
+    /// A recorder for `tenant` and this version of the declaration.
     pub fn account(self: &Rc<Self>, tenant: &Arc<str>, declaration: &Arc<str>) -> Account {
         let mut by_tenant = self.by_tenant.borrow_mut();
         let (counts, number) = by_tenant.entry(Arc::clone(tenant)).or_insert_with(|| {
@@ -181,22 +181,22 @@ impl Journal {
         Account { journal: Rc::clone(self), counts, number: *number, declaration }
     }
 
-    /// Hands on what was counted since the last page, if anything was. Never waits: what can't be handed on now stays
-    /// here, and goes on being counted.
+    /// Sends the counts since the last batch, if there are any. Never waits: counts that can't be sent now stay here and
+    /// continue to grow.
     pub fn hand_on(&self) {
         if let Some(evidence) = &self.evidence {
             evidence.borrow_mut().draft.hand_on();
         }
     }
 
-    /// How many pages wait here because they could not be handed on.
+    /// Number of batches that could not be sent yet.
     pub fn waiting(&self) -> usize {
         self.evidence.as_ref().map_or(0, |evidence| evidence.borrow().draft.unsent.len())
     }
 }
 
 impl Account {
-    /// The template of a path, for the verdicts of one exchange; none where no evidence is kept.
+    /// The template of a path, for the verdicts of one exchange; `None` if no evidence is kept.
     pub fn route(&self, path: &str) -> Option<Arc<str>> {
         let evidence = &mut *self.journal.evidence.as_ref()?.borrow_mut();
         Some(evidence.draft.route(evidence.route.template(path)))
@@ -210,35 +210,35 @@ impl Account {
         self.counts.count_request();
     }
 
-    /// Counts one verdict; `route` is what [`Account::route`] said of the exchange.
+    /// Counts one verdict; `route` is the result of [`Account::route`] for the exchange.
     pub fn count(&self, verdict: &Verdict<'_>, mode: Mode, route: Option<&Arc<str>>, unix_s: u64) {
         let (Some(evidence), Some(route)) = (&self.journal.evidence, route) else {
             return self.counts.count(verdict);
         };
         let Evidence { draft, name, .. } = &mut *evidence.borrow_mut();
-        // First, because it may turn the page: what is counted now belongs on the new one.
+        // First, because it may begin a new batch, to which this verdict then belongs.
         draft.touch(self.number, &self.declaration, unix_s);
         let is_foreign = has_foreign_name(verdict.action);
         let name = if is_foreign {
             name_template(verdict.name, name).as_bytes()
         } else {
-            // A declared name is a token of the operator's, or there is none.
+            // A declared name is a token from the configuration, or empty.
             verdict.name
         };
         let name = Name { text: name, is_foreign };
         draft.count(self.number, verdict, name, mode, route, unix_s);
-        // After it, because it may hand on a full page, which this verdict is not on.
+        // Last, because `draft.count` may flush a full batch, which does not contain this verdict.
         self.counts.count(verdict);
     }
 
-    /// Counts what happened to a page. A withdrawal's page is the one on which its button was pressed.
+    /// Counts one event on a page. A withdrawal counts for the page on which its button was pressed.
     pub fn count_agreement(&self, event: AgreementEvent, page: &Arc<ShownPage>, unix_s: u64) {
         if let Some(evidence) = &self.journal.evidence {
             let draft = &mut evidence.borrow_mut().draft;
             draft.touch(self.number, &self.declaration, unix_s);
             draft.count_agreement(self.number, event, page, unix_s);
         }
-        // Behind it, as verdicts are.
+        // Last, as for verdicts.
         self.counts.count_agreement(event);
     }
 }
@@ -255,11 +255,11 @@ impl fmt::Debug for Account {
     }
 }
 
-/// The name of a cookie, as it may be kept.
+/// The name of a cookie, in the form that may be kept.
 #[derive(Clone, Copy)]
 struct Name<'n> {
     text: &'n [u8],
-    /// Whether it comes from outside: then there are only so many (A4).
+    /// True if the name is not declared: the number of such names is limited (A4).
     is_foreign: bool,
 }
 
@@ -311,8 +311,7 @@ impl Draft {
         route
     }
 
-    /// Notes that an account has traffic now, after turning the page where a new window has begun, or another declaration
-    /// rules.
+    /// Notes traffic of a tenant. First begins a new batch if the window or the declaration has changed.
     fn touch(&mut self, account: usize, declaration: &Arc<str>, unix_s: u64) {
         self.rule(declaration);
         if !self.window.holds(unix_s) {
@@ -331,7 +330,7 @@ impl Draft {
         state.last_unix_s = state.last_unix_s.max(minute);
     }
 
-    /// Forgets the rows of the last window: names are bounded for each window anew (A4).
+    /// Removes the rows of the last window: the limit on names applies per window (A4).
     fn begin(&mut self, window: Window) {
         self.window = window;
         self.drop_counts();
@@ -346,8 +345,8 @@ impl Draft {
         }
     }
 
-    /// Begins a new page where this is another declaration. After a reload that happens again and again, as long as
-    /// exchanges are under way that began before it.
+    /// Begins a new batch if the declaration differs. After a reload this alternates as long as exchanges run that began
+    /// before it.
     fn rule(&mut self, declaration: &Arc<str>) {
         if Arc::ptr_eq(&self.declaration, declaration) {
             return;
@@ -359,7 +358,7 @@ impl Draft {
         self.declaration = Arc::clone(declaration);
     }
 
-    /// Counts as dropped what could not be handed on although its page ends: the ledger's thread has not taken one for a
+    /// Counts as dropped what could not be sent although its batch ends, because the ledger's thread has received none for a
     /// long time.
     fn drop_counts(&mut self) {
         for (key, row) in self.rows.iter_mut().filter(|(_, row)| row.count > 0) {
@@ -408,7 +407,7 @@ impl Draft {
                 self.hand_on();
             }
             if !self.touched.is_empty() {
-                // Nothing is taken, here or there: it is counted that there was no room.
+                // Neither a row nor a place in `unsent` is free: counted as dropped.
                 if let Some(state) = self.accounts.get_mut(account) {
                     *state.dropped.of(verdict.direction, verdict.action) += 1;
                 }
@@ -446,7 +445,7 @@ impl Draft {
             self.hand_on();
         }
         if !self.touched.is_empty() {
-            // As with verdicts: nothing is taken, here or there.
+            // As for verdicts: there is no room.
             if let Some(state) = self.accounts.get_mut(account) {
                 state.dropped.agreements += 1;
             }
@@ -458,7 +457,7 @@ impl Draft {
         self.agreements.count(account, event, page, unix_s);
     }
 
-    /// Counts in a row that is there; says whether it is.
+    /// Counts in an existing row; returns `false` if there is none.
     fn increment(&mut self, key: &Key, verdict: &Verdict<'_>, unix_s: u64) -> bool {
         let Some(row) = self.rows.get_mut(key) else { return false };
         let minute = minute(unix_s);
@@ -476,7 +475,8 @@ impl Draft {
         true
     }
 
-    /// The text of a name that no row of this account has: itself where there is room for it (A4); none of none.
+    /// The text for a name that no row of this tenant has yet: the name itself if there is room for it (A4), otherwise
+    /// `(other)`; `None` for an empty name.
     fn admit(&mut self, account: usize, name: Name<'_>) -> Option<Arc<str>> {
         if name.text.is_empty() {
             return None;
@@ -521,7 +521,7 @@ impl Draft {
         }
     }
 
-    /// Sends a page, or gives it back where there is no room for it now.
+    /// Sends a batch, or returns it if the channel is full.
     fn send(&self, page: Page) -> Result<(), Page> {
         match self.sender.try_send(page) {
             Ok(()) => Ok(()),
@@ -529,7 +529,7 @@ impl Draft {
         }
     }
 
-    /// What was counted since the last page.
+    /// The counts since the last batch.
     fn page(&mut self) -> Page {
         let mut accounts = Vec::with_capacity(self.touched.len());
         for account in self.touched.drain(..) {
@@ -589,21 +589,21 @@ fn address(text: &Arc<str>) -> usize {
     Arc::as_ptr(text).addr()
 }
 
-/// The begin of a moment's minute: evidence tells no visitor's second (A2).
+/// The start of a moment's minute: evidence does not record seconds (A2).
 fn minute(unix_s: u64) -> u64 {
     unix_s - unix_s % 60
 }
 
-/// How many rows a worker keeps at once; when they are full, they are handed on and start anew.
+/// Number of rows that a worker keeps. When they are full, they are flushed and removed.
 const MAX_ROWS: usize = 16_384;
 
-/// How many names and routes a worker keeps at once, of all tenants together.
+/// Number of names and routes that a worker keeps, of all tenants together.
 const MAX_TEXTS: usize = 65_536;
 
-/// How many routes a worker tells apart in a window.
+/// Number of routes that a worker counts separately in a window.
 const MAX_ROUTES: usize = 1_000;
 
-/// How many rows may wait for the ledger's thread, beyond those in the channel.
+/// Number of rows that may wait for the ledger's thread, in addition to those in the channel.
 const MAX_UNSENT_ROWS: usize = 65_536;
 
 #[cfg(test)]

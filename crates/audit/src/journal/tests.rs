@@ -10,10 +10,10 @@ use super::*;
 use crumbgate_policy::verdict::Reason;
 
 const WINDOW_S: u32 = 60;
-/// The version of the declaration that rules first.
+/// The version of the first declaration.
 const FIRST: &str = "first";
 
-/// A journal whose pages are taken by nobody but the test.
+/// An aggregator whose batches only the test receives.
 fn journal(capacity: usize) -> (Rc<Journal>, Receiver<Page>) {
     let (sender, pages) = sync_channel(capacity);
     (Journal::new(Arc::new(Books::default()), Some((sender, WINDOW_S))), pages)
@@ -29,7 +29,7 @@ fn count(account: &Account, name: &str, action: Action, unix_s: u64) {
 
 const STRIP: Action = Action::Strip(Reason::Undeclared);
 
-/// Names that stay as they are, because no template folds them.
+/// Names that are their own template.
 fn names(number: usize) -> Vec<String> {
     let letter = |n: usize| char::from(b"bdfgklmnprst"[n % 12]);
     let name = |n: usize| {
@@ -44,7 +44,7 @@ fn name(number: usize) -> String {
     names(number + 1).swap_remove(number)
 }
 
-/// What pages say: by window and declaration, what was seen, and what is in rows or counted as dropped.
+/// Sums of batches by window and declaration: cookies seen, and cookies in rows or counted as dropped.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Sums {
     requests: u64,
@@ -72,7 +72,7 @@ fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<(Window, Arc<str>), S
 }
 
 #[test]
-fn a2_equal_verdicts_are_one_row_and_the_next_page_has_only_what_is_new() {
+fn a2_equal_verdicts_are_one_row_and_the_next_batch_has_only_new_counts() {
     let (journal, pages) = journal(8);
     let account = journal.account(&"acme.example".into(), &FIRST.into());
     account.count_request(61);
@@ -94,7 +94,7 @@ fn a2_equal_verdicts_are_one_row_and_the_next_page_has_only_what_is_new() {
 }
 
 #[test]
-fn a2_what_was_judged_by_two_declarations_in_one_window_is_on_different_pages() {
+fn a2_verdicts_of_two_declarations_in_one_window_are_in_different_batches() {
     for capacity in [0, 8] {
         let (journal, pages) = journal(capacity);
         let account = journal.account(&"acme.example".into(), &FIRST.into());
@@ -103,7 +103,7 @@ fn a2_what_was_judged_by_two_declarations_in_one_window_is_on_different_pages() 
         count(&reloaded, "_ga", STRIP, 0);
         let reloaded = journal.account(&"acme.example".into(), &"second".into());
         count(&reloaded, "_ga", STRIP, 0);
-        // An exchange that began before.
+        // An exchange that began before the reload.
         count(&account, "_ga", STRIP, 0);
         journal.hand_on();
         let pages: Vec<_> = pages.try_iter().chain(take_unsent(&journal)).collect();
@@ -129,7 +129,7 @@ fn a4_beyond_a_thousand_names_of_a_tenant_all_are_other_until_the_next_window() 
     for name in names(MAX_NAMES + 50) {
         count(&account, &name, STRIP, 0);
     }
-    // One that was met before, and a declared one, have room as ever.
+    // A name that is already known, and a declared one, still have room.
     count(&account, &name(0), STRIP, 0);
     count(&account, "flexopus_session", Action::Keep, 0);
     count(&account, &name(MAX_NAMES + 1), STRIP, 60);
@@ -147,8 +147,8 @@ fn a4_beyond_a_thousand_names_of_a_tenant_all_are_other_until_the_next_window() 
 }
 
 #[test]
-fn a1_what_has_no_room_is_counted_as_dropped_and_nothing_waits() {
-    // Nobody takes a page, and each tenant has names of its own.
+fn a1_verdicts_without_room_are_counted_as_dropped_and_nothing_waits() {
+    // No batch is received, and each tenant has names of its own.
     let (journal, pages) = journal(0);
     let tenants = (MAX_UNSENT_ROWS + 3 * MAX_ROWS) / MAX_NAMES;
     let names = names(MAX_NAMES);
@@ -178,7 +178,7 @@ fn a1_what_has_no_room_is_counted_as_dropped_and_nothing_waits() {
 }
 
 #[test]
-fn what_happens_to_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
+fn an_event_on_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
     let (journal, pages) = journal(8);
     let account = journal.account(&"acme.example".into(), &FIRST.into());
     let [shown, other] = ["<p>a", "<p>b"].map(|html| Arc::new(ShownPage::new(html)));
@@ -215,7 +215,7 @@ fn what_happens_to_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
 }
 
 #[test]
-fn a1_pages_that_have_no_room_are_counted_as_dropped_and_a_full_book_starts_anew() {
+fn a1_pages_without_room_are_counted_as_dropped_and_full_rows_are_flushed() {
     let number = Cell::new(0);
     let agree = |account: &Account, unix_s: u64| {
         // Another page makes another row.
@@ -223,7 +223,7 @@ fn a1_pages_that_have_no_room_are_counted_as_dropped_and_a_full_book_starts_anew
         let page = Arc::new(ShownPage::new(format!("<p>{}", number.get())));
         account.count_agreement(AgreementEvent::Shown, &page, unix_s);
     };
-    // Taken: nothing is lost, however many pages there are.
+    // Batches are received: nothing is lost, however many pages there are.
     let (journal, pages) = journal(8);
     let account = journal.account(&"acme.example".into(), &FIRST.into());
     let many = 2 * agreements::MAX_ROWS + 10;
@@ -233,7 +233,7 @@ fn a1_pages_that_have_no_room_are_counted_as_dropped_and_a_full_book_starts_anew
     let rows: Vec<_> = pages.iter().map(|page| page.agreements.len()).collect();
     assert_eq!(rows, [agreements::MAX_ROWS, agreements::MAX_ROWS, 10]);
 
-    // Not taken: what is kept has a bound, and the rest is counted.
+    // Batches are not received: the number of kept rows is limited, and the rest is counted as dropped.
     let (journal, _pages) = self::journal(0);
     let account = journal.account(&"acme.example".into(), &FIRST.into());
     let many = MAX_UNSENT_ROWS + 4 * agreements::MAX_ROWS;
@@ -257,7 +257,7 @@ fn take_unsent(journal: &Journal) -> VecDeque<Page> {
     std::mem::take(&mut draft.unsent)
 }
 
-/// What happens to a journal.
+/// A step of a random history.
 #[derive(Clone, Debug)]
 enum Step {
     Agree { tenant: usize, page: usize, event: AgreementEvent },
@@ -285,7 +285,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn a1_pages_balance_in_each_window_and_hold_all_that_the_books_do(
+    fn a1_batches_balance_in_each_window_and_add_up_to_the_counters(
         steps in prop::collection::vec(step(), 1..300),
         capacity in 0..3_usize,
     ) {
@@ -329,7 +329,7 @@ proptest! {
         for ((_, declaration), sums) in windows.iter().filter(|(_, sums)| all(sums) > 0) {
             *ruled.entry(declaration.to_string()).or_default() += all(sums);
         }
-        prop_assert_eq!(ruled, counted, "each is told under the declaration that judged it");
+        prop_assert_eq!(ruled, counted, "each is counted under the declaration that judged it");
         let total = journal.books.total();
         prop_assert_eq!(windows.values().map(|sums| sums.requests).sum::<u64>(), total.requests);
         prop_assert_eq!(

@@ -1,19 +1,19 @@
-//! Well-known names: prefixes behind which an identifier stands, whatever it looks like, and words that look like an
-//! identifier and are none.
+//! Well-known names: prefixes that are followed by an identifier, whatever it looks like, and words that look like an
+//! identifier but are none.
 
-/// The prefix of a family of names, where something stands behind it in this one.
+/// The well-known prefix of a name, if more text follows it.
 pub(super) fn prefix_of(name: &[u8]) -> Option<&'static str> {
     let is_prefix =
         |prefix: &&&str| name.len() > prefix.len() && name.starts_with(prefix.as_bytes());
     alike(&PREFIXES, &KEYS_OF_PREFIXES, name).iter().find(is_prefix).copied()
 }
 
-/// Whether it is a word of well-known names that the rules would fold.
+/// Returns `true` if `run` is a well-known word that the general rules would replace.
 pub(super) fn is_word(run: &[u8]) -> bool {
     alike(&WORDS, &KEYS_OF_WORDS, run).iter().any(|word| word.as_bytes() == run)
 }
 
-/// Those that begin with the same four bytes: comparing numbers is what makes it fast.
+/// The entries that begin with the same four bytes as `name`, found quickly by comparing those bytes as a number.
 fn alike<'a, const N: usize>(
     entries: &'a [&'static str; N],
     keys: &[u32; N],
@@ -25,7 +25,7 @@ fn alike<'a, const N: usize>(
     &entries[begin..begin + count]
 }
 
-/// The first four bytes as a number; numbers of names are in the order of the names.
+/// The first four bytes as a number. These numbers sort like the names.
 const fn key(name: &[u8]) -> u32 {
     match name {
         [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]),
@@ -49,7 +49,7 @@ const fn keys<const N: usize>(entries: [&str; N]) -> [u32; N] {
 static KEYS_OF_PREFIXES: [u32; PREFIXES.len()] = keys(PREFIXES);
 static KEYS_OF_WORDS: [u32; WORDS.len()] = keys(WORDS);
 
-/// In the order of their bytes; each has four of them at least, and none is the beginning of another.
+/// Sorted by bytes. Each has at least four bytes, and none is a prefix of another.
 const PREFIXES: [&str; 44] = [
     ".AspNetCore.Antiforgery.",
     ".AspNetCore.Correlation.",
@@ -97,7 +97,7 @@ const PREFIXES: [&str; 44] = [
     "wistia-video-progress-",
 ];
 
-/// In the order of their bytes.
+/// Sorted by bytes.
 const WORDS: [&str; 59] = [
     "1P",
     "1PAPISID",
@@ -165,7 +165,7 @@ mod tests {
     use super::{super::word, *};
 
     #[test]
-    fn what_is_known_is_found() {
+    fn known_prefixes_are_found() {
         assert!(WORDS.is_sorted());
         assert!(PREFIXES.is_sorted());
         assert!(PREFIXES.iter().all(|prefix| prefix.len() >= 4));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn no_known_word_would_stay_anyway() {
+    fn no_known_word_would_stay_by_the_general_rules() {
         for known in WORDS {
             assert!(!word::stays(known.as_bytes()), "{known}");
         }

@@ -1,14 +1,15 @@
-//! What a cookie's name may say (A3, A4).
+//! Templates of cookie names (A3, A4).
 //!
-//! Names come from outside, and many carry an identifier. What is kept of one is its template, with `{id}` wherever
-//! something may be one. Doubt folds:
+//! Names are untrusted, and many contain an identifier. Only a template of each name is kept, in which `{id}` replaces
+//! every part that may be an identifier:
 //!
-//! - No digit stays, but in a few well-known words (of `1P_JAR`, say) and in escapes.
-//! - Letters stay where they read like a word: see `word`.
-//! - A name that holds an at-sign may be an e-mail address, one with many encoded bytes may be anything: nothing stays.
-//! - Where a well-known prefix ends (`_ga_`), an identifier begins, whatever it looks like: see `known`.
+//! - Digits are replaced, except in a few well-known words (such as `1P_JAR`) and in escapes.
+//! - Letters stay if they look like a word: see `word`.
+//! - A name with an at-sign may be an e-mail address, and one with many encoded bytes may be anything: both are replaced
+//!   completely.
+//! - Everything after a well-known prefix (`_ga_`) is replaced, whatever it looks like: see `known`.
 //!
-//! A login of letters alone (`user_ada`) reads like a word, and stays: nothing tells it from one.
+//! A login that consists of letters (`user_ada`) can't be distinguished from a word, and stays.
 
 mod known;
 mod word;
@@ -16,7 +17,7 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-/// Where a template is written; to be kept and used again.
+/// A buffer to which templates are written; reuse it.
 #[derive(Clone, Debug)]
 pub struct NameBuffer {
     bytes: [u8; MAX_TEMPLATE],
@@ -25,8 +26,9 @@ pub struct NameBuffer {
 
 /// The template of a name: printable ASCII, at most 133 bytes, empty for an empty name.
 ///
-/// It is the same whenever the name is, and its own template. Odd bytes and backslashes are written `\x1b`; a long name
-/// is cut at 128 bytes, before the word that stands there, and then ends in `{cut}`. Allocates nothing.
+/// Equal names have equal templates, and a template is its own template. Backslashes and bytes outside printable ASCII
+/// are written as escapes such as `\x1b`. A long name is cut at 128 bytes, before the word at that place, and then ends
+/// in `{cut}`. Allocates nothing.
 pub fn name_template<'b>(name: &[u8], buffer: &'b mut NameBuffer) -> &'b str {
     buffer.used = 0;
     if let Some(prefix) = known::prefix_of(name) {
@@ -52,10 +54,10 @@ fn fold(name: &[u8], buffer: &mut NameBuffer) {
     }
 }
 
-/// Whether an at-sign is in it, written as such or in percent-encoding, however often encoded (`%2540`).
+/// Returns `true` if the name contains an at-sign, plain or percent-encoded any number of times (`%2540`).
 fn holds_at_sign(name: &[u8]) -> bool {
     let name = name.get(..MAX_BYTES + MAX_LOCAL_PART).unwrap_or(name);
-    // Without a way out of the loop the compiler checks many bytes at once; hardly any name has either byte.
+    // A loop without an early exit, which the compiler vectorizes; hardly any name has either byte.
     if !name.iter().fold(false, |any, byte| any | matches!(byte, b'@' | b'%')) {
         return false;
     }
@@ -68,27 +70,27 @@ fn holds_at_sign(name: &[u8]) -> bool {
     })
 }
 
-/// A template while it is written.
+/// A template that is being written.
 struct Template<'b> {
     buffer: &'b mut NameBuffer,
-    /// Where the last `{id}` ends.
+    /// The end of the last `{id}`.
     last_id: Option<usize>,
-    /// Letters of the longest word behind it.
+    /// Length of the longest word after the last `{id}`.
     longest_since_id: usize,
     encoded: usize,
 }
 
-/// Why the rest of a name is not read.
+/// The reason that the rest of a name is not read.
 enum Stop {
-    /// It is too long.
+    /// The name is too long.
     Cut,
-    /// Too much of it is encoded.
+    /// Too many of its bytes are encoded.
     Opaque,
 }
 
 impl Template<'_> {
     fn read(&mut self, name: &[u8]) -> Result<(), Stop> {
-        // A template is no longer than this, so it is read whole when its own template is asked for.
+        // A template is no longer than this, so a template is never cut again.
         let is_cut = name.len() > MAX_TEMPLATE;
         let mut rest = if is_cut { &name[..MAX_BYTES] } else { name };
         while let Some((unit, after)) = Unit::read(rest) {
@@ -98,7 +100,7 @@ impl Template<'_> {
                 Unit::Id => self.push_id()?,
                 Unit::Odd(byte) => self.push_encoded(&escape(byte))?,
                 Unit::Separator(byte) => self.push(&[byte])?,
-                // What is left of it may look like a word.
+                // The part of a cut word may look like a word, so it is not kept.
                 Unit::Word(_) if is_cut && after.is_empty() => return Err(Stop::Cut),
                 Unit::Word(word) => self.push_word(word)?,
             }
@@ -118,7 +120,7 @@ impl Template<'_> {
         if kept.len() < word.len() { self.push_id() } else { Ok(()) }
     }
 
-    /// Two identifiers with nothing but short words between them are one: a UUID, a date, an address.
+    /// Two identifiers with only short words between them are one: a UUID, a date, an address.
     fn push_id(&mut self) -> Result<(), Stop> {
         match self.last_id {
             Some(end) if self.longest_since_id <= MAX_WORD_WITHIN_ID => self.buffer.used = end,
@@ -129,7 +131,7 @@ impl Template<'_> {
         Ok(())
     }
 
-    /// An identifier in base 64 may have dashes and underscores: short words behind it are its end.
+    /// An identifier in base64url may contain dashes and underscores: short words after it are part of it.
     fn close_id(&mut self) {
         let Some(end) = self.last_id else { return };
         let is_part = (1..=MAX_WORD_WITHIN_ID).contains(&self.longest_since_id);
@@ -152,13 +154,13 @@ impl Template<'_> {
     }
 }
 
-/// What a name is read in.
+/// The next unit of a name.
 enum Unit<'a> {
-    /// `{cut}`: the name is a template that was cut.
+    /// `{cut}`: the name is itself a template that was cut.
     Cut,
-    /// An escape, or a percent-encoded byte that is neither letter nor digit; as it stands.
+    /// An escape, or a percent-encoded byte that is neither letter nor digit; kept as it is.
     Encoded(&'a [u8]),
-    /// `{id}`, or a letter or digit that somebody took care to encode.
+    /// `{id}`, or a percent-encoded letter or digit.
     Id,
     /// A byte outside printable ASCII, or a backslash.
     Odd(u8),
@@ -169,7 +171,7 @@ enum Unit<'a> {
 }
 
 impl<'a> Unit<'a> {
-    /// The unit that the bytes begin with, and what follows it.
+    /// The first unit of the bytes, and the rest.
     fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let first = *bytes.first()?;
         let (unit, length) = match first {
@@ -201,7 +203,7 @@ fn percent_encoded(bytes: &[u8]) -> Option<u8> {
     from_hex(*high, *low)
 }
 
-/// Whether the bytes begin as [`escape`] writes.
+/// Returns `true` if the bytes begin with an escape as [`escape`] writes it.
 fn is_escape(bytes: &[u8]) -> bool {
     let [b'\\', b'x', high, low, ..] = bytes else { return false };
     from_hex(*high, *low).is_some_and(|byte| is_odd(byte) && bytes.starts_with(&escape(byte)))
@@ -218,7 +220,7 @@ fn from_hex(high: u8, low: u8) -> Option<u8> {
 }
 
 impl NameBuffer {
-    /// Adds what fits.
+    /// Appends the bytes if they fit.
     fn push(&mut self, bytes: &[u8]) {
         if let Some(room) = self.bytes.get_mut(self.used..self.used + bytes.len()) {
             room.copy_from_slice(bytes);
@@ -240,15 +242,17 @@ impl Default for NameBuffer {
 const ID: &[u8] = b"{id}";
 const CUT: &[u8] = b"{cut}";
 
-/// What is kept of a name (A4).
+/// Number of bytes of a name that are kept (A4).
 const MAX_BYTES: usize = 128;
 const MAX_TEMPLATE: usize = MAX_BYTES + CUT.len();
 
-/// RFC 5321, section 4.5.3.1.1: so far behind the cut, an at-sign makes an address of what stands before it.
+/// Length of the local part of an e-mail address (RFC 5321, section 4.5.3.1.1): an at-sign this far after the cut may
+/// belong to an address that begins before it.
 const MAX_LOCAL_PART: usize = 64;
 
-/// Enough for a name of two foreign letters, or for somebody's `flexopus%5Fsession`; too few for an identifier.
+/// Number of encoded bytes in a name that is kept: enough for two non-ASCII letters or for `flexopus%5Fsession`, too few
+/// for an identifier.
 const MAX_ENCODED: usize = 4;
 
-/// As many as a group of a UUID can have without a digit.
+/// Length of a word that may be part of an identifier: that of a group of a UUID.
 const MAX_WORD_WITHIN_ID: usize = 4;

@@ -1,10 +1,10 @@
-//! Which letters and digits read like a word, and which may be somebody's identifier.
+//! Distinguishes words from possible identifiers in a run of letters and digits.
 
 use super::known;
 
-/// What may stay of a run of letters and digits: all of it, its beginning, or nothing. The rest is an identifier.
+/// The part of a run that may be kept: all of it, its beginning, or nothing. The rest is an identifier.
 ///
-/// A beginning stays of `user42`, and of `SSESS` with a hash behind it.
+/// The beginning is kept of `user42`, and of `SSESS` followed by a hash.
 pub(super) fn readable(run: &[u8]) -> &[u8] {
     if stays(run) || known::is_word(run) {
         return run;
@@ -13,12 +13,12 @@ pub(super) fn readable(run: &[u8]) -> &[u8] {
     if stem.len() >= MIN_STEM && stays(stem) { stem } else { &[] }
 }
 
-/// Whether all of a run stays that is no known word.
+/// Returns `true` if all of a run that is no known word may be kept.
 pub(super) fn stays(run: &[u8]) -> bool {
     run.iter().all(u8::is_ascii_alphabetic) && !is_hex_identifier(run) && is_word(run)
 }
 
-/// What stands before the number, or else before the hash, at the end.
+/// The part before the hash at the end, or else before the number at the end.
 fn stem(run: &[u8]) -> &[u8] {
     let before = |is_part: fn(&u8) -> bool| {
         let length = run.iter().rposition(|byte| !is_part(byte)).map_or(0, |last| last + 1);
@@ -32,8 +32,8 @@ fn is_hex_identifier(run: &[u8]) -> bool {
     run.len() >= MIN_HEX && run.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Whether letters follow each other as they do in words, judged by how many pairs of neighbours are rare in English
-/// and German. Capitals that begin a word inside (`sessionUser`) cost half a rare pair: random letters have many.
+/// Returns `true` if the letters look like a word: few pairs of neighbours are rare in English and German. A capital
+/// inside (`sessionUser`) counts as half a rare pair, because random letters have many.
 fn is_word(letters: &[u8]) -> bool {
     if letters.len() <= ALWAYS_WORD {
         return true;
@@ -50,17 +50,17 @@ fn is_word(letters: &[u8]) -> bool {
         }
     }
     let pairs = letters.len() - 1;
-    // Short words are often abbreviations: of theirs a third may be rare, of others a quarter.
+    // Short words are often abbreviations: a third of their pairs may be rare, otherwise a quarter.
     let tolerated = if letters.len() <= ABBREVIATION { 3 } else { 4 };
     half_rare * tolerated < pairs * 2
 }
 
-/// From 0 for an `a`, without case.
+/// The index in the alphabet, from 0, ignoring case.
 const fn place(letter: u8) -> usize {
     (letter | 0x20).saturating_sub(b'a') as usize
 }
 
-/// Each letter's common followers, as bits.
+/// The common followers of each letter, as bits.
 const COMMON: [u32; 26] = {
     let mut rows = [0; 26];
     let mut first = 0;
@@ -76,7 +76,7 @@ const COMMON: [u32; 26] = {
     rows
 };
 
-/// What commonly follows `a`, `b`, `c` …
+/// The common followers of `a`, `b`, `c` and so on.
 const FOLLOWERS: [&str; 26] = [
     "bcdfghiklmnprstuvwxyz",
     "aeijlorsuy",
@@ -106,14 +106,14 @@ const FOLLOWERS: [&str; 26] = [
     "aeiouwz",
 ];
 
-/// Fewer letters than this before a number are part of the number (`AB1234`).
+/// Fewer letters than this before a number belong to the number (`AB1234`).
 const MIN_STEM: usize = 3;
 
-/// Hexadecimal digits: from so many on they are no word (`decade` is a loss), and from so many on a hash.
+/// Numbers of hexadecimal digits from which a run is no word (this loses `decade`), and from which it is a hash.
 const MIN_HEX: usize = 6;
 const MIN_HASH: usize = 16;
 
-/// Letters: up to so many tell little even where they are random, and no word is longer than the other.
+/// Numbers of letters up to which a run always counts as a word, counts as an abbreviation, and can be a word at all.
 const ALWAYS_WORD: usize = 4;
 const ABBREVIATION: usize = 6;
 const MAX_WORD: usize = 48;
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_reads_like_a_word_stays() {
+    fn runs_that_look_like_a_word_stay() {
         let words = "session analytics checkbox cookielawinfo personalization warenkorb einstellungen \
                      OptanonAlertBoxClosed hjIncludedInSessionSample MicrosoftApplicationsTelemetryDeviceId \
                      CraftSessionId phpMyAdmin rememberme jsEnabled django uetsid CONSENT AWSALBCORS \
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a3_what_may_be_an_identifier_does_not() {
+    fn a3_runs_that_may_be_an_identifier_are_replaced() {
         let identifiers = "deadbeef FACADE xkqwzjab qvnwtrkzpl aBxKqZ QRTBSADJGMFPLKHF ZxqWvbNmKjHg \
                            tgmnwcvbpqzxkj 1 a1 G1ABC2 4f2 ab12 AB1234 2P 3rdparty abc123 kqxzwv7 a1b2c3d4e5";
         for identifier in identifiers.split_whitespace() {
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a3_a_word_stays_of_what_ends_in_a_number_or_a_hash() {
+    fn a3_the_word_before_a_number_or_a_hash_stays() {
         let cases = [
             ("user42", "user"),
             ("INFO1", "INFO1"),

@@ -1,4 +1,4 @@
-//! Makes of a configuration what workers go by.
+//! Builds a snapshot for the workers from a configuration.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -23,22 +23,22 @@ use crumbgate_ledger::{self as ledger, entry::DeclarationRecord};
 use crumbgate_policy::{seal::Version, sealing::Sealing};
 use crumbgate_state as state;
 
-/// What a snapshot is made of besides the configuration itself: read from the disk, and whole.
+/// The parts of a snapshot that are read from files, complete and checked.
 pub(super) struct Parts {
     tls: Option<TlsAcceptor>,
     expiries: Vec<Expiry>,
     upstreams: Vec<Arc<Shared>>,
-    /// What session cookies are sealed with, where the configuration asks for that.
+    /// Keys and settings for sealing session cookies; `None` if nothing is sealed or opened.
     sealing: Option<Arc<Sealing>>,
-    /// The declaration, and when it was first in force.
+    /// The declaration, with the time at which it first came into force.
     declared: DeclarationRecord,
 }
 
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
 
 impl Parts {
-    /// Reads certificates, CA bundles and keys. Waits for the disk. What is known of the servers of `before` goes on, and
-    /// who had keys before gets no new ones.
+    /// Reads certificates, CA bundles and keys. Waits for the disk. Servers that `before` also has keep their state. If
+    /// `before` seals, no new keys are made.
     pub(super) fn read(
         config: &Config,
         before: Option<&Snapshot>,
@@ -59,7 +59,7 @@ impl Parts {
         Ok(Self { tls, expiries, upstreams, sealing, declared })
     }
 
-    /// The same with the declaration in force since when it was in `before`, where it is the same one.
+    /// Takes over the declaration's start time from `before` if the declaration is the same.
     pub(super) fn or_since_of(mut self, before: &Snapshot) -> Self {
         if *self.declared.hash == *before.declaration {
             self.declared.since_unix_s = before.since_unix_s.unwrap_or(self.declared.since_unix_s);
@@ -67,12 +67,12 @@ impl Parts {
         self
     }
 
-    /// The declaration, as the ledger is told of it.
+    /// The declaration, as the ledger records it.
     pub(super) fn declared(&self) -> &DeclarationRecord {
         &self.declared
     }
 
-    /// The same with the TLS of `before` where this has none, and a listener needs it still.
+    /// Takes over the TLS acceptor of `before` if the new configuration has none and a listener still needs it.
     pub(super) fn or_tls_of(mut self, before: &Snapshot, is_needed: bool) -> Self {
         if is_needed && self.tls.is_none() {
             self.tls.clone_from(&before.tls);
@@ -107,18 +107,18 @@ impl Parts {
     }
 }
 
-/// The declaration, and when it was first in force, as far as the ledger knows: from now on where it does not.
+/// The declaration with its start time: the one in the ledger, or now if the ledger does not have this declaration.
 fn declared(config: &Config, clock: &Clock) -> DeclarationRecord {
     let Evidence { path, ledger, .. } = &config.evidence;
     let mut declared = ledger::declaration::record(&config.declaration, clock.now().unix_s);
-    // A file that can't be read is told of by whoever needs more of it.
+    // An unreadable file is reported by the code that opens it to write.
     let known = ledger.then(|| ledger::declaration::since(path, &declared.hash).ok().flatten());
     declared.since_unix_s = known.flatten().unwrap_or(declared.since_unix_s);
     declared
 }
 
-/// What session cookies are sealed with, where the configuration asks for that. The keys are made where there are none yet.
-/// Where there are some though nobody asks any more, what was sealed is still opened (G4).
+/// Keys and settings for sealing session cookies. If the configuration seals and there is no key file, keys are made. If
+/// it no longer seals but a key file exists, sealed cookies are still opened (G4).
 fn sealing(
     config: &Config,
     has_keys: bool,
@@ -127,7 +127,7 @@ fn sealing(
     let path = &config.seal.keys;
     let is_wanted = config.seal.is_used || path.exists();
     let Some(cookie) = config.seal.cookie.clone().filter(|_| is_wanted) else { return Ok(None) };
-    // A file that is gone for a moment must not end every session.
+    // On a reload a missing file is an error and not replaced: new keys would end every session.
     let found = if has_keys {
         seal_keys::load(path).map(|ring| Found { ring, is_new: false })
     } else {
@@ -139,14 +139,14 @@ fn sealing(
                 let path = path.display().to_string();
                 info!(
                     path,
-                    "keys for sealing were made: keep the file, for sessions end without it"
+                    "keys for sealing were made: keep the file, because sessions end without it"
                 );
             }
             found.ring
         }
         Err(error) if config.seal.is_used => return Err(StartError::SealKeys(error)),
         Err(error) => {
-            warn!(%error, "what was sealed before is not opened");
+            warn!(%error, "sealed cookies are not opened: their keys can't be used");
             return Ok(None);
         }
     };
@@ -160,14 +160,14 @@ fn sealing(
     })))
 }
 
-/// The declaration's version, as sealed cookies have it: the first bytes of its hash.
+/// The declaration's version in sealed cookies: the first eight bytes of its hash.
 fn version(config: &Config) -> Version {
     let hash = ledger::declaration::record(&config.declaration, 0).hash;
     let digits = hash.get(..16).and_then(|digits| u64::from_str_radix(digits, 16).ok());
     Version(digits.unwrap_or_default().to_be_bytes())
 }
 
-/// What the state file, and the ledger in it, are kept by.
+/// The settings of the state file and of the ledger in it.
 pub(super) fn ledger_settings(
     config: &Config,
     hash: &ConfigHash,
@@ -186,13 +186,13 @@ pub(super) fn ledger_settings(
     }
 }
 
-/// A configuration's hash in one word: that of the file, and that of the variables where there are any.
+/// A configuration's hash as one word: SHA-256 of the file, and if there are variables, `+` and theirs.
 pub(super) fn hash_text(hash: &ConfigHash) -> String {
     let variables = hash.variables.iter().map(String::as_str);
     std::iter::once(&*hash.file).chain(variables).collect::<Vec<_>>().join("+")
 }
 
-/// Whole minutes of a day, so that it fits.
+/// The configuration allows at most one day, so the cast never saturates.
 fn window_s(evidence: &Evidence) -> u32 {
     u32::try_from(evidence.window.as_secs()).unwrap_or(u32::MAX)
 }
@@ -202,7 +202,7 @@ fn acceptor(
     tickets: &Tickets,
     clock: &Clock,
 ) -> Result<(TlsAcceptor, Vec<Expiry>), StartError> {
-    // Warnings are told by whoever loads the configuration, before the start.
+    // Warnings are reported by `preflight`, before the start.
     let (certificates, _) =
         Certificates::load(config, clock.now()).map_err(StartError::Certificates)?;
     let expiries = certificates.expiries().to_vec();
@@ -218,7 +218,7 @@ fn with_verifiers(upstreams: &[config::Upstream]) -> Result<Vec<WithVerifier>, S
     upstreams.iter().map(with_verifier).collect()
 }
 
-/// What verifies an upstream's `https://` servers; none where it has none. Waits for the disk.
+/// The TLS configuration that verifies an upstream's `https://` servers; `None` if it has none. Waits for the disk.
 pub fn verifier(
     upstream: &config::Upstream,
 ) -> Result<Option<Arc<ClientConfig>>, CertificateError> {

@@ -1,4 +1,4 @@
-//! What can be asked of a running gateway, and changed in it, from any thread.
+//! The handle that reads and changes a running gateway, from any thread.
 
 use std::{
     fmt, io,
@@ -37,45 +37,46 @@ use crumbgate_base::clock::Now;
 use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems};
 use crumbgate_state::{Desk, Keeper, Status as LedgerStatus};
 
-/// A handle of a running gateway. Clones are handles of the same one; none keeps it running.
+/// A handle of a running gateway. Clones refer to the same gateway; no handle keeps it running.
 ///
-/// What it tells is of the moment. Methods that wait for the disk or for the workers say so: on the control thread they
-/// belong into `spawn_blocking`.
+/// Each value it returns describes one moment. Methods that wait for the disk or for the workers say so: on the control
+/// thread, call those inside `spawn_blocking`.
 #[derive(Clone)]
 pub struct Control(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) running: Running,
     pub(super) started: Now,
-    /// Sessions outlive a reload.
+    /// Shared by all configurations, so TLS sessions survive a reload.
     pub(super) tickets: Tickets,
-    /// Held by whoever changes something, for as long as that takes: one after another.
+    /// Held during each change, so changes run one after another.
     pub(super) changing: Mutex<()>,
-    /// Whether a successor is starting: then nothing changes that it has read already.
+    /// True while a successor starts. It has read the current state, so no change is made until it serves or fails.
     pub(super) is_handing_over: AtomicBool,
     current: RwLock<Arc<Current>>,
     pub(super) directory: Mutex<Directory>,
-    /// The listening sockets, for a successor. Let go of when this gateway stops: a socket that is open, and that
-    /// nobody accepts from, would swallow connections.
+    /// Copies of the listening sockets, for a successor. Closed when this gateway stops: an open socket that no process
+    /// accepts from would swallow connections.
     sockets: Mutex<Vec<KeptSockets>>,
-    /// Who asked this gateway to stop, if it was not by a signal.
+    /// The actor that requested the stop; `None` while no stop was requested, or when a signal requested it.
     stop: watch::Sender<Option<&'static str>>,
     pub(super) lanes: Mutex<Vec<Lane>>,
     pub(super) last_reload: Mutex<LastReload>,
     ledger: Mutex<Option<Arc<LedgerStatus>>>,
     desk: Mutex<Option<Desk>>,
     reload_checks: Mutex<Vec<ReloadCheck>>,
-    /// What asks the upstreams' servers how they do.
+    /// The tasks that check the health of the upstreams' servers.
     health_checks: Mutex<JoinSet<()>>,
-    /// Whether traffic was ever to be sent here: what all upstreams do later is not this gateway's to hide.
+    /// Set once and never cleared: later upstream failures do not make `/readyz` fail, clients see them as 502 or 503.
     was_ready: AtomicBool,
 }
 
-/// Another part's own look at a configuration that is about to rule: what is wrong with it, or how to adopt it.
+/// A check of a new configuration by another part of the program. Returns its problems, or a function that adopts the
+/// configuration and is called once it is in force.
 pub type ReloadCheck =
     Box<dyn Fn(&Loaded) -> Result<Box<dyn FnOnce() + Send>, Problems> + Send + Sync>;
 
-/// What a gateway runs on.
+/// The threads, settings and exporters of a running gateway.
 pub(super) struct Running {
     pub(super) phase: watch::Sender<Phase>,
     pub(super) runtime: runtime::Handle,
@@ -83,92 +84,92 @@ pub(super) struct Running {
     pub(super) exporters: Mutex<Vec<Exporter>>,
 }
 
-/// How a worker is told things.
+/// One worker, as the control thread reaches it.
 pub(super) struct Lane {
     pub(super) adoption: UnboundedSender<Adoption>,
     pub(super) pulse: Arc<AtomicU64>,
 }
 
-/// The configuration that holds.
+/// The configuration in force.
 pub(super) struct Current {
-    /// Without its tenants: they are in the table.
+    /// Its list of tenants is empty: they are in the snapshot's table.
     pub(super) config: Config,
     pub(super) hash: ConfigHash,
     pub(super) effective: Effective,
-    /// Since when it holds.
+    /// Start of its validity, in seconds since the Unix epoch.
     pub(super) since_unix_s: u64,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) listeners: Vec<Listener>,
 }
 
-/// Why nothing can be changed now.
+/// The reason that no change can begin now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum NoChange {
-    /// Another change takes long.
+    /// Another change is still running.
     Busy,
-    /// It stops, or another gateway takes its place.
+    /// The gateway stops, or a successor is taking its place.
     Draining,
 }
 
-/// How the last attempt to reload went. A start is none.
+/// The outcome of the last reload. The start does not count as a reload.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LastReload {
-    /// When it was, in seconds since the Unix epoch; none: there was none yet.
+    /// Its time, in seconds since the Unix epoch; `None` before the first reload.
     pub at_unix_s: Option<u64>,
-    /// Who asked for it.
+    /// The user or mechanism that requested it.
     pub actor: String,
-    /// Whether the new configuration holds. At the start the first one does.
+    /// True if the new configuration was refused and the old one stays in force.
     pub is_refused: bool,
-    /// What was wrong with it, as `crumbgate check` would say.
+    /// The problems and warnings, as `crumbgate check` prints them.
     pub problems: String,
 }
 
-/// Why no traffic should be sent here.
+/// The reason that a load balancer should send no traffic here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotReady {
-    /// It stops.
-    #[error("it is draining")]
+    /// The gateway is stopping.
+    #[error("the gateway is draining")]
     Draining,
     /// The health checks of an upstream have found no healthy server yet.
     #[error("the health checks of an upstream have found no healthy server yet")]
     NoUpstream,
 }
 
-/// How a gateway does.
+/// The state of a running gateway.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Status {
     /// The program's version.
     pub version: &'static str,
-    /// When it started, in seconds since the Unix epoch.
+    /// Start of the process, in seconds since the Unix epoch.
     pub started_unix_s: u64,
-    /// For how many seconds it has run.
+    /// Seconds since the start.
     pub uptime_s: u32,
-    /// The configuration's file.
+    /// Path of the configuration file.
     pub config_file: String,
-    /// The configuration's hash: SHA-256 of the file, and with a `+` that of the variables.
+    /// SHA-256 of the configuration file; if environment variables are part of the configuration, `+` and their SHA-256.
     pub config_hash: String,
-    /// Since when that configuration holds, in seconds since the Unix epoch.
+    /// Time at which this configuration came into force, in seconds since the Unix epoch.
     pub config_since_unix_s: u64,
-    /// The declaration's hash.
+    /// Hash of the cookie declaration.
     pub declaration: String,
-    /// Where it listens.
+    /// All listeners of the data path.
     pub listeners: Vec<Listener>,
-    /// Data-path threads.
+    /// Number of data-path threads.
     pub workers: usize,
-    /// Tenants, without the default one.
+    /// Number of tenants, without the default tenant.
     pub tenants: usize,
-    /// Those of them that were set while it ran.
+    /// Number of those tenants that were set at run time.
     pub live_tenants: usize,
-    /// Downstream connections that are open now.
+    /// Number of open downstream connections.
     pub connections: usize,
-    /// Whether it stops.
+    /// True while the gateway stops.
     pub is_draining: bool,
-    /// How the last reload went.
+    /// The outcome of the last reload.
     pub last_reload: LastReload,
 }
 
 impl Control {
-    /// Makes the first snapshot, and what can be asked of it. Waits for the disk.
+    /// Builds the first snapshot and a handle for it. Waits for the disk.
     pub(super) fn assemble(
         loaded: Loaded,
         running: Running,
@@ -210,10 +211,10 @@ impl Control {
         Ok((Self(Arc::new(inner)), snapshot))
     }
 
-    /// Begins a change: nobody else makes one until what is returned is dropped. Waits a while for others, but not for
-    /// ever: who hangs must not take everybody along.
+    /// Begins a change: no other change begins until the returned guard is dropped. Waits up to `CHANGE_TIMEOUT` for a
+    /// change that is already running, so a change that hangs does not block all others for ever.
     pub(super) fn begin_change(&self) -> Result<MutexGuard<'_, ()>, NoChange> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + CHANGE_TIMEOUT;
         loop {
             if self.is_draining() || self.0.is_handing_over.load(Relaxed) {
                 return Err(NoChange::Draining);
@@ -224,12 +225,12 @@ impl Control {
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(NoChange::Busy);
                 }
-                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => thread::sleep(RETRY_PAUSE),
             }
         }
     }
 
-    /// Adds a worker that is to hear of reloads.
+    /// Adds a worker that takes part in reloads.
     pub(super) fn add_worker(&self, lane: Lane) {
         locked(&self.0.lanes).push(lane);
     }
@@ -242,12 +243,12 @@ impl Control {
         }
     }
 
-    /// Keeps a listening socket of another part of the program for a successor, under its key and as that has it.
+    /// Keeps a listening socket of another part of the program for a successor, under its configuration key and address.
     pub fn keep_socket(&self, key: &'static str, address: String, socket: OwnedFd) {
         self.keep_sockets([KeptSockets { key, address, sockets: vec![socket] }]);
     }
 
-    /// Lets go of the sockets of a listener that is no longer asked for.
+    /// Closes the kept sockets of a listener that the configuration no longer has.
     pub fn forget_sockets(&self, key: &str) {
         locked(&self.0.sockets).retain(|kept| kept.key != key);
     }
@@ -263,7 +264,7 @@ impl Control {
         Ok(copies)
     }
 
-    /// Has the workers accept nothing new, and finish what is open.
+    /// Makes the workers stop accepting connections and finish the open exchanges.
     pub(super) fn begin_drain(&self) {
         self.phase().send_if_modified(|phase| {
             let serves = *phase == Phase::Serve;
@@ -272,16 +273,16 @@ impl Control {
             }
             serves
         });
-        // Behind that, so that none is kept any more.
+        // After the change of phase: from then on `keep_sockets` keeps no further socket.
         locked(&self.0.sockets).clear();
     }
 
-    /// Has whoever runs this gateway stop it, as if a signal had come.
+    /// Requests a stop, as a signal would.
     pub fn ask_to_stop(&self, actor: &'static str) {
         self.0.stop.send_replace(Some(actor));
     }
 
-    /// Waits until somebody asks for a stop; says who.
+    /// Waits for [`ask_to_stop`](Self::ask_to_stop) and returns its actor.
     pub async fn stop_asked(&self) -> &'static str {
         let mut stop = self.0.stop.subscribe();
         loop {
@@ -294,15 +295,15 @@ impl Control {
         }
     }
 
-    /// Takes note that everything runs.
+    /// Completes a start: connects the handle to the ledger and starts the health checks.
     pub(super) fn serve(&self, keeper: &Keeper) {
         *locked(&self.0.ledger) = keeper.status().cloned();
         *locked(&self.0.desk) = Some(keeper.desk());
         self.check_upstreams();
     }
 
-    /// Has a part of the program look at each new configuration before it rules: where it finds a problem, the old one
-    /// stays; what it returns is called when the new one rules.
+    /// Adds a check that every new configuration must pass. If it finds a problem, the old configuration stays in force;
+    /// otherwise the function that it returned is called once the new configuration is in force.
     pub fn check_reloads(&self, check: ReloadCheck) {
         locked(&self.0.reload_checks).push(check);
     }
@@ -311,7 +312,7 @@ impl Control {
         locked(&self.0.reload_checks)
     }
 
-    /// Has the servers of the upstreams that rule now checked, and no longer others.
+    /// Restarts the health checks with the servers of the current configuration.
     pub(super) fn check_upstreams(&self) {
         let mut checks = JoinSet::new();
         for upstream in &self.current().snapshot.upstreams {
@@ -320,51 +321,51 @@ impl Control {
         *locked(&self.0.health_checks) = checks;
     }
 
-    /// The upstreams that rule now, in the order of the configuration, and how their servers do.
+    /// The current upstreams, in the order of the configuration, with the state of their servers.
     pub fn upstreams(&self) -> Vec<Arc<Shared>> {
         self.current().snapshot.upstreams.clone()
     }
 
-    /// The runtime of the control thread: what is spawned there ends with the gateway.
+    /// The runtime of the control thread. Its tasks end with the gateway.
     pub fn runtime(&self) -> &runtime::Handle {
         &self.0.running.runtime
     }
 
-    /// What was counted so far (A1).
+    /// The counters of all workers (A1).
     pub fn books(&self) -> &Arc<Books> {
         &self.0.running.settings.books
     }
 
-    /// How the ledger does; none where none is kept.
+    /// The ledger's state; `None` if no ledger is kept.
     pub fn ledger(&self) -> Option<Arc<LedgerStatus>> {
         locked(&self.0.ledger).clone()
     }
 
-    /// What stores tenants, and tells the ledger what rules; none before everything runs.
+    /// The handle that stores tenants and records configurations; `None` until the start is complete.
     pub(super) fn desk(&self) -> Option<Desk> {
         locked(&self.0.desk).clone()
     }
 
-    /// The configuration that holds, but for its tenants: they are asked for one by one.
+    /// Calls `ask` with the configuration in force. Its list of tenants is empty: use [`tenants`](Self::tenants) for those.
     pub fn config<T>(&self, ask: impl FnOnce(&Config) -> T) -> T {
         ask(&self.current().config)
     }
 
-    /// The configuration's file, as it was named.
+    /// The path of the configuration file, as it was given.
     pub fn config_file(&self) -> PathBuf {
         self.current().effective.path().to_owned()
     }
 
-    /// Every value of the configuration that holds, with where it comes from.
+    /// Every value of the configuration in force, each with its origin.
     pub fn effective(&self) -> String {
         self.current().effective.to_string()
     }
 
-    /// Whether traffic should be sent here.
+    /// Checks that a load balancer may send traffic here.
     ///
     /// # Errors
     ///
-    /// Says why not.
+    /// The reason that it should not.
     pub fn readiness(&self) -> Result<(), NotReady> {
         if self.is_draining() {
             return Err(NotReady::Draining);
@@ -381,12 +382,12 @@ impl Control {
         Ok(())
     }
 
-    /// Whether it stops.
+    /// Returns `true` once the gateway has begun to stop.
     pub fn is_draining(&self) -> bool {
         *self.0.running.phase.borrow() != Phase::Serve
     }
 
-    /// How it does.
+    /// The state of the gateway.
     pub fn status(&self) -> Status {
         let current = self.current();
         let now = self.0.running.settings.clock.now();
@@ -408,13 +409,12 @@ impl Control {
         }
     }
 
-    /// How often each worker has looked after its connections. A number that stands still for seconds is a worker that
-    /// is stuck.
+    /// The number of sweeps that each worker has made. A worker whose number does not change for seconds is stuck.
     pub fn pulses(&self) -> Vec<u64> {
         locked(&self.0.lanes).iter().map(|lane| lane.pulse.load(Relaxed)).collect()
     }
 
-    /// The table of tenants that holds now.
+    /// The current table of tenants.
     pub fn table(&self) -> Arc<TenantTable> {
         Arc::clone(&self.current().snapshot.tenants)
     }
@@ -444,18 +444,19 @@ impl fmt::Debug for Control {
     }
 }
 
-/// The address of the first listener of a kind.
+/// The address of the first listener with this key.
 pub(super) fn first(listeners: &[Listener], key: ListenerKey) -> Option<SocketAddr> {
     listeners.iter().find(|listener| listener.key == key).map(|listener| listener.exact)
 }
 
-/// A lock, also after a thread that held it has panicked: what it guards is changed in one step.
+/// Locks a mutex, even if a thread has panicked while it held the lock: every guarded value changes in one step, so it
+/// is never left half changed.
 pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How long a change waits for another.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait of a change for another change that is running.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long it waits before it looks again.
-const PAUSE: Duration = Duration::from_millis(1);
+/// Pause between two attempts to begin a change.
+const RETRY_PAUSE: Duration = Duration::from_millis(1);

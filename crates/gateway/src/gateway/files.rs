@@ -1,7 +1,8 @@
-//! Reloads when a file changes: the configuration, or one that it names.
+//! Reloads when the configuration file, or a file that it names, changes.
 //!
-//! Files are looked at, and not listened to: that sees what a change of a link, a mounted secret or a network's disk
-//! does, too. A change is acted on when it has been the same for two looks, so that half of it is never read.
+//! Files are polled once a second instead of watched through inotify: polling also sees a changed symbolic link, a
+//! replaced Kubernetes secret and a change on a network file system. A change takes effect when two polls in a row see
+//! the same state, so a file that is still being written is not read.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
@@ -10,27 +11,27 @@ use tokio::time::sleep;
 use super::control::Control;
 use crumbgate_config::Config;
 
-/// What tells one state of a file from another; none: it can't be looked at.
-type Print = Option<(u64, u64, u64, i64, i64)>;
+/// Device, inode, size and modification time of a file; `None` if it can't be read. Differs between two states of it.
+type Fingerprint = Option<(u64, u64, u64, i64, i64)>;
 
-type Prints = BTreeMap<PathBuf, Print>;
+type Fingerprints = BTreeMap<PathBuf, Fingerprint>;
 
 impl Control {
-    /// Looks at the files for as long as the gateway runs, whenever `server.watch` says so.
+    /// Polls the files until the gateway stops, and reloads on a change if `server.watch` is set.
     pub fn watch_files(&self) {
         let control = self.clone();
         self.runtime().spawn(async move {
-            let mut known = control.look().await;
+            let mut known = control.fingerprints().await;
             let mut last = known.clone();
             loop {
-                sleep(INTERVAL).await;
-                let now = control.look().await;
+                sleep(POLL_INTERVAL).await;
+                let now = control.fingerprints().await;
                 if now == last && now != known {
                     known.clone_from(&now);
                     if control.config(|config| config.server.watch) {
                         let control = control.clone();
                         let reload = move || drop(control.reload("file watch"));
-                        // How it went is logged, and kept for who asks. It panics only where it has told why.
+                        // The outcome is logged and kept in `last_reload`; a panic has printed its message.
                         let _ = tokio::task::spawn_blocking(reload).await;
                     }
                 }
@@ -39,20 +40,21 @@ impl Control {
         });
     }
 
-    async fn look(&self) -> Prints {
+    async fn fingerprints(&self) -> Fingerprints {
         let mut files = self.config(files_of);
         files.push(self.config_file());
-        let look = move || files.into_iter().map(|file| (file.clone(), print(file))).collect();
-        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+        let read =
+            move || files.into_iter().map(|file| (file.clone(), fingerprint(file))).collect();
+        tokio::task::spawn_blocking(read).await.unwrap_or_default()
     }
 }
 
-fn print(file: PathBuf) -> Print {
+fn fingerprint(file: PathBuf) -> Fingerprint {
     let found = fs::metadata(file).ok()?;
     Some((found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }
 
-/// The files that a configuration names and that are read with it.
+/// The files that a configuration names and that a reload reads again.
 fn files_of(config: &Config) -> Vec<PathBuf> {
     let certificates = config.tls.certificates.iter();
     let certificates = certificates.flat_map(|files| [files.chain.clone(), files.key.clone()]);
@@ -65,5 +67,5 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     certificates.chain(bundles).chain(of_admin).chain(of_seal).collect()
 }
 
-/// How often files are looked at.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two polls.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);

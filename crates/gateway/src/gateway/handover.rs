@@ -1,13 +1,13 @@
-//! A new process takes the place of this one: it is given the listening sockets themselves, so that no connection is
-//! lost between the two, not even one that waits in a socket's queue.
+//! Handover to a new process: it receives the listening sockets themselves, so no connection is lost, not even one that
+//! waits in a socket's accept queue.
 //!
-//! They talk over a Unix socket beside the state file, as one user's processes:
+//! The two processes, which run as the same user, talk over a Unix socket next to the state file:
 //!
-//! 1. The new one connects and says which version of this protocol it speaks.
-//! 2. The old one lists its sockets in a line of JSON, and sends each with a byte of its own (`SCM_RIGHTS`). From now
-//!    on it changes nothing: no reload, no tenant.
-//! 3. The new one starts, and says that it serves. Until then it may fail, and nothing has happened.
-//! 4. The old one says that it drains, and does.
+//! 1. The new process connects and sends the version of this protocol that it speaks.
+//! 2. The old process lists its sockets in a line of JSON, and sends each socket with one byte (`SCM_RIGHTS`). From then
+//!    on it refuses reloads and changes of tenants.
+//! 3. The new process starts, and sends that it serves. If it fails before, the old one continues as before.
+//! 4. The old process answers that it drains, and drains.
 
 use std::{
     fs, io,
@@ -43,31 +43,31 @@ use super::{
     inherited::Inherited,
 };
 
-/// Why no gateway was replaced.
+/// The reason that a running gateway was not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum HandoverError {
-    /// The two can't talk.
-    #[error("the gateway that runs can't be talked to")]
+    /// The handover socket failed.
+    #[error("the running gateway can't be reached over its handover socket")]
     Io(#[from] io::Error),
-    /// It does not want to be replaced now.
-    #[error("the gateway that runs is not to be replaced: {0}")]
+    /// The running gateway refused.
+    #[error("the running gateway refused to be replaced: {0}")]
     Refused(String),
 }
 
-/// A gateway that is about to be replaced: it waits for its successor to serve. Dropped, it goes on as if nothing had
-/// been.
+/// The running gateway that is to be replaced: it waits until its successor serves. If this is dropped before, it continues
+/// as before.
 #[derive(Debug)]
 pub struct Predecessor(UnixStream);
 
-/// What the old one says first: its sockets, or why there are none.
+/// The first line of the old process: its sockets, or the reason for sending none.
 #[derive(Debug, Deserialize, Serialize)]
 enum Offer {
     Refused(String),
-    /// Key and configured address of each.
+    /// Configuration key and configured address of each socket.
     Sockets(Vec<(String, String)>),
 }
 
-/// Where the gateway that keeps this state file can be asked for its sockets.
+/// The path of the handover socket of the gateway that uses this state file.
 fn path_of(state: &Path) -> PathBuf {
     let mut name = state.as_os_str().to_owned();
     name.push(".handover");
@@ -75,11 +75,11 @@ fn path_of(state: &Path) -> PathBuf {
 }
 
 impl Predecessor {
-    /// Asks the gateway that keeps this state file for its listening sockets; none where there is no such gateway.
+    /// Requests the listening sockets of the gateway that uses this state file; `None` if no such gateway runs.
     ///
     /// # Errors
     ///
-    /// Where there is one, and it does not give them.
+    /// Fails if a gateway runs and does not send its sockets.
     pub fn ask(state: &Path) -> Result<Option<(Self, Inherited)>, HandoverError> {
         let mut stream = match UnixStream::connect(path_of(state)) {
             Ok(stream) => stream,
@@ -89,13 +89,13 @@ impl Predecessor {
                 return if nobody { Ok(None) } else { Err(error.into()) };
             }
         };
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(PEER_TIMEOUT))?;
+        stream.set_write_timeout(Some(PEER_TIMEOUT))?;
         stream.write_all(HELLO)?;
         let offer = serde_json::from_slice(&read_line(&mut stream)?).map_err(io::Error::from)?;
         let named = match offer {
             Offer::Sockets(named) => named,
-            Offer::Refused(why) => return Err(HandoverError::Refused(why)),
+            Offer::Refused(reason) => return Err(HandoverError::Refused(reason)),
         };
         let mut sockets = Vec::with_capacity(named.len());
         for (key, address) in named {
@@ -104,11 +104,11 @@ impl Predecessor {
         Ok(Some((Self(stream), Inherited::of_predecessor(sockets))))
     }
 
-    /// Tells it that its successor serves, and waits until it drains.
+    /// Reports that the successor serves, and waits until the old gateway drains.
     ///
     /// # Errors
     ///
-    /// Where it does not answer: then both serve.
+    /// Fails if the old gateway does not answer. Then both gateways serve.
     pub fn replace(mut self) -> Result<(), HandoverError> {
         self.0.write_all(SERVING)?;
         let answer = read_line(&mut self.0)?;
@@ -121,19 +121,19 @@ impl Predecessor {
 }
 
 impl Control {
-    /// Who asks for a stop when another gateway takes the place of this one.
+    /// The actor of a stop that a successor has requested.
     pub const SUCCESSOR: &str = "a successor";
 
-    /// From now on hands the listening sockets to a successor that asks, and has this gateway drain when that one serves.
-    /// A gateway that has taken the place of another (`is_successor`) does so in the other's stead.
+    /// Starts to offer the listening sockets to a successor, and drains this gateway when the successor serves. A gateway
+    /// that has itself replaced another one (`is_successor`) takes over that one's handover socket.
     ///
     /// # Errors
     ///
-    /// Where no socket can be had beside the state file, or another gateway has it.
+    /// Fails if the handover socket can't be created, or another gateway listens on it.
     pub fn offer_handover(&self, is_successor: bool) -> io::Result<()> {
         let path = path_of(&self.config(|config| config.evidence.path.clone()));
         if !is_successor && UnixStream::connect(&path).is_ok() {
-            return Err(io::Error::other("another gateway with this state file offers its own"));
+            return Err(io::Error::other("another gateway already uses this state file"));
         }
         let listener = listen(&path)?;
         let control = self.clone();
@@ -143,7 +143,7 @@ impl Control {
                     Ok(true) => return,
                     Ok(false) => {}
                     Err(error) => {
-                        warn!(%error, "a successor did not take over; this gateway goes on");
+                        warn!(%error, "a successor did not take over; this gateway continues");
                     }
                 }
             }
@@ -151,30 +151,30 @@ impl Control {
         thread::Builder::new().name("handover".to_owned()).spawn(serve).map(drop)
     }
 
-    /// Talks to whoever may become the successor. Returns whether it has.
+    /// Serves one connection of a possible successor. Returns `true` if it has taken over.
     fn hand_over(&self, mut stream: UnixStream) -> io::Result<bool> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(PEER_TIMEOUT))?;
+        stream.set_write_timeout(Some(PEER_TIMEOUT))?;
         let peer = socket_peercred(&stream)?;
         if peer.uid != geteuid() && !peer.uid.is_root() {
-            return Err(io::Error::other("somebody else's process asked for the sockets"));
+            return Err(io::Error::other("a process of another user requested the sockets"));
         }
         let hello = match read_line(&mut stream) {
-            // Somebody looked whether anybody is there.
+            // A connection that only tests for a running gateway, as in `offer_handover`.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
             hello => hello?,
         };
         if hello != HELLO {
-            refuse(&mut stream, "it speaks another version of this protocol")?;
+            refuse(&mut stream, "the successor speaks another version of the handover protocol")?;
             return Ok(false);
         }
-        // Until the successor serves, nothing changes that it has read already: who asks is told at once, and what is
-        // under way comes to its end.
+        // The successor reads the current state, so it must not change until the successor serves: new changes are
+        // refused at once, and a running change is completed first.
         self.0.is_handing_over.store(true, Relaxed);
         let _changing = locked(&self.0.changing);
         let _handing_over = HandingOver(&self.0.is_handing_over);
         if self.is_draining() {
-            refuse(&mut stream, "it is draining already")?;
+            refuse(&mut stream, "the running gateway is already draining")?;
             return Ok(false);
         }
         let sockets = self.sockets_for_successor()?;
@@ -186,7 +186,7 @@ impl Control {
         drop(sockets);
         info!("a successor asked for the listening sockets");
         if read_line(&mut stream)? != SERVING {
-            return Err(io::Error::other("it did not come to serve"));
+            return Err(io::Error::other("the successor sent something other than that it serves"));
         }
         self.begin_drain();
         self.ask_to_stop(Self::SUCCESSOR);
@@ -195,7 +195,7 @@ impl Control {
     }
 }
 
-/// Says, until it is dropped, that a successor is starting.
+/// Resets `is_handing_over` when it is dropped.
 struct HandingOver<'c>(&'c AtomicBool);
 
 impl Drop for HandingOver<'_> {
@@ -204,19 +204,19 @@ impl Drop for HandingOver<'_> {
     }
 }
 
-/// Listens at this path, for this user alone, where no other gateway does.
+/// Listens at this path, accessible to this user only.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    // A socket's address is short (`unix(7)`); through its folder it can be anywhere.
-    if path.as_os_str().as_bytes().len() > LONGEST_PATH - TEMPORARY.len() {
+    // The address of a Unix socket has at most 108 bytes (`unix(7)`).
+    if path.as_os_str().as_bytes().len() > MAX_PATH_BYTES - TEMPORARY_SUFFIX.len() {
         return Err(io::Error::other(
-            "the path of the state file is too long for a socket beside it",
+            "the path of the state file is too long for a socket next to it",
         ));
     }
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(TEMPORARY);
+    temporary.push(TEMPORARY_SUFFIX);
     let temporary = PathBuf::from(temporary);
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -224,13 +224,13 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(&temporary)?;
     fs::set_permissions(&temporary, fs::Permissions::from_mode(0o600))?;
-    // Takes the place of what a gateway has left that is no more, or that is being replaced.
+    // Replaces the socket of a gateway that no longer runs, or that is being replaced.
     fs::rename(&temporary, path)?;
     Ok(listener)
 }
 
-fn refuse(stream: &mut UnixStream, why: &str) -> io::Result<()> {
-    send_line(stream, &Offer::Refused(why.to_owned()))
+fn refuse(stream: &mut UnixStream, reason: &str) -> io::Result<()> {
+    send_line(stream, &Offer::Refused(reason.to_owned()))
 }
 
 fn send_line(stream: &mut UnixStream, offer: &Offer) -> io::Result<()> {
@@ -239,15 +239,15 @@ fn send_line(stream: &mut UnixStream, offer: &Offer) -> io::Result<()> {
     stream.write_all(&line)
 }
 
-/// Reads to a line feed and no further: what comes next brings a socket along.
+/// Reads up to a line feed and no further: the bytes after it carry sockets.
 fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         line.extend(byte);
-        if line.len() > LONGEST_LINE {
-            return Err(io::Error::other("a line without an end"));
+        if line.len() > MAX_LINE_BYTES {
+            return Err(io::Error::other("the other process sent a line that is too long"));
         }
     }
     Ok(line)
@@ -258,7 +258,7 @@ fn send(stream: &UnixStream, socket: &OwnedFd) -> io::Result<()> {
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let sockets = [socket.as_fd()];
     if !ancillary.push(SendAncillaryMessage::ScmRights(&sockets)) {
-        return Err(io::Error::other("there is no room for a socket"));
+        return Err(io::Error::other("a socket does not fit into a message"));
     }
     sendmsg(stream, &[IoSlice::new(b"s")], &mut ancillary, SendFlags::empty())?;
     Ok(())
@@ -282,12 +282,12 @@ const HELLO: &[u8] = b"crumbgate handover 1\n";
 const SERVING: &[u8] = b"serving\n";
 const DRAINING: &[u8] = b"draining\n";
 
-/// How long either may keep the other waiting: a start with a million tenants takes some seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for the other process: a start with a million tenants takes some seconds.
+const PEER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Of a socket's path (`unix(7)`), in bytes.
-const LONGEST_PATH: usize = 107;
-const TEMPORARY: &str = ".new";
+/// Longest path of a Unix socket (`unix(7)`), in bytes.
+const MAX_PATH_BYTES: usize = 107;
+const TEMPORARY_SUFFIX: &str = ".new";
 
-/// Some hundred sockets have room in it.
-const LONGEST_LINE: usize = 1 << 20;
+/// Longest line, in bytes: enough for thousands of sockets.
+const MAX_LINE_BYTES: usize = 1 << 20;

@@ -1,4 +1,4 @@
-//! Listening sockets that another process has opened: the gateway that is replaced, or a service manager.
+//! Listening sockets that another process has opened: a predecessor, or a service manager.
 
 use std::{
     io,
@@ -8,30 +8,30 @@ use std::{
 
 use listenfd::ListenFd;
 
-/// Listening sockets that were handed over, until they are taken.
+/// Listening sockets that another process has opened and no listener has taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited {
     sockets: Vec<InheritedSocket>,
     from: From,
 }
 
-/// Whom they are from.
+/// The process that opened the sockets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum From {
-    /// No other process.
+    /// This process.
     #[default]
     Nobody,
     /// The gateway that is replaced.
     Predecessor,
-    /// systemd, or whoever speaks its protocol.
+    /// systemd, or another service manager with its protocol.
     ServiceManager,
 }
 
 #[derive(Debug)]
 struct InheritedSocket {
-    /// The key of the listener, where the one who handed it over knows: `server.https`.
+    /// The listener's configuration key, such as `server.https`; `None` if a service manager opened it.
     key: Option<String>,
-    /// Its address, as the key has it; of a service manager's the one that it is bound to.
+    /// Its address in the configuration; from a service manager the address that it is bound to.
     address: String,
     socket: OwnedFd,
 }
@@ -41,7 +41,7 @@ impl Inherited {
     ///
     /// # Errors
     ///
-    /// Where one of them is no listening socket of TCP or of the Unix domain.
+    /// Fails if one of them is neither a TCP nor a Unix listening socket.
     pub fn of_service_manager() -> io::Result<Self> {
         let mut handed = ListenFd::from_env();
         let mut inherited = Self { from: From::ServiceManager, ..Self::default() };
@@ -51,7 +51,7 @@ impl Inherited {
         Ok(inherited)
     }
 
-    /// Sockets of the gateway that is replaced: each with its key, and its address in the configuration.
+    /// Sockets of a predecessor, each with its key and its address in the configuration.
     pub(super) fn of_predecessor(sockets: Vec<(String, String, OwnedFd)>) -> Self {
         let sockets = sockets.into_iter();
         let sockets = sockets.map(|(key, address, socket)| InheritedSocket {
@@ -62,13 +62,13 @@ impl Inherited {
         Self { sockets: sockets.collect(), from: From::Predecessor }
     }
 
-    /// A socket that this process has opened itself: the one of the listener that this key asks for at this address.
+    /// A socket that this process has opened itself, for the listener with this key and address.
     pub fn of_this_process(key: &str, address: &str, socket: OwnedFd) -> Self {
         let (key, address) = (Some(key.to_owned()), address.to_owned());
         Self { sockets: vec![InheritedSocket { key, address, socket }], ..Self::default() }
     }
 
-    /// Takes the sockets of the listener that this key asks for at this address.
+    /// Takes the sockets of the listener with this key and address.
     pub fn take(&mut self, key: &str, address: &str) -> Vec<OwnedFd> {
         let is_asked_for = |socket: &mut InheritedSocket| {
             let fits = socket.key.as_deref().is_none_or(|known| known == key);
@@ -77,8 +77,8 @@ impl Inherited {
         self.sockets.extract_if(.., is_asked_for).map(|socket| socket.socket).collect()
     }
 
-    /// The addresses that a service manager listens on and nobody has asked for: connections to them would wait for ever.
-    /// A predecessor's are no longer listened on once it has gone, and that is as the configuration has it.
+    /// The addresses that a service manager listens on and no listener has taken: connections to them would wait for ever.
+    /// A predecessor's sockets are not listed: they close when it ends, as the configuration intends.
     pub fn unclaimed(&self) -> Vec<&str> {
         match self.from {
             From::ServiceManager => self.sockets.iter().map(|socket| &*socket.address).collect(),
@@ -107,7 +107,8 @@ fn of_service_manager(handed: &mut ListenFd, index: usize) -> io::Result<Option<
     }
 }
 
-/// Whether a socket of `[::]` was meant by `0.0.0.0`: systemd's `ListenStream=8443` takes both kinds of connections.
+/// Returns `true` if `bound` is `[::]` and `asked` is `0.0.0.0`, with the same port: systemd's `ListenStream=8443` binds
+/// `[::]` and accepts IPv4 connections too.
 fn is_dual(bound: &str, asked: &str) -> bool {
     let port = |address: &str, of: &str| address.strip_prefix(of).map(str::to_owned);
     port(bound, "[::]:").is_some_and(|port_| Some(port_) == port(asked, "0.0.0.0:"))
@@ -132,11 +133,11 @@ mod tests {
         assert_eq!(inherited.take("server.https", "127.0.0.1:1").len(), 0);
         assert_eq!(inherited.take("server.https", "127.0.0.1:0").len(), 2);
         assert_eq!(inherited.take("server.https", "127.0.0.1:0").len(), 0);
-        assert!(inherited.unclaimed().is_empty(), "what a predecessor had, and nobody wants");
+        assert!(inherited.unclaimed().is_empty(), "a predecessor's socket is not reported");
     }
 
     #[test]
-    fn a_service_manager_knows_addresses_alone_and_one_of_both_kinds_is_for_all() {
+    fn sockets_of_a_service_manager_are_found_by_address_and_a_dual_stack_one_serves_ipv4_too() {
         let of_manager = |address: &str| Inherited {
             sockets: vec![InheritedSocket {
                 key: None,

@@ -1,13 +1,13 @@
-//! Puts the gateway together from a configuration: binds, starts the workers, drains.
+//! Assembles a gateway from a configuration: opens its sockets, starts its workers, reloads and drains it.
 //!
-//! - [`Gateway`] is the running thing: whoever has it can stop it.
-//! - [`Control`] is what can be asked of it and changed in it meanwhile, from any thread.
-//! - `assembly.rs`: a configuration made into what workers go by; `preflight.rs`: whether that would succeed.
-//! - `reload.rs`: a new configuration, `files.rs`: when its files change; `tenants.rs`: tenants that are set while it runs.
-//! - `sockets.rs`: listening sockets; `inherited.rs`: those that another process has opened; `handover.rs`: giving them
-//!   to a process that takes the place of this one.
-//! - `readings.rs`: its metrics.
-//! - `traces.rs`: what exports the spans of exchanges.
+//! - [`Gateway`] is the running gateway: its owner can stop it.
+//! - [`Control`] is a handle that reads and changes it from any thread.
+//! - `assembly.rs` builds the workers' snapshot from a configuration; `preflight.rs` checks that this will succeed.
+//! - `reload.rs` adopts a new configuration; `files.rs` reloads when files change; `tenants.rs` changes tenants at run
+//!   time.
+//! - `sockets.rs` opens listening sockets; `inherited.rs` takes those that another process has opened; `handover.rs`
+//!   passes them to a successor.
+//! - `readings.rs` gathers the metrics; `traces.rs` runs the exporters of trace spans.
 
 mod assembly;
 mod control;
@@ -72,28 +72,28 @@ pub struct Gateway {
     control_thread: Option<ControlThread>,
 }
 
-/// Ends a drain before its time, from another thread.
+/// Ends a drain early, from another thread.
 #[derive(Clone, Debug)]
 pub struct Cutter(watch::Sender<Phase>);
 
 impl Cutter {
-    /// Cuts whatever is still open.
+    /// Closes all open connections at once.
     pub fn cut(&self) {
         self.0.send_replace(Phase::Cut);
     }
 }
 
-/// Why a gateway does not start.
+/// The reason that a gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A listener's address can't be had.
-    #[error("{key}: {address} can't be listened on{}", sockets::hint(.source))]
+    /// A listener's address can't be bound.
+    #[error("{key}: can't listen on {address}{}", sockets::hint(.source))]
     Bind {
-        /// The key that asks for it.
+        /// The listener's configuration key.
         key: &'static str,
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// Certificates or CA bundles can't be used.
@@ -102,20 +102,20 @@ pub enum StartError {
     /// The keys that session cookies are sealed with can't be used.
     #[error(transparent)]
     SealKeys(KeyFileError),
-    /// The machine has no randomness to give.
-    #[error("no keys for TLS sessions could be made")]
+    /// The system's random number generator failed.
+    #[error("keys for TLS sessions could not be generated")]
     Tickets(#[source] rustls::Error),
-    /// A worker, or another thread, can't be had, or what it needs.
+    /// A worker or another thread could not be started.
     #[error("a worker can't start{}", sockets::hint(.0))]
     Worker(#[source] io::Error),
 }
 
-/// How a drain went.
+/// The result of a drain.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct DrainReport {
-    /// Exchanges and tunnels that were cut when `server.drain` was over.
+    /// Number of exchanges and tunnels that were cut because `server.drain` had passed.
     pub cut: usize,
-    /// Workers that ended by a panic instead.
+    /// Number of workers that ended in a panic.
     pub failed_workers: usize,
 }
 
@@ -126,7 +126,7 @@ impl Gateway {
         Self::start_on(loaded, clock, &mut Inherited::default())
     }
 
-    /// The same on listening sockets that another process has opened, as far as there are any.
+    /// Like [`start`](Self::start), with the listening sockets that another process has opened where there are any.
     pub fn start_on(
         loaded: Loaded,
         clock: Clock,
@@ -159,7 +159,7 @@ impl Gateway {
             exporters: Mutex::default(),
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
-        // So that the ledger and the cookie page name the same day.
+        // The ledger and the cookie page must show the same date.
         if let Some(since_unix_s) = snapshot.since_unix_s {
             ledger.declaration.since_unix_s = since_unix_s;
         }
@@ -192,59 +192,59 @@ impl Gateway {
             let start = starts.recv().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
             start.map_err(StartError::Worker)?;
         }
-        // Last: a gateway that does not start leaves no trace in the ledger.
+        // Last, so that a failed start writes nothing to the ledger.
         let keeper = Keeper::start(ledger, pages).map_err(StartError::Worker)?;
         gateway.control.serve(&keeper);
         gateway.keeper = Some(keeper);
         Ok(gateway)
     }
 
-    /// What can be asked of it and changed in it while it runs.
+    /// A handle that reads and changes the gateway while it runs.
     pub fn control(&self) -> &Control {
         &self.control
     }
 
-    /// The TLS listeners' addresses, with the ports that the system gave where the configuration says 0.
+    /// The addresses of the TLS listeners; a configured port 0 is replaced by the port that the system has assigned.
     pub fn https(&self) -> Vec<SocketAddr> {
         self.control.addresses(ListenerKey::Https)
     }
 
-    /// The plain listeners' addresses, likewise.
+    /// The addresses of the plain HTTP listeners, likewise.
     pub fn http(&self) -> Vec<SocketAddr> {
         self.control.addresses(ListenerKey::Http)
     }
 
-    /// The table of tenants: a change holds for the next request (T3). A reload makes another one.
+    /// The current table of tenants. A change applies to the next request (T3). A reload replaces the table.
     pub fn tenants(&self) -> Arc<TenantTable> {
         self.control.table()
     }
 
-    /// What was counted so far (A1).
+    /// The counters of all workers (A1).
     pub fn books(&self) -> &Arc<Books> {
         self.control.books()
     }
 
-    /// How the ledger does; none where none is kept.
+    /// The ledger's state; `None` if no ledger is kept.
     pub fn ledger(&self) -> Option<&Arc<LedgerStatus>> {
         self.keeper.as_ref().and_then(Keeper::status)
     }
 
-    /// What stores tenants, and tells the ledger what rules.
+    /// The handle that stores tenants and records configurations.
     pub fn desk(&self) -> Option<Desk> {
         self.keeper.as_ref().map(Keeper::desk)
     }
 
-    /// The upstreams, in the order of the configuration, and how their servers do.
+    /// The upstreams, in the order of the configuration, with the state of their servers.
     pub fn upstreams(&self) -> Vec<Arc<Shared>> {
         self.control.upstreams()
     }
 
-    /// What can end a drain of this gateway before its time.
+    /// A handle that can end a drain of this gateway early.
     pub fn cutter(&self) -> Cutter {
         Cutter(self.control.phase().clone())
     }
 
-    /// Stops accepting, lets open exchanges finish for `server.drain`, cuts what is left, and waits for all of it.
+    /// Stops accepting, waits up to `server.drain` for open exchanges, cuts the rest, and waits until all have ended.
     pub fn drain(mut self) -> DrainReport {
         self.stop_workers()
     }
@@ -262,7 +262,7 @@ impl Gateway {
             keeper.stop();
         }
         self.control.0.running.export_the_last();
-        // Until now it could be asked how far the drain is.
+        // Last, so that the admin interface shows the progress of the drain.
         drop(self.control_thread.take());
         report
     }
@@ -274,7 +274,7 @@ impl Drop for Gateway {
     }
 }
 
-/// The thread on which everything runs that is no request: health checks, the admin interface, watching files.
+/// The thread for all work that is not a request: health checks, the admin interface, polling files.
 #[derive(Debug)]
 struct ControlThread {
     handle: runtime::Handle,
@@ -292,9 +292,9 @@ impl ControlThread {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let run = move || {
-            // An error says that whoever could stop it is gone: that is a stop, too.
+            // An error means that the sender was dropped, which is a stop too.
             let _ = runtime.block_on(stopped);
-            runtime.shutdown_timeout(AFTER_STOP);
+            runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         };
         let thread = thread::Builder::new().name("control".to_owned()).spawn(run)?;
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
@@ -305,13 +305,13 @@ impl Drop for ControlThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread has been told already, and there is nothing left to stop.
+            // A panic of the thread has printed its message, and nothing is left to stop.
             let _ = thread.join();
         }
     }
 }
 
-/// Runs a worker on this thread until it is told to stop. Tells `started` once whether it could start.
+/// Runs a worker on this thread until it stops. Sends one result of its start to `started`.
 fn run_worker(
     make: impl FnOnce() -> std::rc::Rc<Worker>,
     listeners: Listeners,
@@ -329,7 +329,7 @@ fn run_worker(
         Ok(ready) => (Ok(()), Some(ready)),
         Err(error) => (Err(error), None),
     };
-    // Nobody hears it where another worker has failed before: then the phase is to stop.
+    // An error means that another worker has failed to start; this one then sees the phase change and stops.
     let _ = started.send(result);
     drop(started);
     ready.map_or_else(Drained::default, |(runtime, listeners)| {
@@ -341,8 +341,8 @@ fn one_a_line(errors: &[CertificateError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// How many things that wait for a disk may be under way at once, of those that are no requests.
+/// Number of threads for blocking work of the control thread.
 const BLOCKING_THREADS: usize = 16;
 
-/// How long what still runs on the control thread may take to end.
-const AFTER_STOP: std::time::Duration = std::time::Duration::from_secs(1);
+/// Longest wait for the last tasks of the control thread.
+const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

@@ -1,12 +1,12 @@
-//! Whether a configuration would be served with: the files that it names, read and checked.
+//! Checks the files that a configuration names, without serving it.
 
 use super::assembly::verifier;
 use crate::{proxy::tls::Certificates, seal_keys};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::{Config, Loaded, Problem, Problems, Severity};
 
-/// What is wrong with the files that a configuration names, and which tenants no certificate covers, after the warnings
-/// that were found while it was read. Waits for the disk.
+/// The warnings of reading the configuration, then problems of the files that it names and tenants that no certificate
+/// covers. Waits for the disk.
 pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
     let mut problems = loaded.warnings.clone();
     let config = &loaded.config;
@@ -16,7 +16,7 @@ pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
             problems.push(Problem::error(loaded.effective.place(&key), key, with_causes(&error)));
         }
     }
-    // Where there are none, they are made when they are needed.
+    // A start creates the file if it does not exist.
     if config.seal.is_used && config.seal.keys.exists() {
         let key = "seal.keys";
         if let Err(error) = seal_keys::load(&config.seal.keys) {
@@ -27,7 +27,7 @@ pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
         return problems;
     }
     let key = "tls.certificates";
-    // Finding a place reads the file anew: once is enough.
+    // Looked up once: each lookup parses the configuration file again.
     let place = loaded.effective.place(key);
     let problem =
         |severity, message| Problem { severity, ..Problem::error(place.clone(), key, message) };
@@ -49,11 +49,11 @@ pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
     problems
 }
 
-/// Which tenants no certificate covers: a few by name, the others by their number.
+/// A message that lists the tenants that no certificate covers: up to five by name, then the number of the others.
 fn uncovered(config: &Config, certificates: &Certificates) -> Option<String> {
     let names = config.tenants.iter().map(|tenant| &*tenant.name);
     let uncovered: Vec<_> = names.filter(|name| !certificates.covers(name)).collect();
-    let (named, others) = uncovered.split_at(uncovered.len().min(NAMED_TENANTS));
+    let (named, others) = uncovered.split_at(uncovered.len().min(MAX_NAMED_TENANTS));
     let tenants = if uncovered.len() == 1 { "tenant" } else { "tenants" };
     let and_others = match others.len() {
         0 => String::new(),
@@ -69,4 +69,4 @@ pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
-const NAMED_TENANTS: usize = 5;
+const MAX_NAMED_TENANTS: usize = 5;

@@ -1,4 +1,4 @@
-//! The metrics of a running gateway: what its workers counted, and what has to be read elsewhere.
+//! The metrics of a running gateway: the workers' counters, and values that are read elsewhere.
 
 use super::control::{Control, locked};
 use crate::{
@@ -13,20 +13,20 @@ use crate::{
 use crumbgate_policy::verdict::Direction;
 
 impl Control {
-    /// All metrics, in the text format of Prometheus (0.0.4); so many tenants have series of their own. Looks at every
-    /// tenant that had traffic: with many of them that takes some milliseconds.
+    /// All metrics in Prometheus text format 0.0.4. Up to `tenant_series` tenants get series of their own. Visits every tenant
+    /// that had traffic, which takes milliseconds if there are many.
     pub fn metrics_text(&self, tenant_series: usize) -> String {
         let settings = &self.0.running.settings;
         metrics::expose(&settings.metrics, &settings.books, &self.readings(tenant_series))
     }
 
-    /// What was counted so far. Looks at every tenant that had traffic, as [`metrics_text`](Self::metrics_text) does.
+    /// The sums of all workers' counters. Visits every tenant that had traffic, as [`metrics_text`](Self::metrics_text) does.
     pub fn sample(&self) -> Sample {
         let settings = &self.0.running.settings;
         settings.metrics.sample(&settings.books)
     }
 
-    /// The certificates that are shown to browsers, in the order of the configuration.
+    /// The server certificates, in the order of the configuration.
     pub fn certificates(&self) -> Vec<CertificateReading> {
         let current = self.current();
         let readings = current.snapshot.expiries.iter().map(|expiry| CertificateReading {

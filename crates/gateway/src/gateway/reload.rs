@@ -1,4 +1,4 @@
-//! A new configuration for a running gateway: built and checked as a whole, then adopted by every worker.
+//! Reload: a new configuration is built and checked as a whole, then every worker adopts it.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -20,53 +20,53 @@ use crate::proxy::worker::{Adoption, Listeners};
 use crumbgate_audit::tenants::TenantTable;
 use crumbgate_config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server};
 
-/// What a reload has done.
+/// The result of a successful reload.
 #[derive(Debug)]
 pub struct Reloaded {
-    /// The configuration's hash, as [`super::Status`] has it.
+    /// The configuration's hash, as in [`super::Status`].
     pub config_hash: String,
-    /// Tenants, without the default one.
+    /// Number of tenants, without the default tenant.
     pub tenants: usize,
-    /// What the file asks for and a running gateway can't do: it holds after a restart.
+    /// Settings that the file changes but only a restart applies.
     pub kept: Vec<Kept>,
-    /// What is valid, and probably not what was meant.
+    /// Settings that are valid but probably unintended.
     pub warnings: Problems,
 }
 
-/// A value that only a restart changes.
+/// A setting that only a restart changes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Kept {
-    /// Its key.
+    /// Its configuration key.
     pub key: &'static str,
-    /// What stays as it is, and what the file asks for.
+    /// The value that stays, and the value in the file.
     pub message: String,
 }
 
-/// Why the old configuration goes on.
+/// The reason that the old configuration stays in force.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadRefused {
-    /// Another change takes long: of tenants, most likely, with a disk that hangs.
+    /// Another change is still running, such as a change of tenants on a disk that hangs.
     #[error("another change is under way: try again")]
     Busy,
-    /// It stops, or another one takes over.
-    #[error("another gateway takes the place of this one, or it stops: ask that one, or try again")]
+    /// The gateway stops, or a successor is taking its place.
+    #[error("this gateway is stopping or being replaced: try again, or use the new gateway")]
     Draining,
-    /// The new configuration can't be served with.
-    #[error("the configuration can't be used; the old one goes on")]
+    /// The new configuration has errors.
+    #[error("the configuration has errors; the old one stays in force")]
     Problems(Problems),
 }
 
 impl Control {
-    /// Reads the configuration anew, with everything that it names, and goes by it from now on; or says what is wrong
-    /// with it and changes nothing. No connection is closed, and exchanges under way end by the old one.
+    /// Reads the configuration and all files that it names again, and puts it into force. On an error nothing changes. No
+    /// connection is closed, and exchanges that have begun finish with the old configuration.
     ///
-    /// When this returns, the next request on every worker goes by the new configuration. Waits for the disk and for
-    /// the workers.
+    /// When this returns, the next request on every worker uses the new configuration. Waits for the disk and for the
+    /// workers.
     ///
     /// # Errors
     ///
-    /// Everything that `crumbgate check` would say, and what only a running gateway can find: an address that is
-    /// taken, a tenant that was set while it ran and does not fit.
+    /// All errors that `crumbgate check` finds, and those that only a running gateway can find: an address in use, or a
+    /// tenant set at run time that does not fit the new configuration.
     pub fn reload(&self, actor: &str) -> Result<Reloaded, ReloadRefused> {
         let _changing = self.begin_change().map_err(|error| match error {
             NoChange::Busy => ReloadRefused::Busy,
@@ -79,17 +79,17 @@ impl Control {
                 let config = &*reloaded.config_hash;
                 info!(actor, config, tenants = reloaded.tenants, "reloaded");
                 for kept in &reloaded.kept {
-                    warn!(key = kept.key, "a reload can't change this: {}", kept.message);
+                    warn!(key = kept.key, "a reload can't change this setting: {}", kept.message);
                 }
                 (false, reloaded.warnings.to_string())
             }
             Err(problems) => {
                 let errors = problems.errors();
-                warn!(actor, errors, "a reload was refused; the old configuration goes on");
+                warn!(actor, errors, "a reload was refused; the old configuration stays in force");
                 for problem in problems.iter() {
                     let (place, key) = (problem.place.to_string(), &problem.key);
                     let (problem, help) = (&problem.message, problem.help.as_deref());
-                    warn!(place, key, problem, help, "what the new configuration is refused for");
+                    warn!(place, key, problem, help, "a problem of the refused configuration");
                 }
                 (true, problems.to_string())
             }
@@ -123,17 +123,17 @@ impl Control {
         let parts =
             match Parts::read(&loaded.config, Some(&before.snapshot), &self.0.tickets, clock) {
                 Ok(parts) => parts,
-                // The files have changed since they were checked.
+                // The files have changed since `preflight` checked them.
                 Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
             };
-        // Only now: a reload that is refused leaves nothing listening.
+        // Kept only now: a refused reload leaves no socket open.
         let Opened { sockets, listeners, kept: to_keep } = opened;
         self.keep_sockets(to_keep);
         let Loaded { mut config, effective, hash, .. } = loaded;
         let kept = keep(&before, &mut config);
         let (table, directory) = tenants;
         let count = table.len();
-        // One that the file no longer has goes on until the gateway is replaced, but nobody is sent there.
+        // A listener that the file no longer has stays open until the gateway is replaced, but redirects do not lead there.
         let is_asked_for =
             |listener: &&Listener| config.server.https.contains(&listener.configured);
         let https = listeners.iter().filter(|listener| listener.key == ListenerKey::Https);
@@ -150,7 +150,7 @@ impl Control {
         let snapshot = Arc::new(parts.into_snapshot(&config, https, Arc::new(table), tracing));
         let config_hash = hash_text(&hash);
         if let Some(desk) = self.desk() {
-            // First, so that the ledger knows of a declaration when entries name it.
+            // First, so that the ledger has the declaration before entries refer to it.
             desk.configure(config_hash.clone(), declared, actor);
         }
         self.adopt(&snapshot, sockets);
@@ -169,7 +169,7 @@ impl Control {
         Ok(Reloaded { config_hash, tenants: count, kept, warnings: problems })
     }
 
-    /// The table of the tenants that will be: those of the file, and those that were set while the gateway ran.
+    /// The new table of tenants: those of the file, and those that were set at run time.
     fn tenants_after(&self, loaded: &Loaded, problems: &mut Problems) -> (TenantTable, Directory) {
         let config = &loaded.config;
         let mut directory = Directory::of(&config.tenants);
@@ -180,11 +180,11 @@ impl Control {
             let key = format!("tenants.\"{host}\"");
             if directory.contains(host) {
                 hidden.push((Arc::clone(host), Arc::clone(keys)));
-                let message = "was set while the gateway ran, and is written in the file now: \
-                               what the file says holds";
+                let message =
+                    "was set at run time and is now in the file too: the file takes precedence";
                 let help = format!(
-                    "crumbgate tenants remove {host} removes the other one, once \
-                                    the file no longer has it"
+                    "crumbgate tenants remove {host} removes the tenant set at run time, once \
+                                                        the file no longer has it"
                 );
                 problems.push(Problem::warning(place, key, message).help(help));
                 continue;
@@ -193,7 +193,7 @@ impl Control {
                 Ok(tenant) => live.push((Arc::clone(host), Arc::clone(keys), tenant)),
                 Err(found) => {
                     let message = format!(
-                        "was set while the gateway ran, and does not fit this configuration: {}",
+                        "was set at run time and does not fit this configuration: {}",
                         found.first_message()
                     );
                     let help = format!(
@@ -211,7 +211,7 @@ impl Control {
         (table, directory)
     }
 
-    /// Opens the listeners that are new.
+    /// Opens the new listeners.
     fn open_new(&self, before: &Current, server: &Server) -> Result<Opened, StartError> {
         let workers = locked(&self.0.lanes).len();
         let mut listeners = before.listeners.clone();
@@ -229,25 +229,25 @@ impl Control {
         Ok(Opened { sockets: https.into_iter().zip(http).map(pair).collect(), listeners, kept })
     }
 
-    /// Has every worker go by the snapshot, and waits until each does.
+    /// Sends the snapshot to every worker, and waits until each one uses it.
     fn adopt(&self, snapshot: &Arc<crate::proxy::snapshot::Snapshot>, opened: Vec<Listeners>) {
         let (done, heard) = mpsc::channel();
         let mut waited_for = 0;
         for (lane, listeners) in locked(&self.0.lanes).iter().zip(opened) {
             let (snapshot, done) = (Arc::clone(snapshot), done.clone());
-            // A worker that has gone serves nothing: there is nobody to tell.
+            // A worker that has ended serves nothing, so it is not waited for.
             let told = lane.adoption.send(Adoption { snapshot, listeners, done });
             waited_for += usize::from(told.is_ok());
         }
         drop(done);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + ADOPTION_TIMEOUT;
         for _ in 0..waited_for {
             match heard.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => warn!(%error, "a worker can't accept on a new listener"),
                 Err(_) => {
                     warn!(
-                        "a worker has not taken over the new configuration yet: it will when it can"
+                        "a worker has not adopted the new configuration in time: it will as soon as it can"
                     );
                     break;
                 }
@@ -256,17 +256,17 @@ impl Control {
     }
 }
 
-/// Listeners that are new.
+/// The sockets of new listeners.
 struct Opened {
     /// Each worker's sockets.
     sockets: Vec<Listeners>,
-    /// All listeners that there will be.
+    /// All listeners, old and new.
     listeners: Vec<Listener>,
-    /// The sockets once more, for a successor.
+    /// Copies of the sockets, for a successor.
     kept: Vec<KeptSockets>,
 }
 
-/// The addresses that no listener of this kind has. Each listener counts once: port 0 can be asked for twice.
+/// The addresses that no listener with this key has. Each listener matches one address: port 0 can be listed twice.
 fn added(before: &[Listener], key: ListenerKey, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let mut there: Vec<_> = before
         .iter()
@@ -283,8 +283,8 @@ fn added(before: &[Listener], key: ListenerKey, addresses: &[SocketAddr]) -> Vec
     added
 }
 
-/// Puts back, in the new configuration, what a running gateway can't change, so that it says what holds; returns what was
-/// asked for in vain.
+/// Resets settings that a running gateway can't change to their old values in the new configuration, so that it describes
+/// the actual state; returns those settings.
 fn keep(before: &Current, config: &mut Config) -> Vec<Kept> {
     let mut kept = Vec::new();
     for (key, asked) in
@@ -295,7 +295,7 @@ fn keep(before: &Current, config: &mut Config) -> Vec<Kept> {
         let removed: Vec<_> = removed.map(|listener| listener.configured.to_string()).collect();
         if !removed.is_empty() {
             let message =
-                format!("{} is listened on until the gateway is replaced", removed.join(", "));
+                format!("{} stays open until the gateway is replaced", removed.join(", "));
             kept.push(Kept { key: key.as_str(), message });
         }
     }
@@ -306,22 +306,22 @@ fn keep(before: &Current, config: &mut Config) -> Vec<Kept> {
         }
     };
     let (was, is) = (old.server.workers, &mut config.server.workers);
-    put_back("server.workers", was == *is, format!("{was} workers go on, instead of {is}"));
+    put_back("server.workers", was == *is, format!("it stays {was}, the file has {is}"));
     *is = was;
     let was = old.limits.superseded_values;
     let is = config.limits.superseded_values;
     if was != is {
         Arc::make_mut(&mut config.limits).superseded_values = was;
     }
-    put_back("limits.superseded_values", was == is, format!("{was} go on, instead of {is}"));
+    put_back("limits.superseded_values", was == is, format!("it stays {was}, the file has {is}"));
     let is_same = old.log.format == config.log.format;
-    put_back("log.format", is_same, "lines go on as they are".to_owned());
+    put_back("log.format", is_same, "the format of log lines stays as it is".to_owned());
     config.log.format = old.log.format;
     let (was, is) = (&old.evidence, &mut config.evidence);
-    let message = format!("{} is written on", was.path.display());
+    let message = format!("it stays {}", was.path.display());
     put_back("state.path", was.path == is.path, message);
     put_back("audit.ledger", was.ledger == is.ledger, format!("it stays {}", was.ledger));
-    let message = format!("windows go on as {} s", was.window.as_secs());
+    let message = format!("it stays {} s", was.window.as_secs());
     put_back("audit.window", was.window == is.window, message);
     let message = format!("it stays {} s", was.retention.as_secs());
     put_back("audit.retention", was.retention == is.retention, message);
@@ -329,7 +329,7 @@ fn keep(before: &Current, config: &mut Config) -> Vec<Kept> {
     kept
 }
 
-/// A failed start as a problem of the configuration.
+/// Adds a start error to the problems of the configuration.
 fn with_start_error(mut problems: Problems, effective: &Effective, error: &StartError) -> Problems {
     let key = match error {
         StartError::Bind { key, .. } => key,
@@ -341,5 +341,5 @@ fn with_start_error(mut problems: Problems, effective: &Effective, error: &Start
     problems
 }
 
-/// How long the workers may take: each does it between two requests.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for the workers: each adopts the snapshot between two polls of its tasks.
+const ADOPTION_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! Listening sockets: one for each worker and address.
+//! Listening sockets: one per worker and address.
 
 use std::{
     io,
@@ -11,13 +11,13 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use super::{Inherited, StartError};
 
-/// The sockets of some listeners.
+/// Opened listeners and their sockets.
 pub(super) struct Bound {
     /// The listeners, in the order of their addresses.
     pub(super) listeners: Vec<Listener>,
     /// Each worker's sockets.
     pub(super) sockets: Vec<Vec<TcpListener>>,
-    /// The same sockets once more, for a successor.
+    /// Copies of the sockets, for a successor.
     pub(super) kept: Vec<KeptSockets>,
 }
 
@@ -25,33 +25,33 @@ pub(super) struct Bound {
 #[derive(Debug)]
 pub(super) struct KeptSockets {
     pub(super) key: &'static str,
-    /// As the configuration has it.
+    /// The address in the configuration.
     pub(super) address: String,
     pub(super) sockets: Vec<OwnedFd>,
 }
 
-/// A listener.
+/// A listener of the data path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Listener {
-    /// What it is for: a key of `[server]`.
+    /// Its configuration key.
     pub key: ListenerKey,
     /// Its address in the configuration.
     pub configured: SocketAddr,
-    /// The same with the port that the system gave where the configuration says 0.
+    /// Its actual address: if the configured port is 0, with the port that the system has assigned.
     pub exact: SocketAddr,
 }
 
-/// What a listener is for.
+/// The configuration key of a listener, and so its purpose.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ListenerKey {
-    /// To redirect to https.
+    /// Redirects to https.
     Http,
-    /// The application, over TLS.
+    /// Serves the application over TLS.
     Https,
 }
 
 impl ListenerKey {
-    /// As the configuration writes it.
+    /// The key in the configuration file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Http => "server.http",
@@ -60,7 +60,7 @@ impl ListenerKey {
     }
 }
 
-/// Binds each address once for each worker, or takes the sockets that somebody else has opened for it.
+/// Binds each address once per worker, or takes the inherited sockets for it.
 pub(super) fn bind_all(
     key: ListenerKey,
     addresses: &[SocketAddr],
@@ -93,8 +93,8 @@ pub(super) fn bind_all(
     Ok(Bound { listeners, sockets, kept })
 }
 
-/// Gives each worker a socket, and each socket a worker: connections to one that nobody accepts from would wait for
-/// ever. There may be more of either.
+/// Assigns each worker a socket and each socket a worker: connections to a socket that no worker accepts from would wait
+/// for ever. There may be more workers than sockets, or the reverse.
 fn spread(opened: Vec<TcpListener>, workers: &mut [Vec<TcpListener>]) -> io::Result<()> {
     for (worker, shared) in workers.iter_mut().zip(opened.iter().cycle()).skip(opened.len()) {
         worker.push(shared.try_clone()?);
@@ -106,7 +106,7 @@ fn spread(opened: Vec<TcpListener>, workers: &mut [Vec<TcpListener>]) -> io::Res
     Ok(())
 }
 
-/// Makes a socket that somebody else has opened one of ours.
+/// Prepares an inherited socket.
 fn take_over(socket: OwnedFd) -> io::Result<TcpListener> {
     let socket = Socket::from(socket);
     set_options(&socket)?;
@@ -115,8 +115,8 @@ fn take_over(socket: OwnedFd) -> io::Result<TcpListener> {
 
 /// Opens a listening socket for each worker.
 ///
-/// The first socket is opened without `SO_REUSEPORT`, so that an address that somebody listens on is refused instead
-/// of silently shared, also when two gateways start together. Only then is it shared, among the workers.
+/// The first socket is bound without `SO_REUSEPORT`, so that an address in use is refused instead of silently shared,
+/// even if two gateways start at the same time. The option is set afterwards, to share the address among the workers.
 fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     let first = tcp_socket(address)?;
     first.bind(&address.into())?;
@@ -137,7 +137,7 @@ fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
 
 fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A port whose last owner has just gone is free.
+    // Allows binding a port whose last owner has just closed it (TIME_WAIT).
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -156,10 +156,10 @@ fn set_options(socket: &Socket) -> io::Result<()> {
 pub(super) fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            ": another program listens there; stop it, or choose another port"
+            ": another program uses this address; stop it, or choose another port"
         }
         io::ErrorKind::AddrNotAvailable => {
-            ": this machine has no such address; 0.0.0.0 is all that it has"
+            ": this machine does not have this address; 0.0.0.0 means all of its addresses"
         }
         io::ErrorKind::PermissionDenied => {
             ": ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or choose a higher port"
@@ -171,10 +171,10 @@ pub(super) fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// "Too many open files", of one process (`errno(3)`).
+/// Too many open files in this process (`errno(3)`).
 const EMFILE: i32 = 24;
 
 const BACKLOG: i32 = 4096;
 
-/// After this long without a byte the system asks whether the peer is still there.
+/// Idle time after which the kernel probes the peer.
 const KEEPALIVE: Duration = Duration::from_secs(60);

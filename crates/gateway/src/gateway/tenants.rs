@@ -1,4 +1,4 @@
-//! Tenants that are set while the gateway runs: they hold from the next request on, and survive a restart.
+//! Tenants that are set at run time: they apply from the next request on, and survive a restart.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -22,88 +22,88 @@ use crumbgate_state as state;
 pub struct Change {
     /// The host, or `*.suffix`.
     pub host: String,
-    /// The keys that it has from now on, instead of all that it had; none: it is removed.
+    /// Its new keys, which replace all old ones; `None` removes the tenant.
     pub set: Option<TenantKeys>,
-    /// What must be there for the change to be made.
+    /// The precondition of the change.
     pub expected: Expected,
 }
 
-/// What must be there for a change to be made (RFC 9110, section 13.1).
+/// The precondition of a change (RFC 9110, section 13.1).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Expected {
-    /// No tenant of that host.
+    /// The tenant does not exist.
     Absent,
-    /// Whatever there is.
+    /// No condition.
     Any,
-    /// Some tenant of that host.
+    /// The tenant exists.
     Present,
-    /// A tenant with one of these tags.
+    /// The tenant exists and has one of these tags.
     Tags(Vec<String>),
 }
 
-/// What a change has done, or would do.
+/// The effect of a change, or of a dry run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Changed {
-    /// The host, in the form in which requests are looked up.
+    /// The host in its normal form, as used for looking up requests.
     pub host: Arc<str>,
-    /// What there was.
+    /// The tenant before the change; `None` if it did not exist.
     pub before: Option<TenantView>,
-    /// What there is now.
+    /// The tenant after the change; `None` if it was removed.
     pub after: Option<TenantView>,
 }
 
-/// A tenant, as it is shown.
+/// A tenant as the API and the dashboard show it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TenantView {
-    /// What requests are judged by.
+    /// The tenant, with its policy.
     pub tenant: Arc<Tenant>,
     /// The name of its upstream.
     pub upstream: String,
-    /// The keys that were set while the gateway ran; none: it is a tenant of the file.
+    /// The keys that were set at run time; `None` for a tenant of the file.
     pub keys: Option<Arc<TenantKeys>>,
-    /// Changes whenever anything of it does: an entity tag without its quotes.
+    /// An entity tag without its quotes: it changes with every change of the tenant.
     pub tag: String,
 }
 
-/// Why no tenant was changed.
+/// The reason that no tenant was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeTenantsError {
-    /// There is none to remove.
+    /// The tenant to remove does not exist.
     #[error("there is no tenant {host}")]
     Absent {
         /// The host.
         host: String,
     },
-    /// The gateway stops, or another one takes over.
-    #[error("another gateway takes the place of this one, or it stops: ask that one, or try again")]
+    /// The gateway stops, or a successor is taking its place.
+    #[error("this gateway is stopping or being replaced: try again, or use the new gateway")]
     Draining,
-    /// The keys, or the host, can't be used.
+    /// The keys or the host are invalid.
     #[error("the tenant {host} can't be set")]
     Invalid {
-        /// The host, as it was given.
+        /// The host as given.
         host: String,
-        /// What is wrong.
+        /// The problems found.
         problems: Problems,
     },
-    /// They can't be stored, so that they would be lost at a restart.
+    /// The change can't be stored, so a restart would lose it.
     #[error(transparent)]
     State(#[from] state::ChangeError),
-    /// It is another one than the one that was looked at.
-    #[error("the tenant {host} has changed meanwhile: look at it again")]
+    /// The tenant has changed since the caller read it.
+    #[error("the tenant {host} has changed since you read it: read it again")]
     Stale {
         /// The host.
         host: String,
-        /// The tag that it has now; none: it is not there.
+        /// Its current tag; `None` if it does not exist.
         current: Option<String>,
     },
-    /// One batch changes it twice.
-    #[error("the tenant {host} is changed twice in one batch: which change is meant?")]
+    /// One batch changes the tenant twice.
+    #[error("the tenant {host} is changed twice in one batch: keep one of the two changes")]
     Twice {
         /// The host.
         host: String,
     },
-    /// It is written in the configuration.
-    #[error("the tenant {host} is written at {place}: change it there, and reload")]
+    /// The tenant belongs to the configuration file.
+    #[error("the tenant {host} is defined at {place}: change it there, and reload")]
     Written {
         /// The host.
         host: String,
@@ -112,25 +112,25 @@ pub enum ChangeTenantsError {
     },
 }
 
-/// Every tenant but the default one, in the order of hosts, and where it comes from.
+/// Every tenant but the default one, in the order of hosts, with its origin.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
-    /// None: it is one of the file.
+    /// The keys that were set at run time; `None` for a tenant of the file.
     by_host: BTreeMap<Arc<str>, Option<Arc<TenantKeys>>>,
-    /// Tenants that were set while the gateway ran, and that the file has, too: its holds as long as it has them.
+    /// Tenants that were set at run time and are also in the file, which takes precedence as long as it has them.
     hidden: BTreeMap<Arc<str>, Arc<TenantKeys>>,
     live: usize,
 }
 
 impl Directory {
-    /// The tenants of a file.
+    /// A directory of the tenants of a file.
     pub(super) fn of(written: &[Tenant]) -> Self {
         let by_host = written.iter().map(|tenant| (Arc::clone(&tenant.name), None)).collect();
         Self { by_host, hidden: BTreeMap::new(), live: 0 }
     }
 
-    /// Adds the tenants that were set while a gateway ran before; returns those that are to be served. What can't be
-    /// served is logged: one tenant is no reason for all others to be without a gateway.
+    /// Adds the stored tenants, which were set at run time; returns those to be served. A tenant that can't be served is
+    /// logged and skipped, so that it does not prevent the start for all others.
     pub(super) fn add_stored(&mut self, config: &Config) -> Vec<Tenant> {
         let stored = match state::stored_tenants(&config.evidence.path) {
             Ok(stored) => stored,
@@ -138,7 +138,7 @@ impl Directory {
                 let error = with_causes(&error);
                 error!(
                     error,
-                    "tenants that were set while running can't be read: they are not served"
+                    "tenants that were set at run time can't be read: they are not served"
                 );
                 return Vec::new();
             }
@@ -146,11 +146,11 @@ impl Directory {
         let mut served = Vec::new();
         for state::TenantRecord { host, keys } in stored {
             let Some(keys) = TenantKeys::parse(&keys) else {
-                error!(%host, "a tenant that was set while running can't be read: it is not served");
+                error!(%host, "a tenant that was set at run time can't be read: it is not served");
                 continue;
             };
             if self.contains(&host) {
-                warn!(%host, "the file has a tenant that was set while running, too: the file's holds");
+                warn!(%host, "a tenant that was set at run time is also in the file: the file takes precedence");
                 self.hide(host, Arc::new(keys));
                 continue;
             }
@@ -160,7 +160,7 @@ impl Directory {
                     let problem = problems.first_message();
                     error!(
                         %host,
-                        problem, "a tenant that was set while running does not fit: it is not served"
+                        problem, "a tenant that was set at run time does not fit the configuration: it is not served"
                     );
                 }
             }
@@ -169,19 +169,18 @@ impl Directory {
         served
     }
 
-    /// How many were set while the gateway ran.
+    /// The number of tenants that were set at run time, without hidden ones.
     pub(super) fn live(&self) -> usize {
         self.live
     }
 
-    /// Those.
-    /// Also those that the file hides.
+    /// Tenants set at run time, including those that the configuration file overrides.
     pub(super) fn live_tenants(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<TenantKeys>)> {
         let live = self.by_host.iter().filter_map(|(host, keys)| Some((host, keys.as_ref()?)));
         live.chain(&self.hidden)
     }
 
-    /// Keeps a tenant that the file has, too, until the file no longer has it.
+    /// Keeps a tenant that the file overrides, until the file no longer has it.
     pub(super) fn hide(&mut self, host: Arc<str>, keys: Arc<TenantKeys>) {
         self.hidden.insert(host, keys);
     }
@@ -205,19 +204,19 @@ impl Directory {
     }
 }
 
-/// A change that was checked.
+/// A change whose keys and precondition were checked.
 struct Checked {
     changed: Changed,
     keys: Option<Arc<TenantKeys>>,
 }
 
 impl Control {
-    /// The tenant of this name: a host, or `*.suffix`.
+    /// The tenant with this name: a host, or `*.suffix`.
     pub fn tenant(&self, host: &str) -> Option<TenantView> {
         self.view(&self.current(), &host.to_ascii_lowercase())
     }
 
-    /// Tenants in the order of hosts: those that begin with `prefix` and come after `after`, `limit` of them at most.
+    /// Tenants in the order of hosts whose host begins with `prefix` and comes after `after`, at most `limit`.
     pub fn tenants(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<TenantView> {
         let current = self.current();
         let from = match after {
@@ -234,20 +233,20 @@ impl Control {
         hosts.iter().filter_map(|host| self.view(&current, host)).collect()
     }
 
-    /// Tenants whose host has this text in it, in the order of hosts: `limit` of them at most, and how many there are in
-    /// all. Looks at every host.
+    /// Tenants whose host contains this text, in the order of hosts, at most `limit`, and their total number. Visits every
+    /// host.
     pub fn find_tenants(&self, text: &str, limit: usize) -> (Vec<TenantView>, usize) {
         let current = self.current();
         let finder = memchr::memmem::Finder::new(text);
         let (mut found, mut count) = (Vec::new(), 0);
         let mut after = None;
-        // Some at a time: whoever changes a tenant meanwhile must not wait for all of them.
+        // In steps, so that a concurrent change of a tenant does not wait for all of them.
         loop {
             let directory = locked(&self.0.directory);
             let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let hosts = directory.by_host.range::<str, _>((from, Bound::Unbounded));
             let mut last = None;
-            for (host, _) in hosts.take(AT_A_TIME) {
+            for (host, _) in hosts.take(HOSTS_PER_LOCK) {
                 if finder.find(host.as_bytes()).is_some() {
                     count += 1;
                     if found.len() < limit {
@@ -263,26 +262,26 @@ impl Control {
         (found.iter().filter_map(|host| self.view(&current, host)).collect(), count)
     }
 
-    /// Another text with every change of a tenant, and with each configuration: who shows tenants looks again when it
-    /// has changed.
+    /// A text that differs after every change of a tenant and every reload. A cached list of tenants is outdated when it has
+    /// changed.
     pub fn tenants_version(&self) -> String {
         let current = self.current();
         let generation = current.snapshot.tenants.generation();
         format!("{}.{}.{generation}", hash_text(&current.hash), current.since_unix_s)
     }
 
-    /// Where a tenant of the file is written: `file:line:column`. Reads the whole text of the configuration.
+    /// The place of a tenant in the configuration file: `file:line:column`. Parses the whole file.
     pub fn place_of_tenant(&self, host: &str) -> Option<String> {
         self.current().effective.place_of_tenant(host).map(|place| place.to_string())
     }
 
-    /// Makes all of these changes or none, and says what was there before and after. A `dry_run` only says it.
+    /// Makes all of these changes or none, and returns the tenants before and after. A `dry_run` checks and changes nothing.
     ///
-    /// Waits for the disk: a change that is made survives a restart. It holds for the next request.
+    /// Waits for the disk: when this returns, the changes survive a restart and apply to the next request.
     ///
     /// # Errors
     ///
-    /// Why nothing was changed.
+    /// The reason that no tenant was changed.
     pub fn change_tenants(
         &self,
         changes: Vec<Change>,
@@ -340,7 +339,7 @@ impl Control {
             let (host, current) = (host.to_string(), tag.cloned());
             return Err(ChangeTenantsError::Stale { host, current });
         }
-        // One that does not fit the configuration is not served, but it can be removed.
+        // A tenant that does not fit the configuration is not served, but it can be removed.
         let is_there = locked(&self.0.directory).contains(&host);
         if set.is_none() && !is_there {
             return Err(ChangeTenantsError::Absent { host: host.to_string() });
@@ -352,7 +351,7 @@ impl Control {
         Ok(Checked { changed: Changed { host, before, after }, keys })
     }
 
-    /// What is to be stored: the changes that change something.
+    /// The changes to store: those with an effect.
     fn to_store(&self, changes: &[Checked]) -> Vec<state::TenantChange> {
         let directory = locked(&self.0.directory);
         let text = |keys: &Arc<TenantKeys>| Arc::from(keys.to_string());
@@ -391,8 +390,8 @@ impl Control {
     }
 }
 
-/// How many tenants are looked at while the directory is locked.
-const AT_A_TIME: usize = 4096;
+/// Number of tenants visited per lock of the directory.
+const HOSTS_PER_LOCK: usize = 4096;
 
 impl TenantView {
     fn new(current: &Current, tenant: Arc<Tenant>, keys: Option<Arc<TenantKeys>>) -> Self {
@@ -411,5 +410,5 @@ impl TenantView {
     }
 }
 
-/// Enough that two versions of a tenant are never taken for one another.
+/// Length of a tag, in bytes: long enough that two versions of a tenant never share one.
 const TAG_BYTES: usize = 16;

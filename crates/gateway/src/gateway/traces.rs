@@ -1,5 +1,4 @@
-//! What exports the spans of exchanges that are followed: a task on the control thread for each collector that a
-//! configuration has named.
+//! The tasks that export spans, on the control thread: one per collector that a configuration has named.
 
 use std::{
     sync::{Arc, mpsc},
@@ -13,16 +12,16 @@ use super::control::{Running, locked};
 use crate::traces::{Tracing, export};
 use crumbgate_config::Traces;
 
-/// A task that exports. One whose configuration no longer holds ends by itself, when the last exchange that goes by it
-/// has ended.
+/// A task that exports spans. After a reload with another collector it ends by itself, once the last exchange of the old
+/// configuration has ended.
 pub(super) struct Exporter {
-    /// Dropped, it says that no more exchanges will come.
+    /// Dropped to announce that no more exchanges will come.
     stop: oneshot::Sender<()>,
     ended: mpsc::Receiver<()>,
 }
 
 impl Running {
-    /// What follows exchanges as `traces` says, with a task that exports them; none where it asks for no collector.
+    /// Starts a task that exports spans to the collector of `traces`; `None` if it names no collector.
     pub(super) fn tracing(&self, traces: &Traces) -> Option<Tracing> {
         let collector = traces.collector.clone()?;
         let spans = Arc::clone(self.settings.metrics.spans());
@@ -31,7 +30,7 @@ impl Running {
         let (done, ended) = mpsc::channel();
         self.runtime.spawn(async move {
             export(queue, stopped).await;
-            // Nobody waits for one that ends before the gateway does.
+            // An error means that this task ends before the gateway, and nothing waits for it.
             let _ = done.send(());
         });
         let mut exporters = locked(&self.exporters);
@@ -40,7 +39,7 @@ impl Running {
         Some(tracing)
     }
 
-    /// Has the last spans exported, and waits for it; not for long, where the collector takes none.
+    /// Exports the last spans, and waits up to `EXPORT_TIMEOUT` for the collectors to take them.
     pub(super) fn export_the_last(&self) {
         let exporters = std::mem::take(&mut *locked(&self.exporters));
         let stop = |Exporter { stop, ended }| {
@@ -48,15 +47,15 @@ impl Running {
             ended
         };
         let exporters: Vec<_> = exporters.into_iter().map(stop).collect();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + EXPORT_TIMEOUT;
         for ended in exporters {
             let left = deadline.saturating_duration_since(Instant::now());
             if let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(left) {
-                warn!("the last spans of traces could not be exported in time");
+                warn!("the last trace spans could not be exported in time");
             }
         }
     }
 }
 
-/// How long a stop waits for collectors.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest wait of a stop for the collectors.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! Every metric: its name, its help, and where its numbers come from.
+//! Every metric: its name, its help and its values.
 
 use super::{
     Metrics,
@@ -32,32 +32,34 @@ pub fn expose(metrics: &Metrics, books: &Books, readings: &Readings) -> String {
 use Kind::{Counter, Gauge, Histogram};
 
 fn tell_exchanges(text: &mut Text, sum: &Sum) {
-    let help = "Answers of the TLS listeners by the class of their status, also those given in the application's place.";
+    let help =
+        "Responses of the TLS listeners by status class, including those of the gateway itself.";
     let mut family = text.family("crumbgate_requests_total", Counter, help);
     for (class, count) in STATUS_CLASSES.iter().zip(sum.answers) {
         family.sample(&[("status_class", class)], count);
     }
-    let help = "From a request's head to its answer's head, as the gateway sees it; for every answer in crumbgate_requests_total.";
+    let help = "Time from a request's head to its response's head, for every response in crumbgate_requests_total.";
     text.family("crumbgate_request_duration_seconds", Histogram, help)
         .durations(&sum.request_duration);
-    let help = "From sending a request to the head of the application's answer, with opening a connection or waiting for one.";
+    let help = "Time from sending a request to the head of the application's response, including opening a connection or waiting for one.";
     text.family("crumbgate_upstream_duration_seconds", Histogram, help)
         .durations(&sum.upstream_duration);
-    let help = "Requests that were answered in the application's place, and connections that were closed at once, by reason.";
+    let help =
+        "Requests that the gateway rejected, and connections that it closed at once, by reason.";
     let mut family = text.family("crumbgate_rejections_total", Counter, help);
     family.samples("reason", &RejectionReason::ALL, &sum.rejections);
-    let help = "Exchanges that one side ended before the answer was handed over whole.";
+    let help = "Exchanges that one side ended before the response was complete.";
     let mut family = text.family("crumbgate_exchanges_ended_early_total", Counter, help);
     family.samples("side", &Side::ALL, &sum.ended_early);
-    let help = "Exchanges that are open, WebSockets over HTTP/2 among them; at most a second old.";
+    let help = "Open exchanges, including WebSockets over HTTP/2; at most a second old.";
     text.family("crumbgate_open_exchanges", Gauge, help).value(sum.open_exchanges);
-    let help = "Requests of the plain listeners that were redirected to https.";
+    let help = "Requests of the plain HTTP listeners that were redirected to https.";
     text.family("crumbgate_redirects_total", Counter, help).value(sum.redirects);
-    let help = "Navigations of people who have not agreed that went on to the application, by what became of the banner.";
+    let help = "Page requests of people who have not agreed that were forwarded to the application, by outcome of the banner.";
     let mut family = text.family("crumbgate_banners_total", Counter, help);
     family.samples("outcome", &Outcome::ALL, &sum.banners);
 
-    let help = "Downstream connections by what they are doing; at most a second old.";
+    let help = "Downstream connections by state; at most a second old.";
     let mut family = text.family("crumbgate_connections", Gauge, help);
     family.samples("state", &ConnectionState::ALL, &sum.connections);
     let help = "Downstream connections that were accepted, on all listeners.";
@@ -65,41 +67,40 @@ fn tell_exchanges(text: &mut Text, sum: &Sum) {
     let help = "Downstream connections that the gateway closed before their end, by cause.";
     let mut family = text.family("crumbgate_connections_cut_total", Counter, help);
     family.samples("cause", &CutCause::ALL, &sum.cuts);
-    let help =
-        "TLS handshakes by version, by whether a session was resumed, and by how they ended.";
+    let help = "TLS handshakes by version, session resumption and outcome.";
     let mut family = text.family("crumbgate_handshakes_total", Counter, help);
     for (handshake, count) in Handshake::ALL.into_iter().zip(sum.handshakes) {
         let [version, resumed, outcome] = handshake.labels();
         family.sample(&[("version", version), ("resumed", resumed), ("outcome", outcome)], count);
     }
-    let help = "WebSockets that are open, over both versions of HTTP.";
+    let help = "Open WebSockets, over HTTP/1.1 and HTTP/2.";
     text.family("crumbgate_tunnels", Gauge, help).value(sum.open_tunnels);
     let help = "WebSockets that were opened.";
     text.family("crumbgate_tunnels_opened_total", Counter, help).value(sum.tunnels_opened);
-    let help = "Threads that serve.";
+    let help = "Worker threads.";
     text.family("crumbgate_workers", Gauge, help).value(sum.workers);
 }
 
 fn tell_cookies(text: &mut Text, tally: &Tally) {
-    let help = "Verdicts on cookies: each cookie seen is kept, rewritten or stripped (A1); evict, inject and renew add some.";
+    let help = "Verdicts on cookies: each cookie seen is kept, rewritten or stripped (A1); evict, inject and renew add cookies.";
     let mut family = text.family("crumbgate_cookies_total", Counter, help);
     for (direction, action) in verdicts() {
         let labels = verdict_labels(direction, action);
         family.sample(&labels, tally.of(direction, action));
     }
-    let help = "Session cookies of tenants that seal: opened, sealed, unsealed (of before), too_large (leaves as it is).";
+    let help = "Session cookies of tenants that seal: opened, sealed, unsealed (from before sealing began), too_large (sent unsealed).";
     let mut family = text.family("crumbgate_seals_total", Counter, help);
     for step in SealStep::ALL {
         family.sample(&[("step", step.word())], tally.of_seal(step));
     }
-    let help = "What became of the gateway's own pages: shown, agreed to or declined there, or agreement withdrawn.";
+    let help = "Events on the gateway's own pages: shown, agreed, declined, withdrawn.";
     let mut family = text.family("crumbgate_agreements_total", Counter, help);
     for event in AgreementEvent::ALL {
         family.sample(&[("event", event.word())], tally.agreements(event));
     }
 }
 
-/// Every verdict that can be reached, in the order of the text.
+/// Every possible verdict, in the order of the text.
 fn verdicts() -> impl Iterator<Item = (Direction, Action)> {
     let strip = Reason::ALL.map(Action::Strip);
     let request = [Action::Keep].into_iter().chain(strip);
@@ -115,7 +116,7 @@ fn verdict_labels(direction: Direction, action: Action) -> [Label<'static>; 3] {
 }
 
 fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
-    let help = "Tenants, of the configuration and those set while running.";
+    let help = "Tenants of the configuration file and those set at run time.";
     text.family("crumbgate_tenants", Gauge, help).value(readings.tenants);
     if readings.tenant_series == 0 {
         return;
@@ -124,7 +125,7 @@ fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
     let mut tallies: Vec<(&str, &Tally)> =
         tallies.iter().map(|(tenant, tally)| (&**tenant, tally)).collect();
     tallies.push((OTHER, &others));
-    let help = "Requests of which the cookies were judged, by tenant; those beyond the bound of series are one.";
+    let help = "Requests whose cookies were judged, by tenant; tenants beyond the limit on series share one.";
     let mut family = text.family("crumbgate_tenant_requests_total", Counter, help);
     for (tenant, tally) in &tallies {
         family.sample(&[("tenant", tenant)], tally.requests);
@@ -148,8 +149,7 @@ fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
             }
         }
     }
-    let help =
-        "What became of the gateway's own pages by tenant, as in crumbgate_agreements_total.";
+    let help = "Events on the gateway's own pages by tenant, as in crumbgate_agreements_total.";
     let mut family = text.family("crumbgate_tenant_agreements_total", Counter, help);
     for (tenant, tally) in &tallies {
         for event in AgreementEvent::ALL {
@@ -160,56 +160,56 @@ fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
 }
 
 fn tell_spans(text: &mut Text, metrics: &Metrics) {
-    let help = "Spans of traces that the collector took.";
+    let help = "Trace spans that the collector accepted.";
     text.family("crumbgate_trace_spans_exported_total", Counter, help)
         .value(metrics.spans.exported());
     let help =
-        "Spans of traces that were lost: the queue was full, or the collector did not take them.";
+        "Trace spans that were lost: the queue was full, or the collector did not accept them.";
     let lost = SpanLoss::ALL.map(|(loss, _)| metrics.spans.lost(loss));
     let mut family = text.family("crumbgate_trace_spans_dropped_total", Counter, help);
     family.samples("reason", &SpanLoss::ALL, &lost);
 }
 
 fn tell_configuration(text: &mut Text, readings: &Readings) {
-    let help = "1, with what runs as labels.";
+    let help = "Always 1; the labels describe the running program.";
     let mut family = text.family("crumbgate_build_info", Gauge, help);
     let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
     let architecture = std::env::consts::ARCH;
     family.sample(&[("version", version), ("system", system), ("architecture", architecture)], 1);
-    let help = "Whether the last reload was accepted; 1 before the first.";
+    let help = "1 if the last reload was accepted, otherwise 0; 1 before the first reload.";
     text.family("crumbgate_config_last_reload_success", Gauge, help)
         .value(u8::from(readings.reload.succeeded));
-    let help = "When the configuration that holds was taken on.";
+    let help = "Time at which the current configuration came into force.";
     text.family("crumbgate_config_last_reload_timestamp_seconds", Gauge, help)
         .value(readings.reload.succeeded_unix_s);
-    let help = "Whether the gateway is stopping, and finishes what is open.";
+    let help = "1 while the gateway stops and finishes open exchanges, otherwise 0.";
     text.family("crumbgate_draining", Gauge, help).value(u8::from(readings.is_draining));
-    let help = "When each certificate of the configuration ends.";
+    let help = "Expiry time of each certificate in the configuration.";
     let mut family = text.family("crumbgate_certificate_expiry_timestamp_seconds", Gauge, help);
     for certificate in &readings.certificates {
         family.sample(&[("file", &certificate.file)], certificate.not_after_unix_s);
     }
-    let help = "Lines of the log that were lost because nobody read those before them in time.";
+    let help = "Log lines that were lost because standard error was not read in time.";
     text.family("crumbgate_log_lines_lost_total", Counter, help).value(readings.lost_log_lines);
 }
 
 fn tell_ledger(text: &mut Text, readings: &Readings) {
-    // Without a ledger nothing is written and nothing is lost; a series that comes and goes would break its alarms.
+    // Without a ledger all values are 0: series that appear and disappear would break alerts.
     let ledger = readings.ledger.unwrap_or_default();
-    let help = "Entries that were written to the ledger's file.";
+    let help = "Entries written to the ledger's file.";
     text.family("crumbgate_audit_rows_total", Counter, help).value(ledger.rows);
-    let help = "Cookies, and pages that were shown or answered, that are in no entry of the ledger, for want of room.";
-    text.family("crumbgate_audit_dropped_total", Counter, help).value(ledger.dropped);
-    let help = "Entries that wait in memory to be written.";
-    text.family("crumbgate_audit_waiting_rows", Gauge, help).value(ledger.waiting);
-    let help = "Whether the ledger's file can't be written now.";
-    text.family("crumbgate_audit_failing", Gauge, help).value(u8::from(ledger.is_failing));
-    let help = "Segments of the ledger that were closed.";
-    text.family("crumbgate_audit_segments_total", Counter, help).value(ledger.segments);
-    let help = "Cookies and agreements by which the entries of closed segments differ from what was counted; anything but 0 is a fault.";
-    text.family("crumbgate_audit_unbalanced_total", Counter, help).value(ledger.unbalanced);
     let help =
-        "Events of the ledger which say that something before them may be missing, by their kind.";
+        "Cookies and page events that are in no entry of the ledger because there was no room.";
+    text.family("crumbgate_audit_dropped_total", Counter, help).value(ledger.dropped);
+    let help = "Entries in memory that are not written yet.";
+    text.family("crumbgate_audit_waiting_rows", Gauge, help).value(ledger.waiting);
+    let help = "1 while the ledger's file can't be written, otherwise 0.";
+    text.family("crumbgate_audit_failing", Gauge, help).value(u8::from(ledger.is_failing));
+    let help = "Closed segments of the ledger.";
+    text.family("crumbgate_audit_segments_total", Counter, help).value(ledger.segments);
+    let help = "Difference between the entries of closed segments and the counters, in cookies and page events; anything but 0 is a fault.";
+    text.family("crumbgate_audit_unbalanced_total", Counter, help).value(ledger.unbalanced);
+    let help = "Ledger events after which earlier entries may be missing, by kind.";
     let mut family = text.family("crumbgate_audit_gaps_total", Counter, help);
     let gaps = [
         ("clock", ledger.clock_jumps),
@@ -219,8 +219,7 @@ fn tell_ledger(text: &mut Text, readings: &Readings) {
     for (kind, count) in gaps {
         family.sample(&[("kind", kind)], count);
     }
-    let help =
-        "Names of undeclared cookies that the ledger had never had, by where they were first met.";
+    let help = "Names of undeclared cookies that are new to the ledger, by the direction in which they were first seen.";
     let mut family = text.family("crumbgate_audit_new_names_total", Counter, help);
     family.sample(&[("direction", "request")], ledger.new_names_of_requests);
     family.sample(&[("direction", "response")], ledger.new_names_of_responses);
@@ -238,29 +237,29 @@ fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
             }
         }
     };
-    let help = "Whether the health checks find the server well; no series where there are no checks, or none has ended yet.";
+    let help = "1 if the health checks find the server healthy, otherwise 0; absent without health checks and before the first one ends.";
     tell("crumbgate_upstream_server_up", Gauge, help, &|server| server.is_up.map(u64::from));
-    let help = "Whether the server is left alone for a while, because it failed.";
+    let help = "1 while the server is ejected because it failed, otherwise 0.";
     tell("crumbgate_upstream_server_ejected", Gauge, help, &|server| {
         Some(u64::from(server.is_ejected))
     });
-    let help = "Connections to the server that are open.";
+    let help = "Open connections to the server.";
     tell("crumbgate_upstream_server_connections", Gauge, help, &|server| Some(server.connections));
-    let help = "Requests that were sent to the server.";
+    let help = "Requests sent to the server.";
     tell("crumbgate_upstream_server_requests_total", Counter, help, &|server| {
         Some(server.requests)
     });
-    let help = "Requests and connections that failed for the server's sake.";
+    let help = "Requests and connections that failed because of the server.";
     tell("crumbgate_upstream_server_failures_total", Counter, help, &|server| {
         Some(server.failures)
     });
-    let help = "How often the server was left alone because it failed.";
+    let help = "Number of times that the server was ejected because it failed.";
     tell("crumbgate_upstream_server_ejections_total", Counter, help, &|server| {
         Some(server.ejections)
     });
-    let help = "Health checks of the server that have ended.";
+    let help = "Completed health checks of the server.";
     tell("crumbgate_upstream_server_checks_total", Counter, help, &|server| Some(server.checks));
-    let help = "Health checks that found the server ill.";
+    let help = "Health checks that the server failed.";
     tell("crumbgate_upstream_server_failed_checks_total", Counter, help, &|server| {
         Some(server.failed_checks)
     });
@@ -272,13 +271,13 @@ fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
     };
     let help = "Exchanges that wait for a connection to the application.";
     tell("crumbgate_upstream_queue_length", Gauge, help, &|upstream| upstream.queued);
-    let help = "Exchanges that have had to wait for a connection to the application.";
+    let help = "Exchanges that had to wait for a connection to the application.";
     tell("crumbgate_upstream_queued_total", Counter, help, &|upstream| upstream.queued_total);
     let help = "Exchanges that found the queue for a connection full.";
     tell("crumbgate_upstream_queue_refused_total", Counter, help, &|upstream| {
         upstream.queue_refused
     });
-    let help = "Exchanges that waited for a connection in vain.";
+    let help = "Exchanges that got no connection within queue_timeout.";
     tell("crumbgate_upstream_queue_timeouts_total", Counter, help, &|upstream| {
         upstream.queue_timeouts
     });

@@ -1,18 +1,18 @@
-//! How long something took: a count for each bucket.
+//! Histograms of durations.
 
 use std::time::Duration;
 
 use super::worker::Counter;
 
-/// Durations, counted by one writer.
+/// A histogram with one writer.
 #[derive(Debug, Default)]
 pub(super) struct Histogram {
-    /// One for each bound, and one for what is longer than all of them. Each duration is in one bucket.
+    /// One bucket per bound, and one for longer durations. Each duration counts in one bucket.
     buckets: [Counter; BUCKETS],
     sum_ns: Counter,
 }
 
-/// A reading of histograms.
+/// The values of one or more histograms at one moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Durations {
     buckets: [u64; BUCKETS],
@@ -35,7 +35,7 @@ impl Durations {
         self.sum_ns = self.sum_ns.wrapping_add(histogram.sum_ns.get());
     }
 
-    /// How many were no longer than each bound, in nanoseconds.
+    /// Each bound in nanoseconds, with the number of durations up to it.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (u64, u64)> {
         let sums = self.buckets.iter().scan(0, |sum, count| {
             *sum += count;
@@ -44,17 +44,17 @@ impl Durations {
         BOUNDS_NS.into_iter().zip(sums)
     }
 
-    /// How many there are.
+    /// Number of durations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// How long they were on the average; none where there are none.
+    /// The mean duration; `None` if there are no durations.
     pub fn mean(&self) -> Option<Duration> {
         self.sum_ns.checked_div(self.count()).map(Duration::from_nanos)
     }
 
-    /// Those that an earlier reading had not.
+    /// The durations since an earlier reading.
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
         for (bucket, before) in since.buckets.iter_mut().zip(&earlier.buckets) {
@@ -64,8 +64,8 @@ impl Durations {
         since
     }
 
-    /// How long so many of a thousand took at most, as far as buckets tell: within one, they are taken to be spread
-    /// evenly, and what is longer than all bounds is told as the last of them. None where there are none.
+    /// An estimate of a quantile, given in thousandths. Assumes that durations are spread evenly within a bucket; those
+    /// longer than all bounds count as the last bound. `None` if there are no durations.
     pub fn quantile(&self, per_mille: u32) -> Option<Duration> {
         let count = u128::from(self.count());
         let rank = (count * u128::from(per_mille)).div_ceil(1_000).max(1);
@@ -85,7 +85,7 @@ impl Durations {
 
 const BUCKETS: usize = BOUNDS_NS.len() + 1;
 
-/// From 50 µs to a minute, closest around what the gateway itself takes.
+/// From 50 µs to one minute, closest around the time that the gateway itself takes.
 const BOUNDS_NS: [u64; 22] = [
     50_000,
     100_000,
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_duration_is_counted_up_from_the_first_bound_that_it_does_not_exceed() {
+    fn each_duration_counts_from_the_first_bound_that_it_does_not_exceed() {
         assert!(BOUNDS_NS.is_sorted_by(|a, b| a < b));
         let (one, other) = (Histogram::default(), Histogram::default());
         one.observe(Duration::from_micros(100));
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!((durations.count(), durations.sum_ns), (3, 61_000_200_001));
     }
     #[test]
-    fn a_quantile_is_within_the_bucket_that_holds_it() {
+    fn a_quantile_is_within_its_bucket() {
         let histogram = Histogram::default();
         let read = || {
             let mut durations = Durations::default();

@@ -1,10 +1,10 @@
-//! What an operator's monitoring reads: numbers kept between requests, and the text that tells them.
+//! Metrics for an operator's monitoring.
 //!
-//! Each worker counts in a [`WorkerMetrics`] of its own, as a number's only writer; [`expose`] adds all of them up, and
-//! tells with them what the [`Books`](crumbgate_audit::Books) counted and what the caller has read elsewhere
-//! ([`Readings`]). How many series there are depends on the configuration alone, never on what clients send.
+//! Each worker counts in a [`WorkerMetrics`] of its own, as the only writer. [`expose`] adds them up and writes them, the
+//! [`Books`](crumbgate_audit::Books), and values that the caller has read elsewhere ([`Readings`]) as text. The number of
+//! series depends on the configuration, never on what clients send.
 //!
-//! `exposition.rs` has each metric with its help; `docs/reference/metrics.md` says what to do about it.
+//! `exposition.rs` has each metric with its help; `docs/reference/metrics.md` explains what to do about it.
 
 mod exposition;
 mod histogram;
@@ -33,23 +33,23 @@ pub use worker::{ConnectionStates, WorkerMetrics};
 
 use worker::Sum;
 
-/// Every worker's numbers, for whoever reads them.
+/// The metrics of all workers.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Locked when a worker starts, and when somebody reads; never on the way of a request.
+    /// Locked when a worker starts and during a read, never during a request.
     workers: Mutex<Vec<Arc<WorkerMetrics>>>,
     spans: Arc<Spans>,
 }
 
 impl Metrics {
-    /// New numbers, for one worker that counts in them alone. Those of a worker that has ended go on counting.
+    /// Creates the metrics of one worker, their only writer. They stay part of the sums when the worker has ended.
     pub fn open(&self) -> Arc<WorkerMetrics> {
         let worker = Arc::new(WorkerMetrics::default());
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
         worker
     }
 
-    /// What became of the spans of traces.
+    /// Counters of exported and lost trace spans.
     pub fn spans(&self) -> &Arc<Spans> {
         &self.spans
     }
@@ -63,8 +63,7 @@ impl Metrics {
     }
 }
 
-/// What became of the spans of traces. Few have the time to write here: an exporter, and workers that find its queue
-/// full.
+/// Counters of exported and lost trace spans. The exporter writes them, and workers that find its queue full.
 #[derive(Debug, Default)]
 pub struct Spans {
     exported: AtomicU64,
@@ -72,7 +71,7 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// Counts spans that a collector took.
+    /// Counts spans that a collector has accepted.
     pub fn count_exported(&self, spans: u64) {
         self.exported.fetch_add(spans, Relaxed);
     }
@@ -82,12 +81,12 @@ impl Spans {
         self.lost[loss as usize].fetch_add(spans, Relaxed);
     }
 
-    /// Spans that a collector took.
+    /// Number of spans that a collector has accepted.
     pub fn exported(&self) -> u64 {
         self.exported.load(Relaxed)
     }
 
-    /// Spans that were lost in this way.
+    /// Number of spans that were lost in this way.
     pub fn lost(&self, loss: SpanLoss) -> u64 {
         self.lost[loss as usize].load(Relaxed)
     }

@@ -1,36 +1,36 @@
-//! What the metrics tell and others know: gathered by whoever asks for the text.
+//! Values that are not counted by workers, which the caller gathers for the text.
 
 use std::time::Duration;
 
-/// Everything that the text tells and no worker counts.
+/// All values in the text that no worker counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readings {
-    /// How many tenants there are.
+    /// Number of tenants.
     pub tenants: u64,
-    /// How many tenants get series of their own; the others share one. 0: there are no series by tenant.
+    /// Number of tenants with series of their own; the others share one. 0: no series by tenant.
     pub tenant_series: usize,
-    /// How the last reload went; before the first, the start.
+    /// The last reload, or the start before the first reload.
     pub reload: ReloadReading,
-    /// Whether the gateway is stopping.
+    /// True while the gateway stops.
     pub is_draining: bool,
-    /// The ledger; none where none is kept.
+    /// The ledger; `None` if none is kept.
     pub ledger: Option<LedgerReading>,
-    /// The applications, in the order of the configuration.
+    /// The upstreams, in the order of the configuration.
     pub upstreams: Vec<UpstreamReading>,
-    /// The certificates that are shown to browsers, in the order of the configuration.
+    /// The server certificates, in the order of the configuration.
     pub certificates: Vec<CertificateReading>,
-    /// Lines of the log that were lost because nobody read those before them.
+    /// Number of lost log lines.
     pub lost_log_lines: u64,
-    /// The process; none where the system does not tell.
+    /// The process; `None` on systems without `/proc`.
     pub process: Option<ProcessReading>,
 }
 
-/// How the last reload went.
+/// The outcome of the last reload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReloadReading {
-    /// Whether it was accepted.
+    /// True if it was accepted.
     pub succeeded: bool,
-    /// When the configuration that holds was taken on, in seconds since the Unix epoch.
+    /// Time at which the current configuration came into force, in seconds since the Unix epoch.
     pub succeeded_unix_s: u64,
 }
 
@@ -40,70 +40,70 @@ impl Default for ReloadReading {
     }
 }
 
-/// How the ledger does.
+/// The state of the ledger.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct LedgerReading {
-    /// Entries that were written since the start.
+    /// Entries written since the start.
     pub rows: u64,
-    /// Cookies that are in no entry, for want of room.
+    /// Cookies that are in no entry because there was no room.
     pub dropped: u64,
-    /// Entries that wait in memory.
+    /// Entries in memory that are not written yet.
     pub waiting: u64,
-    /// Whether the file can't be written now.
+    /// True while the file can't be written.
     pub is_failing: bool,
-    /// Segments that were closed since the start.
+    /// Segments closed since the start.
     pub segments: u64,
-    /// Cookies by which closed segments do not add up.
+    /// Difference between closed segments and the counters, in cookies.
     pub unbalanced: u64,
-    /// Names of undeclared cookies that the ledger had never had: first met in requests.
+    /// Names of undeclared cookies that are new to the ledger, first seen in requests.
     pub new_names_of_requests: u64,
-    /// The same, first met in responses.
+    /// Names of undeclared cookies that are new to the ledger, first seen in responses.
     pub new_names_of_responses: u64,
-    /// How often the clock has jumped.
+    /// Number of jumps of the clock.
     pub clock_jumps: u64,
-    /// How often the file was found damaged, or gone.
+    /// Number of times that the file was found damaged or missing.
     pub damages: u64,
-    /// How often the gateway before was not stopped properly.
+    /// Number of times that the previous process did not stop properly.
     pub unclean_stops: u64,
 }
 
-/// How an application does.
+/// The state of an upstream.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct UpstreamReading {
     /// The name in the configuration.
     pub name: String,
     /// Exchanges that wait for a connection now.
     pub queued: u64,
-    /// Exchanges that have had to wait for one.
+    /// Exchanges that had to wait for a connection.
     pub queued_total: u64,
     /// Exchanges that found the queue full.
     pub queue_refused: u64,
-    /// Exchanges that waited in vain.
+    /// Exchanges that got no connection in time.
     pub queue_timeouts: u64,
-    /// Its servers.
+    /// The servers.
     pub servers: Vec<ServerReading>,
 }
 
-/// How one server of an application does.
+/// The state of one server of an upstream.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ServerReading {
-    /// As the configuration has it.
+    /// The address in the configuration.
     pub address: String,
-    /// What the health checks say; none where there are none, or none has ended yet.
+    /// The result of the health checks; `None` without health checks and before the first one ends.
     pub is_up: Option<bool>,
-    /// Whether it is left alone because it failed.
+    /// True while the server is ejected because it failed.
     pub is_ejected: bool,
-    /// Connections that are open now.
+    /// Open connections.
     pub connections: u64,
-    /// Requests that were sent to it.
+    /// Requests sent to the server.
     pub requests: u64,
-    /// Requests and connections that failed for its sake.
+    /// Requests and connections that failed because of the server.
     pub failures: u64,
-    /// How often it was ejected.
+    /// Number of ejections.
     pub ejections: u64,
-    /// Health checks that have ended.
+    /// Completed health checks.
     pub checks: u64,
-    /// Those of them that found it ill.
+    /// Failed health checks.
     pub failed_checks: u64,
 }
 
@@ -116,21 +116,21 @@ pub struct CertificateReading {
     pub not_after_unix_s: i64,
 }
 
-/// The process, as the system sees it.
+/// The process, as the kernel reports it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ProcessReading {
-    /// When it started, in seconds since the Unix epoch.
+    /// Start, in seconds since the Unix epoch.
     pub started_unix_s: u64,
-    /// Processor time that it has used, its own and the system's for it.
+    /// CPU time used in user mode and in the kernel.
     pub processor_time: Duration,
-    /// Memory that it has.
+    /// Resident memory.
     pub resident_bytes: u64,
-    /// Addresses that it has.
+    /// Virtual memory.
     pub virtual_bytes: u64,
     /// Open files and sockets.
     pub open_files: u64,
-    /// How many it may have.
+    /// Limit on open files and sockets.
     pub max_open_files: u64,
-    /// Threads.
+    /// Number of threads.
     pub threads: u64,
 }

@@ -1,4 +1,4 @@
-//! What all workers together had counted at a moment: two of them tell what happened in between.
+//! Samples: the counters of all workers at one moment. The difference of two samples describes the time between them.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use super::{Metrics, histogram::Durations, words::STATUS_CLASSES};
 use crumbgate_audit::Books;
 use crumbgate_policy::verdict::{Action, Direction};
 
-/// A reading of counters that only grow; or, of two, what they grew by.
+/// Values of growing counters, or the difference of two samples.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Sample {
-    /// Answers of the TLS listeners, also those given in the application's place.
+    /// Responses of the TLS listeners, including those of the gateway itself.
     pub requests: u64,
-    /// Those of them whose status was 500 or more.
+    /// Responses with a status of 500 or more.
     pub failed: u64,
-    /// From a request's head to its answer's head, for each of `requests`.
+    /// Time from a request's head to its response's head, for each of `requests`.
     pub request_durations: Durations,
-    /// From sending a request to the application until the head of its answer.
+    /// Time from sending a request to the application to the head of its response.
     pub upstream_durations: Durations,
-    /// Cookies that went on as they came, in both directions.
+    /// Cookies kept, in both directions.
     pub kept: u64,
-    /// Cookies that left with the declaration's attributes.
+    /// Cookies rewritten with the declaration's attributes.
     pub rewritten: u64,
-    /// Cookies that were stripped, or would have been in report mode, in both directions.
+    /// Cookies stripped, or only reported as such in report mode, in both directions.
     pub stripped: u64,
 }
 
 impl Metrics {
-    /// What was counted so far. Looks at every tenant that had traffic.
+    /// The current values. Visits every tenant that had traffic.
     pub fn sample(&self, books: &Books) -> Sample {
         let sum = self.sum();
         let total = books.total();
@@ -47,8 +47,8 @@ impl Metrics {
 }
 
 impl Sample {
-    /// What was counted since an earlier sample. Counters are read while others write them, so that one may seem to be
-    /// a little ahead of another.
+    /// The difference to an earlier sample. Counters are read while workers write them, so they need not fit together
+    /// exactly.
     pub fn since(&self, earlier: &Self) -> Self {
         Self {
             requests: self.requests.saturating_sub(earlier.requests),
@@ -61,7 +61,7 @@ impl Sample {
         }
     }
 
-    /// What an answer took beside the application, on the average: what the gateway itself adds. None without answers.
+    /// The mean time that the gateway itself adds to a response; `None` if there are no responses.
     pub fn own_duration(&self) -> Option<Duration> {
         let own_ns = self.request_durations.sum_ns.saturating_sub(self.upstream_durations.sum_ns);
         own_ns.checked_div(self.requests).map(Duration::from_nanos)

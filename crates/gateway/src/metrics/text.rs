@@ -1,21 +1,21 @@
-//! The text format of Prometheus, version 0.0.4.
+//! Prometheus text format, version 0.0.4.
 
 use std::fmt::{Display, Write as _};
 
 use super::histogram::Durations;
 
-/// A text that grows, one family of samples after another.
+/// A text to which families of samples are added.
 #[derive(Debug, Default)]
 pub(super) struct Text(String);
 
-/// What a family's numbers are.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
-    /// They only grow.
+    /// Its values only grow.
     Counter,
-    /// They go up and down.
+    /// Its values go up and down.
     Gauge,
-    /// They are counts of durations.
+    /// Its values are counts of durations.
     Histogram,
 }
 
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 pub(super) type Label<'l> = (&'static str, &'l str);
 
 impl Text {
-    /// Begins a family; its samples follow.
+    /// Begins a family.
     pub(super) fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
         let kind = match kind {
             Kind::Counter => "counter",
@@ -35,18 +35,18 @@ impl Text {
         Family { text: self, name }
     }
 
-    /// The text so far.
+    /// The complete text.
     pub(super) fn finish(self) -> String {
         self.0
     }
 
     fn write(&mut self, words: std::fmt::Arguments<'_>) {
-        // A String takes everything.
+        // Writing to a String never fails.
         let _ = self.0.write_fmt(words);
     }
 }
 
-/// The samples of one name.
+/// The samples of one metric.
 pub(super) struct Family<'t> {
     text: &'t mut Text,
     name: &'static str,
@@ -70,7 +70,7 @@ impl Family<'_> {
         self.text.write(format_args!("{after} {value}\n"));
     }
 
-    /// Adds a sample for each member of a set.
+    /// Adds one sample per member of a set.
     pub(super) fn samples<T>(
         &mut self,
         label: &'static str,
@@ -96,7 +96,7 @@ impl Family<'_> {
     }
 }
 
-/// Nanoseconds, as seconds.
+/// Nanoseconds, written as seconds.
 pub(super) struct Seconds(pub(super) u64);
 
 impl Display for Seconds {
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_a_meaning_of_its_own_is_escaped() {
+    fn special_characters_are_escaped() {
         let mut text = Text::default();
         let mut family = text.family("a_total", Kind::Counter, "one\nC:\\ \"x\"");
         family.sample(&[("path", "C:\\\"x\"\n"), ("other", "é")], 1);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn nanoseconds_are_told_as_seconds_without_a_loss() {
+    fn nanoseconds_are_written_as_exact_seconds() {
         for (ns, told) in
             [(0, "0"), (50_000, "0.00005"), (1_500_000_000, "1.5"), (3_000_000_001, "3.000000001")]
         {

@@ -1,19 +1,19 @@
-//! The closed sets by which numbers are told apart: each member is a label's value, and nothing else ever is one.
+//! The closed sets of label values.
 
-/// What a downstream connection is doing.
+/// The state of a downstream connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ConnectionState {
-    /// It has a request that is not answered to its end.
+    /// At least one exchange is open.
     Active,
-    /// It was told to finish what is open, and nothing more.
+    /// It finishes its open exchanges and accepts no more.
     Draining,
     /// TLS is being negotiated.
     Handshake,
     /// It waits for a request.
     Idle,
-    /// It has waited for a while, and has given back the memory that only requests need.
+    /// It has waited for a while and has freed the memory that only exchanges need.
     Resting,
-    /// It was upgraded over HTTP/1.1, and carries a WebSocket.
+    /// It was upgraded from HTTP/1.1 and carries a WebSocket.
     Tunnel,
 }
 
@@ -28,18 +28,18 @@ impl ConnectionState {
     ];
 }
 
-/// Why a connection was closed before its end.
+/// The reason that the gateway closed a connection early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CutCause {
-    /// The drain's time was over.
+    /// The time for draining was over.
     Drain,
-    /// A request's head took too long (408 over HTTP/1.1).
+    /// The head of a request took too long (408 over HTTP/1.1).
     Head,
-    /// It was told to drain and did not.
+    /// It did not end after it was told to drain.
     Lingering,
-    /// It gave up too many requests.
+    /// The client cancelled too many requests.
     Resets,
-    /// It read nothing of what it was sent.
+    /// The client read nothing of what was sent.
     Stalled,
 }
 
@@ -53,21 +53,21 @@ impl CutCause {
     ];
 }
 
-/// How a TLS handshake ended.
+/// The outcome of a TLS handshake.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Handshake {
-    /// It was cut: the gateway stops.
+    /// It was cut because the gateway stops.
     Cut,
-    /// It led to a connection.
+    /// It succeeded.
     Done {
-        /// What both sides speak.
+        /// The negotiated version.
         version: TlsVersion,
-        /// Whether an earlier session went on.
+        /// True if an earlier session was resumed.
         resumed: bool,
     },
-    /// The two sides could not agree, or one was no TLS.
+    /// The two sides found no common parameters, or the client did not speak TLS.
     Failed,
-    /// The client went away in the middle of it.
+    /// The client closed the connection during the handshake.
     GivenUp,
     /// It took longer than `limits.handshake_timeout`.
     Late,
@@ -94,7 +94,7 @@ impl Handshake {
         Self::Late,
     ];
 
-    /// The place in [`Handshake::ALL`].
+    /// The index in [`Handshake::ALL`].
     pub(super) fn index(self) -> usize {
         match self {
             Self::Done { version: TlsVersion::V1_2, resumed } => usize::from(resumed),
@@ -124,44 +124,44 @@ impl Handshake {
     }
 }
 
-/// Why something was answered in the application's place, or not at all.
+/// The reason that the gateway answered a request itself or closed a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum RejectionReason {
-    /// Nobody has agreed to the use of cookies yet, and a program asked (G6).
+    /// The request came from a program, without agreement to the use of cookies (G6).
     AgreementRequired,
-    /// It is not clear for which host it is (T2).
+    /// The request names no valid host (T2).
     Authority,
-    /// The request's body broke off.
+    /// The request's body ended early.
     BodyBroken,
-    /// The request's body paused for too long.
+    /// No part of the request's body came in time.
     BodyLate,
     /// The request's body is too large.
     BodyTooLarge,
     /// The `Cookie` fields are too large (R8).
     CookieTooLarge,
-    /// A form of the gateway's own page came from another site (G7).
+    /// A form for one of the gateway's own pages was submitted from another site (G7).
     CrossSite,
-    /// It is not clear where the body ends.
+    /// The length of the request's body is ambiguous.
     Framing,
     /// The head is too large.
     HeadTooLarge,
-    /// The method is not served.
+    /// The method is not allowed.
     Method,
-    /// No tenant has this host, or the connection is another tenant's (T1, T2).
+    /// No tenant has this host, or the connection belongs to another tenant (T1, T2).
     Misdirected,
-    /// The connection is one too many: it gets a 503.
+    /// The limit on connections is exceeded: answered with 503.
     Overloaded,
-    /// The connection is far more than one too many: it is closed at once.
+    /// The limit on connections is far exceeded: closed at once.
     TooManyConnections,
     /// The head has too many fields.
     TooManyFields,
-    /// The application answered with an upgrade that nobody asked for.
+    /// The application answered with an upgrade that was not requested.
     Upgrade,
-    /// The application broke off, or sent no HTTP.
+    /// The application closed the connection early, or did not speak HTTP.
     UpstreamBroken,
-    /// Every server of the application had as many connections as it may.
+    /// Every server of the application was at its limit on connections.
     UpstreamBusy,
-    /// It is not clear where the application's answer ends.
+    /// The length of the application's response is ambiguous.
     UpstreamFraming,
     /// The application did not answer in time.
     UpstreamLate,
@@ -199,12 +199,12 @@ impl RejectionReason {
     ];
 }
 
-/// Who ended an exchange before its end.
+/// The side that ended an exchange early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Side {
-    /// The client went away, or reset the stream.
+    /// The client closed the connection, or reset the stream.
     Downstream,
-    /// The application broke its answer off.
+    /// The application ended its response early.
     Upstream,
 }
 
@@ -213,10 +213,10 @@ impl Side {
         [(Self::Downstream, "downstream"), (Self::Upstream, "upstream")];
 }
 
-/// How a span of a trace was lost.
+/// The way in which a trace span was lost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SpanLoss {
-    /// The collector could not be reached, or did not take it.
+    /// The collector could not be reached, or did not accept the span.
     Collector,
     /// The queue was full.
     Queue,
@@ -227,10 +227,10 @@ impl SpanLoss {
         [(Self::Collector, "collector"), (Self::Queue, "queue")];
 }
 
-/// The values of the label `status_class`, by the first digit of a status, from 1; the last is for what is no class.
+/// The values of the label `status_class`, by the first digit of the status; the last one is for all other statuses.
 pub(super) const STATUS_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
 
-/// The class of a status, as a place in [`STATUS_CLASSES`].
+/// The index of a status in [`STATUS_CLASSES`].
 pub(super) fn status_class(status: u16) -> usize {
     match status {
         100..=599 => usize::from(status / 100 - 1),
@@ -242,7 +242,7 @@ pub(super) fn status_class(status: u16) -> usize {
 mod tests {
     use super::*;
 
-    /// Each member is where its number says.
+    /// Asserts that each member's discriminant is its index in `ALL`.
     macro_rules! assert_in_order {
         ($($set:ident),*) => {
             $(for (index, (member, word)) in $set::ALL.into_iter().enumerate() {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_of_a_set_is_in_its_place() {
+    fn every_member_of_a_set_is_at_its_index() {
         assert_in_order!(ConnectionState, CutCause, RejectionReason, Side, SpanLoss);
         for (index, handshake) in Handshake::ALL.into_iter().enumerate() {
             assert_eq!(handshake.index(), index);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_has_one_class_whatever_an_application_sends() {
+    fn every_status_has_one_class() {
         for (status, class) in [
             (101, "1xx"),
             (200, "2xx"),

@@ -1,5 +1,4 @@
-//! One worker's numbers: written by its thread alone, without a lock and without a read-modify-write that other cores
-//! would have to wait for.
+//! The metrics of one worker. Only its thread writes them, so no lock and no atomic read-modify-write is needed.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -14,7 +13,7 @@ use super::{
 };
 use crumbgate_pages::banner::Outcome;
 
-/// A number with one writer and any number of readers.
+/// A counter with one writer and any number of readers.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
@@ -32,7 +31,7 @@ impl Counter {
     }
 }
 
-/// What one worker counts. The alignment keeps what two workers write in cache lines of their own.
+/// The metrics of one worker. The alignment puts those of two workers on different cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerMetrics {
@@ -53,38 +52,38 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// Counts an answer of this status, whose head was ready so long after the request's.
+    /// Counts a response with this status; `duration` is the time from the request's head to the response's head.
     pub fn count_answer(&self, status: u16, duration: Duration) {
         self.answers[status_class(status)].add(1);
         self.request_duration.observe(duration);
     }
 
-    /// Counts an answer of an application, whose head came so long after the request was sent.
+    /// Counts a response of an application; `duration` is the time from sending the request to the response's head.
     pub fn count_upstream_answer(&self, duration: Duration) {
         self.upstream_duration.observe(duration);
     }
 
-    /// Counts what was answered in the application's place, or not at all.
+    /// Counts a request that the gateway rejected, or a connection that it closed at once.
     pub fn count_rejection(&self, reason: RejectionReason) {
         self.rejections[reason as usize].add(1);
     }
 
-    /// Counts an exchange that ended before its end.
+    /// Counts an exchange that one side ended early.
     pub fn count_ended_early(&self, by: Side) {
         self.ended_early[by as usize].add(1);
     }
 
-    /// Counts a request of a plain listener that was redirected.
+    /// Counts a redirect to https.
     pub fn count_redirect(&self) {
         self.redirects.add(1);
     }
 
-    /// Counts what became of a banner.
+    /// Counts the outcome of a banner.
     pub fn count_banner(&self, outcome: Outcome) {
         self.banners[outcome as usize].add(1);
     }
 
-    /// Counts a connection that was accepted.
+    /// Counts an accepted connection.
     pub fn count_accepted(&self) {
         self.accepted.add(1);
     }
@@ -94,22 +93,22 @@ impl WorkerMetrics {
         self.handshakes[handshake.index()].add(1);
     }
 
-    /// Counts a connection that was closed before its end.
+    /// Counts a connection that the gateway closed early.
     pub fn count_cut(&self, cause: CutCause) {
         self.cuts[cause as usize].add(1);
     }
 
-    /// Counts a tunnel that begins.
+    /// Counts a new tunnel.
     pub fn open_tunnel(&self) {
         self.tunnels_opened.add(1);
     }
 
-    /// Counts a tunnel that ends.
+    /// Counts the end of a tunnel.
     pub fn close_tunnel(&self) {
         self.tunnels_closed.add(1);
     }
 
-    /// Says how many connections are in each state, and how many exchanges are open on them.
+    /// Sets the number of connections in each state and of open exchanges.
     pub fn set_connections(&self, states: ConnectionStates) {
         for (counter, count) in self.connections.iter().zip(states.connections) {
             counter.set(count);
@@ -118,7 +117,7 @@ impl WorkerMetrics {
     }
 }
 
-/// How many connections are in each state.
+/// Numbers of connections by state, and of their open exchanges.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ConnectionStates {
     connections: [u64; ConnectionState::ALL.len()],
@@ -126,14 +125,14 @@ pub struct ConnectionStates {
 }
 
 impl ConnectionStates {
-    /// Adds a connection that is in this state and has so many open exchanges.
+    /// Adds a connection in this state, with its number of open exchanges.
     pub fn add(&mut self, state: ConnectionState, open_exchanges: u32) {
         self.connections[state as usize] += 1;
         self.open_exchanges += u64::from(open_exchanges);
     }
 }
 
-/// What several workers counted, added up.
+/// The sums of several workers' metrics.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
     pub(super) workers: u64,
@@ -166,7 +165,7 @@ impl Sum {
         self.accepted += worker.accepted.get();
         add(&mut self.handshakes, &worker.handshakes);
         add(&mut self.cuts, &worker.cuts);
-        // Read in this order, a tunnel that opens and closes meanwhile is never closed before it was opened.
+        // Reading `closed` first makes sure that a tunnel that ends in between is not counted as closed but not opened.
         let closed = worker.tunnels_closed.get();
         let opened = worker.tunnels_opened.get();
         self.tunnels_opened += opened;

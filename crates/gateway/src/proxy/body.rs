@@ -1,4 +1,4 @@
-//! An answer's body on its way downstream: streamed part by part with the back-pressure of both sides, never gathered.
+//! An answer's body, sent downstream part by part with the back-pressure of both sides, never buffered as a whole.
 
 use std::{
     pin::Pin,
@@ -17,53 +17,53 @@ use super::{
 };
 use crumbgate_pages::banner::Outcome;
 
-/// An answer's body on its way downstream.
+/// An answer's body, sent downstream.
 pub(crate) struct Body {
     source: Source,
-    /// Where the downstream speaks HTTP/2.
+    /// `None` over HTTP/1.1.
     delivery: Option<Rc<Delivery>>,
-    /// Open until the body's end: counts, logs and closes the exchange.
+    /// Counts, logs and closes the exchange at the body's end.
     record: Option<Record>,
 }
 
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly every answer is of the application, and has no need of a box"
+    reason = "nearly every answer is the application's, and a box would cost it an allocation"
 )]
 enum Source {
-    /// Of an answer that the gateway gives itself.
+    /// The body of the gateway's own answer.
     Own(Option<Bytes>),
-    /// Of the application.
+    /// The body of the application's answer.
     Upstream(Streamed),
 }
 
 struct Streamed {
     incoming: Incoming,
-    /// What has come and was not handed on.
+    /// Received bytes that were not sent yet.
     rest: Bytes,
-    /// A banner that is still to be put in, if there is one.
+    /// A banner that is still to be inserted.
     insertion: Option<Box<Insertion>>,
-    /// How much is handed on at once.
+    /// Size limit of a part.
     part_bytes: usize,
-    /// The connection that it comes from; given back at the body's end.
+    /// The connection, which is given back at the body's end.
     lease: Option<Lease>,
     deadline: Deadline,
     recorder: Recorder,
 }
 
 impl Body {
-    /// A body that is there already.
+    /// A body with these bytes.
     pub(crate) fn own(bytes: Bytes) -> Self {
         let source = Source::Own(Some(bytes).filter(|bytes| !bytes.is_empty()));
         Self { source, delivery: None, record: None }
     }
 
-    /// No body.
+    /// An empty body.
     pub(crate) fn none() -> Self {
         Self { source: Source::Own(None), delivery: None, record: None }
     }
 
-    /// The application's answer, as it comes: some part of it every `timeout`.
+    /// The streamed body of the application's answer, whose parts are at most `timeout` apart.
     pub(crate) fn streamed(
         incoming: Incoming,
         lease: Lease,
@@ -88,25 +88,25 @@ impl Body {
         Self { source: Source::Upstream(streamed), delivery, record: None }
     }
 
-    /// The same body, a page, with a banner in it if that has a place within its first `limit` bytes. `tell` is called
-    /// once, when it is known what has become of the banner.
+    /// Inserts a banner into a page, if there is a place for it within the first `limit` bytes. `report` is called once, with
+    /// the outcome.
     pub(crate) fn with_banner(
         mut self,
         banner: Bytes,
         limit: usize,
-        tell: impl FnOnce(Outcome) + 'static,
+        report: impl FnOnce(Outcome) + 'static,
     ) -> Self {
         match &mut self.source {
-            Source::Own(_) => tell(Outcome::NoBody),
+            Source::Own(_) => report(Outcome::NoBody),
             Source::Upstream(streamed) => {
-                let insertion = Insertion::new(banner, limit, Box::new(tell));
+                let insertion = Insertion::new(banner, limit, Box::new(report));
                 streamed.insertion = Some(Box::new(insertion));
             }
         }
         self
     }
 
-    /// The same body, with the record that its end closes.
+    /// Adds the record that is closed at the body's end.
     pub(crate) fn recorded_by(mut self, mut record: Record) -> Self {
         if self.is_end_stream() {
             record.finish();
@@ -128,8 +128,7 @@ impl Body {
         }
     }
 
-    /// The record stays open until the body is dropped: over HTTP/2 what was handed over may still wait for the
-    /// downstream.
+    /// Marks the record as complete. It stays open until the body is dropped: over HTTP/2, parts may still wait to be sent.
     fn finish(&mut self) {
         if let Some(record) = &mut self.record {
             record.finish();
@@ -194,7 +193,7 @@ impl Streamed {
         Frame::data(part)
     }
 
-    /// Has a banner that is still to be put in take its next step, with what is to be handed on.
+    /// Runs a step of the banner's insertion, if it is not finished.
     fn insert(&mut self, step: impl FnOnce(&mut Insertion, &mut Bytes)) {
         if let Some(insertion) = &mut self.insertion {
             step(insertion, &mut self.rest);
@@ -218,7 +217,7 @@ impl HttpBody for Body {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if let Some(delivery) = &self.delivery {
-            delivery.asked();
+            delivery.requested();
         }
         let frame = match &mut self.source {
             Source::Own(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
@@ -238,7 +237,7 @@ impl HttpBody for Body {
             }
             None => false,
         };
-        // Nobody asks for what follows trailers: nothing can.
+        // The body is not polled again after trailers.
         if frame.is_none() || trailers || self.is_end_stream() {
             self.finish();
         }
@@ -263,7 +262,7 @@ impl HttpBody for Body {
                 let hint = streamed.incoming.size_hint();
                 let mut whole = SizeHint::new();
                 whole.set_lower(hint.lower().saturating_add(rest));
-                // A banner that may still be put in makes more of it.
+                // A banner that may still be inserted makes the body longer.
                 if let (Some(upper), None) = (hint.upper(), &streamed.insertion) {
                     whole.set_upper(upper.saturating_add(rest));
                 }

@@ -1,19 +1,19 @@
-//! Whether an HTTP/2 downstream takes what it is sent. Its connection may be read diligently while the window of one
-//! stream stays shut; nothing then ever asks the answer's body for more, and so nothing in the body could notice.
+//! Detects HTTP/2 streams whose client does not read. A client may read its connection but keep the flow-control window of
+//! one stream closed. The answer's body is then never polled again, so it can't detect this itself.
 //!
-//! Each stream has a task of its own, in which its answer's body says when it has handed a part over. A task that
-//! still waits with that part after `limits.body_timeout` is dropped, which resets its stream and no other.
+//! Each stream has its own task, in which the answer's body records each part that it hands over. A task that still holds
+//! the same part after `limits.body_timeout` is dropped, which resets this stream and no other.
 
 use std::{cell::Cell, rc::Rc, task::Poll, time::Duration};
 
 use super::deadline::Deadline;
 
-/// What one stream's downstream has taken.
+/// The delivery of one stream's parts.
 #[derive(Debug, Default)]
 pub(crate) struct Delivery {
-    /// How many parts were handed over.
+    /// Number of parts handed over.
     parts: Cell<u64>,
-    /// Whether the last part was handed over, and none was asked for since.
+    /// True if the last part was handed over and the next one was not requested yet.
     waiting: Cell<bool>,
 }
 
@@ -22,26 +22,26 @@ tokio::task_local! {
 }
 
 impl Delivery {
-    /// That of the stream whose task this is; none over HTTP/1.1.
+    /// The delivery of the current task's stream; `None` over HTTP/1.1.
     pub(crate) fn current() -> Option<Rc<Self>> {
         DELIVERY.try_with(Rc::clone).ok()
     }
 
-    /// Says that a part is asked for: the one before has gone.
-    pub(crate) fn asked(&self) {
+    /// Records that the next part is requested, so the one before was sent.
+    pub(crate) fn requested(&self) {
         self.waiting.set(false);
     }
 
-    /// Says that a part was handed over.
+    /// Records that a part was handed over.
     pub(crate) fn handed_over(&self) {
         self.parts.set(self.parts.get() + 1);
         self.waiting.set(true);
     }
 }
 
-/// Carries a stream's task to its end, or drops it when the downstream takes nothing for `timeout`.
+/// Runs a stream's task to its end, or drops it when the client reads nothing for `timeout`.
 ///
-/// The task is large, and is boxed at once: handed to a runtime as it is, it would be moved ten times.
+/// The task is large, so it is boxed first: the runtime would move it several times.
 pub(crate) fn deliver(task: impl Future, timeout: Duration) -> impl Future<Output = ()> {
     let delivery = Rc::new(Delivery::default());
     let mut task = Box::pin(DELIVERY.scope(Rc::clone(&delivery), task));

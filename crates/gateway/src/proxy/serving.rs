@@ -1,4 +1,4 @@
-//! One downstream connection, from its acceptance to its end: TLS, then HTTP/1.1 or HTTP/2, or a plain redirect.
+//! A downstream connection from accept to close: TLS, then HTTP/1.1 or HTTP/2; or plain HTTP with a redirect.
 
 use std::{
     io,
@@ -42,7 +42,7 @@ impl Worker {
         connection: Registered,
         permit: Permit,
     ) {
-        // In a box of its own: what a handshake needs is not kept as long as the connection lives.
+        // Boxed, so that the handshake's memory is freed before the connection is served.
         let shaken = Box::pin(self.shake_hands(stream, &connection)).await;
         let Some(stream) = shaken else { return };
         let session = stream.get_ref().1;
@@ -62,7 +62,7 @@ impl Worker {
             if downstream.permit.refused {
                 connection.drain();
             }
-            // Boxed, as what serves HTTP/1.1 is: else every connection had room for it.
+            // Boxed, like HTTP/1.1, so that it does not enlarge the future of every connection.
             Box::pin(serve_http2(io, downstream, &connection)).await;
         } else {
             connection.becomes(Kind::Http1);
@@ -70,13 +70,13 @@ impl Worker {
         }
     }
 
-    /// The TLS session that is made on this connection, if one is.
+    /// Performs the TLS handshake; `None` if it fails.
     async fn shake_hands(
         &self,
         stream: TcpStream,
         connection: &Registered,
     ) -> Option<Box<TlsStream<Socket<TcpStream>>>> {
-        // Only for the handshake: a connection that lives long must not keep an old configuration.
+        // A short borrow: a long-lived connection must not keep an old configuration alive.
         let (tls, handshake_timeout) = {
             let view = self.view();
             let tls = view.snapshot.tls.clone()?;
@@ -131,18 +131,18 @@ impl Worker {
     }
 }
 
-/// A handshake that led to a connection.
+/// The metric of a successful handshake.
 fn done(session: &ServerConnection) -> Handshake {
     let version = match session.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => TlsVersion::V1_2,
-        // Older versions are not spoken.
+        // Older versions are not supported.
         _ => TlsVersion::V1_3,
     };
     let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
     Handshake::Done { version, resumed }
 }
 
-/// A handshake that did not: rustls tells of what it dislikes as invalid data, everything else is the connection.
+/// The metric of a failed handshake. rustls reports protocol errors as invalid data; other errors are the connection's.
 fn failed(error: &io::Error) -> Handshake {
     match error.kind() {
         io::ErrorKind::InvalidData => Handshake::Failed,
@@ -150,15 +150,15 @@ fn failed(error: &io::Error) -> Handshake {
     }
 }
 
-/// An IPv4 peer of an IPv6 socket is an IPv4 peer.
+/// Converts the IPv4-mapped address of a peer on an IPv6 socket to IPv4.
 fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// Boxed: it is handed about, and waits where nothing else is kept of a connection that rests.
+/// Boxed, because it is moved between functions, and is all that is kept of a resting connection.
 type DownstreamIo = TokioIo<Watched<Box<TlsStream<Socket<TcpStream>>>>>;
 
-/// Serves a connection, and between its exchanges, where those are far apart, keeps nothing of it but its TLS session.
+/// Serves a connection. Between exchanges that are far apart, keeps nothing of it but its TLS session.
 async fn serve_http1(mut io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
     while let Some(resting) = Box::pin(serve_awake(io, &downstream, connection)).await {
         io = resting;
@@ -168,7 +168,7 @@ async fn serve_http1(mut io: DownstreamIo, downstream: Rc<Downstream>, connectio
     }
 }
 
-/// Serves until the connection has ended, or shall rest: then its I/O is what is left of it.
+/// Serves until the connection ends, or rests: then returns its I/O.
 async fn serve_awake(
     io: DownstreamIo,
     downstream: &Rc<Downstream>,
@@ -189,14 +189,14 @@ async fn serve_awake(
     match ended.await {
         Ended::Itself(None) => {
             let parts = serving.into_parts()?;
-            // Bytes that were read are the beginning of an exchange, and then it may not rest.
+            // After the first byte of a head the connection may not rest.
             debug_assert!(parts.read_buf.is_empty(), "it rests in the middle of a head");
             return parts.read_buf.is_empty().then_some(parts.io);
         }
         Ended::Itself(Some(Ok(()))) => {}
         Ended::Itself(Some(Err(error))) => debug!(%error, "a connection ended"),
         Ended::Cut(Cause::Head) => {
-            // No answer is under way, so this one can't land in the middle of another.
+            // No answer is being sent, so this one can't interrupt another.
             if let Some(parts) = serving.into_parts() {
                 let _ = timeout(AFTER_CUT, say_request_timeout(parts.io.into_inner())).await;
             }
@@ -206,7 +206,7 @@ async fn serve_awake(
     None
 }
 
-/// Waits for the next exchange, and says whether there is one; if not, the connection is closed.
+/// Waits for the next exchange; returns `false` if the connection is closed instead.
 async fn rest(io: &mut DownstreamIo, connection: &Registered) -> bool {
     let waited = obey(connection, |context, order| match order {
         Order::Drain => Poll::Ready(Ok(false)),
@@ -265,26 +265,26 @@ async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &
 fn http1(limits: &Limits) -> hyper::server::conn::http1::Builder {
     let head_bytes = limits.head_bytes.saturating_mul(bounds::READ_HEAD_FACTOR);
     let mut builder = hyper::server::conn::http1::Builder::new();
-    // The sweep watches over the head's time; hyper's timer would count idle time, too.
+    // The sweep enforces the head's timeout; hyper's timer would also count idle time.
     builder
         .header_read_timeout(None)
         .half_close(false)
         .max_header_size(head_bytes)
         .max_buf_size(head_bytes.max(HTTP1_BUFFER_BYTES));
-    // Up to hyper's own default the fields are parsed on the stack.
+    // Up to hyper's default number, fields are parsed on the stack.
     if limits.head_fields != HYPER_HEAD_FIELDS {
         builder.max_headers(limits.head_fields);
     }
     builder
 }
 
-/// How a connection ended.
+/// The way in which a connection ended.
 enum Ended<T> {
     Cut(Cause),
     Itself(T),
 }
 
-/// Polls a connection until it ends, and lets it know once of each order that changes.
+/// Polls a connection until it ends, and passes it each new order once.
 async fn obey<T>(
     connection: &Registered,
     mut poll: impl FnMut(&mut Context<'_>, Order) -> Poll<T>,
@@ -302,7 +302,7 @@ async fn obey<T>(
     .await
 }
 
-/// Tells a downstream whose head took too long why it is closed (RFC 9110, section 15.5.9).
+/// Answers 408 to a client whose head took too long (RFC 9110, section 15.5.9).
 async fn say_request_timeout(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     io.write_all(REQUEST_TIMEOUT).await?;
     io.shutdown().await
@@ -311,7 +311,7 @@ async fn say_request_timeout(mut io: impl AsyncRead + AsyncWrite + Unpin) -> io:
 const REQUEST_TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// Runs hyper's HTTP/2 tasks on the worker's own thread, each as long as its downstream takes something now and then.
+/// Runs hyper's HTTP/2 tasks on the worker's thread, each as long as its client keeps reading.
 #[derive(Clone, Copy)]
 struct LocalExecutor {
     body_timeout: Duration,
@@ -323,7 +323,7 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     }
 }
 
-/// hyper's own bound on the fields of a head.
+/// hyper's default limit on the number of header fields.
 const HYPER_HEAD_FIELDS: usize = 100;
 
 const HTTP1_BUFFER_BYTES: usize = 128 * 1024;

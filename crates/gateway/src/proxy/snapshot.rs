@@ -1,4 +1,4 @@
-//! The configuration as the data path sees it: read-only, and replaced as a whole at a reload.
+//! The configuration for the data path: read-only, and replaced as a whole by a reload.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,31 +13,31 @@ use crumbgate_config::Limits;
 use crumbgate_pages::page;
 use crumbgate_policy::sealing::Sealing;
 
-/// What all workers go by until the next reload.
+/// The configuration that all workers share until the next reload.
 pub(crate) struct Snapshot {
     pub(crate) limits: Arc<Limits>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) access_log: bool,
     /// The port that plain listeners redirect to.
     pub(crate) https_port: u16,
-    /// In the order of the configuration: a tenant knows its upstream by number, and both change together.
+    /// In the order of the configuration: tenants refer to upstreams by index, and both change together.
     pub(crate) upstreams: Vec<Arc<Shared>>,
-    /// What session cookies are sealed with, where somebody asks for that.
+    /// Keys and settings for sealing session cookies; `None` if nothing is sealed or opened.
     pub(crate) sealing: Option<Arc<Sealing>>,
     pub(crate) tls: Option<TlsAcceptor>,
-    /// When the certificates of `tls` end.
+    /// The expiry of each certificate in `tls`.
     pub(crate) expiries: Vec<Expiry>,
     pub(crate) tenants: Arc<TenantTable>,
-    /// The version of the declaration that rules, as evidence names it.
+    /// The version of the declaration, as the evidence refers to it.
     pub(crate) declaration: Arc<str>,
-    /// Since when it does, in seconds since the Unix epoch, as the ledger has it.
+    /// Start of the declaration's validity according to the ledger, in seconds since the Unix epoch.
     pub(crate) since_unix_s: Option<u64>,
-    /// The gateway's own pages.
+    /// Settings of the gateway's own pages.
     pub(crate) page: page::settings::Settings,
-    /// Where the application is told of a withdrawal.
+    /// The application's path that logs a session out after a withdrawal.
     pub(crate) logout: Option<PathAndQuery>,
-    /// Follows exchanges across services, where that is asked for.
+    /// Traces exchanges; `None` if no collector is configured.
     pub(crate) tracing: Option<Tracing>,
-    /// How long open exchanges may finish at a stop.
+    /// Time for open exchanges to finish at a stop.
     pub(crate) drain: Duration,
 }

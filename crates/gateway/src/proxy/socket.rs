@@ -1,4 +1,4 @@
-//! A socket as the data path writes to it.
+//! A socket wrapper that writes a single piece with `send(2)`.
 
 use std::{
     io::{self, IoSlice},
@@ -8,18 +8,17 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A socket to which a single piece is written as such: `send(2)` costs the kernel less than a `writev(2)` of one piece,
-/// and nearly everything here is one piece.
+/// A socket that writes a single piece with `send(2)`, which costs the kernel less than a `writev(2)` with one piece. Most
+/// writes here have one piece.
 pub(crate) struct Socket<S>(S);
 
 impl<S> Socket<S> {
-    /// This socket.
     pub(crate) fn new(socket: S) -> Self {
         Self(socket)
     }
 }
 
-/// The only piece of these that has bytes, if it is the only one.
+/// The only non-empty piece; `None` if there are more or none.
 fn single<'p>(pieces: &'p [IoSlice<'_>]) -> Option<&'p [u8]> {
     let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
     match (pieces.next(), pieces.next()) {

@@ -1,4 +1,4 @@
-//! One worker: a thread with its own runtime, listeners, upstream connections and counters.
+//! A worker: a thread with its own runtime, listeners, upstream connections and counters.
 
 use std::{
     cell::RefCell,
@@ -34,17 +34,17 @@ use crumbgate_base::clock::Clock;
 use crumbgate_config::Limits;
 use crumbgate_policy::superseded::Superseded;
 
-/// What all workers share from their start to their end.
+/// Values that all workers share for the lifetime of the process.
 pub(crate) struct Settings {
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) books: Arc<Books>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
-    /// Downstream connections of all workers.
+    /// Number of downstream connections of all workers.
     pub(crate) connections: Arc<AtomicUsize>,
 }
 
-/// One worker's own.
+/// The state of one worker.
 pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
@@ -58,37 +58,37 @@ pub(crate) struct Worker {
     view: RefCell<Rc<WorkerConfig>>,
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
-    /// Counts the sweeps: a worker whose number stands still is stuck.
+    /// Counts sweeps: a worker whose number does not change is stuck.
     pulse: Arc<AtomicU64>,
 }
 
-/// Where evidence goes, and over how many seconds it is summed up; none: it is not kept.
+/// The channel to the ledger's thread, and the length of a window in seconds; `None` if no ledger is kept.
 pub(crate) type Evidence = Option<(SyncSender<Page>, u32)>;
 
-/// How a worker is told of a new configuration.
+/// A new configuration for a worker.
 pub(crate) struct Adoption {
     pub(crate) snapshot: Arc<Snapshot>,
-    /// The sockets of listeners that are new.
+    /// The sockets of new listeners.
     pub(crate) listeners: Listeners,
-    /// Told when every further request of this worker goes by the snapshot.
+    /// Notified when all further requests on this worker use the snapshot.
     pub(crate) done: Sender<io::Result<()>>,
 }
 
-/// What a worker is told by while it serves.
+/// The channels that control a worker while it serves.
 pub(crate) struct Orders {
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) adoptions: UnboundedReceiver<Adoption>,
     pub(crate) pulse: Arc<AtomicU64>,
 }
 
-/// A worker's listening sockets; each worker has one for each address.
+/// A worker's listening sockets, one per address.
 pub(crate) struct Listeners {
     pub(crate) https: Vec<std::net::TcpListener>,
     pub(crate) http: Vec<std::net::TcpListener>,
 }
 
 impl Listeners {
-    /// Hands the sockets to the runtime that this is called on.
+    /// Registers the sockets with the current runtime.
     pub(crate) fn watched(self) -> io::Result<WatchedListeners> {
         let serving = self.https.into_iter().map(|listener| (listener, Purpose::Serve));
         let redirecting = self.http.into_iter().map(|listener| (listener, Purpose::Redirect));
@@ -97,40 +97,40 @@ impl Listeners {
     }
 }
 
-/// A worker's listening sockets, in the care of its runtime.
+/// A worker's listening sockets, registered with its runtime.
 pub(crate) struct WatchedListeners(Vec<(TcpListener, Purpose)>);
 
-/// What all workers are told to do.
+/// The phase of the gateway, which all workers follow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Phase {
-    /// Close at once whatever is open.
+    /// Close all open connections at once.
     Cut,
-    /// Accept nothing new, and finish what is open.
+    /// Accept no new connections, and finish open exchanges.
     Drain,
-    /// Go on.
+    /// Serve normally.
     Serve,
 }
 
-/// What a listener's connections are for.
+/// The purpose of a listener's connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Purpose {
-    /// Redirecting to https, and nothing else.
+    /// Redirects to https.
     Redirect,
-    /// The application, over TLS.
+    /// Serves the application over TLS.
     Serve,
 }
 
-/// What a worker left unfinished.
+/// The result of a worker's drain.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Drained {
-    /// Exchanges and tunnels that were cut.
+    /// Number of exchanges and tunnels that were cut.
     pub(crate) cut: usize,
 }
 
-/// A place among the connections that the gateway may have.
+/// Counts one connection towards `limits.connections`, until it is dropped.
 pub(crate) struct Permit {
     connections: Arc<AtomicUsize>,
-    /// Whether it is one too many, so that all it gets is a 503.
+    /// True if the limit is exceeded, so that the connection only gets a 503.
     pub(crate) refused: bool,
 }
 
@@ -166,13 +166,13 @@ impl Worker {
         })
     }
 
-    /// The configuration that holds now. An exchange asks once: what it goes by does not change under it.
+    /// The current configuration. An exchange calls this once, so its configuration does not change while it runs.
     pub(crate) fn view(&self) -> Rc<WorkerConfig> {
         Rc::clone(&self.view.borrow())
     }
 
-    /// Serves until it is told to drain: then it stops accepting, lets open exchanges finish for `drain` or until it is
-    /// told to cut, and cuts what is left.
+    /// Serves until the phase changes to drain. Then stops accepting, lets open exchanges finish for `server.drain` or until
+    /// the phase changes to cut, and cuts the rest.
     pub(crate) async fn serve(
         self: Rc<Self>,
         listeners: WatchedListeners,
@@ -184,7 +184,7 @@ impl Worker {
             tokio::task::spawn_local(Rc::clone(&self).adopt_all(adoptions, phase.clone()));
         let sweeping = tokio::task::spawn_local(Rc::clone(&self).sweep());
         let recording = tokio::task::spawn_local(Rc::clone(&self).record());
-        // An error means that whoever could say stop is gone: that is a stop, too.
+        // An error means that the sender was dropped, which is a stop too.
         let _ = phase.wait_for(|phase| *phase != Phase::Serve).await;
         adopting.abort();
         for accept in self.accepting.take() {
@@ -200,7 +200,7 @@ impl Worker {
             () = self.sweep_often() => false,
         };
         let cut = if emptied { 0 } else { self.connections.cut() };
-        // What was cut ends within its next poll; what does not is dropped with the runtime.
+        // Cut connections end within their next poll; the others are dropped with the runtime.
         let _ = timeout(AFTER_CUT, self.connections.emptied()).await;
         sweeping.abort();
         recording.abort();
@@ -208,7 +208,7 @@ impl Worker {
         Drained { cut }
     }
 
-    /// Takes over each new configuration, from one moment to the next: exchanges under way end by the old one.
+    /// Adopts each new configuration at once: open exchanges finish with the old one.
     async fn adopt_all(
         self: Rc<Self>,
         mut adoptions: UnboundedReceiver<Adoption>,
@@ -218,7 +218,7 @@ impl Worker {
             let listening = listeners.watched().map(|listeners| self.accept_on(listeners, &phase));
             let view = WorkerConfig::new(snapshot, Some(&*self.view()), &self.journal, &self.clock);
             self.view.replace(Rc::new(view));
-            // Who asked may have lost patience.
+            // An error means that the reload no longer waits.
             let _ = done.send(listening);
         }
     }
@@ -230,15 +230,15 @@ impl Worker {
         }
     }
 
-    /// Hands on, again and again, what was counted.
+    /// Flushes counts to the ledger at intervals.
     async fn record(self: Rc<Self>) {
         loop {
-            sleep(PAGE_INTERVAL).await;
+            sleep(FLUSH_INTERVAL).await;
             self.journal.hand_on();
         }
     }
 
-    /// Hands on what is left; as long as the ledger's thread takes nothing, not for long.
+    /// Flushes the last counts; waits up to `LAST_FLUSH_TIMEOUT` while the ledger's queue is full.
     async fn hand_on_the_last(&self) {
         let handed_on = async {
             self.journal.hand_on();
@@ -247,15 +247,15 @@ impl Worker {
                 self.journal.hand_on();
             }
         };
-        if timeout(LAST_PAGE, handed_on).await.is_err() {
-            warn!("the ledger's queue is full: what was counted last may be missing");
+        if timeout(LAST_FLUSH_TIMEOUT, handed_on).await.is_err() {
+            warn!("the ledger's queue is full: the last counts may be missing");
         }
     }
 
-    /// Looks, for as long as a drain goes on, which connections nobody uses any more.
+    /// Sweeps often during a drain, to close connections that are no longer in use.
     async fn sweep_often(&self) {
         loop {
-            sleep(DRAIN_SWEEP).await;
+            sleep(DRAIN_SWEEP_INTERVAL).await;
             self.connections.sweep(self.view().limits());
         }
     }
@@ -271,7 +271,7 @@ impl Worker {
         }
     }
 
-    /// Accepts until the gateway stops, and then what still waits in the socket's queue.
+    /// Accepts connections until the gateway stops, then those that wait in the socket's queue.
     async fn accept(
         self: Rc<Self>,
         listener: TcpListener,
@@ -286,7 +286,7 @@ impl Worker {
             };
             match accepted {
                 Ok((stream, peer)) => self.begin(stream, peer, purpose),
-                // The peer has gone already: the next one may be there.
+                // The peer has already closed; the next connection may be fine.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     warn!(%error, "no connection can be accepted; trying again in a moment");
@@ -299,11 +299,11 @@ impl Worker {
         }
     }
 
-    /// Accepts what waits in the socket's queue: closing it with connections in it would reset them. The socket itself
-    /// is asked, because the runtime may not have heard yet of those that have just come.
+    /// Accepts the connections in the socket's queue, because closing the socket would reset them. Calls the socket directly,
+    /// because the runtime may not know yet of the latest ones.
     fn accept_queued(self: &Rc<Self>, listener: TcpListener, purpose: Purpose) -> io::Result<()> {
         let listener = listener.into_std()?;
-        for _ in 0..LAST_ONES {
+        for _ in 0..MAX_QUEUED_ACCEPTS {
             match listener.accept() {
                 Ok((stream, peer)) => {
                     stream.set_nonblocking(true)?;
@@ -332,7 +332,7 @@ impl Worker {
         });
     }
 
-    /// A place for one more connection; beyond the limit a refused one, and beyond a few of those none.
+    /// Counts another connection. Beyond the limit it is refused with a 503; far beyond it this returns `None`.
     fn permit(&self) -> Option<Permit> {
         let connections = Arc::clone(&self.settings.connections);
         let before = connections.fetch_add(1, Relaxed);
@@ -342,26 +342,26 @@ impl Worker {
     }
 }
 
-/// How often connections are looked at: often enough for the shortest time-out, and at least once a second.
+/// Interval of sweeps: a quarter of the shortest timeout, and at most one second.
 fn sweep_interval(limits: &Limits) -> Duration {
     let shortest = limits.head_timeout.min(limits.idle_timeout).min(limits.body_timeout);
     (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// How often connections are looked at in a drain.
-const DRAIN_SWEEP: Duration = Duration::from_millis(50);
+/// Interval of sweeps in a drain.
+const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long to wait after a failed accept: file descriptors may have run out.
+/// Pause after a failed accept: file descriptors may have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How many connections of a socket's queue are accepted after the stop: a flood of new ones can't put it off.
-const LAST_ONES: usize = 4096;
+/// Number of queued connections that are accepted after the stop, so that a flood of new ones can't delay it.
+const MAX_QUEUED_ACCEPTS: usize = 4096;
 
-/// How often a worker hands on what it has counted. A second later, at the latest, it is in the ledger's file.
-const PAGE_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval at which a worker flushes its counts. The ledger writes them at most a second later.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long a worker that stops waits for the ledger's thread.
-const LAST_PAGE: Duration = Duration::from_secs(5);
+/// Longest wait of a stopping worker for the ledger's thread.
+const LAST_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a cut connection gets to say its last word.
+/// Time for a cut connection to send its last bytes.
 pub(super) const AFTER_CUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The file on the disk: for its owner and its group alone, and replaced as a whole.
+//! The key file on disk: accessible to its owner and group only, and replaced atomically.
 
 use std::{
     fs::{self, File},
@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::KeyFileError;
 
-/// Reads it, unless others may, too.
+/// Reads the file. Fails if other users may read it too.
 pub(super) fn read(path: &Path) -> Result<String, KeyFileError> {
     let fail = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => KeyFileError::Absent { path: path.to_owned() },
@@ -28,13 +28,13 @@ pub(super) fn read(path: &Path) -> Result<String, KeyFileError> {
     Ok(text)
 }
 
-/// Makes it where there is none, in one step, for its owner alone; says whether that was so.
+/// Creates the file atomically, accessible to its owner only; returns `false` if it already exists.
 pub(super) fn create(path: &Path, text: &str) -> Result<bool, KeyFileError> {
     let write = || -> io::Result<bool> {
         let folder = folder_of(path);
         fs::create_dir_all(folder)?;
         let aside = write_aside(folder, text)?;
-        // Root may prepare what a gateway without its rights shall read.
+        // Root may create the file for a gateway that runs as another user.
         if geteuid().is_root() {
             let folder = fs::metadata(folder)?;
             fchown(aside.as_file(), Some(folder.uid()), Some(folder.gid()))?;
@@ -50,10 +50,10 @@ pub(super) fn create(path: &Path, text: &str) -> Result<bool, KeyFileError> {
     write().map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
 }
 
-/// Replaces it in one step, by one with its owner and its permissions.
+/// Replaces the file atomically, keeping its owner and permissions.
 pub(super) fn replace(path: &Path, text: &str) -> Result<(), KeyFileError> {
     let write = || -> io::Result<()> {
-        // What a link leads to is replaced, and not the link.
+        // Replaces the target of a symbolic link, not the link.
         let path = fs::canonicalize(path)?;
         let folder = folder_of(&path);
         let aside = write_aside(folder, text)?;
@@ -69,8 +69,8 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), KeyFileError> {
     write().map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
 }
 
-/// Waits until nobody else changes it. The file itself is replaced by each change, so its folder is what is locked,
-/// until the lock is dropped.
+/// Waits for other changes of the file, and locks it until the returned value is dropped. Each change replaces the file
+/// itself, so the lock is on its folder.
 pub(super) fn lock(path: &Path) -> Result<File, KeyFileError> {
     let lock = || -> io::Result<File> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::from(path));
@@ -83,7 +83,7 @@ pub(super) fn lock(path: &Path) -> Result<File, KeyFileError> {
     lock().map_err(|source| KeyFileError::Write { path: path.to_owned(), source })
 }
 
-/// Made with `O_EXCL` and mode 0600.
+/// Writes a temporary file in the same folder, with `O_EXCL` and mode 0600.
 fn write_aside(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
     let mut aside = NamedTempFile::new_in(folder)?;
     aside.write_all(text.as_bytes())?;
@@ -94,7 +94,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The permissions of who is neither the file's owner nor in its group.
+/// The permissions of users who are neither the owner nor in the group.
 const OTHERS: u32 = 0o007;
 
 const MAX_BYTES: u64 = 1024 * 1024;

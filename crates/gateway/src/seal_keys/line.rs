@@ -1,4 +1,4 @@
-//! A key as its line has it: `ID KEY [made TIME] [until TIME] [# comment]`.
+//! A line of the key file: `ID KEY [made TIME] [until TIME] [# comment]`.
 
 use std::fmt;
 
@@ -10,56 +10,56 @@ use super::KeyFileError;
 use crumbgate_base::clock::Now;
 use crumbgate_policy::seal::{Key, KeyId};
 
-/// A key and what is known of it. `Debug` shows its id alone.
+/// A key with its dates and comment. `Debug` shows only its id.
 pub struct Entry {
     id: KeyId,
     secret: [u8; Key::BYTES],
-    /// When it was made, in seconds since the epoch.
+    /// Time of its creation, in seconds since the Unix epoch.
     pub made_unix_s: Option<u64>,
-    /// When another took its place and it sealed no more, in seconds since the epoch.
+    /// Time at which it stopped sealing because another key took its place, in seconds since the Unix epoch.
     pub until_unix_s: Option<u64>,
     comment: Option<String>,
 }
 
-/// What is wrong with a line. Repeats nothing of it: a key may stand in any place.
+/// The fault of a line. Never repeats its text, which may contain a key anywhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
-    /// The first word is no id.
+    /// The first word is not an id.
     #[error(
-        "the first word is no key's id: write the eight hexadecimal digits, then the key; {RESTORE}"
+        "the first word is not the id of a key: write its eight hexadecimal digits, then the key; {RESTORE}"
     )]
     Id,
-    /// The second word is no key.
-    #[error("the second word is no key: it should have 43 characters of base64url; {RESTORE}")]
+    /// The second word is not a key.
+    #[error("the second word is not a key: a key has 43 characters of base64url; {RESTORE}")]
     Key,
-    /// The id is that of another key.
+    /// The id belongs to another key.
     #[error(
-        "the id is not that of the key, which is {found}: one of them has been mistyped; {RESTORE}"
+        "the id does not match the key, whose id is {found}: one of the two is mistyped; {RESTORE}"
     )]
     Mistyped {
-        /// The key's own.
+        /// The id of the key.
         found: KeyId,
     },
-    /// What follows has another form.
+    /// The text after the key has another form.
     #[error(
-        "behind the key there is something else than made TIME, until TIME (as 2026-11-26T09:00:00Z) or # and a comment: \
-         remove it"
+        "only made TIME, until TIME (such as 2026-11-26T09:00:00Z), and # with a comment may follow the key: remove \
+                 everything else"
     )]
     Rest,
     /// Another line has the same key.
-    #[error("the key is on line {first} already: remove one of the two")]
+    #[error("the key is already on line {first}: remove one of the two lines")]
     Twice {
-        /// Where it stands first.
+        /// The line on which it occurs first.
         first: usize,
     },
 }
 
 impl Entry {
-    /// A new key.
+    /// Generates a new key.
     ///
     /// # Errors
     ///
-    /// Where the machine has no random bits.
+    /// Fails if the system's random number generator fails.
     pub fn generate(now: Now) -> Result<Self, KeyFileError> {
         let mut secret = [0; Key::BYTES];
         rand::fill(&mut secret).map_err(|_| KeyFileError::Random)?;
@@ -103,17 +103,17 @@ impl Entry {
         line
     }
 
-    /// Its name.
+    /// The id.
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// What seals and opens.
+    /// The key.
     pub fn key(&self) -> Key {
         Key::new(&self.secret)
     }
 
-    /// What somebody has noted behind it.
+    /// The comment on its line.
     pub fn comment(&self) -> Option<&str> {
         self.comment.as_deref()
     }
@@ -134,18 +134,18 @@ fn read_moment(word: &str) -> Option<u64> {
     u64::try_from(moment.unix_timestamp()).ok()
 }
 
-/// As the file has it.
+/// A time in the form of the file (RFC 3339).
 fn written(unix_s: u64) -> String {
     of(unix_s).and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
-/// As people read it.
+/// A time in the form of messages for people.
 pub fn moment(unix_s: u64) -> String {
     let form = format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
     of(unix_s).and_then(|moment| moment.format(form).ok()).unwrap_or_default()
 }
 
-/// A clock beyond the calendar of the year 9999 has its end.
+/// Converts a time. Times after the year 9999 become its last second.
 fn of(unix_s: u64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(i64::try_from(unix_s).unwrap_or(i64::MAX).min(LAST_UNIX_S))
         .ok()
@@ -154,5 +154,4 @@ fn of(unix_s: u64) -> Option<OffsetDateTime> {
 /// 9999-12-31T23:59:59Z
 const LAST_UNIX_S: i64 = 253_402_300_799;
 
-const RESTORE: &str =
-    "restore the line from a backup or another gateway, or remove it: what it sealed is then lost";
+const RESTORE: &str = "restore the line from a backup or another gateway, or remove it: sessions sealed with its key are then lost";

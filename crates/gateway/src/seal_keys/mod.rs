@@ -1,11 +1,11 @@
-//! The file of `seal.keys`: the keys by which session cookies are sealed, one a line, the first of which seals.
+//! The key file (`seal.keys`): keys for sealing session cookies, one per line. The first key seals, all keys open.
 //!
 //! ```text
 //! 68c743b3 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 made 2026-11-26T09:00:00Z # of the old data centre
 //! ```
 //!
-//! A gateway that seals makes the file where there is none; `crumbgate seal` changes it. It is replaced as a whole, by
-//! one change after another, and keeps its owner and its permissions. No message and no `Debug` has a key.
+//! A gateway that seals creates the file if it does not exist; `crumbgate seal` changes it. Changes run one after another,
+//! replace the file atomically, and keep its owner and permissions. No message and no `Debug` output contains a key.
 
 mod file;
 mod line;
@@ -19,10 +19,10 @@ use crumbgate_base::clock::Now;
 use crumbgate_policy::seal::{Key, KeyId, KeyRing};
 pub use line::{Entry, Fault, moment};
 
-/// The keys of a file, and what else stands in it.
+/// The lines of a key file.
 #[derive(Debug)]
 pub struct KeyFile {
-    /// Invariant: at least one of them is a key, and no key is there twice.
+    /// Invariant: at least one row is a key, and no key occurs twice.
     rows: Vec<Row>,
 }
 
@@ -33,40 +33,40 @@ enum Row {
     Remark(String),
 }
 
-/// The keys of a gateway that starts.
+/// The keys of a starting gateway.
 #[derive(Debug)]
 pub struct Found {
     /// The keys.
     pub ring: KeyRing,
-    /// Whether they were made just now: whatever was sealed before is not opened.
+    /// True if the keys were generated just now, so that cookies sealed before can't be opened.
     pub is_new: bool,
 }
 
-/// Why a file of keys can't be used.
+/// The reason that a key file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// It is not there.
+    /// The file does not exist.
     #[error(
-        "{}: no such file; a gateway that seals makes it when it starts, and so does: crumbgate seal add",
+        "{}: no such file; a gateway that seals creates it at its start, and so does: crumbgate seal add",
         path.display()
     )]
     Absent {
-        /// Where it should be.
+        /// The expected path.
         path: PathBuf,
     },
-    /// It has no key.
+    /// The file has no key.
     #[error(
         "{}: found no key, expected a line such as: ID KEY; restore the file from a backup or from another gateway, \
-         or remove it and let a new one be made, which ends every sealed session",
+                 or remove it so that a new one is created, which ends every sealed session",
         path.display()
     )]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// Others may read it.
+    /// Other users may read the file.
     #[error(
-        "{}: found the mode {mode:04o}, expected that nobody else may read it: chmod 600 {}",
+        "{}: found the mode {mode:04o}, which lets other users read the keys; correct it: chmod 600 {}",
         path.display(), path.display()
     )]
     Exposed {
@@ -75,64 +75,64 @@ pub enum KeyFileError {
         /// Its permissions.
         mode: u32,
     },
-    /// A line is no key.
+    /// A line is faulty.
     #[error("{}:{line}: {fault}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// The line's number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault.
         fault: Fault,
     },
-    /// The machine gave no random bits.
-    #[error("the machine has no random bits for a key")]
+    /// The system's random number generator failed.
+    #[error("the system's random number generator failed, so no key was generated")]
     Random,
-    /// It can't be read.
+    /// The file can't be read.
     #[error("{} can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// It can't be written.
-    #[error("{} can't be written; check that the folder may be written to and has room", path.display())]
+    /// The file can't be written.
+    #[error("{} can't be written; check that its folder is writable and has room", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Why keys are not changed as somebody wants it.
+/// The reason that a requested change of keys is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// No key has this id.
-    #[error("there is no key {id}; `crumbgate seal list` shows those that there are")]
+    #[error("there is no key {id}; `crumbgate seal list` shows all keys")]
     Absent {
         /// The one that was named.
         id: KeyId,
     },
-    /// What it sealed may still be in use.
+    /// Sessions that the key sealed may still be in use.
     #[error(
-        "{id} sealed until {}, so sessions may need it until {}; to end those all the same: --force",
+        "{id} sealed until {}, so sessions may need it until {}; to remove it and end those sessions: --force",
         moment(*until_unix_s), moment(*needed_until_unix_s)
     )]
     Needed {
         /// The one that was named.
         id: KeyId,
-        /// When another took its place, in seconds since the epoch.
+        /// Time at which it stopped sealing, in seconds since the Unix epoch.
         until_unix_s: u64,
-        /// When the last session that it sealed has ended.
+        /// Time at which the last session that it sealed ends, in seconds since the Unix epoch.
         needed_until_unix_s: u64,
     },
-    /// It is the one that seals.
+    /// The key is the one that seals.
     #[error(
-        "{id} is the key that seals; let another one seal first: crumbgate seal rotate, or: crumbgate seal use ID"
+        "{id} is the key that seals; make another key seal first: crumbgate seal rotate, or: crumbgate seal use ID"
     )]
     Seals {
         /// The one that was named.
@@ -140,37 +140,38 @@ pub enum Refusal {
     },
 }
 
-/// The keys in a file. Waits for the disk.
+/// Reads the keys in a file. Waits for the disk.
 ///
 /// # Errors
 ///
-/// Where there is none, others may read it, or something in it is no key.
+/// Fails if the file does not exist, other users may read it, or a line is faulty.
 pub fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
     Ok(KeyFile::read(path)?.ring())
 }
 
-/// The same for a gateway that starts: where there is no file, one with a new key is made, for its owner alone.
+/// Reads the keys for a starting gateway. If the file does not exist, creates one with a new key, accessible to its owner
+/// only.
 ///
 /// # Errors
 ///
-/// As [`load`], and where the file can't be written.
+/// Fails as [`load`], and if the file can't be written.
 pub fn load_or_create(path: &Path, now: Now) -> Result<Found, KeyFileError> {
     match load(path) {
         Err(KeyFileError::Absent { .. }) => {}
         loaded => return loaded.map(|ring| Found { ring, is_new: false }),
     }
     let made = KeyFile::with(Entry::generate(now)?);
-    // Another gateway may have been faster: then its keys are the ones.
+    // If another gateway has created the file in the meantime, its keys are used.
     let is_new = file::create(path, &made.text())?;
     Ok(Found { ring: load(path)?, is_new })
 }
 
-/// Changes the keys in a file, and returns what `change` does. Where there is no file, `change` gets none and makes one.
-/// Waits for the disk, and for others who change keys in the same folder; nobody ever reads half a file.
+/// Changes the keys in a file, and returns the result of `change`, which gets `None` if the file does not exist. Waits for
+/// the disk, and for other changes in the same folder. No reader ever sees a partial file.
 ///
 /// # Errors
 ///
-/// Where the file can't be used or written, or `change` refuses: then nothing is changed.
+/// Fails without a change if the file can't be used or written, or `change` fails.
 pub fn change<T, E: From<KeyFileError>>(
     path: &Path,
     change: impl FnOnce(Option<KeyFile>) -> Result<(KeyFile, T), E>,
@@ -183,12 +184,12 @@ pub fn change<T, E: From<KeyFileError>>(
     let is_new = found.is_none();
     let (changed, done) = change(found)?;
     let text = changed.text();
-    // What can't be read again is not written: two keys may have one id by chance.
+    // Checked before writing: two keys may have the same id by chance.
     KeyFile::parse(path, &text)?;
     if !is_new {
         file::replace(path, &text)?;
     } else if !file::create(path, &text)? {
-        // A gateway that starts has made one meanwhile.
+        // A starting gateway has created the file in the meantime.
         let source = io::ErrorKind::AlreadyExists.into();
         return Err(KeyFileError::Write { path: path.to_owned(), source }.into());
     }
@@ -200,7 +201,7 @@ impl KeyFile {
     ///
     /// # Errors
     ///
-    /// As [`load`].
+    /// Fails as [`load`].
     pub fn read(path: &Path) -> Result<Self, KeyFileError> {
         Self::parse(path, &file::read(path)?)
     }
@@ -227,13 +228,13 @@ impl KeyFile {
         Ok(Self { rows })
     }
 
-    /// A file with this key alone.
+    /// A new file with this key.
     pub fn with(entry: Entry) -> Self {
         let remarks = REMARKS.lines().map(|line| Row::Remark(line.to_owned()));
         Self { rows: remarks.chain([Row::Key(entry)]).collect() }
     }
 
-    /// The keys, the one that seals first; never none.
+    /// The keys, at least one. The first key seals.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.rows.iter().filter_map(|row| match row {
             Row::Key(entry) => Some(entry),
@@ -241,29 +242,29 @@ impl KeyFile {
         })
     }
 
-    /// As a ring.
+    /// The keys as a key ring.
     pub fn ring(&self) -> KeyRing {
         let keys: Vec<Key> = self.entries().map(Entry::key).collect();
         KeyRing::new(keys).expect("there is a key, and none twice")
     }
 
-    /// Adds a key at the end, which opens.
+    /// Adds a key at the end, which only opens.
     pub fn add(&mut self, entry: Entry) {
         self.rows.push(Row::Key(entry));
     }
 
-    /// Adds a key at the top, which seals from now on. Returns the one that did until now.
+    /// Adds a key at the top, which seals from now on. Returns the id of the key that sealed before.
     pub fn rotate(&mut self, entry: Entry, now: Now) -> KeyId {
         let before = self.retire(now);
         self.rows.insert(self.top(), Row::Key(entry));
         before
     }
 
-    /// Lets a key seal that is there already. Returns the one that did until now; none where it is the same.
+    /// Makes an existing key the one that seals. Returns the id of the key that sealed before; `None` if it is the same.
     ///
     /// # Errors
     ///
-    /// Where there is no such key.
+    /// Fails if there is no such key.
     pub fn promote(&mut self, id: KeyId, now: Now) -> Result<Option<KeyId>, Refusal> {
         let position = self.position(id)?;
         if position == self.top() {
@@ -278,12 +279,12 @@ impl KeyFile {
         Ok(Some(before))
     }
 
-    /// Removes a key that no longer seals. `longest_session_s`: how long what it sealed may be in use; none where that
-    /// shall not matter.
+    /// Removes a key that no longer seals. `longest_session_s` is the longest time for which sessions that it sealed may be in
+    /// use; `None` removes it regardless.
     ///
     /// # Errors
     ///
-    /// Where there is no such key, it seals, or may be needed.
+    /// Fails if there is no such key, the key seals, or sessions may still need it.
     pub fn remove(
         &mut self,
         id: KeyId,
@@ -307,7 +308,7 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Notes that the first key seals no more.
+    /// Notes that the first key stops sealing now.
     fn retire(&mut self, now: Now) -> KeyId {
         let mut keys = self.rows.iter_mut().filter_map(|row| match row {
             Row::Key(entry) => Some(entry),
@@ -318,7 +319,7 @@ impl KeyFile {
         first.id()
     }
 
-    /// The row of the first key.
+    /// The index of the first key's row.
     fn top(&self) -> usize {
         let top = self.rows.iter().position(|row| matches!(row, Row::Key(_)));
         top.unwrap_or(self.rows.len())
@@ -338,7 +339,7 @@ impl KeyFile {
     }
 }
 
-/// How a new file begins.
+/// The first lines of a new file.
 const REMARKS: &str = "\
 # The keys that seal session cookies: the first one seals, all of them open. Whoever has them can read and forge what
 # is sealed. `crumbgate seal` changes this file, and `crumbgate reload` makes the gateway read it.

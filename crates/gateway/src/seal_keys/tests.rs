@@ -12,7 +12,7 @@ use super::*;
 /// 2026-11-26T09:00:00Z
 const NOW: Now = Now { unix_s: 1_795_683_600, uptime_s: 7 };
 
-/// The bytes 0 to 31, as `vectors.rs` of sealing has them; and thrice 32 equal bytes.
+/// The key with the bytes 0 to 31, as in the test vectors of sealing.
 const COUNTING: &str = "68c743b3 AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 fn line_of(byte: u8) -> String {
@@ -61,7 +61,7 @@ fn rotate(path: &Path) -> Result<KeyId, KeyFileError> {
 }
 
 #[test]
-fn what_is_read_is_written_as_it_was() {
+fn a_file_is_written_as_it_was_read() {
     let text = format!(
         "# of two gateways\n\n{COUNTING} made 2026-11-26T09:00:00Z # from the vault\n  # between\n{} \
          made 2026-10-01T08:00:00Z until 2026-11-26T09:00:00Z\n{}\n",
@@ -81,18 +81,18 @@ fn what_is_read_is_written_as_it_was() {
 }
 
 #[test]
-fn a_wrong_line_is_told_with_its_number_and_without_its_key() {
+fn a_faulty_line_is_reported_with_its_number_and_without_its_key() {
     let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     for (line, told) in [
         ("68c743b3".to_owned(), "the second word is no key"),
-        (secret.to_owned(), "the first word is no key's id"),
-        (format!("{secret} 68c743b3"), "the first word is no key's id"),
-        (format!("68C743B3 {secret}"), "the first word is no key's id"),
-        (format!("68c743b4 {secret}"), "the id is not that of the key, which is 68c743b3"),
-        (format!("68c743b3 {}", secret.replace("AAE", "AAF")), "one of them has been mistyped"),
+        (secret.to_owned(), "the first word is not the id of a key"),
+        (format!("{secret} 68c743b3"), "the first word is not the id of a key"),
+        (format!("68C743B3 {secret}"), "the first word is not the id of a key"),
+        (format!("68c743b4 {secret}"), "the id does not match the key, whose id is 68c743b3"),
+        (format!("68c743b3 {}", secret.replace("AAE", "AAF")), "one of the two is mistyped"),
         (format!("68c743b3 {secret}="), "the second word is no key"),
         (format!("68c743b3 {}", &secret[1..]), "the second word is no key"),
-        // The last character has two bits that say nothing.
+        // The last two bits of the last character must be zero.
         (format!("68c743b3 {}9", &secret[..42]), "the second word is no key"),
         (format!("{COUNTING} made"), "behind the key there is something else"),
         (format!("{COUNTING} made yesterday"), "behind the key there is something else"),
@@ -101,7 +101,7 @@ fn a_wrong_line_is_told_with_its_number_and_without_its_key() {
             format!("{COUNTING} made 2026-11-26T09:00:00Z made 2026-11-26T09:00:00Z"),
             "behind the key there is something else",
         ),
-        (line_of(1), "the key is on line 2 already: remove one of the two"),
+        (line_of(1), "the key is already on line 2: remove one of the two lines"),
     ] {
         let error = parse(&format!("# first\n{}\n{line}\n", line_of(1))).unwrap_err().to_string();
         assert!(error.starts_with("seal.keys:3: ") && error.contains(told), "{line}: {error}");
@@ -114,7 +114,7 @@ fn a_wrong_line_is_told_with_its_number_and_without_its_key() {
 }
 
 #[test]
-fn nothing_shows_a_key() {
+fn debug_output_has_no_key() {
     assert_eq!(
         format!("{:?}", parse(COUNTING).unwrap()),
         "KeyFile { rows: [Key(Entry(68c743b3, ..))] }"
@@ -122,7 +122,7 @@ fn nothing_shows_a_key() {
 }
 
 #[test]
-fn a_start_makes_keys_for_their_owner_alone_and_the_next_one_finds_them() {
+fn a_start_creates_keys_for_their_owner_only_and_the_next_start_uses_them() {
     let (_folder, path) = folder();
     assert!(matches!(load(&path), Err(KeyFileError::Absent { .. })));
     let made = load_or_create(&path, NOW).unwrap();
@@ -137,7 +137,7 @@ fn a_start_makes_keys_for_their_owner_alone_and_the_next_one_finds_them() {
 }
 
 #[test]
-fn gateways_that_start_together_have_the_same_keys() {
+fn gateways_that_start_at_the_same_time_use_the_same_keys() {
     let (_folder, path) = folder();
     let barrier = Arc::new(Barrier::new(8));
     let starts = [(); 8].map(|()| {
@@ -153,7 +153,7 @@ fn gateways_that_start_together_have_the_same_keys() {
 }
 
 #[test]
-fn a_file_that_others_may_read_is_refused_and_its_group_may() {
+fn a_file_that_others_may_read_is_refused_but_its_group_may_read_it() {
     let (_folder, path) = folder();
     for (allowed, is_fine) in
         [(0o600, true), (0o400, true), (0o640, true), (0o644, false), (0o602, false)]
@@ -166,7 +166,7 @@ fn a_file_that_others_may_read_is_refused_and_its_group_may() {
 }
 
 #[test]
-fn a_bad_file_is_never_replaced() {
+fn an_invalid_file_is_never_replaced() {
     let (_folder, path) = folder();
     write(&path, "nonsense\n", 0o600);
     assert!(load_or_create(&path, NOW).is_err() && rotate(&path).is_err());
@@ -174,7 +174,7 @@ fn a_bad_file_is_never_replaced() {
 }
 
 #[test]
-fn a_changed_file_keeps_its_permissions_and_the_link_that_leads_to_it() {
+fn a_changed_file_keeps_its_permissions_and_the_link_to_it() {
     let (folder, path) = folder();
     write(&path, &format!("# ours\n{COUNTING}\n"), 0o640);
     let link = folder.path().join("link");
@@ -191,7 +191,7 @@ fn a_changed_file_keeps_its_permissions_and_the_link_that_leads_to_it() {
 }
 
 #[test]
-fn no_change_is_lost_to_another_one() {
+fn concurrent_changes_are_not_lost() {
     let (_folder, path) = folder();
     write(&path, COUNTING, 0o600);
     let changes = [(); 8].map(|()| {
@@ -231,7 +231,7 @@ fn entry(row: Row) -> Option<Entry> {
 }
 
 #[test]
-fn a_key_is_added_lets_another_seal_and_is_removed_when_nobody_needs_it() {
+fn a_key_is_added_promoted_and_removed_once_no_session_needs_it() {
     let (one, two, three) = (id_of(1), id_of(2), id_of(3));
     let mut file = parse(&format!("{}\n{}\n", line_of(1), line_of(2))).unwrap();
     file.add(parse(&line_of(3)).unwrap().rows.into_iter().find_map(entry).unwrap());
@@ -253,14 +253,14 @@ fn a_key_is_added_lets_another_seal_and_is_removed_when_nobody_needs_it() {
     assert_eq!(file.remove(one, Some(week_s), just_before), Err(needed));
     assert_eq!(ids(&file), [three, one, two]);
     assert_eq!(file.remove(one, Some(week_s), at(needed_until_unix_s)), Ok(()));
-    // It never sealed here, as far as is known.
+    // Its line has no `until`: it never sealed here.
     assert_eq!(file.remove(two, Some(week_s), NOW), Ok(()));
     assert_eq!(ids(&file), [three]);
     assert_eq!(file.remove(three, None, NOW), Err(Refusal::Seals { id: three }));
 }
 
 #[test]
-fn a_key_that_seals_again_is_not_told_to_have_stopped() {
+fn a_key_that_seals_again_has_no_end_time() {
     let mut file = parse(&format!("{}\n{}\n", line_of(1), line_of(2))).unwrap();
     file.promote(id_of(2), NOW).unwrap();
     file.promote(id_of(1), NOW).unwrap();

@@ -1,4 +1,4 @@
-//! `traceparent` (W3C Trace Context, section 3.2): which trace a request belongs to, and whether it is followed.
+//! The `traceparent` header (W3C Trace Context, section 3.2): the trace of a request, and whether it is sampled.
 
 use http::HeaderMap;
 
@@ -7,7 +7,7 @@ use super::{
     ids::{SpanId, TraceId},
 };
 
-/// What the caller says of the trace.
+/// The caller's `traceparent`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Parent {
     pub(super) trace: TraceId,
@@ -17,14 +17,14 @@ pub(super) struct Parent {
 }
 
 impl Parent {
-    /// What these fields say; none where there is no `traceparent`, or several, or one that can't be read.
+    /// Reads the `traceparent` of a request; `None` if there is none, more than one, or an invalid one.
     pub(super) fn of(fields: &HeaderMap) -> Option<Self> {
         let mut values = fields.get_all(TRACEPARENT).iter();
         let (value, other) = (values.next()?, values.next());
         if other.is_some() { None } else { Self::read(value.as_bytes()) }
     }
 
-    /// Reads `00-{trace}-{span}-{flags}`. A later version may say more behind another hyphen (section 4.3).
+    /// Reads `00-{trace}-{span}-{flags}`. Later versions may add more after another hyphen (section 4.3).
     fn read(value: &[u8]) -> Option<Self> {
         let (known, more) = value.split_at_checked(LENGTH)?;
         let version = hexadecimal::<1>(known.get(..2)?)?;
@@ -43,18 +43,18 @@ impl Parent {
     }
 }
 
-/// Of version 00, and of what every later version begins with.
+/// Length of a version 00 value, and of the part that later versions begin with.
 const LENGTH: usize = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".len();
 
-/// The flag of a request that is followed.
+/// The flag of a sampled request.
 const SAMPLED: u8 = 1;
 
-/// What the gateway itself says of a request that is followed.
+/// The `traceparent` of a sampled request, for the application.
 pub(super) fn write(trace: TraceId, span: SpanId) -> String {
     format!("00-{trace}-{span}-{SAMPLED:02x}")
 }
 
-/// Reads hexadecimal digits, of which capitals are none here.
+/// Reads hexadecimal digits in lower case; capitals are invalid here.
 fn hexadecimal<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
@@ -81,14 +81,14 @@ mod tests {
     const SPAN: &str = "00f067aa0ba902b7";
 
     #[test]
-    fn a_traceparent_is_read_as_the_w3c_has_it() {
+    fn a_traceparent_is_read_as_the_w3c_defines_it() {
         let sampled = format!("00-{TRACE}-{SPAN}-01");
         let parent = Parent::read(sampled.as_bytes()).unwrap();
         assert!(parent.is_sampled);
         assert_eq!(write(parent.trace, parent.span), sampled);
         for (value, is_sampled) in [
             (format!("00-{TRACE}-{SPAN}-00"), Some(false)),
-            // Other flags are another version's.
+            // Other flags belong to later versions.
             (format!("00-{TRACE}-{SPAN}-03"), Some(true)),
             (format!("00-{TRACE}-{SPAN}-fe"), Some(false)),
             (format!("01-{TRACE}-{SPAN}-01"), Some(true)),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_none_is_believed() {
+    fn a_request_with_two_traceparents_counts_as_one_without() {
         let value = HeaderValue::try_from(format!("00-{TRACE}-{SPAN}-01")).unwrap();
         let mut fields = HeaderMap::new();
         assert_eq!(Parent::of(&fields), None);
@@ -124,7 +124,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_read_is_written_as_it_was(value in "00-[0-9a-f]{32}-[0-9a-f]{16}-01|[ -~]{0,80}") {
+        fn a_valid_traceparent_is_written_as_it_was_read(value in "00-[0-9a-f]{32}-[0-9a-f]{16}-01|[ -~]{0,80}") {
             if let Some(parent) = Parent::read(value.as_bytes()).filter(|_| value.starts_with("00")) {
                 prop_assert_eq!(&write(parent.trace, parent.span)[..53], &value[..53]);
             }

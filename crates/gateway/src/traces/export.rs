@@ -1,6 +1,7 @@
-//! Spans on their way to the collector: OTLP over HTTP, as protobuf, some at a time.
+//! Exports spans to the collector in batches, as OTLP over HTTP with protobuf.
 //!
-//! A collector that is slow, silent or gone costs spans and nothing else: they are counted, and told once a minute.
+//! If the collector is slow, silent or unreachable, spans are lost and nothing else: they are counted, and a warning is
+//! logged at most once a minute.
 
 use std::{io, time::Duration};
 
@@ -25,51 +26,51 @@ use super::{
 use crate::metrics::SpanLoss;
 use crumbgate_config::Collector;
 
-/// Why spans did not reach the collector.
+/// The reason that spans did not reach the collector.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("it can't be reached")]
+    #[error("the collector can't be reached")]
     Connect(#[source] io::Error),
-    #[error("it broke off or sent no HTTP answer")]
+    #[error("the collector closed the connection or did not speak HTTP")]
     Http(#[from] hyper::Error),
-    #[error("it did not answer in time")]
+    #[error("the collector did not answer in time")]
     Late,
-    #[error("its answer is too long, or no message")]
+    #[error("the collector's answer is too long or no valid message")]
     Malformed,
-    #[error("it answered {0}")]
+    #[error("the collector answered {0}")]
     Refused(StatusCode),
-    #[error("its host or path is none that a request can have")]
-    Unsayable(#[from] http::Error),
+    #[error("the collector's host or path is invalid in a request")]
+    Invalid(#[from] http::Error),
 }
 
-/// Posts what comes out of the queue, until all that feeds it is gone, or it is `stopped`, and the last of it is posted.
+/// Posts the queued exchanges until the queue has no senders left or `stopped` fires; then posts the last ones and returns.
 pub async fn export(mut queue: Queue, mut stopped: oneshot::Receiver<()>) {
-    let mut complaint = Complaint::default();
+    let mut warning = LossWarning::default();
     while let Some(exchanges) = gather(&mut queue, &mut stopped).await {
         let spans: u64 = exchanges.iter().map(Followed::spans).sum();
         let message = ExportRequest::of(&exchanges).encode_to_vec();
-        let posted = timeout(PATIENCE, post(&queue.collector, message.into()));
+        let posted = timeout(POST_TIMEOUT, post(&queue.collector, message.into()));
         match posted.await.unwrap_or(Err(Error::Late)) {
             Ok(rejected) => {
                 let rejected = rejected.min(spans);
                 queue.spans.count_exported(spans - rejected);
                 queue.spans.count_lost(SpanLoss::Collector, rejected);
-                complaint.add(&queue.collector, rejected, None);
+                warning.add(&queue.collector, rejected, None);
             }
             Err(error) => {
                 queue.spans.count_lost(SpanLoss::Collector, spans);
-                complaint.add(&queue.collector, spans, Some(&error));
+                warning.add(&queue.collector, spans, Some(&error));
             }
         }
     }
 }
 
-/// The exchanges that end within a while; none when there will be no more.
+/// The exchanges that end within `GATHER_TIME`; `None` when no more will come.
 async fn gather(queue: &mut Queue, stopped: &mut oneshot::Receiver<()>) -> Option<Vec<Followed>> {
     let mut exchanges = Vec::new();
     let mut deadline = None;
-    while exchanges.len() < BATCH {
-        let room = BATCH - exchanges.len();
+    while exchanges.len() < MAX_BATCH_EXCHANGES {
+        let room = MAX_BATCH_EXCHANGES - exchanges.len();
         let late = async {
             match deadline {
                 Some(deadline) => sleep_until(deadline).await,
@@ -79,7 +80,7 @@ async fn gather(queue: &mut Queue, stopped: &mut oneshot::Receiver<()>) -> Optio
         let gathered = tokio::select! {
             biased;
             gathered = queue.ended.recv_many(&mut exchanges, room) => gathered,
-            // A stop closes the queue: what is in it still comes out, and then nothing more.
+            // A stop closes the queue; the exchanges in it can still be received.
             _ = &mut *stopped, if !queue.ended.is_closed() => {
                 queue.ended.close();
                 continue;
@@ -89,12 +90,12 @@ async fn gather(queue: &mut Queue, stopped: &mut oneshot::Receiver<()>) -> Optio
         if gathered == 0 {
             break;
         }
-        deadline.get_or_insert_with(|| Instant::now() + GATHERING);
+        deadline.get_or_insert_with(|| Instant::now() + GATHER_TIME);
     }
     if exchanges.is_empty() { None } else { Some(exchanges) }
 }
 
-/// Posts a message on a connection of its own; returns how many of its spans the collector has not taken.
+/// Posts a message on a new connection; returns the number of its spans that the collector rejected.
 async fn post(collector: &Collector, message: Bytes) -> Result<u64, Error> {
     let Collector { host, port, path } = collector;
     let stream = TcpStream::connect((&**host, *port)).await.map_err(Error::Connect)?;
@@ -113,50 +114,50 @@ async fn post(collector: &Collector, message: Bytes) -> Result<u64, Error> {
         if !status.is_success() {
             return Err(Error::Refused(status));
         }
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await;
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
         let body = body.map_err(|_| Error::Malformed)?.to_bytes();
         let answer = ExportResponse::decode(body).map_err(|_| Error::Malformed)?;
         Ok(answer.rejected())
     };
-    // The connection ends with its sender; what it suffers, the answer tells.
+    // The connection ends with its sender; its errors are part of the answer's error.
     let (_, answered) = tokio::join!(connection, answered);
     answered
 }
 
-/// Tells what is lost, once in a while.
+/// Logs lost spans, at most once per `WARNING_INTERVAL`.
 #[derive(Debug, Default)]
-struct Complaint {
-    told_at: Option<Instant>,
+struct LossWarning {
+    warned_at: Option<Instant>,
     lost: u64,
 }
 
-impl Complaint {
+impl LossWarning {
     fn add(&mut self, collector: &Collector, lost: u64, error: Option<&Error>) {
         self.lost += lost;
-        if self.lost == 0 || self.told_at.is_some_and(|at| at.elapsed() < QUIET) {
+        if self.lost == 0 || self.warned_at.is_some_and(|at| at.elapsed() < WARNING_INTERVAL) {
             return;
         }
-        let reason = error.map_or("it did not take all of them".to_owned(), ToString::to_string);
+        let reason = error.map_or("the collector rejected some".to_owned(), ToString::to_string);
         let cause = error.and_then(std::error::Error::source).map(ToString::to_string);
-        warn!(%collector, reason, cause, lost = self.lost, "spans of traces can't be exported; they are dropped");
-        self.told_at = Some(Instant::now());
+        warn!(%collector, reason, cause, lost = self.lost, "trace spans can't be exported; they are dropped");
+        self.warned_at = Some(Instant::now());
         self.lost = 0;
     }
 }
 
-/// How many exchanges are posted at once.
-const BATCH: usize = 512;
+/// Number of exchanges in one message.
+const MAX_BATCH_EXCHANGES: usize = 512;
 
-/// How long the first of them waits for others.
-const GATHERING: Duration = Duration::from_secs(1);
+/// Time for which the first exchange of a message waits for others.
+const GATHER_TIME: Duration = Duration::from_secs(1);
 
-/// How long a collector may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of one post.
+const POST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long nothing is said after a complaint.
-const QUIET: Duration = Duration::from_mins(1);
+/// Shortest time between two warnings.
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
-/// An answer has one number and a sentence.
-const ANSWER_BYTES: usize = 64 * 1024;
+/// Size limit of an answer, which has one number and a sentence.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 const PROTOBUF: &str = "application/x-protobuf";

@@ -1,4 +1,4 @@
-//! Ids of traces and spans: random enough to be unique, and cheap enough to be made for every request.
+//! Ids of traces and spans: random enough to be unique, and cheap enough to generate for every request.
 
 use std::{cell::Cell, fmt};
 
@@ -12,17 +12,17 @@ pub(super) struct TraceId(pub(super) [u8; 16]);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct SpanId(pub(super) [u8; 8]);
 
-/// Makes ids, on one worker. They are random (SplitMix64), and no secret.
+/// Generates ids for one worker. They are pseudo-random (SplitMix64) and not secret.
 #[derive(Debug)]
 pub struct Ids(Cell<u64>);
 
 impl Ids {
-    /// Ids that grow out of this random number.
+    /// A generator with this random seed.
     pub fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
     }
 
-    /// A new trace's.
+    /// A new trace id.
     pub(super) fn trace(&self) -> TraceId {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.next().to_be_bytes());
@@ -30,12 +30,12 @@ impl Ids {
         TraceId(id)
     }
 
-    /// A new span's.
+    /// A new span id.
     pub(super) fn span(&self) -> SpanId {
         SpanId(self.next().to_be_bytes())
     }
 
-    /// The next number that is not 0.
+    /// The next random number, never 0.
     fn next(&self) -> u64 {
         loop {
             let state = self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -51,8 +51,8 @@ impl Ids {
 }
 
 impl TraceId {
-    /// The same id, if it is one of those that are followed: by its last 56 bits, so that every service that follows
-    /// the same part follows the same traces (OpenTelemetry, consistent probability sampling).
+    /// Returns the id if its trace is sampled at this ratio. The decision depends on the last 56 bits, so all services with
+    /// the same ratio sample the same traces (OpenTelemetry, consistent probability sampling).
     pub(super) fn filter_by(self, sample: Ratio) -> Option<Self> {
         let mut last = [0; 8];
         last[1..].copy_from_slice(&self.0[9..]);
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_kept_over_many_traces() {
+    fn the_ratio_of_sampled_traces_is_as_configured() {
         let ids = Ids::new(42);
         for millionths in [0, 10_000, 500_000, 1_000_000] {
             let ratio = Ratio::of_millionths(millionths).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_written_with_all_their_digits() {
+    fn ids_are_written_with_leading_zeros() {
         assert_eq!(SpanId([0, 0, 0, 0, 0, 0, 1, 0xab]).to_string(), "00000000000001ab");
         let mut id = [0; 16];
         id[15] = 7;

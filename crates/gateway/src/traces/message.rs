@@ -1,5 +1,6 @@
-//! Spans as protobuf messages: what an exchange needs of `opentelemetry/proto/trace/v1` and its collector's service.
-//! Numbers and types are those of OpenTelemetry's own `.proto` files; a test reads the messages by their generated code.
+//! Spans as protobuf messages: the parts of `opentelemetry/proto/trace/v1` and of the collector service that an exchange
+//! needs. Field numbers and types are those of OpenTelemetry's `.proto` files; a test decodes the messages with generated
+//! code.
 
 use super::span::{Call, Called, Followed};
 use crumbgate_config::ServerAddress;
@@ -143,20 +144,20 @@ impl ExportRequest {
 }
 
 impl ExportResponse {
-    /// How many spans the collector has not taken.
+    /// Number of spans that the collector rejected.
     pub(super) fn rejected(&self) -> u64 {
         let rejected = self.partial_success.as_ref().map_or(0, |partial| partial.rejected_spans);
         u64::try_from(rejected).unwrap_or(0)
     }
 }
 
-/// The exchange's own span, and that of its call.
+/// The server span of an exchange, and the client span of its call if there is one.
 fn spans(followed: &Followed) -> impl Iterator<Item = Span> {
     let call = followed.call.as_ref().map(|call| client_span(followed, call));
     [server_span(followed)].into_iter().chain(call)
 }
 
-/// By the semantic conventions of OpenTelemetry for HTTP servers.
+/// Follows OpenTelemetry's semantic conventions for HTTP servers.
 fn server_span(followed: &Followed) -> Span {
     let mut attributes = vec![
         text("http.request.method", followed.method.unwrap_or(OTHER_METHOD)),
@@ -197,7 +198,7 @@ fn server_span(followed: &Followed) -> Span {
     }
 }
 
-/// By the semantic conventions of OpenTelemetry for HTTP clients.
+/// Follows OpenTelemetry's semantic conventions for HTTP clients.
 fn client_span(followed: &Followed, call: &Call) -> Span {
     let mut attributes = vec![
         text("http.request.method", followed.method.unwrap_or(OTHER_METHOD)),
@@ -228,10 +229,10 @@ fn client_span(followed: &Followed, call: &Call) -> Span {
     }
 }
 
-/// The word for methods that no standard has.
+/// The word for non-standard methods.
 const OTHER_METHOD: &str = "_OTHER";
 
-/// `SpanFlags`: the flags of `traceparent`, and whether the parent is another process's.
+/// `SpanFlags`: the flags of `traceparent`, and whether the parent span is in another process.
 const SAMPLED: u32 = 0x001;
 const PARENT_IS_KNOWN: u32 = 0x100;
 const PARENT_IS_REMOTE: u32 = 0x200;

@@ -1,13 +1,13 @@
-//! Traces (OpenTelemetry): which exchanges are followed, under which ids, and how their spans reach a collector.
+//! Traces (OpenTelemetry): samples exchanges and exports their spans to a collector.
 //!
-//! A worker asks [`Tracing::begin`] of each request. What is followed has a [`Followed`] that notes what happens, and
-//! that leaves through a bounded queue when the exchange ends; no request ever waits for it. [`export()`] takes the spans
-//! out of the queue and posts them, as OTLP over HTTP.
+//! A worker calls [`Tracing::begin`] for each request. A sampled exchange has a [`Followed`], which records its course and
+//! is sent through a bounded queue when the exchange ends; no request ever waits for it. [`export()`] receives the spans
+//! and posts them, as OTLP over HTTP.
 //!
-//! - `context.rs`: `traceparent`, as the W3C has it.
-//! - `ids.rs`: new ids, and which of them are followed.
-//! - `span.rs`: what is noted of an exchange; nothing that tells who asked, or for what (A3).
-//! - `message.rs`: spans as protobuf; `export.rs`: on their way.
+//! - `context.rs`: the `traceparent` header of the W3C.
+//! - `ids.rs`: generates ids, and decides which traces are sampled.
+//! - `span.rs`: the recorded facts of an exchange, none of which identifies a person (A3).
+//! - `message.rs`: spans as protobuf; `export.rs`: posts them.
 
 mod context;
 mod export;
@@ -28,7 +28,7 @@ pub use export::export;
 pub use ids::Ids;
 pub use span::Followed;
 
-/// Follows exchanges, for all workers.
+/// Samples exchanges, for all workers.
 #[derive(Clone, Debug)]
 pub struct Tracing {
     sample: Ratio,
@@ -36,7 +36,7 @@ pub struct Tracing {
     spans: Arc<Spans>,
 }
 
-/// Exchanges that have ended and wait for [`export()`]. It ends when every [`Tracing`] that feeds it is gone.
+/// Ended exchanges that wait for [`export()`]. The queue ends when every [`Tracing`] that sends to it is dropped.
 #[derive(Debug)]
 pub struct Queue {
     ended: mpsc::Receiver<Followed>,
@@ -44,31 +44,31 @@ pub struct Queue {
     spans: Arc<Spans>,
 }
 
-/// What an exchange's span says from its beginning.
+/// The parts of a request that its span records.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'r> {
-    /// The fields, of which `traceparent` and `tracestate` are looked at.
+    /// The header, of which `traceparent` and `tracestate` are used.
     pub fields: &'r HeaderMap,
     /// The method.
     pub method: &'r Method,
-    /// The path, which becomes a route template.
+    /// The path, which is recorded as a route template.
     pub path: &'r str,
-    /// The version of HTTP that it came by.
+    /// The version of HTTP.
     pub version: Version,
     /// The request's id.
     pub id: &'r str,
 }
 
 impl Tracing {
-    /// A way for followed exchanges to this collector: the end that workers feed, and the end that is exported.
+    /// Creates a queue to a collector: its sender for the workers, and its receiver for [`export()`].
     pub fn to(collector: Collector, sample: Ratio, spans: Arc<Spans>) -> (Self, Queue) {
-        let (queue, ended) = mpsc::channel(WAITING_EXCHANGES);
+        let (queue, ended) = mpsc::channel(MAX_QUEUED_EXCHANGES);
         let tracing = Self { sample, queue, spans: Arc::clone(&spans) };
         (tracing, Queue { ended, collector, spans })
     }
 
-    /// Begins to follow an exchange, if it is to be followed: the caller has decided, or chance does where it has not.
-    /// A `traceparent` that can't be read is no decision (W3C Trace Context, section 3.2.2).
+    /// Begins to record an exchange if it is sampled. The caller's `traceparent` decides, otherwise chance. An invalid
+    /// `traceparent` is ignored (W3C Trace Context, section 3.2.2).
     pub fn begin(
         &self,
         request: Request<'_>,
@@ -86,7 +86,7 @@ impl Tracing {
         Some(Followed::new(trace, parent, request, clock.unix_ns(), came, ids))
     }
 
-    /// Hands on an exchange that has ended; where there is no room it is lost, and counted.
+    /// Queues an exchange that has ended. If the queue is full, its spans are lost and counted.
     pub fn end(&self, followed: Followed) {
         let spans = followed.spans();
         if self.queue.try_send(followed).is_err() {
@@ -95,21 +95,21 @@ impl Tracing {
     }
 }
 
-/// Whose trace a request is part of, and which span has sent it.
+/// The header with the trace and the parent span of a request.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What vendors keep of a trace; it belongs to a `traceparent`.
+/// The header with vendors' own values of a trace; it belongs to a `traceparent`.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// How many exchanges may wait for a collector: some megabytes at the most.
-const WAITING_EXCHANGES: usize = 4_096;
+/// Number of exchanges that may wait for a collector: a few megabytes.
+const MAX_QUEUED_EXCHANGES: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_into_the_queue_is_lost_and_counted() {
+    fn spans_that_do_not_fit_into_the_queue_are_lost_and_counted() {
         let path = http::uri::PathAndQuery::from_static("/");
         let collector = Collector { host: "127.0.0.1".to_owned(), port: 9, path };
         let spans = Arc::new(Spans::default());
@@ -127,7 +127,7 @@ mod tests {
             followed.call("app", &mut HeaderMap::new(), &ids);
             tracing.end(followed);
         };
-        (0..WAITING_EXCHANGES).for_each(|_| exchange());
+        (0..MAX_QUEUED_EXCHANGES).for_each(|_| exchange());
         assert_eq!(spans.lost(SpanLoss::Queue), 0);
         exchange();
         assert_eq!(spans.lost(SpanLoss::Queue), 2, "its own and that of its call");

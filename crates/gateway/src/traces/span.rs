@@ -1,5 +1,4 @@
-//! What is noted of an exchange that is followed. There is no room for a path, a query, a cookie or a client's address
-//! (A3).
+//! The recorded facts of a sampled exchange. There is no place for a path, a query, a cookie or a client's address (A3).
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,27 +11,27 @@ use super::{
 use crumbgate_audit::route_template;
 use crumbgate_config::ServerAddress;
 
-/// An exchange that is followed: the gateway's own span, and that of the call to the application.
+/// A sampled exchange: the gateway's own span, and that of the call to the application.
 #[derive(Debug)]
 pub struct Followed {
     pub(super) trace: TraceId,
     pub(super) span: SpanId,
-    /// The caller's span; none where the trace begins here.
+    /// The caller's span; `None` if the trace begins here.
     pub(super) parent: Option<SpanId>,
     came_unix_ns: u64,
     came: Instant,
     pub(super) ended_unix_ns: u64,
-    /// None where no standard has it.
+    /// `None` for a non-standard method.
     pub(super) method: Option<&'static str>,
     pub(super) version: &'static str,
     pub(super) route: String,
     pub(super) request_id: String,
     pub(super) tenant: Option<Arc<str>>,
-    /// None where the client went away before there was one.
+    /// `None` if the client closed the connection before there was a response.
     pub(super) status: Option<u16>,
-    /// Whether the answer was handed over whole.
+    /// True if the response was sent completely.
     pub(super) is_whole: bool,
-    /// Why the gateway has answered in the application's place.
+    /// The reason that the gateway answered itself.
     pub(super) rejection: Option<&'static str>,
     pub(super) call: Option<Call>,
 }
@@ -43,24 +42,24 @@ pub(super) struct Call {
     pub(super) span: SpanId,
     pub(super) upstream: String,
     pub(super) began_unix_ns: u64,
-    /// When the answer's head came, or the call failed.
+    /// Time at which the response's head came, or the call failed.
     pub(super) ended_unix_ns: Option<u64>,
     pub(super) called: Option<Called>,
 }
 
-/// What became of a call to the application.
+/// The outcome of a call to the application.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Called {
-    /// A server has answered.
+    /// A server answered.
     Answered {
-        /// Which one.
+        /// The server.
         server: ServerAddress,
-        /// With what.
+        /// The status.
         status: u16,
     },
-    /// None has.
+    /// No server answered.
     Failed {
-        /// Why, as a word of a closed set.
+        /// The reason, as a word of a closed set.
         reason: &'static str,
     },
 }
@@ -93,18 +92,18 @@ impl Followed {
         }
     }
 
-    /// Notes whose request it is.
+    /// Records the tenant.
     pub fn set_tenant(&mut self, tenant: &Arc<str>) {
         self.tenant = Some(Arc::clone(tenant));
     }
 
-    /// Notes what was answered.
+    /// Records the status of the response.
     pub fn set_status(&mut self, status: u16) {
         self.status = Some(status);
     }
 
-    /// Notes that the application is called, and tells it in the request's `fields`. `tracestate` goes on only where
-    /// the trace does.
+    /// Records that the application is called, and sets `traceparent` in the request's `fields`. Removes `tracestate` if the
+    /// trace begins here.
     pub fn call(&mut self, upstream: &str, fields: &mut HeaderMap, ids: &Ids) {
         let span = ids.span();
         let traceparent = HeaderValue::try_from(context::write(self.trace, span));
@@ -116,12 +115,12 @@ impl Followed {
         self.call = Some(Call { span, upstream, began_unix_ns, ended_unix_ns: None, called: None });
     }
 
-    /// Notes that this server has answered the call.
+    /// Records the server's answer.
     pub fn set_answered(&mut self, server: &ServerAddress, status: u16) {
         self.end_call(Called::Answered { server: server.clone(), status });
     }
 
-    /// Notes that the gateway answers in the application's place, and why; that ends a call that is not answered.
+    /// Records the reason that the gateway answers itself, and ends an unanswered call.
     pub fn set_rejected(&mut self, reason: &'static str) {
         self.rejection = Some(reason);
         if self.call.as_ref().is_some_and(|call| call.called.is_none()) {
@@ -137,30 +136,31 @@ impl Followed {
         }
     }
 
-    /// Notes that it has ended, and whether the answer was handed over whole.
+    /// Records the end; `is_whole` is true if the response was sent completely.
     pub fn finish(&mut self, is_whole: bool) {
         self.ended_unix_ns = self.now();
         self.is_whole = is_whole;
     }
 
-    /// How many spans it is.
+    /// Number of spans.
     pub(super) fn spans(&self) -> u64 {
         1 + u64::from(self.call.is_some())
     }
 
-    /// When the request came.
+    /// Time at which the request came.
     pub(super) fn came_unix_ns(&self) -> u64 {
         self.came_unix_ns
     }
 
-    /// The time, measured from when the request came: spans never end before they began, whatever the calendar does.
+    /// The current time, measured from the arrival of the request, so that spans never end before they begin even if the
+    /// clock is changed.
     fn now(&self) -> u64 {
         let since = u64::try_from(self.came.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.came_unix_ns.saturating_add(since)
     }
 }
 
-/// A method's name. One that no standard has is the client's own words, of any length.
+/// The name of a standard method. A non-standard name is any text that the client chose, so it is not recorded.
 fn known(method: &Method) -> Option<&'static str> {
     METHODS.into_iter().find(|name| *name == method.as_str())
 }

@@ -1,4 +1,4 @@
-//! What a connection is doing, noted where it happens.
+//! The activity of a connection, recorded by its I/O and its exchanges.
 
 use std::{
     io,
@@ -12,26 +12,26 @@ use std::{
 
 use crate::metrics::{Side, WorkerMetrics};
 
-/// What a connection is doing: written by its own I/O and exchanges, read by the worker's sweep. One thread does both;
-/// the atomics are here because hyper wants what it may hand over at an upgrade to be `Send`.
+/// The activity of a connection: written by its I/O and exchanges, read by the worker's sweep. All run on one thread; the
+/// fields are atomics because hyper requires the I/O of an upgradable connection to be `Send`.
 pub(crate) struct Activity {
     pub(super) time: Arc<CoarseTime>,
     metrics: Arc<WorkerMetrics>,
     pub(super) open_exchanges: AtomicU32,
-    /// Exchanges that the downstream gave up (HTTP/2: reset) since `resets_since`.
+    /// Number of exchanges that the client cancelled (HTTP/2: reset) since `resets_since`.
     resets: AtomicU32,
     resets_since: AtomicU64,
-    /// When the last exchange ended, or the connection began.
+    /// End of the last exchange, or start of the connection.
     pub(super) idle_since: AtomicU64,
-    /// When bytes last moved, either way.
+    /// Time of the last transfer of bytes, in any direction.
     pub(super) moved_at: AtomicU64,
-    /// When the first byte of a head came while no exchange was open, or [`NEVER`].
+    /// Time of the first byte of a head that came while no exchange was open, or [`NEVER`].
     pub(super) head_since: AtomicU64,
-    /// Since when a write waits for the downstream, or [`NEVER`].
+    /// Time since which a write waits for the client, or [`NEVER`].
     pub(super) stalled_since: AtomicU64,
-    /// Whether an exchange ever began.
+    /// True once an exchange has begun.
     pub(super) used: AtomicBool,
-    /// Whether the newest request has a body, of which some may still be on its way.
+    /// True if the newest request has a body that may not be read completely.
     has_body: AtomicBool,
 }
 
@@ -53,7 +53,7 @@ impl Activity {
         }
     }
 
-    /// Opens the exchange of a request that has a body or none; it ends when the returned value is dropped.
+    /// Opens an exchange. It ends when the returned value is dropped.
     pub(crate) fn begin_exchange(self: &Arc<Self>, has_body: bool) -> OpenExchange {
         self.open_exchanges.store(self.open_exchanges.load(Relaxed) + 1, Relaxed);
         self.head_since.store(NEVER, Relaxed);
@@ -62,7 +62,7 @@ impl Activity {
         OpenExchange { activity: Arc::clone(self), outcome: Outcome::GivenUp }
     }
 
-    /// Nothing of the request's body is still on its way. For HTTP/1.1, where there is one request at a time.
+    /// Records that the request's body was read completely. For HTTP/1.1, which has one request at a time.
     pub(crate) fn note_body_read(&self) {
         self.has_body.store(false, Relaxed);
     }
@@ -71,7 +71,7 @@ impl Activity {
         self.open_exchanges.load(Relaxed) == 0
     }
 
-    /// Whether every exchange is over, with all that was sent either way, and no other one has begun.
+    /// Returns `true` if every exchange is over, all bytes were sent and read, and no other exchange has begun.
     pub(super) fn is_between_exchanges(&self) -> bool {
         self.is_idle()
             && self.used.load(Relaxed)
@@ -79,7 +79,7 @@ impl Activity {
             && self.stalled_since.load(Relaxed) == NEVER
     }
 
-    /// Whether more than `limit` exchanges were given up within a minute.
+    /// Returns `true` if more than `limit` exchanges were cancelled within a minute.
     pub(crate) fn resets_exceed(&self, limit: u32) -> bool {
         self.resets.load(Relaxed) > limit
     }
@@ -100,7 +100,7 @@ impl Activity {
         }
     }
 
-    /// Whether the downstream may be sending what nobody will read: a body, or a head that was refused.
+    /// Returns `true` if the client may still be sending a body, or a head that was refused.
     pub(super) fn may_be_sending(&self) -> bool {
         self.has_body.load(Relaxed) || self.head_since.load(Relaxed) != NEVER
     }
@@ -123,13 +123,13 @@ impl Activity {
 
 const RESETS_WINDOW_MS: Millis = 60_000;
 
-/// An exchange that is open on a connection.
+/// An open exchange on a connection.
 pub(crate) struct OpenExchange {
     activity: Arc<Activity>,
     outcome: Outcome,
 }
 
-/// How an exchange ends; until it is known better, by the downstream that gives it up.
+/// The outcome of an exchange. `GivenUp`, cancelled by the client, until another outcome is recorded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Outcome {
     BrokenOff,
@@ -138,17 +138,17 @@ enum Outcome {
 }
 
 impl OpenExchange {
-    /// Says that the answer was handed over whole.
+    /// Records that the answer was sent completely.
     pub(crate) fn finish(&mut self) {
         self.outcome = Outcome::Whole;
     }
 
-    /// Says that the application broke its answer off: the downstream is not to blame.
+    /// Records that the application ended its answer early, so the exchange does not count as cancelled by the client.
     pub(crate) fn break_off(&mut self) {
         self.outcome = Outcome::BrokenOff;
     }
 
-    /// Whether the answer was handed over whole.
+    /// Returns `true` if the answer was sent completely.
     pub(crate) fn is_whole(&self) -> bool {
         self.outcome == Outcome::Whole
     }
@@ -175,7 +175,7 @@ pub(super) type Millis = u64;
 
 pub(super) const NEVER: Millis = Millis::MAX;
 
-/// The time of a worker's last sweep: exact enough for time-outs, and free to read.
+/// The time of a worker's last sweep: exact enough for timeouts, and cheap to read.
 pub(crate) struct CoarseTime {
     started: Instant,
     pub(super) millis: AtomicU64,

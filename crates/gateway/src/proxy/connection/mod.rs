@@ -1,8 +1,8 @@
-//! The downstream connections of one worker: what each is doing, and who must go.
+//! The downstream connections of one worker: their state and their timeouts.
 //!
-//! No connection has a timer. It notes in its [`Activity`] what it does, and once in a while the worker's sweep looks
-//! at all of them, tells each whose time is up to go, and wakes it. A sweep of 10,000 idle connections takes some
-//! microseconds; 10,000 timers that are moved at each request take more, and memory besides.
+//! Connections have no timers. Each records its [`Activity`], and the worker's sweep checks all of them at intervals, gives
+//! an order to each connection whose time is over, and wakes it. A sweep of 10,000 idle connections takes some
+//! microseconds; 10,000 timers that are reset at each request would take more, and more memory.
 
 mod activity;
 mod watched;
@@ -29,66 +29,66 @@ use crumbgate_config::Limits;
 pub(crate) struct Connections {
     open: RefCell<Slab<Rc<Connection>>>,
     time: Arc<CoarseTime>,
-    /// Since when every connection is to end; `NEVER`: they go on.
+    /// Start of the drain, or `NEVER`.
     draining_since: Cell<Millis>,
     metrics: Arc<WorkerMetrics>,
-    /// Told when the last connection has gone.
+    /// Notified when the last connection has ended.
     empty: Notify,
 }
 
-/// One downstream connection, as the worker sees it. It leaves the registry when it is dropped.
+/// One downstream connection in the registry.
 pub(crate) struct Connection {
     kind: Cell<Kind>,
     order: Cell<Order>,
-    /// When `order` became `Drain`.
+    /// Time at which `order` became `Drain`.
     drained_at: Cell<Millis>,
     waker: RefCell<Waker>,
     activity: Arc<Activity>,
 }
 
-/// Keeps a connection in its registry.
+/// Keeps a connection in the registry until it is dropped.
 pub(crate) struct Registered {
     connections: Rc<Connections>,
     key: usize,
     connection: Rc<Connection>,
 }
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
-    /// Not yet anything: TLS is being negotiated, within a time limit of its own.
+    /// The TLS handshake, which has its own timeout.
     Handshake,
     Http1,
     Http2,
-    /// It was upgraded, over HTTP/1.1: bytes go both ways.
+    /// A connection that was upgraded from HTTP/1.1.
     Tunnel,
 }
 
-/// What a connection is told to do.
+/// An order for a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Order {
     /// Close at once.
     Cut(Cause),
     /// Finish open exchanges, accept no new ones.
     Drain,
-    /// Give back the memory that only exchanges need: for a while there was none.
+    /// Free the memory that only exchanges need, because there was none for a while.
     Rest,
-    /// Go on.
+    /// Serve normally.
     Serve,
 }
 
-/// Why a connection is closed before its end.
+/// The reason that a connection is closed early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Cause {
-    /// The drain's time is over.
+    /// The time for draining is over.
     Drain,
-    /// A request's head took too long.
+    /// The head of a request took too long.
     Head,
-    /// It was told to drain and did not.
+    /// It did not end after it was told to drain.
     Lingering,
-    /// It gave up too many requests, and went on when told to drain.
+    /// The client cancelled too many requests, and continued after the order to drain.
     Resets,
-    /// It reads nothing of what it is sent.
+    /// The client reads nothing of what is sent.
     Stalled,
 }
 
@@ -115,7 +115,7 @@ impl Connections {
         }
     }
 
-    /// Adds a connection that has just been accepted.
+    /// Adds a new connection.
     pub(crate) fn register(self: &Rc<Self>) -> Registered {
         let connection = Rc::new(Connection {
             kind: Cell::new(Kind::Handshake),
@@ -128,7 +128,7 @@ impl Connections {
         Registered { connections: Rc::clone(self), key, connection }
     }
 
-    /// Moves the time on and tells every connection that has overstayed to go; counts what all of them are doing.
+    /// Advances the time, gives due orders to all connections, and counts their states.
     pub(crate) fn sweep(&self, limits: &Limits) {
         let now = self.time.advance();
         let mut states = ConnectionStates::default();
@@ -142,12 +142,12 @@ impl Connections {
         self.metrics.set_connections(states);
     }
 
-    /// Whether every connection is to end: an answer says so, so that no further request comes over it.
+    /// Returns `true` during a drain: answers then announce that their connection closes.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining_since.get() != NEVER
     }
 
-    /// Tells every connection to finish what is open: from now on idle ones close.
+    /// Begins a drain: connections finish open exchanges, and idle ones close.
     pub(crate) fn drain(&self, limits: &Limits) {
         self.draining_since.set(self.time.advance());
         self.sweep(limits);
@@ -160,7 +160,7 @@ impl Connections {
         }
     }
 
-    /// Closes all that is left; returns how many exchanges and tunnels that cuts.
+    /// Closes all remaining connections; returns the number of exchanges and tunnels that this cuts.
     pub(crate) fn cut(&self) -> usize {
         let mut exchanges = 0;
         for (_, connection) in self.open.borrow().iter() {
@@ -190,17 +190,17 @@ impl Registered {
         &self.connection.activity
     }
 
-    /// Says what the connection speaks from now on.
+    /// Sets the protocol.
     pub(crate) fn becomes(&self, kind: Kind) {
         self.connection.kind.set(kind);
     }
 
-    /// Lets the connection finish what is open, and nothing more.
+    /// Orders the connection to finish its open exchanges and accept no more.
     pub(crate) fn drain(&self) {
         self.connection.command(Order::Drain, self.connections.time.now());
     }
 
-    /// Whether the connection, told to rest, still can: nothing has come since.
+    /// Returns `true` if a connection with the order to rest may still rest, because nothing has come since.
     pub(crate) fn may_rest(&self) -> bool {
         self.connection.activity.is_between_exchanges()
     }
@@ -212,7 +212,7 @@ impl Registered {
         }
     }
 
-    /// The order in force; the task of `context` is woken when it changes.
+    /// The current order. The task of `context` is woken when it changes.
     pub(crate) fn poll_order(&self, context: &Context<'_>) -> Order {
         self.connection.waker.borrow_mut().clone_from(context.waker());
         self.connection.order.get()
@@ -230,7 +230,7 @@ impl Drop for Registered {
 }
 
 impl Connection {
-    /// What it is doing, in the words of the metrics.
+    /// The state for the metrics.
     fn state(&self) -> ConnectionState {
         match (self.kind.get(), self.order.get()) {
             (Kind::Handshake, _) => ConnectionState::Handshake,
@@ -242,16 +242,16 @@ impl Connection {
         }
     }
 
-    /// What the connection must be told, if anything new.
+    /// The order that is due now, if any.
     fn due(&self, now: Millis, limits: &Limits, draining_since: Millis) -> Option<Order> {
         match self.kind.get() {
-            // It has a time limit of its own; only a stop is in more of a hurry.
+            // The handshake has its own timeout; only a drain cuts it earlier.
             Kind::Handshake => {
                 let waited = now.saturating_sub(self.activity.idle_since.load(Relaxed));
                 let overdue = draining_since != NEVER && waited > millis(DRAIN_GRACE);
                 overdue.then_some(Order::Cut(Cause::Drain))
             }
-            // What a tunnel carries is not the gateway's: it ends with its peers, or with the drain.
+            // A tunnel ends when one of its peers closes, or with the drain.
             Kind::Tunnel => None,
             Kind::Http1 | Kind::Http2 => match self.order.get() {
                 Order::Cut(_) => None,
@@ -274,7 +274,7 @@ impl Connection {
         if waited(stalled_since, limits.body_timeout) {
             return Some(Cause::Stalled);
         }
-        // While the rest of an answer waits to be read, neither is there room for a 408, nor has the peer gone.
+        // While an answer waits to be read, a 408 can't be sent, and the client is still there.
         let idle = activity.is_idle() && stalled_since == NEVER;
         let head_since = activity.head_since.load(Relaxed);
         if idle && self.kind.get() == Kind::Http1 && waited(head_since, limits.head_timeout) {
@@ -295,31 +295,32 @@ impl Connection {
     fn is_to_drain(&self, now: Millis, limits: &Limits, draining_since: Millis) -> bool {
         let activity = &*self.activity;
         let idle_for = now.saturating_sub(activity.idle_since.load(Relaxed));
-        // A connection that has just been made still gets its first answer.
+        // A new connection still gets its first answer.
         let fresh = !activity.used.load(Relaxed) && idle_for <= millis(DRAIN_GRACE);
-        // Over HTTP/1.1 a head that has begun has a time limit of its own. Over HTTP/2 bytes alone are no head.
+        // Over HTTP/1.1 a head that has begun has its own timeout. Over HTTP/2, bytes need not be a head.
         let head = self.kind.get() == Kind::Http1 && activity.head_since.load(Relaxed) != NEVER;
         let unused = activity.is_idle() && !head && idle_for > millis(limits.idle_timeout);
-        // A client that is about to send would find its connection closed. Each answer says now that it is the last one
-        // of its connection; only those that nobody has used for a moment close without having been told.
+        // Closing would hit a client that is about to send. In a drain each answer announces that it is the last one of its
+        // connection, so only connections that were unused for a moment close without an announcement.
         let drained_for = now.saturating_sub(draining_since);
         let in_use = self.kind.get() == Kind::Http1
-            && (!activity.is_idle() || head || idle_for.min(drained_for) <= millis(LINGER));
+            && (!activity.is_idle() || head || idle_for.min(drained_for) <= millis(DRAIN_IDLE));
         draining_since != NEVER && !fresh && !in_use
             || unused
             || activity.resets_exceed(limits.h2_resets)
     }
 
-    /// Whether nothing has happened on it for a while. Over HTTP/2 a connection keeps what it has learned of its peer.
+    /// Returns `true` if the connection was unused for a while. HTTP/2 connections never rest, because they would lose the
+    /// state of header compression.
     fn is_to_rest(&self, now: Millis) -> bool {
         let activity = &*self.activity;
         let idle_for = now.saturating_sub(activity.idle_since.load(Relaxed));
         self.kind.get() == Kind::Http1
-            && idle_for >= millis(AWAKE)
+            && idle_for >= millis(REST_AFTER)
             && activity.is_between_exchanges()
     }
 
-    /// Gives an order; returns whether it is news.
+    /// Gives an order; returns `true` if it differs from the current one.
     fn command(&self, order: Order, now: Millis) -> bool {
         if self.order.get() == order || matches!(self.order.get(), Order::Cut(_)) {
             return false;
@@ -333,17 +334,17 @@ impl Connection {
     }
 }
 
-/// How long an idle connection over which no byte moves may take to go once it was told to drain: an HTTP/2 peer that
-/// never answers the closing PING would stay for ever. The same time is granted to the handshake and the first request
-/// of a connection that was accepted just before the drain.
+/// Time after the order to drain at which an idle connection without any transfer is cut: an HTTP/2 peer that never answers
+/// the closing PING would otherwise stay for ever. The handshake and first request of a connection that was accepted just
+/// before the drain get the same time.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
 
-/// How long an HTTP/1.1 connection stays awake without an exchange. Those who send one request after another come sooner;
-/// for the others a microsecond more is nothing.
-const AWAKE: Duration = Duration::from_secs(2);
+/// Time without an exchange after which an HTTP/1.1 connection rests. Clients that send one request after another come
+/// sooner; for the others the cost of waking, a microsecond, does not matter.
+const REST_AFTER: Duration = Duration::from_secs(2);
 
-/// How long an HTTP/1.1 connection may be idle in a drain: whoever sends a request after the other does so sooner.
-const LINGER: Duration = Duration::from_millis(250);
+/// Idle time after which an HTTP/1.1 connection closes in a drain. Clients that send one request after another come sooner.
+const DRAIN_IDLE: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {
@@ -384,7 +385,7 @@ mod tests {
             self.connection.due(now, &limits(), NEVER)
         }
 
-        /// What it is told at this time if the gateway drains.
+        /// The order that is due at this time if the gateway drains.
         fn at_drain(&self, now: Millis) -> Option<Order> {
             self.connection.due(now, &limits(), now.saturating_sub(MINUTE))
         }
@@ -417,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_the_beginning_of_a_head_over_http_1_alone() {
+    fn bytes_begin_a_head_over_http_1_only() {
         let one = connection(Kind::Http1);
         one.at(70_000);
         one.activity().note_read();
@@ -441,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_spares_what_still_moves_and_what_has_just_begun() {
+    fn a_drain_does_not_cut_connections_that_transfer_or_have_just_begun() {
         for kind in [Kind::Http1, Kind::Http2] {
             assert_eq!(connection(kind).at_drain(2_000), None);
             assert_eq!(connection(kind).at_drain(2_001), Some(Order::Drain));
@@ -450,7 +451,7 @@ mod tests {
             assert_eq!(silent.at(MINUTE + 2_000), None);
             assert_eq!(silent.at(MINUTE + 2_001), Some(Order::Cut(Cause::Lingering)));
 
-            // The rest of an answer is on its way to a slow reader.
+            // The rest of an answer is being sent to a slow client.
             let slow = connection(kind).drained_at(MINUTE);
             slow.at(MINUTE);
             slow.activity().note_write(&PENDING);
@@ -466,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_can_not_linger_by_moving_bytes_for_ever() {
+    fn a_peer_can_not_stay_for_ever_by_sending_bytes() {
         let connection = connection(Kind::Http2).drained_at(MINUTE);
         for second in 60..=120 {
             assert_eq!(connection.at(second * 1000), None, "{second}");
@@ -476,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn tp1_exchanges_that_are_given_up_are_counted_for_a_minute() {
+    fn tp1_cancelled_exchanges_are_counted_for_a_minute() {
         let give_up = |connection: &Registered, times| {
             for _ in 0..times {
                 drop(connection.activity().begin_exchange(false));

@@ -1,4 +1,4 @@
-//! The downstream's I/O: it notes what it does, and closes gently.
+//! The I/O of a downstream connection: records activity, and closes without destroying the last answer.
 
 use std::{
     io,
@@ -15,11 +15,11 @@ use tokio::{
 
 use super::Activity;
 
-/// A downstream's I/O that notes what it does.
+/// A downstream connection's I/O that records its activity.
 ///
-/// It closes gently: a socket that is closed before everything was read of it resets the connection, and the reset
-/// may destroy the answer before the downstream has seen it. So what the downstream still sends is read and thrown
-/// away for a while (RFC 9112, section 9.6).
+/// Closing a socket with unread bytes resets the connection, and the reset may destroy the answer before the client has
+/// read it. So after the shutdown, bytes that the client still sends are read and discarded for a while (RFC 9112,
+/// section 9.6).
 pub(crate) struct Watched<T> {
     io: T,
     activity: Arc<Activity>,
@@ -33,9 +33,9 @@ impl<T> Watched<T> {
 }
 
 impl<T: AsyncRead + Unpin> Watched<T> {
-    /// Ready when the downstream has closed, too, or after [`LINGERING`].
+    /// Ready when the client has closed too, or after [`LINGER_TIME`].
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGERING)));
+        let sleep = self.lingering.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_TIME)));
         while sleep.as_mut().poll(context).is_pending() {
             let mut thrown_away = [0; 4096];
             let mut buffer = ReadBuf::new(&mut thrown_away);
@@ -49,15 +49,15 @@ impl<T: AsyncRead + Unpin> Watched<T> {
 }
 
 impl<T: AsyncBufRead + Unpin> Watched<T> {
-    /// Ready when something has come that can be read (true), or the other side has closed.
+    /// Ready with `true` when bytes can be read, or with `false` when the client has closed.
     pub(crate) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let bytes = ready!(Pin::new(&mut self.io).poll_fill_buf(context))?;
         Poll::Ready(Ok(!bytes.is_empty()))
     }
 }
 
-/// How long a closed connection is read.
-const LINGERING: Duration = Duration::from_secs(2);
+/// Time for which a closed connection is read.
+const LINGER_TIME: Duration = Duration::from_secs(2);
 
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(

@@ -1,4 +1,4 @@
-//! Certificates and keys as files: read, checked against each other, and told what is wrong.
+//! Reads certificate and key files, checks them against each other, and reports problems.
 
 use std::{
     fs, io,
@@ -23,10 +23,10 @@ use super::Expiry;
 use crumbgate_base::clock::Now;
 use crumbgate_config::CertificateFiles;
 
-/// A certificate whose key fits and whose chain is in order.
+/// A certificate with a matching key and a chain in the correct order.
 pub(super) struct Certificate {
     pub(super) key: Arc<CertifiedKey>,
-    /// The DNS names of the leaf, in lower case; wildcards as written.
+    /// The DNS names of the leaf, in lower case, including wildcards.
     pub(super) names: Vec<String>,
     /// The addresses of the leaf.
     pub(super) addresses: Vec<IpAddr>,
@@ -71,7 +71,7 @@ impl Certificate {
     pub(super) fn warnings(&self, files: &CertificateFiles, now: Now) -> Vec<Warning> {
         let file = files.chain.clone();
         let now = i64::try_from(now.unix_s).unwrap_or(i64::MAX);
-        // Short-lived certificates are replaced after two thirds of their life.
+        // Short-lived certificates are usually renewed after two thirds of their lifetime.
         let soon_s = SOON_S.min(self.not_after.saturating_sub(self.not_before) / 3);
         let mut warnings = Vec::new();
         if now < self.not_before {
@@ -131,7 +131,7 @@ fn parse_chain<'c>(
     chain.iter().enumerate().map(parse).collect()
 }
 
-/// Each certificate must be followed by its issuer's (RFC 5246, section 7.4.2), for clients that don't search.
+/// Checks that each certificate is followed by its issuer's (RFC 5246, section 7.4.2), which some clients require.
 fn check_order(file: &Path, chain: &[X509Certificate<'_>]) -> Result<(), CertificateError> {
     let out_of_order =
         |pair: &&[X509Certificate<'_>]| pair[0].issuer().as_raw() != pair[1].subject().as_raw();
@@ -147,8 +147,7 @@ fn check_order(file: &Path, chain: &[X509Certificate<'_>]) -> Result<(), Certifi
     }
 }
 
-/// The DNS names (in lower case) and addresses that a certificate is for. Its common name is no such name
-/// (RFC 9525, section 2).
+/// The DNS names (in lower case) and addresses of a certificate. Its common name does not count (RFC 9525, section 2).
 fn subject_names(certificate: &X509Certificate<'_>) -> (Vec<String>, Vec<IpAddr>) {
     let mut names = Vec::new();
     let mut addresses = Vec::new();
@@ -214,7 +213,8 @@ fn read(file: &Path) -> Result<Vec<u8>, CertificateError> {
     fs::read(file).map_err(|source| CertificateError::Unreadable { file: file.to_owned(), source })
 }
 
-/// PKCS#8 says so in its label, older forms in a field below it (RFC 1421, section 4.6.1.1).
+/// Returns `true` for an encrypted key: PKCS#8 marks it in the label, older formats in a field below (RFC 1421, section
+/// 4.6.1.1).
 fn is_encrypted(content: &[u8]) -> bool {
     let content = String::from_utf8_lossy(content);
     content.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
@@ -223,15 +223,17 @@ fn is_encrypted(content: &[u8]) -> bool {
 
 fn damaged(file: &Path, error: &pem::Error) -> CertificateError {
     let reason = match error {
-        pem::Error::Base64Decode(_) => "the text between BEGIN and END is no base64",
-        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is not complete",
-        pem::Error::MissingSectionEnd { .. } => "an END line is missing, as if the file were cut",
+        pem::Error::Base64Decode(_) => "the text between BEGIN and END is not base64",
+        pem::Error::IllegalSectionStart { .. } => "a BEGIN line is incomplete",
+        pem::Error::MissingSectionEnd { .. } => {
+            "an END line is missing, as if the file were truncated"
+        }
         _ => "it can't be read as PEM",
     };
     CertificateError::Damaged { file: file.to_owned(), reason }
 }
 
-/// What a file holds in place of what was looked for.
+/// The actual content of a file, for an error message.
 fn describe(content: &[u8]) -> String {
     let text = String::from_utf8_lossy(content);
     let label = |line: &str| {
@@ -252,7 +254,7 @@ fn describe(content: &[u8]) -> String {
 
 const DER_SEQUENCE: u8 = 0x30;
 
-/// A time as people read it. Outside the calendar's reach (year 9999) the number of seconds.
+/// A time as text. After the year 9999, a number of seconds.
 fn date(unix_s: i64) -> String {
     match OffsetDateTime::from_unix_timestamp(unix_s) {
         Ok(time) => format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute()),
@@ -260,21 +262,21 @@ fn date(unix_s: i64) -> String {
     }
 }
 
-/// Why a certificate can't be used. Each tells the file, what was found, and how to mend it.
+/// The reason that a certificate can't be used. Each message has the file, the problem and its solution.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// PEM that breaks off or is no base64.
-    #[error("{file}: damaged: {reason}; write the file anew")]
+    /// PEM that is truncated or not base64.
+    #[error("{file}: damaged: {reason}; write the file again")]
     Damaged {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: &'static str,
     },
     /// A key that needs a passphrase.
     #[error(
-        "{file}: the key is encrypted, and nobody is there to type its passphrase; decrypt it: \
-         openssl pkey -in {file} -out NEW.key, and keep NEW.key readable for Crumbgate alone"
+        "{file}: the key is encrypted, and Crumbgate can't ask for its passphrase; decrypt it: \
+                 openssl pkey -in {file} -out NEW.key, and let only Crumbgate's user read NEW.key"
     )]
     EncryptedKey {
         /// The key's file.
@@ -282,8 +284,8 @@ pub enum CertificateError {
     },
     /// A key of another certificate.
     #[error(
-        "{key_file}: the key does not belong to the certificate in {chain}; name the two files \
-         that were issued together"
+        "{key_file}: the key does not match the certificate in {chain}; configure the two files \
+                 that were issued together"
     )]
     KeyMismatch {
         /// The chain's file.
@@ -293,65 +295,65 @@ pub enum CertificateError {
     },
     /// A chain that does not begin with the certificate of the key.
     #[error(
-        "{chain}: the certificate of {key_file} is number {position} in the file; it must be the \
-         first, followed by its issuer's"
+        "{chain}: the certificate of {key_file} is number {position} in the file; it must be \
+                 first, followed by its issuer's"
     )]
     LeafNotFirst {
         /// The chain's file.
         chain: PathBuf,
         /// The key's file.
         key_file: PathBuf,
-        /// Where the certificate is, counted from 1.
+        /// The certificate's position, from 1.
         position: usize,
     },
-    /// PEM in order, with something inside that is no X.509 certificate.
-    #[error("{file}: certificate {position} is no valid X.509 certificate ({reason})")]
+    /// Valid PEM whose content is not an X.509 certificate.
+    #[error("{file}: certificate {position} is not a valid X.509 certificate ({reason})")]
     Malformed {
         /// The file.
         file: PathBuf,
-        /// Which certificate, counted from 1.
+        /// The certificate's position, from 1.
         position: usize,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A file without a certificate.
     #[error(
-        "{file}: no certificate in it: {found}; expected the chain in PEM (-----BEGIN \
+        "{file}: the file has no certificate: {found}; expected the chain in PEM (-----BEGIN \
          CERTIFICATE-----), leaf first"
     )]
     NoCertificate {
         /// The file.
         file: PathBuf,
-        /// What it holds.
+        /// Its actual content.
         found: String,
     },
     /// A file without a private key.
     #[error(
-        "{file}: no private key in it: {found}; expected the key in PEM (-----BEGIN PRIVATE \
+        "{file}: the file has no private key: {found}; expected the key in PEM (-----BEGIN PRIVATE \
          KEY-----)"
     )]
     NoKey {
         /// The file.
         file: PathBuf,
-        /// What it holds.
+        /// Its actual content.
         found: String,
     },
-    /// A machine without trusted roots.
+    /// A system without trusted root certificates.
     #[error(
         "the system has no trusted root certificates; install them (Debian: ca-certificates) or \
-         name a bundle with `ca` ({errors})"
+                 configure a bundle with `ca` ({errors})"
     )]
     NoSystemRoots {
-        /// What the search met.
+        /// The errors of the search.
         errors: String,
     },
-    /// A `[tls]` that lists no certificate.
+    /// No certificate in `[tls]`.
     #[error(
-        "[tls] lists no certificate; `crumbgate certificate` makes one for development: \
+        "[tls] lists no certificate; `crumbgate certificate` creates one for development: \
          certificates = [{{ chain = \"certs/dev.crt\", key = \"certs/dev.key\" }}]"
     )]
     NoneListed,
-    /// A chain whose certificates don't follow each other.
+    /// A chain in the wrong order.
     #[error(
         "{file}: certificate {position} is `{found}`, but the one before it was issued by \
          `{expected}`; order the chain: leaf first, then each one's issuer"
@@ -359,23 +361,23 @@ pub enum CertificateError {
     OutOfOrder {
         /// The chain's file.
         file: PathBuf,
-        /// The first certificate that is out of place, counted from 1.
+        /// Position of the first certificate that is out of place, from 1.
         position: usize,
         /// Its subject.
         found: String,
-        /// The subject that should stand there.
+        /// The expected subject.
         expected: String,
     },
-    /// A file that can't be read.
-    #[error("{file}: {}", mend_unreadable(.source))]
+    /// An unreadable file.
+    #[error("{file}: {}", advice_for_unreadable(.source))]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A key of a kind that the gateway can't sign with.
+    /// A key of an unsupported kind.
     #[error(
         "{file}: the key can't be used; expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 \
          or P-521, or Ed25519"
@@ -386,41 +388,41 @@ pub enum CertificateError {
     },
 }
 
-fn mend_unreadable(error: &io::Error) -> &'static str {
+fn advice_for_unreadable(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::IsADirectory => "it is a folder; name the file in it",
+        io::ErrorKind::IsADirectory => "it is a folder; configure the file in it",
         io::ErrorKind::NotFound => {
-            "no such file; correct the path (`crumbgate certificate` makes one for development)"
+            "no such file; correct the path (`crumbgate certificate` creates one for development)"
         }
         io::ErrorKind::PermissionDenied => {
-            "it may not be read; let the user that Crumbgate runs as read it"
+            "permission denied; let the user that Crumbgate runs as read it"
         }
         _ => "it can't be read",
     }
 }
 
-/// What is valid and yet needs somebody's attention.
+/// A certificate that is usable but needs attention.
 #[derive(Debug, thiserror::Error)]
 pub enum Warning {
-    /// Past its end.
+    /// An expired certificate.
     #[error("{file}: the certificate expired on {since}: browsers refuse it; renew it")]
     Expired {
         /// The chain's file.
         file: PathBuf,
-        /// When.
+        /// The time of expiry.
         since: String,
     },
-    /// In the last 30 days of its life, or in its last third where that is shorter.
+    /// A certificate in the last 30 days of its lifetime, or in its last third if that is shorter.
     #[error("{file}: the certificate expires on {on} (days left: {days}); renew it")]
     ExpiresSoon {
         /// The chain's file.
         file: PathBuf,
-        /// When.
+        /// The time of expiry.
         on: String,
         /// Whole days until then.
         days: i64,
     },
-    /// For no name and no address.
+    /// A certificate for no name and no address.
     #[error(
         "{file}: the certificate has no subject alternative name: browsers accept it for no host"
     )]
@@ -428,7 +430,7 @@ pub enum Warning {
         /// The chain's file.
         file: PathBuf,
     },
-    /// Before its beginning.
+    /// A certificate that is not valid yet.
     #[error(
         "{file}: the certificate is valid only from {from}: browsers refuse it until then (is this \
          machine's clock right?)"
@@ -436,10 +438,10 @@ pub enum Warning {
     NotYetValid {
         /// The chain's file.
         file: PathBuf,
-        /// When it begins.
+        /// The start of its validity.
         from: String,
     },
-    /// Readable for every user of the machine.
+    /// A key that every user of the machine can read.
     #[error("{file}: every user of this machine can read the key (mode {mode:o}); chmod o-rwx it")]
     OpenKey {
         /// The key's file.

@@ -1,10 +1,10 @@
-//! TLS on both sides: certificates chosen by server name, and how applications are verified.
+//! TLS on both sides: certificates for browsers, selected by server name, and verification of applications.
 //!
-//! Everything here is read and checked once, before the first connection: a [`Certificates`] holds only keys that fit
-//! their chains, so a handshake never meets a broken one. What is valid but near its end is a [`Warning`].
+//! All files are read and checked before the first connection: [`Certificates`] only contains keys that match their
+//! chains, so no handshake fails because of them. Certificates that expire soon produce a [`Warning`].
 //!
-//! All workers share one configuration, and with it one [`Tickets`]: a session that began on one worker resumes on
-//! any other. No session is kept in memory, so handshakes share no lock.
+//! All workers share one configuration with one [`Tickets`], so a session of one worker resumes on any other. No session
+//! is stored in memory, so handshakes share no lock.
 
 mod files;
 mod pinned;
@@ -35,29 +35,29 @@ use crumbgate_base::clock::Now;
 use crumbgate_config::{self as config, TlsVersion};
 use files::{Certificate, read_chain};
 
-/// The gateway's certificates, each with its key, found by server name.
+/// The gateway's certificates with their keys, selected by server name.
 #[derive(Debug)]
 pub struct Certificates {
     /// In the order listed; never empty.
     all: Vec<Arc<CertifiedKey>>,
-    /// By each DNS name of the leaf, in lower case and as written (`*.example.org` is a key), in the order listed.
+    /// By each DNS name of the leaf in lower case, wildcards included (`*.example.org` is a key), in the order listed.
     by_name: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    /// The addresses of the first certificate: what a client that asks for an address is shown.
+    /// The addresses of the first certificate, which is used for clients that connect by address.
     addresses: Vec<IpAddr>,
     expiries: Vec<Expiry>,
 }
 
-/// When a certificate ends.
+/// The expiry of a certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Expiry {
-    /// The file of its chain.
+    /// The chain's file.
     pub file: PathBuf,
-    /// Its last second, in seconds since the Unix epoch.
+    /// The last second of its validity, in seconds since the Unix epoch.
     pub not_after_unix_s: i64,
 }
 
 impl Certificates {
-    /// Reads and checks every certificate that `tls` lists. Finds all errors, not only the first.
+    /// Reads and checks every certificate in `tls`. Returns all errors, not only the first.
     pub fn load(
         tls: &config::Tls,
         now: Now,
@@ -86,10 +86,10 @@ impl Certificates {
         if errors.is_empty() { Ok((loaded, warnings)) } else { Err(errors) }
     }
 
-    /// Whether a browser that asks for `host` is shown a certificate for it.
+    /// Returns `true` if a certificate covers `host`.
     ///
-    /// `host` is in lower case and without a port: a name, a wildcard as in `*.example.org` (for which only the same
-    /// wildcard will do), or an address. Dates are not looked at.
+    /// `host` is in lower case and without a port: a name, a wildcard such as `*.example.org` (covered only by the same
+    /// wildcard), or an address. Dates are not checked.
     pub fn covers(&self, host: &str) -> bool {
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => self.addresses.contains(&address),
@@ -97,7 +97,7 @@ impl Certificates {
         }
     }
 
-    /// When each of them ends, in the order listed.
+    /// The expiry of each certificate, in the order listed.
     pub fn expiries(&self) -> &[Expiry] {
         &self.expiries
     }
@@ -112,8 +112,8 @@ impl Certificates {
         self.all.push(certificate.key);
     }
 
-    /// The certificates for `host`: those with its exact name, otherwise those with a wildcard in its first label's
-    /// place (RFC 6125, section 6.4.3).
+    /// The certificates for `host`: those with its exact name, otherwise those with a wildcard for its first label
+    /// (RFC 6125, section 6.4.3).
     fn named(&self, host: &str) -> Option<&[Arc<CertifiedKey>]> {
         let by_wildcard = || {
             let (label, parent) = host.split_once('.')?;
@@ -124,8 +124,8 @@ impl Certificates {
 }
 
 impl ResolvesServerCert for Certificates {
-    /// By server name; without one, or for a name that nothing covers, by the order listed. Among several the first
-    /// that the client can verify (an RSA certificate for a client without ECDSA, say), otherwise the first.
+    /// Selects by server name; without one, or for a name that no certificate covers, among all in the order listed.
+    /// Prefers the first one that the client can verify (such as RSA for a client without ECDSA).
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let named = hello.server_name().and_then(|name| self.named(name));
         let candidates = named.unwrap_or(&self.all);
@@ -136,20 +136,20 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-/// The keys that session tickets are sealed with, rotated every six hours.
+/// The keys that encrypt session tickets, rotated every six hours.
 ///
-/// Made once and handed to every configuration, also that of a later certificate reload: sessions outlive both.
+/// Created once and used by every configuration, so sessions survive a reload of certificates.
 #[derive(Clone, Debug)]
 pub struct Tickets(Arc<dyn ProducesTickets>);
 
 impl Tickets {
-    /// New keys. Fails where the machine has no randomness to give.
+    /// Generates new keys. Fails if the system's random number generator fails.
     pub fn new() -> Result<Self, rustls::Error> {
         aws_lc_rs::Ticketer::new().map(Self)
     }
 }
 
-/// How the gateway meets browsers: TLS from `min_version` up, HTTP/2 before HTTP/1.1.
+/// The TLS configuration for browsers: `min_version` or later, HTTP/2 preferred to HTTP/1.1.
 pub fn server_config(
     certificates: Arc<Certificates>,
     min_version: TlsVersion,
@@ -163,18 +163,17 @@ pub fn server_config(
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ticketer = Arc::clone(&tickets.0);
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    // A browser resumes with its newest ticket: a second one would be made for nobody.
+    // A browser resumes with its newest ticket, so a second one would be wasted.
     config.send_tls13_tickets = 1;
-    // No 0-RTT: early data can be replayed by whoever recorded it (RFC 8446, section 8), and a login or a renewal
-    // must happen once.
+    // No 0-RTT: an attacker can replay early data (RFC 8446, section 8), and a login or a renewal must happen once.
     config.max_early_data_size = 0;
     config.send_half_rtt_data = false;
     Arc::new(config)
 }
 
-/// How the gateway meets applications over `https://`: verified by the CA bundle `ca`, or by the system's roots.
+/// The TLS configuration for applications over `https://`, verified with the CA bundle `ca`, or with the system's roots.
 ///
-/// Waits for the disk. A system root that can't be used is logged and left out.
+/// Waits for the disk. Unusable system roots are logged and ignored.
 pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, CertificateError> {
     let roots = match ca {
         Some(file) => roots_from(file)?,
@@ -190,7 +189,7 @@ pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, Certificate
     Ok(Arc::new(config))
 }
 
-/// What an application's certificate must be for: a host name, or an address (IPv6 without brackets).
+/// The name that an application's certificate must have: a host name, or an address (IPv6 without brackets).
 pub fn server_name(host: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
     ServerName::try_from(host.to_owned())
 }
@@ -216,10 +215,10 @@ fn usable_roots(found: CertificateResult) -> Result<RootCertStore, CertificateEr
         return Err(CertificateError::NoSystemRoots { errors: errors.join("; ") });
     }
     for error in found.errors {
-        tracing::warn!(%error, "a system root was left out");
+        tracing::warn!(%error, "a system root certificate was ignored");
     }
     if unusable > 0 {
-        tracing::warn!(unusable, "system roots of an unknown form were left out");
+        tracing::warn!(unusable, "system root certificates in an unknown format were ignored");
     }
     Ok(roots)
 }

@@ -1,4 +1,4 @@
-//! Trust in one's own certificate and no other: for asking the gateway on the same host for a sign of life.
+//! A TLS client that trusts only the gateway's own certificates, for the liveness check on the same host.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use rustls::{
 use super::{files, provider, versions};
 use crumbgate_config::{self as config, TlsVersion};
 
-/// A client that trusts exactly the leaf certificates that `tls` lists, whatever their names and dates: it asks whether
-/// the gateway is there, not whether browsers will like it. Waits for the disk.
+/// A client configuration that trusts exactly the leaf certificates in `tls`, regardless of their names and dates: it
+/// checks that the gateway answers, not that browsers accept the certificate. Waits for the disk.
 pub fn pinned_client_config(tls: &config::Tls) -> Result<ClientConfig, super::CertificateError> {
     let mut leaves = Vec::new();
     for files in &tls.certificates {
@@ -33,7 +33,7 @@ pub fn pinned_client_config(tls: &config::Tls) -> Result<ClientConfig, super::Ce
     Ok(config)
 }
 
-/// Accepts these leaves and no others; signatures are verified as ever.
+/// Accepts these leaf certificates and no others; signatures are verified as usual.
 #[derive(Debug)]
 struct Pinned {
     leaves: Vec<CertificateDer<'static>>,

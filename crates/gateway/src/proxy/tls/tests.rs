@@ -405,22 +405,22 @@ fn all_errors_are_told_at_once_with_the_file_and_the_mend() {
         texts,
         [
             format!(
-                "{}: no such file; correct the path (`crumbgate certificate` makes one for \
+                "{}: no such file; correct the path (`crumbgate certificate` creates one for \
                  development)",
                 missing.chain.display()
             ),
             format!(
-                "{}: no such file; correct the path (`crumbgate certificate` makes one for \
+                "{}: no such file; correct the path (`crumbgate certificate` creates one for \
                  development)",
                 missing.key.display()
             ),
             format!(
-                "{}: no certificate in it: it holds: PRIVATE KEY; expected the chain in PEM \
+                "{}: the file has no certificate: it holds: PRIVATE KEY; expected the chain in PEM \
                  (-----BEGIN CERTIFICATE-----), leaf first",
                 good.key.display()
             ),
             format!(
-                "{}: no private key in it: it holds: CERTIFICATE and 1 more; expected the key in \
+                "{}: the file has no private key: it holds: CERTIFICATE and 1 more; expected the key in \
                  PEM (-----BEGIN PRIVATE KEY-----)",
                 good.chain.display()
             ),
@@ -443,12 +443,12 @@ fn a_file_that_is_no_pem_is_told_what_it_is() {
     assert!(with_chain(authority.write("text", "hi")).contains(": it has no PEM section"));
     assert!(with_chain(authority.folder.path().to_owned()).contains("it is a folder"));
     let cut = fs::read_to_string(&good.chain).unwrap()[..300].to_owned();
-    assert!(with_chain(authority.write("cut", &cut)).contains("as if the file were cut"));
+    assert!(with_chain(authority.write("cut", &cut)).contains("as if the file were truncated"));
     let junk = "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n";
-    assert!(with_chain(authority.write("junk", junk)).contains("is no base64"));
+    assert!(with_chain(authority.write("junk", junk)).contains("is not base64"));
     let no_x509 = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
     let error = with_chain(authority.write("no_x509", no_x509));
-    assert!(error.contains("certificate 1 is no valid X.509 certificate"), "{error}");
+    assert!(error.contains("certificate 1 is not a valid X.509 certificate"), "{error}");
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn a_key_that_does_not_fit_is_told_apart_from_a_chain_that_is_not_leaf_first() {
     assert_eq!(
         error,
         format!(
-            "{}: the key does not belong to the certificate in {}; name the two files that were \
+            "{}: the key does not match the certificate in {}; configure the two files that were \
              issued together",
             b.key.display(),
             a.chain.display()
@@ -487,7 +487,7 @@ fn a_key_that_does_not_fit_is_told_apart_from_a_chain_that_is_not_leaf_first() {
     let chain = authority.write("reversed.crt", &(authority.intermediate.pem() + &leaf));
     let key = authority.write("reversed.key", &key.serialize_pem());
     let error = only_error(CertificateFiles { chain, key });
-    assert!(error.contains("is number 2 in the file; it must be the first"), "{error}");
+    assert!(error.contains("is number 2 in the file; it must be first"), "{error}");
 }
 
 #[test]
@@ -581,10 +581,10 @@ fn a_ca_bundle_that_cannot_be_used_is_refused() {
     let error = |path: &Path| client_config(Some(path)).unwrap_err().to_string();
     assert!(error(&authority.path("missing.pem")).contains("missing.pem: no such file"));
     let key = authority.issue(&["a.example"]).key;
-    assert!(error(&key).contains("no certificate in it: it holds: PRIVATE KEY"));
+    assert!(error(&key).contains("the file has no certificate: it holds: PRIVATE KEY"));
     let junk = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
     let junk = authority.write("junk.pem", junk);
-    assert!(error(&junk).contains("certificate 1 is no valid X.509 certificate"));
+    assert!(error(&junk).contains("certificate 1 is not a valid X.509 certificate"));
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! A request that is sent a second time: read back from what was written of it.
+//! Rebuilds a request from its written bytes, to send it a second time.
 //!
-//! Hardly any request is, and a copy of each that may be would cost more than all else that is done for it here.
+//! Retries are rare. Copying each request that may be retried would cost more than everything else here.
 
 use http::{HeaderName, HeaderValue, Request, Uri, Version};
 
 use super::super::request_body::RequestBody;
 
-/// The request without a body that these bytes are, as hyper has written it; none where they are no whole head.
+/// Parses the head of a request as hyper has written it; `None` if it is incomplete.
 pub(super) fn read_back(head: &[u8], body: RequestBody) -> Option<Request<RequestBody>> {
     let mut fields = vec![httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut parsed = httparse::Request::new(&mut fields);
@@ -24,7 +24,7 @@ pub(super) fn read_back(head: &[u8], body: RequestBody) -> Option<Request<Reques
     Some(request)
 }
 
-/// `limits.head_fields` at most, and those that the gateway adds.
+/// The maximum of `limits.head_fields`, and the fields that the gateway adds.
 const MAX_FIELDS: usize = 1_000 + 24;
 
 #[cfg(test)]
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_read_back_as_it_was_written() {
+    fn a_request_is_rebuilt_as_it_was_written() {
         let head = "DELETE /api/desks/7?a=%20 HTTP/1.1\r\nhost: acme.example\r\ncookie: a=\u{e4}\r\n\
                     x-a: 1\r\nx-a: 2\r\nx-empty: \r\n\r\n";
         let request = read(head).unwrap();
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_is_not_sent_again() {
+    fn an_incomplete_request_is_not_retried() {
         for head in ["", "GET / HTTP/1.1\r\nhost: a", "GET / HTTP/1.1\r\nhost: a\r\n"] {
             assert!(read(head).is_none(), "{head:?}");
         }

@@ -1,4 +1,4 @@
-//! Opens connections to servers: TCP, TLS or a Unix socket.
+//! Opens connections to servers over TCP, TLS or a Unix socket.
 
 use std::{io, sync::Arc};
 
@@ -9,24 +9,24 @@ use tokio_rustls::TlsConnector;
 use super::{super::socket::Socket, stream::Stream};
 use crumbgate_config::ServerAddress;
 
-/// Why a connection could not be opened.
+/// The reason that a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// The handshake of HTTP failed: the connection closed at once.
+    /// The connection closed before the first request.
     #[error("the connection closed before the first request")]
     Http(#[source] hyper::Error),
     /// The address can't be reached, or its certificate is not trusted.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It took longer than `connect_timeout`.
-    #[error("no connection within connect_timeout")]
+    /// Connecting took longer than `connect_timeout`.
+    #[error("connecting took longer than connect_timeout")]
     Late,
-    /// The host is no name that a certificate can have.
-    #[error("the host is no name that a certificate can have")]
+    /// The host is not a valid name for a certificate.
+    #[error("the host is not a valid name for a certificate")]
     Name,
 }
 
-/// A connection to `address`; `tls` verifies an `https://` one.
+/// Opens a connection to `address`. `tls` verifies the certificate of an `https://` server.
 pub(super) async fn connect(
     address: &ServerAddress,
     tls: Option<&Arc<ClientConfig>>,

@@ -1,5 +1,5 @@
-//! Active checks: each server is asked for a path now and then, on a connection of its own, and is down or up by what it
-//! answers.
+//! Active checks: a request is sent to each server at intervals, on a new connection, and its answer decides whether the
+//! server is up or down.
 
 use std::{
     sync::Arc,
@@ -25,8 +25,8 @@ use super::{
 };
 use crumbgate_config::{Health, ServerAddress};
 
-/// Checks the servers of an application for ever, as its `health` says; where it has none there is nothing to do.
-/// Dropped, it ends all of its checks.
+/// Checks the servers of an upstream as its `health` table configures; returns at once if it has none. Dropping the
+/// future ends all checks.
 pub async fn check_health(shared: Arc<Shared>) {
     let mut checks = JoinSet::new();
     for server in shared.servers() {
@@ -54,7 +54,7 @@ async fn check(shared: &Shared, server: &ServerState, health: &Health) -> Check 
     let healthy = status.as_ref().is_ok_and(|s| s.is_success() || s.is_redirection());
     let mut outcome = match status {
         Ok(status) => status.as_u16().to_string(),
-        Err(error) => told(&error),
+        Err(error) => with_causes(&error),
     };
     outcome.truncate(outcome.floor_char_boundary(Check::OUTCOME_BYTES));
     Check { at, took: at.elapsed(), healthy, outcome }
@@ -68,7 +68,7 @@ fn note(shared: &Shared, server: &ServerState, check: Check, health: &Health) {
             warn!(upstream, server = %server.address(), outcome, "an upstream server is down");
         }
         Some(true) => {
-            // Whatever exchanges had against it is over, too.
+            // A server that has come up is no longer ejected either.
             server.vitals().ejection.forget();
             if was_known {
                 info!(upstream, server = %server.address(), "an upstream server is up again");
@@ -80,17 +80,17 @@ fn note(shared: &Shared, server: &ServerState, check: Check, health: &Health) {
     }
 }
 
-/// Why a check got no answer.
+/// The reason that a check got no answer.
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
     #[error("no connection")]
     Connect(#[source] ConnectError),
-    #[error("no HTTP answer")]
+    #[error("not an HTTP response")]
     Http(#[from] hyper::Error),
-    #[error("no answer in time")]
+    #[error("no response in time")]
     Late,
-    #[error("a host or path that no request can have")]
-    Unsayable(#[from] http::Error),
+    #[error("the host or path is invalid in a request")]
+    Invalid(#[from] http::Error),
 }
 
 async fn ask(
@@ -120,12 +120,12 @@ async fn ask(
     tokio::select! {
         biased;
         answer = answer => answer,
-        // It ends before the answer only where the answer tells why: this waits for that.
+        // If the connection ends first, the answer reports why: wait for it.
         never = async { drop(connection.await); std::future::pending().await } => never,
     }
 }
 
-/// Reads what comes after the head, so that the server need not notice that nobody wants it; not all, if it is long.
+/// Reads the body up to a limit, so that the server does not log an aborted request.
 async fn read_out(mut body: Incoming) {
     let mut left = MAX_BODY_BYTES;
     while let Some(Ok(frame)) = body.frame().await {
@@ -149,19 +149,18 @@ fn host(address: &ServerAddress, health: &Health) -> String {
 }
 
 /// An error with all of its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told.push_str(": ");
-        told.push_str(&error.to_string());
+        text.push_str(": ");
+        text.push_str(&error.to_string());
         cause = error.source();
     }
-    told
+    text
 }
 
-/// Between which hundredths of the interval the next check lies: so that those of many servers, and of many gateways,
-/// don't go on to come together.
+/// Random factor of the interval, in hundredths, which keeps the checks of many servers and gateways from coinciding.
 #[derive(Clone, Copy)]
 struct Spread {
     from: u32,
@@ -180,7 +179,7 @@ const FIRST_SPREAD: Spread = Spread { from: 50, to: 100 };
 
 const SPREAD: Spread = Spread { from: 95, to: 105 };
 
-/// What is read of a body.
+/// Number of bytes read of a body.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static("crumbgate-health");
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_asked_by_its_own_authority() {
+    fn a_check_sends_the_authority_of_its_server() {
         let mut health = Health::default();
         let plain = ServerAddress::Plain { host: "::1".to_owned(), port: 80 };
         assert_eq!(host(&plain, &health), "[::1]:80");

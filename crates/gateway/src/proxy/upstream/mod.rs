@@ -1,9 +1,8 @@
-//! One worker's connections to the applications: opened, kept alive, balanced, and given up when they fail.
+//! One worker's connections to the applications: opens them, keeps them alive, balances load, and closes failed ones.
 //!
-//! Each worker has its own: no connection is shared between threads, and no request takes a lock here. The price is that
-//! a server sees up to `idle_connections` unused connections from each worker. How a server does, all workers know
-//! together (`state.rs`): one that failed one of them (`ejection.rs`), or active checks (`health.rs`), is left alone by
-//! all.
+//! No connection is shared between threads, and requests normally take no lock here. In return, a server has up to
+//! `idle_connections` unused connections from each worker. The health of a server is shared by all workers (`state.rs`):
+//! a server that fails an exchange of one worker (`ejection.rs`) or active checks (`health.rs`) is avoided by all.
 
 mod again;
 mod connect;
@@ -50,18 +49,18 @@ use super::{
 };
 use crumbgate_config::{self as config, Balance};
 
-/// Why an application gave no answer.
+/// The reason that an application gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The request's own body broke off, so that nothing whole could be sent.
+    /// The request's body ended early, so the request could not be sent completely.
     #[error("the request's body ended early")]
     Body(#[source] Fault),
-    /// What came back is no answer.
-    #[error("the application broke off or sent no HTTP answer")]
+    /// The answer ended early or is not HTTP.
+    #[error("the application closed the connection early or did not speak HTTP")]
     Broken(#[source] hyper::Error),
-    /// Where the answer's body ends can be read in two ways (RFC 9112, section 6.3), or is said in a coding that the
-    /// gateway does not undo.
-    #[error("the application's answer does not say clearly where it ends")]
+    /// The length of the answer's body is ambiguous (RFC 9112, section 6.3), or given by a transfer coding that the gateway
+    /// does not decode.
+    #[error("the length of the application's response is ambiguous")]
     Framing,
     /// No server could be reached.
     #[error("no server of the application could be reached")]
@@ -69,10 +68,10 @@ pub(crate) enum Error {
     /// No answer's head came in time.
     #[error("the application did not answer in time")]
     Late,
-    /// Every server has as many connections as it may, and as many exchanges wait for one.
-    #[error("every server of the application is busy, and too many requests wait already")]
+    /// Every server is at its limit on connections, and the queue is full.
+    #[error("every server of the application is busy, and too many requests are already waiting")]
     QueueFull,
-    /// Every server had as many connections as it may for too long.
+    /// Every server stayed at its limit on connections for `queue_timeout`.
     #[error("every server of the application was busy for queue_timeout")]
     QueueLate,
 }
@@ -80,9 +79,9 @@ pub(crate) enum Error {
 /// The head of an application's answer.
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
-    /// What its fields are.
+    /// Flags that describe its fields.
     pub(crate) marks: Marks,
-    /// The connection that the body comes by.
+    /// The connection on which the body arrives.
     pub(crate) lease: Lease,
 }
 
@@ -90,18 +89,18 @@ pub(crate) struct Answer {
 pub(crate) struct Upstream {
     shared: Arc<Shared>,
     servers: Vec<Rc<Server>>,
-    /// Where the next look for a server begins.
+    /// The index at which the next search for a server begins.
     turn: Cell<usize>,
-    /// Closes unused connections for those who wait at other workers.
+    /// The task that closes unused connections for exchanges that wait on other workers.
     shedding: OnceCell<AbortHandle>,
-    /// Which one this worker goes by now. All that have followed one another, from reload to reload, share it.
+    /// The current `Upstream` of this name on this worker. All generations share it across reloads, so queued requests find
+    /// the newest.
     newest: Rc<RefCell<Weak<Self>>>,
 }
 
 impl Upstream {
-    /// One worker's part of `shared`, which it goes by from now on. Connections of the same servers that it kept
-    /// `before`, a reload ago, it keeps; and exchanges that wait since then go by it, too: they stand in the same line as
-    /// those that are still to come.
+    /// One worker's part of `shared`. After a reload it takes over the kept connections of `before` for servers that both
+    /// have. Exchanges that already wait in the queue use the new one too.
     pub(crate) fn new(shared: Arc<Shared>, before: Option<&Self>) -> Rc<Self> {
         let newest = before.map(|before| Rc::clone(&before.newest)).unwrap_or_default();
         let before = before.map_or(&[][..], |before| &before.servers);
@@ -111,7 +110,7 @@ impl Upstream {
             Server::new(vitals, shared.settings(), before)
         };
         let servers = shared.servers().iter().map(server).collect();
-        // Workers that begin at the same server would all prefer it.
+        // Random, because workers that all begin at the same server would prefer it.
         let turn = Cell::new(usize::from_ne_bytes(random()));
         let upstream = Rc::new(Self { shared, servers, turn, shedding: OnceCell::new(), newest });
         *upstream.newest.borrow_mut() = Rc::downgrade(&upstream);
@@ -119,7 +118,7 @@ impl Upstream {
         upstream
     }
 
-    /// What a reload has put in its place, if that is still there: the application may have left the configuration.
+    /// The newest generation of this upstream; `None` if the configuration no longer has it.
     fn newest(&self) -> Option<Rc<Self>> {
         self.newest.borrow().upgrade()
     }
@@ -128,21 +127,21 @@ impl Upstream {
         self.shared.settings()
     }
 
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub(crate) fn name(&self) -> &str {
         self.shared.name()
     }
 
-    /// The longest silence within an answer's body.
+    /// Longest pause within an answer's body.
     pub(crate) fn body_timeout(&self) -> Duration {
         self.settings().body_timeout
     }
 
     /// Sends one request and waits for the head of its answer.
     ///
-    /// A request is sent once. Only an idempotent one without a body (RFC 9110, section 9.2.2) is sent again, on a
-    /// fresh connection, where a connection that had been kept alive closed instead of answering; and any request
-    /// that provably never left is tried on a fresh connection too.
+    /// A request is sent once, with two exceptions, in which it is sent again on a fresh connection: an idempotent request
+    /// without a body (RFC 9110, section 9.2.2) if a kept connection closed instead of answering; and any request that was
+    /// provably not sent at all.
     pub(crate) async fn send(
         &self,
         request: Request<RequestBody>,
@@ -159,9 +158,9 @@ impl Upstream {
         self.send_on(lease, *again).await.map_err(|failure| failure.error)
     }
 
-    /// A connection for one request: a kept one, unless it has to be `fresh`.
+    /// A connection for one request: a kept one, unless a `fresh` one is required.
     async fn lease(&self, fresh: bool, progress: &Progress) -> Result<Lease, Error> {
-        // While anybody waits, nobody goes first.
+        // While exchanges wait in the queue, new ones do not overtake them.
         let waits = self.limit() < usize::MAX && self.shared.queue().waiting() > 0;
         let mut choice = if waits { None } else { self.choose(&[], fresh) };
         if let Some(chosen) = choice.take_if(|_| !fresh) {
@@ -170,7 +169,7 @@ impl Upstream {
                 Err(chosen) => choice = Some(chosen),
             }
         }
-        // Opening is rare, and what it needs must not make every exchange's future larger.
+        // Boxed, because opening is rare and its future would enlarge that of every exchange.
         Box::pin(self.open(choice, fresh, progress)).await
     }
 
@@ -223,8 +222,8 @@ impl Upstream {
                     }
                     return Err(Failure::of(lease.blame(self.shared.name(), error)));
                 }
-                // The time runs from the last part of the request's body; where the downstream owes the next
-                // part, the time limit is the body's own.
+                // The limit counts from the last part of the request's body. While the next part is due from the
+                // downstream, the body's own limit applies instead.
                 Err(_) if progress.moved_at() > waiting_since => {}
                 Err(_) if progress.waits_for_downstream() => waiting_since = Instant::now(),
                 Err(_) => return Err(Failure::of(lease.blame(self.shared.name(), Error::Late))),
@@ -232,7 +231,7 @@ impl Upstream {
         }
     }
 
-    /// A kept connection to the chosen server that is still open, if there is one: the newest.
+    /// The newest kept connection to the chosen server that is still open.
     async fn lease_idle(
         &self,
         choice: Choice,
@@ -252,8 +251,8 @@ impl Upstream {
         Err(choice)
     }
 
-    /// A new connection to the chosen server, or to whichever other takes it. Waits where there may be none; and then a
-    /// kept one may come first, unless it has to be `fresh`.
+    /// A new connection to the chosen server, or to another one if that fails. Waits in the queue while all servers are at
+    /// their limit; then it may get a kept connection, unless a `fresh` one is required.
     async fn open(
         &self,
         choice: Option<Choice>,
@@ -291,14 +290,14 @@ impl Upstream {
         }
     }
 
-    /// Waits for a place at one of the servers that there are when it looks.
+    /// Waits in the queue until a server has room. Uses the newest generation of the upstream on each attempt.
     async fn wait(
         &self,
         tried: &[Rc<Server>],
         fresh: bool,
         progress: &Progress,
     ) -> Result<Found, Error> {
-        // Whoever waits for a connection that nobody uses does not wait for an exchange.
+        // Unused connections are closed for waiting exchanges, so that many may wait beyond the queue's length.
         let bound = self.settings().queue.saturating_add(self.shared.spare());
         let waiter = self.shared.queue().enter(bound).ok_or(Error::QueueFull)?;
         let deadline = Instant::now() + self.settings().queue_timeout;
@@ -325,8 +324,8 @@ impl Upstream {
                 waiter.give_up();
                 return Err(Error::QueueLate);
             }
-            // Nobody calls when an ejection is over.
-            if timeout_at(deadline.min(now + LOOK_AGAIN), waiter.called()).await.is_err() {
+            // The end of an ejection notifies no exchange, so it looks again at intervals.
+            if timeout_at(deadline.min(now + LOOK_INTERVAL), waiter.called()).await.is_err() {
                 waiter.want_again();
             }
         }
@@ -337,13 +336,13 @@ impl Upstream {
         Some(Room { choice, slot, shared: Arc::clone(&self.shared) })
     }
 
-    /// How many connections a server may have.
+    /// Limit on the connections of a server.
     fn limit(&self) -> usize {
         self.settings().max_connections.unwrap_or(usize::MAX)
     }
 
-    /// The server with the fewest exchanges under way, beginning with the one whose turn it is; one that is ejected, or
-    /// down, only where all are. None where those that could be chosen have no place left.
+    /// The server with the fewest open exchanges, beginning with the one whose turn it is. Ejected or down servers are
+    /// chosen only if all are. `None` if the candidates have no room for another connection.
     fn choose(&self, tried: &[Rc<Server>], fresh: bool) -> Option<Choice> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
@@ -385,8 +384,8 @@ impl Upstream {
         }
     }
 
-    /// From now on closes unused connections when somebody waits for a place: whatever this worker keeps, no other can
-    /// have.
+    /// Starts the task that closes unused connections when exchanges wait: connections that this worker keeps take room
+    /// from other workers.
     fn shed_for_others(&self) {
         if self.settings().max_connections.is_none() {
             return;
@@ -397,7 +396,7 @@ impl Upstream {
         });
     }
 
-    /// Closes kept connections that nobody has used for `idle_timeout`.
+    /// Closes kept connections that were unused for `idle_timeout`.
     pub(crate) fn sweep(&self) {
         self.shed_for_others();
         for server in &self.servers {
@@ -441,24 +440,24 @@ async fn shed(queue: Arc<Queue>, servers: Vec<Rc<Server>>) {
     }
 }
 
-/// How good a server is for an exchange: less is better.
+/// The order in which servers are preferred: less is better.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Rank {
     is_down: bool,
     is_ejected: bool,
-    /// Whether it may have no more connections, and keeps none.
+    /// True if it is at its limit on connections and no kept one is available.
     is_full: bool,
     busy: usize,
 }
 
-/// The better one of two of the best that chance picks; `turn` is another one each time.
+/// The better of two servers that are picked at random among the best class; `turn` differs on each call.
 fn better_of_two<'s>(
     ranked: impl Iterator<Item = (Rank, &'s Rc<Server>)> + Clone,
     turn: usize,
 ) -> Option<(Rank, &'s Rc<Server>)> {
     let class = |rank: Rank| Rank { busy: 0, ..rank };
     let best = ranked.clone().map(|(rank, _)| class(rank)).min()?;
-    // Ranks change meanwhile: another worker may have taken the last place.
+    // Ranks may change between the two passes: another worker may have taken the last room.
     let of_best: SmallVec<[_; 8]> =
         ranked.clone().filter(|(rank, _)| class(*rank) <= best).collect();
     let Some(others) = of_best.len().checked_sub(1) else {
@@ -470,7 +469,7 @@ fn better_of_two<'s>(
     [of_best[first], of_best[second]].into_iter().min_by_key(|(rank, _)| *rank)
 }
 
-/// Makes of numbers that follow one another some that seem to have nothing in common (SplitMix64).
+/// Mixes consecutive numbers into pseudo-random ones (SplitMix64).
 fn mix(number: usize) -> usize {
     let mixed = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -482,28 +481,28 @@ fn is_among(servers: &[Rc<Server>], server: &Rc<Server>) -> bool {
     servers.iter().any(|other| Rc::ptr_eq(server, other))
 }
 
-/// A place for a connection that is to be opened.
+/// Room for a new connection.
 struct Room {
     choice: Choice,
     slot: Slot,
-    /// What the connection is opened by.
+    /// The upstream whose settings apply to the connection.
     shared: Arc<Shared>,
 }
 
-/// What an exchange has waited for.
+/// The result of waiting in the queue.
 enum Found {
     Kept(Lease),
     Room(Room),
 }
 
-/// How often whoever waits first looks without being called.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Time after which a waiting exchange looks for room without being called.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A failed try.
+/// A failed attempt.
 struct Failure {
     error: Error,
-    /// The request, where it may be sent again: it provably never left, or a kept connection closed without a byte of an
-    /// answer, and nothing is done twice by it.
+    /// The request, if it may be sent again: it was provably not sent, or it is idempotent and a kept connection closed
+    /// before the first byte of an answer.
     again: Option<Box<Request<RequestBody>>>,
 }
 
@@ -513,7 +512,7 @@ impl Failure {
     }
 }
 
-/// Whether a connection closed instead of answering.
+/// Returns `true` if the connection closed instead of answering.
 fn is_closed(error: &hyper::Error) -> bool {
     let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     let reset = io.is_some_and(|error| is_closing(error.kind()));

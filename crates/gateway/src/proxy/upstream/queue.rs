@@ -1,11 +1,11 @@
-//! Where exchanges wait while every server of their application has as many connections as it may.
+//! The queue of exchanges that wait while every server of their application is at its limit on connections.
 //!
-//! Those who wait stand in one line, whichever worker is theirs, and are called: the first when a connection was closed
-//! somewhere, so that another one may be opened; the first of a worker when a connection of that worker is free again,
-//! as long as the first of all is not passed over too often. Whoever is called looks for a place itself. While anybody
-//! waits, nobody else takes one, and connections that other workers keep unused are closed.
+//! Exchanges of all workers wait in one queue. The first one is called when a connection was closed, so that it may open
+//! another. The first one of a worker is called when a connection of that worker becomes free, unless the first of all
+//! was already passed over too often. A called exchange looks for room itself. While exchanges wait, new ones do not
+//! overtake them, and connections that other workers keep unused are closed.
 //!
-//! The line has a lock, which nobody meets where nobody waits.
+//! The queue has a lock, which is not taken while it is empty.
 
 use std::{
     collections::VecDeque,
@@ -21,13 +21,13 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-/// The line before one application.
+/// The queue of one application.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     places: Mutex<Places>,
-    /// How long the line is.
+    /// Number of waiting exchanges.
     waiting: AtomicUsize,
-    /// Tells the workers that an unused connection is wanted.
+    /// Notifies the workers that an unused connection is wanted.
     wanted: watch::Sender<()>,
     entered: AtomicU64,
     refused: AtomicU64,
@@ -45,15 +45,15 @@ struct Place {
     number: u64,
     worker: ThreadId,
     called: Arc<Notify>,
-    /// Whether a connection of its worker waits for it.
+    /// True if a connection of its worker is free for it.
     invited: bool,
-    /// Whether an unused connection was closed for it.
+    /// True if an unused connection was closed for it.
     served: bool,
-    /// How often others behind it went first.
+    /// Number of later exchanges that were called before it.
     passed: u32,
 }
 
-/// A place in the line. Dropped, it is free, and the next one is called.
+/// A waiting exchange. Dropping it removes it from the queue and calls the next one.
 #[derive(Debug)]
 pub(super) struct Waiter<'q> {
     queue: &'q Queue,
@@ -62,7 +62,7 @@ pub(super) struct Waiter<'q> {
 }
 
 impl Queue {
-    /// A place at the line's end; none where there are `bound` already.
+    /// Enters the queue at its end; `None` if `bound` exchanges already wait.
     pub(super) fn enter(&self, bound: usize) -> Option<Waiter<'_>> {
         let mut places = self.lock();
         if places.line.len() >= bound {
@@ -79,33 +79,33 @@ impl Queue {
             served: false,
             passed: 0,
         });
-        // Whoever gives a place up now sees that it is waited for: it looks after it has given it up.
+        // A worker that frees a connection reads this after freeing it, so it sees the waiting exchange.
         self.waiting.store(places.line.len(), SeqCst);
         self.entered.fetch_add(1, Relaxed);
         Some(Waiter { queue: self, number, called })
     }
 
-    /// How many wait.
+    /// Number of waiting exchanges.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(SeqCst)
     }
 
-    /// How many have waited.
+    /// Number of exchanges that have waited.
     pub(super) fn entered_total(&self) -> u64 {
         self.entered.load(Relaxed)
     }
 
-    /// How many found the line full.
+    /// Number of exchanges that found the queue full.
     pub(super) fn refused_total(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    /// How many waited in vain.
+    /// Number of exchanges that waited for too long.
     pub(super) fn gave_up_total(&self) -> u64 {
         self.gave_up.load(Relaxed)
     }
 
-    /// Calls the first: there is room for another connection.
+    /// Calls the first exchange, because there is room for another connection.
     pub(super) fn call(&self) {
         if self.waiting() > 0
             && let Some(first) = self.lock().line.front()
@@ -114,8 +114,8 @@ impl Queue {
         }
     }
 
-    /// Calls somebody for a connection of this thread's worker that is free again. False where it is to be closed
-    /// instead, because those who wait can't use it.
+    /// Calls an exchange of this thread's worker, because a connection of that worker has become free. Returns `false` if
+    /// the connection is to be closed instead, because the waiting exchanges can't use it.
     pub(super) fn offer(&self) -> bool {
         let worker = thread::current().id();
         let mut places = self.lock();
@@ -126,7 +126,7 @@ impl Queue {
         if let Some(first) = places.line.front_mut()
             && first.worker != worker
         {
-            if first.passed >= MOST_PASSED {
+            if first.passed >= MAX_PASSED {
                 return false;
             }
             first.passed += 1;
@@ -138,12 +138,12 @@ impl Queue {
         true
     }
 
-    /// Is told whenever an unused connection is wanted.
+    /// Notified whenever an unused connection is wanted.
     pub(super) fn wanted(&self) -> watch::Receiver<()> {
         self.wanted.subscribe()
     }
 
-    /// Whether an unused connection is to be closed for somebody for whom none was closed yet.
+    /// Assigns an unused connection to a waiting exchange; returns `true` if the caller is to close one for it.
     pub(super) fn serve(&self) -> bool {
         let mut places = self.lock();
         let place = places.line.iter_mut().find(|place| !place.served);
@@ -159,12 +159,12 @@ impl Queue {
 }
 
 impl Waiter<'_> {
-    /// Waits until it is called. A call that came before counts.
+    /// Waits until it is called. A call before this counts too.
     pub(super) async fn called(&self) {
         self.called.notified().await;
     }
 
-    /// Whether it may look for a place now.
+    /// Returns `true` if it may look for room now.
     pub(super) fn may_look(&self) -> bool {
         let mut places = self.queue.lock();
         let is_first = places.line.front().is_some_and(|first| first.number == self.number);
@@ -173,19 +173,20 @@ impl Waiter<'_> {
         is_first || invited
     }
 
-    /// Asks all workers to close an unused connection for it.
+    /// Requests that a worker closes an unused connection.
     pub(super) fn want(&self) {
         self.queue.wanted.send_replace(());
     }
 
-    /// Forgets that one was closed for it: somebody else may have been faster.
+    /// Resets its claim, so that another connection may be closed for it: another exchange may have taken the first one's
+    /// room.
     pub(super) fn want_again(&self) {
         if let Some(place) = self.find(&mut self.queue.lock()) {
             place.served = false;
         }
     }
 
-    /// Notes that it leaves without having found a place.
+    /// Counts that it leaves without a connection.
     pub(super) fn give_up(self) {
         self.queue.gave_up.fetch_add(1, Relaxed);
     }
@@ -210,9 +211,9 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// So often the first may be passed over by others whose worker has a connection at hand: to close that one, and to
-/// open another for the first, costs more than an exchange.
-const MOST_PASSED: u32 = 8;
+/// Number of times that the first exchange may be passed over by others whose worker has a free connection: closing that
+/// connection and opening another one for the first costs more than an exchange.
+const MAX_PASSED: u32 = 8;
 
 #[cfg(test)]
 mod tests {
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_in_the_middle_is_not_waited_for() {
+    fn an_exchange_that_leaves_the_queue_is_skipped() {
         let queue = Queue::default();
         let [first, second, third] = [(); 3].map(|()| queue.enter(3).unwrap());
         drop(second);
@@ -252,22 +253,22 @@ mod tests {
     }
 
     #[test]
-    fn each_connection_that_is_free_again_is_offered_to_another() {
+    fn each_free_connection_is_offered_to_another_exchange() {
         let queue = Queue::default();
         let [first, second] = [(); 2].map(|()| queue.enter(2).unwrap());
         assert!(queue.offer() && queue.offer());
         assert!(is_called(&first) && is_called(&second));
-        assert!(queue.offer(), "it is kept: nobody else wants it");
+        assert!(queue.offer(), "it is kept, because no other exchange wants it");
         assert!(second.may_look(), "it was invited");
-        assert!(!second.may_look(), "and once only");
+        assert!(!second.may_look(), "an invitation counts once");
     }
 
     #[test]
     fn the_first_is_not_passed_over_for_ever() {
         let queue = Queue::default();
         let first = thread::scope(|scope| scope.spawn(|| queue.enter(99).unwrap()).join().unwrap());
-        let own: Vec<_> = (0..MOST_PASSED + 1).map(|_| queue.enter(99).unwrap()).collect();
-        for own in &own[..MOST_PASSED as usize] {
+        let own: Vec<_> = (0..MAX_PASSED + 1).map(|_| queue.enter(99).unwrap()).collect();
+        for own in &own[..MAX_PASSED as usize] {
             assert!(queue.offer() && is_called(own));
         }
         assert!(!queue.offer(), "closed, so that the first may open one");
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn one_unused_connection_is_closed_for_each() {
+    fn one_unused_connection_is_closed_per_exchange() {
         let queue = Queue::default();
         let waiters = [(); 2].map(|()| queue.enter(2).unwrap());
         assert!(queue.serve() && queue.serve() && !queue.serve());

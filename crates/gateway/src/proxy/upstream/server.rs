@@ -1,4 +1,4 @@
-//! One server of an application, as one worker has it: its kept connections, and what is under way.
+//! One worker's view of a server: its kept connections and open exchanges.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,20 +24,20 @@ use crumbgate_config::{self as config, ServerAddress};
 
 /// One server of an application.
 pub(crate) struct Server {
-    /// What all workers know of it.
+    /// State that all workers share.
     pub(super) vitals: Arc<Vitals>,
     pub(super) idle: RefCell<Vec<Idle>>,
     idle_limit: Cell<usize>,
-    /// Whether there is a limit to its connections, so that unused ones count.
+    /// True if its number of connections is limited, so that unused ones are counted.
     is_limited: Cell<bool>,
-    /// Exchanges under way.
+    /// Number of open exchanges.
     pub(super) busy: Cell<usize>,
-    /// Requests sent by this worker, which alone writes it.
+    /// Number of requests sent by this worker, its only writer.
     requests: Arc<AtomicU64>,
 }
 
-/// A server that an exchange has chosen, and what was known of it then. An exchange that drops it without having told how
-/// the server did has tried nothing out.
+/// A server that an exchange has chosen, with its passive health at that moment. Dropping it without a recorded result
+/// ends a probe without a result.
 pub(super) struct Choice {
     pub(super) server: Rc<Server>,
     pub(super) seen: Seen,
@@ -53,27 +53,26 @@ pub(super) struct Link {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) driver: AbortHandle,
     pub(super) line: Arc<Line>,
-    /// Whether the driver goes on without the link.
+    /// True if the driver continues after the link is dropped.
     pub(super) released: bool,
 }
 
-/// A connection that is out for one exchange. Dropped, it is closed: whoever has read the answer to its end gives it
-/// back.
+/// A connection in use by one exchange. Dropping it closes the connection; `give_back` keeps it, once the answer was read
+/// completely.
 pub(crate) struct Lease {
-    /// Gone only while the lease is being given back.
+    /// `None` only while the connection is given back.
     pub(super) link: Option<Link>,
     choice: Choice,
     pub(super) progress: Progress,
-    /// Whether the connection had served another exchange before.
+    /// True if the connection has served another exchange before.
     pub(super) kept: bool,
-    /// Since when it is out.
+    /// Time at which the exchange received the connection.
     pub(super) since: Instant,
 }
 
 impl Server {
-    /// A server with these settings of its upstream. Of the one that this worker had `before`, the connections that are
-    /// kept stay, and those that are out come back; but not over TLS, where they are closed: which authority they were
-    /// verified with may be what has changed.
+    /// A server with these settings of its upstream. Takes over the connections of `before`, kept ones and those in use. TLS
+    /// connections are closed instead, because the CA bundle that verified them may have changed.
     pub(super) fn new(
         vitals: &Arc<Vitals>,
         settings: &config::Upstream,
@@ -88,7 +87,7 @@ impl Server {
                 before.count_unused(is_limited);
                 return Rc::clone(before);
             }
-            // Those who go on with the old settings keep no place that others could have.
+            // Exchanges with the old settings must not keep connections that take room from others.
             before.idle_limit.set(0);
             before.idle.take();
         }
@@ -103,7 +102,7 @@ impl Server {
         })
     }
 
-    /// Counts unused connections from now on, or no longer: also those that were kept until now.
+    /// Starts or stops counting unused connections, including those that are already kept.
     fn count_unused(&self, is_limited: bool) {
         if self.is_limited.replace(is_limited) == is_limited {
             return;
@@ -126,7 +125,7 @@ impl Server {
         Some(idle)
     }
 
-    /// Keeps a connection, unless there are enough, or somebody who waits is better served by its end.
+    /// Keeps a connection, or closes it if there are enough or a waiting exchange needs its room.
     fn keep(&self, link: Link) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() >= self.idle_limit.get() {
@@ -141,7 +140,7 @@ impl Server {
         idle.push(Idle { link, since: Instant::now() });
     }
 
-    /// Closes the oldest of the kept connections for each exchange that waits, as long as there is one.
+    /// Closes the oldest kept connection for each waiting exchange, as long as there are kept ones.
     pub(super) fn shed(&self) {
         while !self.idle.borrow().is_empty() && self.vitals.queue.serve() {
             self.idle.borrow_mut().remove(0);
@@ -150,7 +149,7 @@ impl Server {
 }
 
 impl Choice {
-    /// Notes that a request is sent there.
+    /// Counts a request to the server.
     fn count_request(&self) {
         let requests = &self.server.requests;
         requests.store(requests.load(Relaxed).wrapping_add(1), Relaxed);
@@ -163,7 +162,7 @@ impl Choice {
         }
     }
 
-    /// Notes a failure: the server is left alone for a while.
+    /// Records a failure, which may eject the server.
     pub(super) fn failed(&self, upstream: &str, error: &dyn std::error::Error) {
         let vitals = &self.server.vitals;
         vitals.count_failure();
@@ -189,34 +188,34 @@ impl Lease {
         Self { link: Some(link), choice, progress: progress.clone(), kept, since }
     }
 
-    /// Notes that the server has answered.
+    /// Records that the server has answered.
     pub(super) fn praise(&self, upstream: &str) {
         self.choice.succeeded(upstream);
     }
 
-    /// How long before this moment the request began its way.
+    /// Time from the start of sending the request to this moment.
     pub(crate) fn elapsed_at(&self, moment: std::time::Instant) -> Duration {
         moment.saturating_duration_since(self.progress.began().into_std())
     }
 
-    /// Whether the request has gone upstream whole.
+    /// Returns `true` if the request was sent completely.
     pub(crate) fn has_sent_all(&self) -> bool {
         self.progress.is_done()
     }
 
-    /// Which server it is.
+    /// The server's address.
     pub(crate) fn address(&self) -> &ServerAddress {
         &self.choice.server.vitals.address
     }
 
-    /// Notes that the server is to blame for an error; gives the connection up.
+    /// Records that the server caused an error, and closes the connection.
     pub(super) fn blame(self, upstream: &str, error: Error) -> Error {
         self.choice.failed(upstream, &error);
         error
     }
 
-    /// Keeps the connection for the next request. It is closed instead where the request's body was not read to its
-    /// end: the application answered without it, and what is left of it would be read as the next request.
+    /// Keeps the connection for the next request. Closes it instead if the request's body was not sent completely, because
+    /// the server would read the next request as the rest of that body.
     pub(crate) fn give_back(mut self) {
         if self.progress.is_done()
             && let Some(link) = self.link.take()
@@ -225,7 +224,7 @@ impl Lease {
         }
     }
 
-    /// Leaves the connection to a tunnel, which it is from now on: it is not kept, and lives as long as its bytes flow.
+    /// Leaves the connection to a tunnel: it is not kept, and lives until the tunnel ends.
     pub(crate) fn release(mut self) {
         if let Some(link) = &mut self.link {
             link.released = true;

@@ -1,8 +1,7 @@
-//! What the whole process knows of an application and of its servers: all workers, active checks, and who asks how they
-//! do. It outlives a reload.
+//! State of an application and of its servers that all workers, active checks and readers share. It survives a reload.
 //!
-//! All of it is atomics. On the way of a request they are read, and written only where something is new: a failure, an
-//! answer after one, a connection. What each request counts, each worker counts for itself.
+//! The state that requests use is atomics. A request reads them, and writes only on a change: a failure, the first success
+//! after one, a new connection. Counters of requests are kept per worker.
 
 use std::{
     io, mem,
@@ -24,7 +23,7 @@ use super::{
 };
 use crumbgate_config::{self as config, ServerAddress};
 
-/// An application, as the whole process sees it.
+/// An application, shared by all workers.
 #[derive(Debug)]
 pub struct Shared {
     settings: config::Upstream,
@@ -33,7 +32,7 @@ pub struct Shared {
     queue: Arc<Queue>,
 }
 
-/// One server of an application, as the whole process sees it. Whatever it tells is true of one moment.
+/// One server of an application, shared by all workers. Each value it returns describes one moment.
 #[derive(Debug)]
 pub struct ServerState {
     is_checked: bool,
@@ -41,69 +40,69 @@ pub struct ServerState {
     vitals: Arc<Vitals>,
 }
 
-/// What of a server goes on when a reload changes its settings.
+/// The state of a server that survives a reload.
 #[derive(Debug)]
 pub(super) struct Vitals {
     pub(super) address: ServerAddress,
     pub(super) ejection: Ejection,
-    /// What active checks have found: [`UNKNOWN`], [`UP`] or [`DOWN`].
+    /// Result of active checks: [`UNKNOWN`], [`UP`] or [`DOWN`].
     health: AtomicU8,
     checks: Mutex<Checks>,
     /// Open connections of all workers.
     connections: AtomicUsize,
-    /// How many of them are in use by nobody: kept, or being closed.
+    /// Number of these connections that are not in use: kept, or being closed.
     spare: AtomicUsize,
-    /// Who waits for a connection to this server, or to another one of the application.
+    /// The queue of exchanges that wait for a connection to any server of the application.
     pub(super) queue: Arc<Queue>,
     failures_total: AtomicU64,
-    /// How many requests each worker has sent there.
+    /// Number of requests sent by each worker.
     requests: Mutex<Vec<Arc<AtomicU64>>>,
 }
 
-/// What active checks have found so far.
+/// Results of active checks.
 #[derive(Debug, Default)]
 struct Checks {
     last: Option<Check>,
-    /// How many in a row say something else than what holds.
+    /// Number of results in a row that contradict the current state.
     contrary: u32,
     total: u64,
     failed: u64,
 }
 
-/// How an active check went.
+/// The result of an active check.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Check {
-    /// When it began.
+    /// Its start.
     pub at: Instant,
-    /// How long it took.
+    /// Its duration.
     pub took: Duration,
-    /// Whether the server was well.
+    /// True if the server was healthy.
     pub healthy: bool,
-    /// The status that came, or why none did: at most [`Check::OUTCOME_BYTES`] bytes.
+    /// The received status, or the reason for having none: at most [`Check::OUTCOME_BYTES`] bytes.
     pub outcome: String,
 }
 
-/// A place among a server's open connections, until it is dropped: by whoever has the connection's I/O.
+/// Permission to have one open connection to a server. It belongs to the connection's I/O, and is returned on drop.
 #[derive(Debug)]
 pub(super) struct Slot(Arc<Line>);
 
-/// What those who share an open connection tell one another: its I/O, and who sends on it.
+/// State shared by the I/O of an open connection and the exchange that uses it.
 #[derive(Debug)]
 pub(super) struct Line {
     vitals: Arc<Vitals>,
-    /// Whether it is in use: [`BUSY`], [`SPARE`] or [`CLOSED`].
+    /// Use of the connection: [`BUSY`], [`SPARE`] or [`CLOSED`].
     state: AtomicU8,
-    /// Whether a byte has come since somebody listens.
+    /// True if a byte has been received since `listen`.
     heard: AtomicBool,
-    /// Whether what is sent is to be remembered.
+    /// True while sent bytes are recorded.
     remembers: AtomicBool,
-    /// What was sent since then.
+    /// The recorded bytes.
     sent: Mutex<Vec<u8>>,
 }
 
 impl Shared {
-    /// One for each upstream. A server that was there `before`, under the same upstream and address, goes on with its
-    /// health, ejection, counters and connections.
+    /// Builds the state of all upstreams. A server with the same upstream and address in `before` keeps its health,
+    /// ejection, counters and connections.
     pub fn all(
         upstreams: Vec<(config::Upstream, Option<Arc<ClientConfig>>)>,
         before: &[Arc<Self>],
@@ -135,43 +134,43 @@ impl Shared {
         Self { settings, tls, servers, queue }
     }
 
-    /// The name in the file.
+    /// The name in the configuration.
     pub fn name(&self) -> &str {
         &self.settings.name
     }
 
-    /// Its servers, in the order of the file.
+    /// The servers, in the order of the configuration.
     pub fn servers(&self) -> &[Arc<ServerState>] {
         &self.servers
     }
 
-    /// What the file says of it.
+    /// The settings.
     pub fn settings(&self) -> &config::Upstream {
         &self.settings
     }
 
-    /// Whether a server is there for requests, as far as active checks tell: always where there are none.
+    /// Returns `true` if active checks find at least one server up, or there are no active checks.
     pub fn is_ready(&self) -> bool {
         self.settings.health.is_none()
             || self.servers.iter().any(|server| server.is_up() == Some(true))
     }
 
-    /// Exchanges that wait for a connection now.
+    /// Number of exchanges that wait for a connection now.
     pub fn queued(&self) -> usize {
         self.queue.waiting()
     }
 
-    /// Exchanges that have had to wait for a connection.
+    /// Number of exchanges that had to wait for a connection.
     pub fn queued_total(&self) -> u64 {
         self.queue.entered_total()
     }
 
-    /// Exchanges that found the queue full.
+    /// Number of exchanges that found the queue full.
     pub fn queue_refused_total(&self) -> u64 {
         self.queue.refused_total()
     }
 
-    /// Exchanges that waited for `queue_timeout` in vain.
+    /// Number of exchanges that got no connection within `queue_timeout`.
     pub fn queue_timeouts_total(&self) -> u64 {
         self.queue.gave_up_total()
     }
@@ -180,24 +179,24 @@ impl Shared {
         &self.queue
     }
 
-    /// Open connections to all servers that nobody uses.
+    /// Number of open connections to all servers that are not in use.
     pub(super) fn spare(&self) -> usize {
         self.servers.iter().map(|server| server.vitals.spare.load(SeqCst)).sum()
     }
 
-    /// What verifies `https://` servers.
+    /// The TLS configuration that verifies `https://` servers.
     pub(super) fn tls(&self) -> Option<&Arc<ClientConfig>> {
         self.tls.as_ref()
     }
 }
 
 impl ServerState {
-    /// Where it is.
+    /// The address.
     pub fn address(&self) -> &ServerAddress {
         &self.vitals.address
     }
 
-    /// What active checks say; none where there are none, or none has ended yet.
+    /// The result of active checks; `None` without checks and before the first one ends.
     pub fn is_up(&self) -> Option<bool> {
         match self.vitals.health.load(Relaxed) {
             UP if self.is_checked => Some(true),
@@ -206,53 +205,53 @@ impl ServerState {
         }
     }
 
-    /// Whether it is left alone because it failed exchanges.
+    /// Returns `true` if the server is ejected because it failed exchanges.
     pub fn is_ejected(&self) -> bool {
         self.vitals.ejection.look().is_ejected(ejection::now())
     }
 
-    /// Failures without a success between them.
+    /// Number of failed exchanges in a row.
     pub fn failures(&self) -> u32 {
         self.vitals.ejection.failures()
     }
 
-    /// Connections that are open, of all workers together.
+    /// Number of open connections of all workers.
     pub fn connections(&self) -> usize {
         self.vitals.connections.load(Relaxed)
     }
 
-    /// How many there may be; none: any number.
+    /// Limit on connections; `None` if there is none.
     pub fn max_connections(&self) -> Option<usize> {
         self.max_connections
     }
 
-    /// Requests that were sent there.
+    /// Number of requests sent to the server.
     pub fn requests_total(&self) -> u64 {
         let requests = lock(&self.vitals.requests);
         requests.iter().fold(0, |sum, requests| sum.wrapping_add(requests.load(Relaxed)))
     }
 
-    /// Exchanges that it failed, and connections that could not be had.
+    /// Number of exchanges that the server failed, and of connections that could not be opened.
     pub fn failures_total(&self) -> u64 {
         self.vitals.failures_total.load(Relaxed)
     }
 
-    /// How often it was ejected.
+    /// Number of ejections.
     pub fn ejections_total(&self) -> u64 {
         self.vitals.ejection.total()
     }
 
-    /// Active checks that have ended.
+    /// Number of completed active checks.
     pub fn checks_total(&self) -> u64 {
         lock(&self.vitals.checks).total
     }
 
-    /// Active checks that found it ill.
+    /// Number of failed active checks.
     pub fn checks_failed_total(&self) -> u64 {
         lock(&self.vitals.checks).failed
     }
 
-    /// How the last active check went.
+    /// The last active check.
     pub fn last_check(&self) -> Option<Check> {
         lock(&self.vitals.checks).last.clone()
     }
@@ -277,13 +276,13 @@ impl Vitals {
         }
     }
 
-    /// Whether the last active checks found it ill.
+    /// Returns `true` if active checks find the server down.
     pub(super) fn is_down(&self) -> bool {
         self.health.load(Relaxed) == DOWN
     }
 
-    /// Notes how an active check went. What holds from now on, where that changes: after `fall` bad ones in a row it is
-    /// down, after `rise` good ones up; the first of all decides at once.
+    /// Records an active check; returns the new state if it changes. The server is down after `fall` failed checks in a row,
+    /// and up after `rise` successful ones; the first check decides at once.
     pub(super) fn note_check(&self, check: Check, fall: u32, rise: u32) -> Option<bool> {
         let mut checks = lock(&self.checks);
         let healthy = check.healthy;
@@ -304,24 +303,24 @@ impl Vitals {
         Some(healthy)
     }
 
-    /// Counts an exchange that it failed, or a connection that could not be had.
+    /// Counts an exchange that the server failed, or a connection that could not be opened.
     pub(super) fn count_failure(&self) {
         self.failures_total.fetch_add(1, Relaxed);
     }
 
-    /// A counter of requests for one worker alone to write.
+    /// Creates a counter of requests for one worker, its only writer.
     pub(super) fn request_counter(&self) -> Arc<AtomicU64> {
         let counter = Arc::new(AtomicU64::new(0));
         lock(&self.requests).push(Arc::clone(&counter));
         counter
     }
 
-    /// Whether there is room for one more connection.
+    /// Returns `true` if there is room for another connection.
     pub(super) fn has_room(&self, limit: usize) -> bool {
         self.connections.load(SeqCst) < limit
     }
 
-    /// A place for one more connection; none where there are as many as there may be.
+    /// Permission to open another connection; `None` if the limit is reached.
     pub(super) fn take_slot(self: &Arc<Self>, limit: usize) -> Option<Slot> {
         let one_more = |connections: usize| (connections < limit).then(|| connections + 1);
         self.connections.fetch_update(SeqCst, SeqCst, one_more).ok()?;
@@ -343,26 +342,26 @@ impl Slot {
 }
 
 impl Line {
-    /// From now on listens for the first byte.
+    /// Resets `has_heard`, before a request is sent.
     pub(super) fn listen(&self) {
         self.heard.store(false, Relaxed);
     }
 
-    /// A byte has come.
+    /// Records that a byte was received, which ends the recording of sent bytes.
     pub(super) fn hear(&self) {
         self.heard.store(true, Relaxed);
         self.remembers.store(false, Relaxed);
     }
 
-    /// From now on remembers what is sent, until the first byte comes.
+    /// Starts to record sent bytes, until the first byte is received.
     pub(super) fn remember(&self) {
         let mut sent = lock(&self.sent);
         sent.clear();
-        sent.shrink_to(REMEMBERED_BYTES);
+        sent.shrink_to(RECORDED_BYTES);
         self.remembers.store(true, Relaxed);
     }
 
-    /// The first `bytes` of these pieces were sent.
+    /// Records the first `bytes` of these pieces as sent.
     pub(super) fn note_sent(&self, pieces: &[io::IoSlice<'_>], mut bytes: usize) {
         if self.remembers.load(Relaxed) {
             let mut sent = lock(&self.sent);
@@ -374,7 +373,7 @@ impl Line {
         }
     }
 
-    /// What was sent since it was to be remembered; nothing where that is no longer so.
+    /// Takes the recorded bytes; none if recording has ended.
     pub(super) fn take_sent(&self) -> Vec<u8> {
         if self.remembers.swap(false, Relaxed) {
             mem::take(&mut lock(&self.sent))
@@ -383,19 +382,19 @@ impl Line {
         }
     }
 
-    /// Whether a byte has come.
+    /// Returns `true` if a byte was received.
     pub(super) fn has_heard(&self) -> bool {
         self.heard.load(Relaxed)
     }
 
-    /// Somebody uses the connection.
+    /// Marks the connection as in use.
     pub(super) fn becomes_busy(&self) {
         if self.state.compare_exchange(SPARE, BUSY, SeqCst, SeqCst).is_ok() {
             self.vitals.spare.fetch_sub(1, SeqCst);
         }
     }
 
-    /// Nobody uses it any more.
+    /// Marks the connection as not in use.
     pub(super) fn becomes_spare(&self) {
         if self.state.compare_exchange(BUSY, SPARE, SeqCst, SeqCst).is_ok() {
             self.vitals.spare.fetch_add(1, SeqCst);
@@ -414,15 +413,15 @@ impl Drop for Slot {
     }
 }
 
-/// So much memory each connection keeps for what is sent on it: the heads of most requests fit.
-const REMEMBERED_BYTES: usize = 2 * 1024;
+/// Memory that each connection keeps for recorded bytes: enough for most heads.
+const RECORDED_BYTES: usize = 2 * 1024;
 
 const BUSY: u8 = 0;
 const SPARE: u8 = 1;
 const CLOSED: u8 = 2;
 
 impl Check {
-    /// The longest outcome.
+    /// Longest outcome, in bytes.
     pub const OUTCOME_BYTES: usize = 200;
 }
 
@@ -430,7 +429,7 @@ const UNKNOWN: u8 = 0;
 const UP: u8 = 1;
 const DOWN: u8 = 2;
 
-/// Nothing that is done under these locks can fail halfway.
+/// Ignores poisoning: no change under these locks can fail halfway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -449,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn checks_change_what_holds_only_in_a_row() {
+    fn only_checks_in_a_row_change_the_state() {
         let vitals = vitals();
         let mut note = |healthy| vitals.note_check(check(healthy), 3, 2);
         assert_eq!(note(true), Some(true), "the first decides");
@@ -476,11 +475,11 @@ mod tests {
         assert_eq!(counts(), (2, 1));
         drop(slots);
         first.becomes_spare();
-        assert_eq!(counts(), (0, 0), "a closed one is neither");
+        assert_eq!(counts(), (0, 0), "a closed connection is in neither count");
     }
 
     #[test]
-    fn a_server_that_is_ill_at_first_is_down_at_once() {
+    fn a_server_whose_first_check_fails_is_down_at_once() {
         assert_eq!(vitals().note_check(check(false), 3, 2), Some(false));
     }
 }

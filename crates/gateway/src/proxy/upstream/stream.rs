@@ -1,4 +1,4 @@
-//! The I/O of an upstream connection: TCP, TLS or a Unix socket.
+//! The I/O of an upstream connection over TCP, TLS or a Unix socket.
 
 use std::{
     io,
@@ -16,15 +16,14 @@ use super::{super::socket::Socket, state::Slot};
 
 /// The I/O of an upstream connection.
 ///
-/// An application may answer before it has read the whole request, and close. What is still written then fails, and
-/// that must not hide the answer: from then on what is written is thrown away, and reading tells what became of the
-/// connection.
+/// An application may answer and close before it has read the whole request. Further writes then fail, but this must not
+/// hide the answer: after a failed write, written bytes are discarded, and only reading reports the end of the connection.
 pub(super) struct UpstreamIo {
     stream: Stream,
-    /// Whether the other side takes nothing any more.
+    /// True once the server accepts no more bytes.
     deaf: bool,
-    /// Where it is noted that a byte came; given up when the connection is closed, whoever has it then. None where
-    /// nobody asks.
+    /// The permission for this connection, which also records received bytes. Returned when the connection is closed. `None`
+    /// for connections of health checks.
     slot: Option<Slot>,
 }
 
@@ -35,17 +34,17 @@ pub(super) enum Stream {
 }
 
 impl UpstreamIo {
-    /// One that holds `slot` as long as it is open.
+    /// I/O that holds `slot` as long as it is open.
     pub(super) fn new(stream: Stream, slot: Slot) -> Self {
         Self { stream, deaf: false, slot: Some(slot) }
     }
 
-    /// One that takes no slot.
+    /// I/O of a connection that does not count, for health checks.
     pub(super) fn alone(stream: Stream) -> Self {
         Self { stream, deaf: false, slot: None }
     }
 
-    /// Remembers what of these pieces counts as written: whoever sends it again needs what was thrown away, too.
+    /// Records the bytes of these pieces that count as written, including discarded ones: a retry needs them too.
     fn noted(&self, written: io::Result<usize>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
         if let (Ok(bytes), Some(slot)) = (&written, &self.slot) {
             slot.line().note_sent(pieces, *bytes);
@@ -53,7 +52,7 @@ impl UpstreamIo {
         written
     }
 
-    /// Makes of a write that failed because the other side has closed one of `bytes` that succeeded.
+    /// Turns a write that failed because the server has closed into a successful write of `bytes`.
     fn tolerate(&mut self, written: io::Result<usize>, bytes: usize) -> io::Result<usize> {
         match written {
             Err(error) if is_closing(error.kind()) => {
@@ -144,7 +143,7 @@ impl AsyncWrite for UpstreamIo {
     }
 }
 
-/// Whether an I/O error says that the other side has closed.
+/// Returns `true` if an I/O error means that the other side has closed.
 pub(super) fn is_closing(kind: io::ErrorKind) -> bool {
     matches!(
         kind,
