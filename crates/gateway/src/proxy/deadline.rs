@@ -1,4 +1,4 @@
-//! A time limit that begins anew with each part of a body.
+//! A time limit between two parts of a body.
 
 use std::{
     pin::Pin,
@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-/// How long to wait for the next part. The timer is made when there first is something to wait for.
+/// A timeout between two parts. Its timer is created when a part is first waited for.
 pub(crate) struct Deadline {
     timeout: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -20,12 +20,12 @@ impl Deadline {
         Self { timeout, sleep: None, waiting: false }
     }
 
-    /// Begins to wait anew.
+    /// Restarts the timeout.
     pub(crate) fn renew(&mut self) {
         self.waiting = false;
     }
 
-    /// Ready when nothing has come for the whole time.
+    /// Ready when the timeout has passed since the wait began.
     pub(crate) fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let timeout = self.timeout;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));

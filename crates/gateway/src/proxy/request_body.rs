@@ -1,4 +1,4 @@
-//! A request's body on its way upstream: streamed part by part with the back-pressure of both sides, never gathered.
+//! A request's body, sent upstream part by part with the back-pressure of both sides, never buffered as a whole.
 
 use std::{
     cell::Cell,
@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::{deadline::Deadline, recorder::Recorder, trailers::clean_trailers};
 
-/// Why a body ends before its end.
+/// The reason that a body ends early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum Fault {
-    #[error("the other side broke off")]
+    #[error("the other side ended the body early")]
     Broken,
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
@@ -26,11 +26,11 @@ pub(crate) enum Fault {
     Late,
 }
 
-/// How far a request has come: known to its body, and to the exchange that it belongs to.
+/// Progress of sending a request, shared by its body and its exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     began: Instant,
-    /// None where it has no body.
+    /// `None` if the request has no body.
     body: Option<Rc<BodyProgress>>,
 }
 
@@ -49,12 +49,12 @@ enum State {
 }
 
 impl Progress {
-    /// Whether all of the body was handed over.
+    /// Returns `true` if the whole body was sent.
     pub(crate) fn is_done(&self) -> bool {
         self.body.as_ref().is_none_or(|body| body.state.get() == State::Done)
     }
 
-    /// What ended the body early.
+    /// The reason that the body ended early; `None` if it did not.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self.body.as_ref()?.state.get() {
             State::Failed(fault) => Some(fault),
@@ -62,25 +62,25 @@ impl Progress {
         }
     }
 
-    /// Whether the downstream owes the next part.
+    /// Returns `true` if the next part is due from the downstream.
     pub(crate) fn waits_for_downstream(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.waiting.get())
     }
 
-    /// When the request began its way upstream.
+    /// Start of sending the request.
     pub(crate) fn began(&self) -> Instant {
         self.began
     }
 
-    /// When the body last moved on: its last part, or its beginning.
+    /// Time of the last part, or of the start.
     pub(crate) fn moved_at(&self) -> Instant {
         self.body.as_ref().map_or(self.began, |body| body.moved_at.get())
     }
 }
 
-/// A request's body on its way upstream. Most requests have none, and all are moved about: so it is small.
+/// A request's body, sent upstream. Small, because most requests have no body and it is moved often.
 pub(crate) struct RequestBody {
-    /// What is still to come.
+    /// The rest of the body; `None` at its end.
     sending: Option<Box<Sending>>,
     began: Instant,
 }
@@ -88,7 +88,7 @@ pub(crate) struct RequestBody {
 struct Sending {
     incoming: Incoming,
     progress: Rc<BodyProgress>,
-    /// Bytes that may still come.
+    /// Bytes left up to the limit.
     left: Option<u64>,
     limit: u64,
     deadline: Deadline,
@@ -96,7 +96,7 @@ struct Sending {
 }
 
 impl RequestBody {
-    /// A body of at most `limit` bytes, of which some part comes every `timeout`.
+    /// A body of at most `limit` bytes, whose parts are at most `timeout` apart.
     pub(crate) fn new(
         incoming: Incoming,
         limit: Option<u64>,
@@ -123,12 +123,12 @@ impl RequestBody {
         Self { sending: Some(Box::new(sending)), began }
     }
 
-    /// No body.
+    /// An empty body.
     pub(crate) fn none() -> Self {
         Self { sending: None, began: Instant::now() }
     }
 
-    /// How far it has come.
+    /// The progress of sending.
     pub(crate) fn progress(&self) -> Progress {
         let body = self.sending.as_ref().map(|sending| Rc::clone(&sending.progress));
         Progress { began: self.began, body }
@@ -154,7 +154,7 @@ impl HttpBody for RequestBody {
         let Some(sending) = &mut this.sending else { return Poll::Ready(None) };
         let frame = loop {
             match Pin::new(&mut sending.incoming).poll_frame(context) {
-                // An empty part is no progress, and nothing to send.
+                // An empty part is neither progress nor worth sending.
                 Poll::Ready(Some(Ok(frame)))
                     if frame.data_ref().is_some_and(Bytes::is_empty)
                         && !sending.incoming.is_end_stream() => {}

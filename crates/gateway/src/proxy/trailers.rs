@@ -5,8 +5,8 @@ use http::{HeaderMap, header};
 use super::{forward, head::Marks, recorder::Recorder};
 use crumbgate_policy::{self as policy, Mode};
 
-/// Removes what trailers must not carry: hop-by-hop fields, and cookies (R7, S5), each with its verdict; where verdicts
-/// are only counted (T4) they stay.
+/// Removes hop-by-hop fields and cookies (R7, S5) from trailers, and records a verdict for each cookie. In report mode
+/// (T4) the cookies stay.
 pub(super) fn clean_trailers(trailers: &mut HeaderMap, recorder: &Recorder) {
     let unix_s = recorder.unix_s();
     let mut record = recorder.record_at(unix_s);

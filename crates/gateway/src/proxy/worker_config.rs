@@ -13,7 +13,7 @@ use crumbgate_base::clock::Clock;
 use crumbgate_config::Limits;
 use crumbgate_pages::page::Pages;
 
-/// A snapshot, and what one worker has for it: an exchange takes it once, and keeps it to its end.
+/// One worker's form of a snapshot. An exchange takes it once and keeps it to its end.
 pub(crate) struct WorkerConfig {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) tenants: TenantCache,
@@ -22,7 +22,7 @@ pub(crate) struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// The view of a worker that has `before`, if it has one: what it keeps of its applications goes on.
+    /// Builds the form of `snapshot` for one worker. Takes over the upstream connections of `before`.
     pub(crate) fn new(
         snapshot: Arc<Snapshot>,
         before: Option<&Self>,
@@ -54,7 +54,7 @@ impl WorkerConfig {
         self.page_cache.pages(&self.snapshot, &tenant.policy)
     }
 
-    /// Whether a peer is one of `server.trusted_proxies`.
+    /// Returns `true` if a peer is one of `server.trusted_proxies`.
     pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
         self.snapshot.trusted_proxies.iter().any(|network| network.contains(&peer))
     }
