@@ -44,7 +44,7 @@ impl Detail {
 }
 
 /// Writes log lines to standard error, as many as `detail` allows, in the format of `log`. `filter` (the text of `RUST_LOG`)
-/// replaces `detail`, as in `debug` or `crumbgate::proxy=debug`. Its targets are public targets (see [`PUBLIC_TARGETS`]).
+/// replaces `detail`, as in `debug` or `crumbgate::proxy=debug`. Its targets are public targets (see `PUBLIC_TARGETS`).
 /// A filter that cannot be parsed is an error.
 ///
 /// Libraries log errors only, whatever `filter` says: below that level they describe their peers (a whole ClientHello, for
