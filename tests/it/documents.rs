@@ -1,4 +1,4 @@
-//! Documents: everything in them that a test can check. (`tests/config.rs` checks `config.toml`.)
+//! Documents: everything in them that a test can check. (`crates/config/tests/config.rs` checks `config.toml`.)
 
 use std::{
     collections::{BTreeMap, BTreeSet},

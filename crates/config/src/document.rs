@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::Path, sync::Arc};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use crumbgate_base::text::hex;
 use toml::de::DeTable;
 
 use super::{
@@ -105,6 +107,5 @@ impl Effective {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest(&SHA256, bytes).as_ref())
 }

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use crumbgate_base::text::printable;
+
 /// An error or a warning, with its place and a suggested fix.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -306,13 +308,6 @@ impl Extend<Problem> for Problems {
 fn counted(count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {what}{plural}")
-}
-
-/// Replaces each control character except tabs by one other character, so that columns stay correct.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
 }
 
 /// A line of text with an underlined part.

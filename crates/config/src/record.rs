@@ -5,7 +5,9 @@ use std::{
     fmt::{self, Display},
 };
 
-use super::problem::{Place, printable};
+use crumbgate_base::text::printable;
+
+use super::problem::Place;
 
 /// The origin of a value.
 #[derive(Clone, Debug)]

@@ -1,20 +1,20 @@
-//! An authority (`Host`, `:authority`) as the host that tenants are found by (T1).
+//! The host of an authority (`Host`, `:authority`), by which tenants are found (T1).
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
 use memchr::memchr;
 
-/// The host of an authority: lower case, without its port; an IPv6 address keeps its brackets and is written in its
-/// canonical form (RFC 5952). Nothing is allocated where it is so already.
+/// Returns the host of an authority in lower case and without its port. An IPv6 address keeps its brackets and gets its
+/// canonical form (RFC 5952). A host that already has this form is not copied.
 ///
-/// None for what is no host: an empty one, one of more than 253 characters, one with a user's name, percent-encoding,
-/// an empty label, or a character that is no letter, digit, `-`, `.` or `_`; and where the port is no number, or an
-/// empty text after its colon. A trailing dot stays: it is another host.
+/// Returns `None` if the host is empty, is longer than 253 characters, or has a user name, percent-encoding, an empty label
+/// or a character other than letters, digits, `-`, `.` and `_`; and if a colon is not followed by a valid port. A trailing
+/// dot is kept, since it makes a different host.
 pub fn host_of_authority(authority: &str) -> Option<Cow<'_, str>> {
     split_authority(authority).map(|(host, _)| host)
 }
 
-/// The host as above, and the port where there is one.
+/// Returns the host as [`host_of_authority`] does, and the port if there is one.
 pub fn split_authority(authority: &str) -> Option<(Cow<'_, str>, Option<u16>)> {
     let host_len = match authority.strip_prefix('[') {
         Some(rest) => rest.find(']')?.checked_add(2)?,
@@ -29,7 +29,7 @@ pub fn split_authority(authority: &str) -> Option<(Cow<'_, str>, Option<u16>)> {
     Some((normalise(host)?, port))
 }
 
-/// Digits alone: `u16` would also read a sign.
+/// Reads a port that has only digits; the parser of `u16` would also accept a sign.
 fn read_port(digits: &str) -> Option<u16> {
     digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
 }
@@ -55,7 +55,7 @@ fn normalise(host: &str) -> Option<Cow<'_, str>> {
     Some(if has_upper_case { Cow::Owned(host.to_ascii_lowercase()) } else { Cow::Borrowed(host) })
 }
 
-/// RFC 1035, section 3.1: 255 octets with the length of each label.
+/// The longest host name: 255 octets including the length of each label (RFC 1035, section 3.1).
 const MAX_NAME_BYTES: usize = 253;
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn t1_an_authority_is_found_by_its_lower_case_host_without_port() {
+    fn t1_the_host_of_an_authority_is_in_lower_case_without_its_port() {
         for (authority, host) in [
             ("acme.example", "acme.example"),
             ("ACME.Example:8443", "acme.example"),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn t1_what_is_no_host_leads_to_no_tenant() {
+    fn t1_an_invalid_host_has_no_tenant() {
         let long = "a.".repeat(127) + "b";
         for authority in [
             "",
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_lower_case_already_is_not_copied() {
+    fn a_host_in_lower_case_is_not_copied() {
         for authority in ["acme.example:8443", "[::1]:1"] {
             assert!(matches!(host_of_authority(authority), Some(Cow::Borrowed(_))), "{authority}");
         }

@@ -1,4 +1,4 @@
-//! Whose request it is (T): the table from host to tenant, in memory, changed while traffic flows.
+//! The tenants (T): an in-memory table from host to tenant, which changes at run time.
 
 mod host;
 
@@ -18,26 +18,26 @@ pub use host::{host_of_authority, split_authority};
 
 use crumbgate_policy::Policy;
 
-/// One organization's instance.
+/// One organization with its own host.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tenant {
-    /// The host or `*.suffix` that it is configured by; `(default)` for the tenant of unknown hosts.
+    /// The host or `*.suffix` under which it is configured; `(default)` for the tenant of unknown hosts.
     pub name: Arc<str>,
-    /// What its cookies are judged by.
+    /// The policy that judges its cookies.
     pub policy: Policy,
-    /// Which of the configured upstreams serves it: an index into `Config::upstreams`.
+    /// The upstream that serves it: an index into `Config::upstreams`.
     pub upstream: u16,
 }
 
 impl Tenant {
-    /// The name of the tenant of unknown hosts; no host looks like it.
+    /// The name of the tenant of unknown hosts. It is not a valid host.
     pub const DEFAULT_NAME: &str = "(default)";
 }
 
 /// The table of tenants: exact hosts first, then `*.suffix` for one label, then the default tenant (T1).
 ///
-/// Shared by all workers. Each look-up and each change locks one shard of the table, briefly; no guard leaves a
-/// function of this module, so nobody can hold one across an `.await`.
+/// All workers share it. Each lookup and each change locks one shard of the table for a short time. No guard leaves a
+/// function of this module, so no caller can hold one across an `.await`.
 #[derive(Debug, Default)]
 pub struct TenantTable {
     exact: DashMap<Arc<str>, Arc<Tenant>, RandomState>,
@@ -47,7 +47,8 @@ pub struct TenantTable {
 }
 
 impl TenantTable {
-    /// A table of these tenants; of two with one name the last stays. `default_tenant` serves the hosts that none has.
+    /// Makes a table of these tenants. The last of two tenants with the same name is kept. `default_tenant` serves all other
+    /// hosts.
     pub fn new(tenants: impl IntoIterator<Item = Tenant>, default_tenant: Option<Tenant>) -> Self {
         let default_tenant = RwLock::new(default_tenant.map(Arc::new));
         let table = Self { default_tenant, ..Self::default() };
@@ -57,20 +58,20 @@ impl TenantTable {
         table
     }
 
-    /// The tenant of `host` (lower case, no port: see [`host_of_authority`]); none where nothing matches and there is
-    /// no default.
+    /// Returns the tenant of `host`, which is in lower case and without a port (see [`host_of_authority`]); `None` if no
+    /// tenant matches and there is no default tenant.
     pub fn find(&self, host: &str) -> Option<Arc<Tenant>> {
         self.find_exact(host).or_else(|| self.find_wildcard(host)).or_else(|| self.default_tenant())
     }
 
-    /// Adds a tenant, or replaces that of the same name, which is returned. The next look-up sees it (T3).
+    /// Adds a tenant. Replaces and returns the tenant of the same name. The next lookup finds the new one (T3).
     pub fn insert(&self, tenant: Tenant) -> Option<Arc<Tenant>> {
         let before = self.put(tenant);
         self.changed();
         before
     }
 
-    /// Removes and returns the tenant of this name: a host, or `*.suffix`.
+    /// Removes and returns the tenant of this name, which is a host or `*.suffix`.
     pub fn remove(&self, name: &str) -> Option<Arc<Tenant>> {
         let removed = self.take(name);
         if removed.is_some() {
@@ -79,8 +80,8 @@ impl TenantTable {
         removed
     }
 
-    /// Puts each tenant in the place of that of its name, or removes that (none), and lets look-ups know once, after
-    /// all of them. A look-up in between may see some of the changes, and not yet others.
+    /// Replaces each named tenant, or removes it for `None`. The generation grows once, after all changes. A lookup during the
+    /// call may see only some of the changes.
     pub fn change(&self, changes: impl IntoIterator<Item = (Arc<str>, Option<Arc<Tenant>>)>) {
         for (name, tenant) in changes {
             match tenant {
@@ -91,7 +92,7 @@ impl TenantTable {
         self.changed();
     }
 
-    /// The tenant of exactly this name, as it was inserted: a host, or `*.suffix`.
+    /// Returns the tenant of exactly this name, which is a host or `*.suffix`.
     pub fn named(&self, name: &str) -> Option<Arc<Tenant>> {
         match name.strip_prefix('*') {
             Some(suffix) => self.wildcards.get(suffix).map(|entry| Arc::clone(entry.value())),
@@ -99,38 +100,39 @@ impl TenantTable {
         }
     }
 
-    /// Sets the tenant of unknown hosts; none: they are refused.
+    /// Sets the tenant of unknown hosts; `None` rejects them.
     pub fn set_default(&self, tenant: Option<Tenant>) {
         *self.default_tenant.write().unwrap_or_else(PoisonError::into_inner) = tenant.map(Arc::new);
         self.changed();
     }
 
-    /// The tenant of unknown hosts.
+    /// Returns the tenant of unknown hosts.
     pub fn default_tenant(&self) -> Option<Arc<Tenant>> {
         self.default_tenant.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every tenant but the default one, in no order. Those that come or go meanwhile may be there or not.
+    /// Returns every tenant except the default one, in any order. Concurrent changes may or may not be included.
     pub fn iter(&self) -> impl Iterator<Item = Arc<Tenant>> {
-        // Collected, because an iterator over the map would keep a shard locked for as long as its user likes.
+        // Collected, because an iterator over the map would keep a shard locked until the caller drops it.
         let exact = self.exact.iter().map(|entry| Arc::clone(entry.value()));
         let wildcards = self.wildcards.iter().map(|entry| Arc::clone(entry.value()));
         exact.chain(wildcards).collect::<Vec<_>>().into_iter()
     }
 
-    /// How many tenants there are, without the default one.
+    /// Returns the number of tenants without the default one.
     pub fn len(&self) -> usize {
         self.exact.len().saturating_add(self.wildcards.len())
     }
 
-    /// Whether there is none but, perhaps, the default one.
+    /// Returns true if there is no tenant except perhaps the default one.
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.wildcards.is_empty()
     }
 
-    /// A number that grows with every change: what was found under an older one must be looked up again (T3).
+    /// Returns a number that grows with every change. A tenant that was found under an older number must be looked up again
+    /// (T3).
     ///
-    /// Whoever keeps what was found reads the number *before* the look-up: then a change in between is noticed.
+    /// A caller that keeps a tenant reads the number before the lookup, so that it notices a change in between.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
@@ -163,13 +165,13 @@ impl TenantTable {
         }
     }
 
-    /// After the change: who reads the new number finds the new tenants.
+    /// Grows the generation after a change, so that readers of the new number find the new tenants.
     fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
     }
 }
 
-/// The name `*.suffix` of a tenant, looked up as `.suffix`: part of a host, so that no key must be built.
+/// The name `*.suffix` of a tenant. It is looked up as `.suffix`, which is a part of the host, so no key is allocated.
 #[derive(Debug, Eq, PartialEq)]
 struct Wildcard(Arc<str>);
 
@@ -179,7 +181,7 @@ impl Borrow<str> for Wildcard {
     }
 }
 
-// As `Borrow` demands: like the borrowed text.
+// The same hash as the borrowed text, as `Borrow` requires.
 impl Hash for Wildcard {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let suffix: &str = self.borrow();
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_tenant_is_no_host() {
+    fn the_name_of_the_default_tenant_is_not_a_host() {
         let table = TenantTable::new([], Some(tenant(Tenant::DEFAULT_NAME, 0)));
         assert_eq!((table.len(), table.is_empty(), table.iter().count()), (0, true, 0));
         assert!(host_of_authority(Tenant::DEFAULT_NAME).is_none());
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn t3_each_change_is_seen_by_the_next_look_up_and_moves_the_generation() {
+    fn t3_the_next_lookup_sees_each_change_and_the_generation_grows() {
         let table = TenantTable::default();
         let upstream = |host| table.find(host).map(|tenant| tenant.upstream);
 
@@ -273,10 +275,10 @@ mod tests {
         assert_eq!((upstream("a.example"), table.generation()), (Some(4), 6));
     }
 
-    /// A writer counts a tenant's upstream up. Readers who keep what they found until the generation moves must end at
-    /// the last one, and never see an older one after a newer.
+    /// A writer increments the upstream of a tenant. Readers that keep a tenant until the generation grows must end with the
+    /// last upstream, and never see an older one after a newer one.
     #[test]
-    fn t3_changes_under_traffic_are_seen_in_order_and_none_is_missed() {
+    fn t3_concurrent_readers_see_every_change_in_order() {
         const LAST: u16 = 2_000;
         let table = TenantTable::new([tenant("a.example", 0), tenant("*.b.example", 0)], None);
         let is_done = AtomicBool::new(false);
@@ -325,7 +327,7 @@ mod tests {
         Default(Option<u16>),
     }
 
-    /// The table as anybody would write it who has no traffic.
+    /// A simple model of the table, without concurrency.
     #[derive(Default)]
     struct Model {
         by_name: HashMap<String, u16>,
@@ -367,7 +369,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn t1_after_any_changes_the_table_finds_what_a_plain_map_would(
+        fn t1_after_any_changes_the_table_agrees_with_a_plain_map(
             changes in proptest::collection::vec(change(), 0..40),
             hosts in proptest::collection::vec(host(), 1..20),
         ) {

@@ -11,7 +11,7 @@ use super::{
     subject::{Since, Subject},
 };
 use crumbgate_audit::ShownPage;
-use crumbgate_base::language::Language;
+use crumbgate_base::{language::Language, text::hex};
 
 /// Returns the style sheet of the banner, which is the same for every page and tenant.
 pub fn banner_style() -> &'static Document {
@@ -150,5 +150,5 @@ impl Document {
 const STAMP_DIGITS: usize = 16;
 
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(digest(&SHA256, bytes).as_ref())
 }

@@ -1,4 +1,4 @@
-//! What `config.toml` may say, what it means, and how it is refused.
+//! The values of `config.toml`, its defaults, and the problems of invalid files.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -25,26 +25,26 @@ use crumbgate_policy::{
     declaration::{Declaration, DeclaredCookie, Inject, Lifetime, RenewOn, SameSite},
 };
 
-/// Each file of `tests/config` beside what is said of it. `BLESS=1` writes what is said now.
+/// Compares the problems of each file of `tests/config` with its expected text. `BLESS=1` writes the current text.
 #[test]
-fn every_problem_is_told_with_place_key_and_mend() {
+fn every_problem_is_reported_with_place_key_and_fix() {
     let files = corpus();
     assert!(files.len() > 10, "the corpus is gone");
-    let differing: Vec<_> = files.iter().filter(|path| !is_told_as_expected(path)).collect();
-    assert!(differing.is_empty(), "told otherwise than expected: {differing:#?}");
+    let differing: Vec<_> = files.iter().filter(|path| !is_reported_as_expected(path)).collect();
+    assert!(differing.is_empty(), "other problems than expected: {differing:#?}");
 }
 
-fn is_told_as_expected(path: &Path) -> bool {
+fn is_reported_as_expected(path: &Path) -> bool {
     let problems = match read(&name(path), &fs::read_to_string(path).unwrap(), &[]) {
         Ok(loaded) => loaded.warnings,
         Err(problems) => problems,
     };
-    let told = format!("{problems}\n{}\n", problems.summary());
+    let actual = format!("{problems}\n{}\n", problems.summary());
     let expected = path.with_extension("expected");
     if std::env::var_os("BLESS").is_some() {
-        fs::write(&expected, &told).unwrap();
+        fs::write(&expected, &actual).unwrap();
     }
-    fs::read_to_string(&expected).is_ok_and(|expected| expected == told)
+    fs::read_to_string(&expected).is_ok_and(|expected| expected == actual)
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn the_shipped_file_loads_without_a_warning() {
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
     let server = ServerAddress::Plain { host: "127.0.0.1".to_owned(), port: 8000 };
     assert_eq!(loaded.config.upstreams[0].servers, [server]);
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = repository();
     assert_eq!(loaded.config.tls.certificates[0].chain, folder.join("certs/dev.crt"));
     assert_eq!(loaded.config.tls.certificates[0].key, folder.join("certs/dev.key"));
 }
@@ -66,12 +66,12 @@ fn the_shipped_file_explains_every_key() {
     let document: toml::Table = everything.parse().unwrap();
     let mut written = BTreeSet::new();
     collect_keys(&toml::Value::Table(document), "", &mut written);
-    // Of a value with two forms, a text and a table, the file writes one out and names the other.
+    // For a value with two forms, a text and a table, the file sets one form and mentions the other.
     written.insert("cookies[].inject.value".to_owned());
     assert!(everything.contains("{ value = \"1\" }"));
     assert!(known_keys().len() > 60, "the reader's keys are gone");
     let missing: Vec<_> = known_keys().difference(&written).collect();
-    assert!(missing.is_empty(), "config.toml says nothing of {missing:?}");
+    assert!(missing.is_empty(), "config.toml does not describe {missing:?}");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn the_shipped_file_shows_the_real_defaults() {
 }
 
 #[test]
-fn what_is_printed_loads_to_the_same_values() {
+fn the_printed_configuration_loads_to_the_same_values() {
     let readable = |path: &PathBuf| {
         let text = fs::read_to_string(path).unwrap();
         read(&name(path), &text, &[]).is_ok().then_some(text)
@@ -105,7 +105,7 @@ fn what_is_printed_loads_to_the_same_values() {
 }
 
 #[test]
-fn what_is_printed_says_where_each_value_comes_from() {
+fn the_printed_configuration_shows_the_origin_of_each_value() {
     let text = minimal() + "[defaults]\nmode = 'report'\n[server]\nworkers = 2\n";
     let environment = [("CRUMBGATE_LIMITS__HEAD_FIELDS", "64")];
     let printed = read("etc/config.toml", &text, &environment).unwrap().effective.to_string();
@@ -158,7 +158,7 @@ fn a_wrong_variable_is_a_problem_that_names_it() {
         assert_eq!(problems.errors(), 1, "{problems}");
         problems.to_string()
     };
-    let told = [
+    let expected = [
         "CRUMBGATE_SERVER__WORKERS: error: server.workers: found \"many\", \
          expected a whole number from 0 to 1024",
         " |",
@@ -167,8 +167,8 @@ fn a_wrong_variable_is_a_problem_that_names_it() {
         " = help: write a number without quotes, sign or unit",
         "",
     ];
-    assert_eq!(refused("CRUMBGATE_SERVER__WORKERS", "many"), told.join("\n"));
-    for (name, value, told) in [
+    assert_eq!(refused("CRUMBGATE_SERVER__WORKERS", "many"), expected.join("\n"));
+    for (name, value, expected) in [
         ("CRUMBGATE_SERVER__WORKER", "2", "did you mean `CRUMBGATE_SERVER__WORKERS`?"),
         ("CRUMBGATE_SERVER_WORKERS", "2", "did you mean `CRUMBGATE_SERVER__WORKERS`?"),
         (
@@ -188,12 +188,12 @@ fn a_wrong_variable_is_a_problem_that_names_it() {
     ] {
         let problem = refused(name, value);
         assert!(problem.starts_with(&format!("{name}: error: ")), "{problem}");
-        assert!(problem.contains(told), "{problem}");
+        assert!(problem.contains(expected), "{problem}");
     }
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_refused() {
+fn a_variable_that_is_not_text_is_rejected() {
     let bytes = OsString::from_vec(vec![0xff]);
     let environment = [("CRUMBGATE_SERVER__WORKERS".into(), bytes.clone()), (bytes, "x".into())];
     let problems = Config::read(Source::new("c", minimal()), environment).unwrap_err();
@@ -201,7 +201,7 @@ fn a_variable_that_is_no_text_is_refused() {
 }
 
 #[test]
-fn variables_that_are_meant_for_others_are_left_alone() {
+fn variables_for_other_programs_are_ignored() {
     let environment = [
         ("PATH", "/bin"),
         ("CRUMBGATE", "x"),
@@ -216,7 +216,7 @@ fn variables_that_are_meant_for_others_are_left_alone() {
 }
 
 #[test]
-fn a_tenant_has_the_defaults_unless_it_says_otherwise() {
+fn a_tenant_has_the_defaults_that_it_does_not_override() {
     let text = r#"
         tls.certificates = [{ chain = "a.crt", key = "a.key" }]
         upstreams.web.servers = ["https://[::1]"]
@@ -236,16 +236,16 @@ fn a_tenant_has_the_defaults_unless_it_says_otherwise() {
         [ServerAddress::Unix("etc/run/app.sock".into()), plain]
     );
 
-    let told = |tenant: &Tenant| {
+    let values = |tenant: &Tenant| {
         let policy = &tenant.policy;
         (tenant.upstream, policy.session.seconds(), policy.mode, policy.evict)
     };
     let tenant = |name: &str| config.tenants.iter().find(|tenant| &*tenant.name == name).unwrap();
-    assert_eq!(told(tenant("acme.example")), (1, 7_200, Mode::Enforce, EvictScope::Off));
-    assert_eq!(told(tenant("*.acme.example")), (0, 60, Mode::Report, EvictScope::Domain));
+    assert_eq!(values(tenant("acme.example")), (1, 7_200, Mode::Enforce, EvictScope::Off));
+    assert_eq!(values(tenant("*.acme.example")), (0, 60, Mode::Report, EvictScope::Domain));
     let default = config.default_tenant.as_ref().unwrap();
     assert_eq!(&*default.name, Tenant::DEFAULT_NAME);
-    assert_eq!(told(default), told(tenant("acme.example")));
+    assert_eq!(values(default), values(tenant("acme.example")));
     let declaration = &default.policy.declaration;
     assert_eq!(**declaration, Declaration::flexopus());
     let is_shared = |tenant: &Tenant| Arc::ptr_eq(&tenant.policy.declaration, declaration);
@@ -253,7 +253,7 @@ fn a_tenant_has_the_defaults_unless_it_says_otherwise() {
 }
 
 #[test]
-fn the_gateway_is_administered_on_loopback_unless_the_file_says_otherwise() {
+fn the_admin_interface_listens_on_loopback_by_default() {
     let admin = |keys: &str| {
         let text = format!("{}[admin]\n{keys}", minimal());
         read("etc/config.toml", &text, &[]).unwrap().config.admin
@@ -279,7 +279,7 @@ fn the_gateway_is_administered_on_loopback_unless_the_file_says_otherwise() {
 }
 
 #[test]
-fn the_page_is_where_the_file_says_and_who_asks_for_agreement_needs_one() {
+fn the_file_sets_the_page_and_an_agreement_needs_one() {
     let page = |text: &str| read("config.toml", &(minimal() + text), &[]).unwrap().config.page;
     assert_eq!(page(""), Settings::default());
     let written = page(
@@ -300,7 +300,7 @@ fn the_page_is_where_the_file_says_and_who_asks_for_agreement_needs_one() {
 }
 
 #[test]
-fn d_written_cookies_replace_the_declaration_as_a_whole() {
+fn d_cookies_of_the_file_replace_the_whole_default_declaration() {
     let text = minimal() + "[[cookies]]\nname = \"sid\"\n";
     let config = read("config.toml", &text, &[]).unwrap().config;
     let careful = DeclaredCookie {
@@ -351,7 +351,7 @@ fn d_written_cookies_replace_the_declaration_as_a_whole() {
 }
 
 #[test]
-fn limits_have_defaults_and_a_small_head_takes_the_cookies_down_with_it() {
+fn limits_have_defaults_and_a_small_head_lowers_the_limit_of_cookies() {
     let limits = |text: &str| read("config.toml", &(minimal() + text), &[]).unwrap().config.limits;
     assert_eq!(*limits(""), Limits::DEFAULT);
     let small = limits("[limits]\nhead_bytes = 16384\n");
@@ -359,7 +359,7 @@ fn limits_have_defaults_and_a_small_head_takes_the_cookies_down_with_it() {
 }
 
 #[test]
-fn a_problem_that_only_use_shows_finds_its_place_by_its_key() {
+fn the_place_of_a_problem_found_later_is_known_by_its_key() {
     let environment = [("CRUMBGATE_UPSTREAMS__APP__CA", "ca.pem")];
     let text = minimal().replace("http:", "https:");
     let effective = read("config.toml", &text, &environment).unwrap().effective;
@@ -379,22 +379,22 @@ fn a_problem_that_only_use_shows_finds_its_place_by_its_key() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_a_problem() {
+fn an_unreadable_file_is_a_problem() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     let problems = Config::load(&path, []).unwrap_err();
-    let told = problems.to_string();
-    assert!(told.starts_with(&format!("{}: error: cannot be read: ", path.display())), "{told}");
+    let text = problems.to_string();
+    assert!(text.starts_with(&format!("{}: error: cannot be read: ", path.display())), "{text}");
 
     fs::write(&path, b"# \xe9t\xe9\n").unwrap();
     let problems = Config::load(&path, []).unwrap_err();
-    let told = problems.to_string();
+    let text = problems.to_string();
     let place = format!("{}:1:3: error: found bytes that are not UTF-8\n", path.display());
-    assert!(told.starts_with(&place), "{told}");
+    assert!(text.starts_with(&place), "{text}");
 }
 
 #[test]
-fn a_byte_order_mark_and_windows_lines_are_no_problem() {
+fn a_byte_order_mark_and_windows_line_ends_are_accepted() {
     let text = format!("\u{feff}{}", minimal()).replace('\n', "\r\n");
     assert!(read("config.toml", &text, &[]).is_ok());
     let problems = read("config.toml", &(text + "[log]\r\naccess = 1\r\n"), &[]).unwrap_err();
@@ -404,9 +404,9 @@ fn a_byte_order_mark_and_windows_lines_are_no_problem() {
 }
 
 proptest! {
-    /// A good file with a hole, or with anything in the place of a part: told in words, or taken and printed.
+    /// A valid file with a part removed or replaced by any text is either rejected with problems or loads and prints.
     #[test]
-    fn whatever_is_written_is_answered_in_words(
+    fn any_text_is_either_valid_or_has_problems(
         at: prop::sample::Index,
         removed in 0_usize..60,
         inserted in prop_oneof![
@@ -434,7 +434,7 @@ proptest! {
     }
 }
 
-/// The least that loads without a warning; four lines.
+/// The smallest configuration without warnings; it has four lines.
 fn minimal() -> String {
     "tls.certificates = [{ chain = \"a.crt\", key = \"a.key\" }]\n\
      [upstreams.app]\n\
@@ -460,8 +460,13 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
+/// The folder of the repository, with the shipped `config.toml`.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 fn shipped_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml")
+    repository().join("config.toml")
 }
 
 fn shipped_text() -> String {
@@ -477,7 +482,7 @@ fn uncommented(marks: &[&str]) -> String {
     shipped_text().lines().map(uncomment).collect()
 }
 
-/// Whether a line is `key = value` or `[table]`: prose has a space before its first `=`, if it has one.
+/// Returns true if a line is `key = value` or `[table]`. Prose has a space before its first `=`, if it has one.
 fn is_setting(line: &str) -> bool {
     let is_key = |key: &str| !key.is_empty() && !key.contains([' ', '#']);
     line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| is_key(key))
