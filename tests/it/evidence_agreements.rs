@@ -22,7 +22,7 @@ use crumbgate_ledger::{
     progress::Progress,
     verify::{Expected, verify_ledger},
 };
-use crumbgate_state::{Keeper, Settings};
+use crumbgate_state::{Settings, StateThread};
 use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn hash(text: &str) -> String {
 }
 
 /// The state writer of a gateway with one worker, whose clock is `clock`, and the sender of its batches.
-fn keep(path: &Path, clock: Clock) -> (Keeper, SyncSender<Page>) {
+fn start(path: &Path, clock: Clock) -> (StateThread, SyncSender<Page>) {
     let settings = Settings {
         path: path.to_owned(),
         keeps_evidence: true,
@@ -63,8 +63,8 @@ fn keep(path: &Path, clock: Clock) -> (Keeper, SyncSender<Page>) {
         actor: "crumbgate run".to_owned(),
         clock,
     };
-    let (sender, inbox) = Keeper::queue(1);
-    (Keeper::start(settings, inbox).unwrap(), sender)
+    let (sender, batches) = StateThread::queue(1);
+    (StateThread::start(settings, batches).unwrap(), sender)
 }
 
 fn fixed() -> Clock {
@@ -112,7 +112,7 @@ async fn agreements_appear_in_every_output_of_the_ledger() {
         let (first, second) = (declaration(FIRST).hash, declaration(SECOND).hash);
         let [german, english, newer, rivals] =
             ["<html lang=de>", "<html lang=en>", "<html lang=de>2", "<p>rival"].map(page);
-        let (keeper, sender) = keep(&path, fixed());
+        let (state, sender) = start(&path, fixed());
         let worker = Worker::new(sender);
         for (tenant, declaration, event, page, times) in [
             (ACME, &first, Shown, &german, 5),
@@ -128,7 +128,7 @@ async fn agreements_appear_in_every_output_of_the_ledger() {
             }
             worker.journal.hand_on();
         }
-        keeper.desk().configure("b".repeat(64), declaration(SECOND), "ada");
+        state.handle().configure("b".repeat(64), declaration(SECOND), "ada");
         until("all of it is written", || {
             worker.journal.hand_on();
             Kept::try_read(&path).is_ok_and(|kept| kept.agreements.len() == 7)
@@ -137,7 +137,7 @@ async fn agreements_appear_in_every_output_of_the_ledger() {
         // The same page as another worker has rendered it: it is stored once, and counted in the same entry.
         worker.count(ACME, &first, Agreed, &page("<html lang=de>"));
         worker.hand_on_all();
-        keeper.stop();
+        state.stop();
 
         let kept = Kept::read(&path);
         kept.assert_balanced();
@@ -499,7 +499,7 @@ fn one_page_after_another_is_shown() {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     let own = TempDir::new().unwrap();
     let path = folder.clone().unwrap_or_else(|| own.path().to_owned()).join("crumbgate.db");
-    let (keeper, sender) = keep(&path, Clock::system());
+    let (state, sender) = start(&path, Clock::system());
     let worker = Worker::new(sender);
     let declaration = declaration(FIRST).hash;
     for number in 0_u64.. {
@@ -516,7 +516,7 @@ fn one_page_after_another_is_shown() {
         }
     }
     worker.hand_on_all();
-    keeper.stop();
+    state.stop();
     let kept = Kept::read(&path);
     assert_eq!((kept.agreements(ACME, Agreed), kept.pages.len()), (20, 20));
 }
@@ -550,8 +550,8 @@ async fn kill_9_leaves_no_entry_without_its_page() {
             assert!(hashes.into_iter().all(|hash| kept.pages.contains_key(hash)));
             assert_eq!(kept.agreements(ACME, Shown), kept.agreements(ACME, Agreed));
         }
-        let (keeper, _sender) = keep(&path, Clock::system());
-        keeper.stop();
+        let (state, _sender) = start(&path, Clock::system());
+        state.stop();
         let kept = Kept::read(&path);
         assert_eq!(kept.pages.len(), before);
         assert!(!kept.events_of(EventKind::UncleanStop).is_empty());
@@ -564,7 +564,7 @@ async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_file_has_a
     in_time(async {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
-        let (keeper, sender) = keep(&path, fixed());
+        let (state, sender) = start(&path, fixed());
         let worker = Worker::new(sender);
         let declaration = declaration(FIRST).hash;
         let [asks, other] = [ASKS, OTHER].map(page);
@@ -581,7 +581,7 @@ async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_file_has_a
         worker.count(ACME, &declaration, Agreed, &asks);
         worker.journal.hand_on();
         until("it goes on in a new one", written(1)).await;
-        keeper.stop();
+        state.stop();
         let kept = Kept::read(&path);
         assert_eq!(kept.pages.into_values().collect::<Vec<_>>(), [ASKS]);
         assert_eq!(kept.agreements[0].event, Agreed);

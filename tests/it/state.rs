@@ -27,7 +27,7 @@ use crumbgate_policy::{
     verdict::{Action, Direction, Reason, Verdict},
 };
 use crumbgate_state::{
-    ChangeError, Desk, Keeper, Settings, TenantChange, key::KeyFiles, stored_tenants,
+    ChangeError, Settings, StateHandle, StateThread, TenantChange, key::KeyFiles, stored_tenants,
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -68,9 +68,9 @@ fn settings(path: &Path) -> Settings {
 }
 
 /// The state writer of a gateway with one worker, and the sender of its batches.
-fn keep(settings: Settings) -> (Keeper, SyncSender<Page>) {
-    let (sender, inbox) = Keeper::queue(1);
-    (Keeper::start(settings, inbox).unwrap(), sender)
+fn keep(settings: Settings) -> (StateThread, SyncSender<Page>) {
+    let (sender, batches) = StateThread::queue(1);
+    (StateThread::start(settings, batches).unwrap(), sender)
 }
 
 fn change(host: &str, before: Option<&str>, after: Option<&str>) -> TenantChange {
@@ -94,23 +94,23 @@ fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 const HOUR: &str = r#"{"session":"1h"}"#;
 const WATCHED: &str = r#"{"mode":"report"}"#;
 
-fn desk_of(gateway: &crate::harness::Running) -> Desk {
-    gateway.inner().desk().unwrap()
+fn handle_of(gateway: &crate::harness::Running) -> StateHandle {
+    gateway.inner().state_handle().unwrap()
 }
 
 #[tokio::test]
 async fn tenants_survive_a_stop_and_each_change_is_an_entry() {
     let app = App::replying(|_| ok(&[], "hello")).await;
     let gateway = Setup::before(&app).start();
-    let desk = desk_of(&gateway);
+    let handle = handle_of(&gateway);
     gateway.browser(Http::One).get_with_cookie("/", "_ga=1").await;
-    desk.change_tenants(vec![set("a.example", HOUR), set("b.example", "{}")], "ada").unwrap();
+    handle.change_tenants(vec![set("a.example", HOUR), set("b.example", "{}")], "ada").unwrap();
     let changes = vec![
         change("a.example", Some(HOUR), Some(WATCHED)),
         change("b.example", Some("{}"), None),
         change("c.example", None, None),
     ];
-    desk.change_tenants(changes, "bob").unwrap();
+    handle.change_tenants(changes, "bob").unwrap();
     let stopped = gateway.stop().await;
     assert_eq!(stored(&stopped.ledger()), pairs(&[("a.example", WATCHED)]));
     let kept = Kept::read(&stopped.ledger());
@@ -126,7 +126,7 @@ async fn tenants_survive_a_stop_and_each_change_is_an_entry() {
     let expected = expected.map(|(tenant, actor, detail)| (tenant.into(), actor.into(), detail));
     assert_eq!(kept.changes, expected);
     assert!(matches!(
-        desk.change_tenants(vec![set("late.example", HOUR)], "ada"),
+        handle.change_tenants(vec![set("late.example", HOUR)], "ada"),
         Err(ChangeError::Ended)
     ));
 }
@@ -137,9 +137,9 @@ async fn without_a_ledger_the_file_contains_only_tenants_and_is_created_for_the_
     let gateway = Setup::before(&app).sections("[audit]\nledger = false").start();
     let browser = gateway.browser(Http::One);
     browser.get_with_cookie("/", "_ga=1").await;
-    let desk = desk_of(&gateway);
-    desk.configure("b".repeat(64), declaration(SECOND), "ada");
-    desk.change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
+    let handle = handle_of(&gateway);
+    handle.configure("b".repeat(64), declaration(SECOND), "ada");
+    handle.change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
     browser.get_with_cookie("/", "_ga=1").await;
     let file = gateway.stop().await;
     assert_eq!(stored(&file.ledger()), pairs(&[("a.example", HOUR)]));
@@ -149,13 +149,13 @@ async fn without_a_ledger_the_file_contains_only_tenants_and_is_created_for_the_
 
     // The next start finds them, and keeps a ledger if configured.
     let path = file.ledger();
-    let (keeper, _) = keep(Settings { keeps_evidence: false, ..settings(&path) });
-    keeper.desk().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
-    assert!(keeper.status().is_none());
-    keeper.stop();
-    let (keeper, _) = keep(settings(&path));
-    keeper.desk().change_tenants(vec![change("b.example", Some(HOUR), None)], "ada").unwrap();
-    keeper.stop();
+    let (state, _) = keep(Settings { keeps_evidence: false, ..settings(&path) });
+    state.handle().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
+    assert!(state.status().is_none());
+    state.stop();
+    let (state, _) = keep(settings(&path));
+    state.handle().change_tenants(vec![change("b.example", Some(HOUR), None)], "ada").unwrap();
+    state.stop();
     assert_eq!(stored(&path), pairs(&[("a.example", HOUR)]));
     assert_eq!(Kept::read(&path).changes.len(), 1);
 }
@@ -170,14 +170,14 @@ fn one_tenant_after_another_is_stored_when_it_is_confirmed() {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     let own = TempDir::new().unwrap();
     let path = folder.clone().unwrap_or_else(|| own.path().to_owned()).join("crumbgate.db");
-    let (keeper, _sender) = keep(settings(&path));
-    let (desk, mut out) = (keeper.desk(), std::io::stdout());
+    let (state, _sender) = keep(settings(&path));
+    let (handle, mut out) = (state.handle(), std::io::stdout());
     let keys = format!("{{\"session\":\"1h\",\"note\":\"{}\"}}", "x".repeat(4_000));
     for number in 0_u64.. {
         if folder.is_none() && number == 20 {
             break;
         }
-        let said = match desk.change_tenants(vec![set(&host(number), &keys)], "ada") {
+        let said = match handle.change_tenants(vec![set(&host(number), &keys)], "ada") {
             Ok(()) => format!("\nstored {number}\n"),
             Err(error) => format!("\nrefused {number}: {error}\n"),
         };
@@ -235,8 +235,8 @@ async fn kill_9_after_an_answer_loses_no_tenant() {
                 );
             }
         }
-        let (keeper, _) = keep(settings(&path));
-        keeper.stop();
+        let (state, _) = keep(settings(&path));
+        state.stop();
         Kept::read(&path);
     })
     .await;
@@ -289,9 +289,9 @@ async fn the_file_that_replaces_a_damaged_one_has_the_tenants() {
     // Truncated, or truncated and then written to after the gap.
     for (keeps_evidence, is_gap) in [(true, false), (false, false), (true, true), (false, true)] {
         let path = folder.path().join(format!("{keeps_evidence}-{is_gap}/crumbgate.db"));
-        let (keeper, _sender) = keep(Settings { keeps_evidence, ..settings(&path) });
-        let desk = keeper.desk();
-        desk.change_tenants(vec![set("a.example", HOUR), set("b.example", HOUR)], "ada").unwrap();
+        let (state, _sender) = keep(Settings { keeps_evidence, ..settings(&path) });
+        let handle = state.handle();
+        handle.change_tenants(vec![set("a.example", HOUR), set("b.example", HOUR)], "ada").unwrap();
         let log = format!("{}-wal", path.display());
         let log = fs::File::options().write(true).open(log).unwrap();
         let length = log.metadata().unwrap().len();
@@ -299,13 +299,13 @@ async fn the_file_that_replaces_a_damaged_one_has_the_tenants() {
         if is_gap {
             log.set_len(length).unwrap();
         }
-        desk.change_tenants(vec![change("b.example", Some(HOUR), Some(WATCHED))], "bob").unwrap();
+        handle.change_tenants(vec![change("b.example", Some(HOUR), Some(WATCHED))], "bob").unwrap();
         let expected = pairs(&[("a.example", HOUR), ("b.example", WATCHED)]);
         assert_eq!(stored(&path), expected);
         fs::remove_file(&path).unwrap();
-        desk.change_tenants(vec![set("c.example", HOUR)], "bob").unwrap();
+        handle.change_tenants(vec![set("c.example", HOUR)], "bob").unwrap();
         assert_eq!(stored(&path).len(), 3);
-        keeper.stop();
+        state.stop();
         assert_eq!(stored(&path).len(), 3);
         if keeps_evidence {
             assert!(!Kept::read(&path).events_of(EventKind::Damage).is_empty());
@@ -317,15 +317,15 @@ async fn the_file_that_replaces_a_damaged_one_has_the_tenants() {
 async fn readable_tenants_of_a_damaged_file_are_in_the_new_one() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("crumbgate.db");
-    let (keeper, _sender) = keep(settings(&path));
-    keeper.desk().change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
-    keeper.stop();
+    let (state, _sender) = keep(settings(&path));
+    state.handle().change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
+    state.stop();
     let file = Connection::open(&path).unwrap();
     file.execute_batch("DROP TABLE facts").unwrap();
     drop(file);
-    let (keeper, _sender) = keep(settings(&path));
-    keeper.desk().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
-    keeper.stop();
+    let (state, _sender) = keep(settings(&path));
+    state.handle().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
+    state.stop();
     assert_eq!(stored(&path), pairs(&[("a.example", HOUR), ("b.example", HOUR)]));
     assert_eq!(Kept::read(&path).events_of(EventKind::Damage).len(), 1);
 }
@@ -334,29 +334,30 @@ async fn readable_tenants_of_a_damaged_file_are_in_the_new_one() {
 async fn a_file_that_can_not_be_written_refuses_a_change_with_the_reason() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state/crumbgate.db");
-    let refusal = |desk: &Desk| match desk.change_tenants(vec![set("a.example", HOUR)], "ada") {
-        Err(error @ ChangeError::Unavailable { .. }) => error.to_string(),
-        other => panic!("{other:?}"),
-    };
+    let refusal =
+        |handle: &StateHandle| match handle.change_tenants(vec![set("a.example", HOUR)], "ada") {
+            Err(error @ ChangeError::Unavailable { .. }) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
     fs::write(folder.path().join("state"), "a file where a folder is expected").unwrap();
     let (first, _sender) = keep(settings(&path));
-    assert!(refusal(&first.desk()).contains("folder"));
+    assert!(refusal(&first.handle()).contains("folder"));
     fs::remove_file(folder.path().join("state")).unwrap();
-    first.desk().change_tenants(vec![set("a.example", WATCHED)], "ada").unwrap();
+    first.handle().change_tenants(vec![set("a.example", WATCHED)], "ada").unwrap();
 
     let (second, _sender) = keep(settings(&path));
-    let words = refusal(&second.desk());
+    let words = refusal(&second.handle());
     assert!(words.contains("another gateway writes it; nothing was changed"), "{words}");
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(refusal(&first.desk()).contains("locked"));
+    assert!(refusal(&first.handle()).contains("locked"));
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(stored(&path), pairs(&[("a.example", WATCHED)]));
-    first.desk().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
+    first.handle().change_tenants(vec![set("b.example", HOUR)], "ada").unwrap();
     first.stop();
     // The second finds the tenants of the first.
     let last = vec![change("b.example", Some(HOUR), None)];
-    second.desk().change_tenants(last, "ada").unwrap();
+    second.handle().change_tenants(last, "ada").unwrap();
     second.stop();
     assert_eq!(stored(&path), pairs(&[("a.example", WATCHED)]));
     assert_eq!(Kept::read(&path).changes.len(), 3);
@@ -367,25 +368,25 @@ async fn many_changes_are_stored_while_the_queue_of_batches_is_full() {
     let stored = in_time(tokio::task::spawn_blocking(|| {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
-        let (sender, inbox) = Keeper::queue(1);
+        let (sender, batches) = StateThread::queue(1);
         while sender.try_send(Page::default()).is_ok() {}
-        let keeper = Keeper::start(settings(&path), inbox).unwrap();
+        let state = StateThread::start(settings(&path), batches).unwrap();
         thread::scope(|scope| {
             for worker in 0..8 {
-                let desk = keeper.desk();
+                let handle = state.handle();
                 let sender = sender.clone();
                 scope.spawn(move || {
                     for number in 0..250 {
                         while sender.try_send(Page::default()).is_ok() {}
                         let host = format!("{worker}-{number}.example");
-                        desk.change_tenants(vec![set(&host, HOUR)], "ada").unwrap();
+                        handle.change_tenants(vec![set(&host, HOUR)], "ada").unwrap();
                     }
                 });
             }
         });
         let batch = (0..10_000).map(|number| set(&host(number), HOUR)).collect();
-        keeper.desk().change_tenants(batch, "bob").unwrap();
-        keeper.stop();
+        state.handle().change_tenants(batch, "bob").unwrap();
+        state.stop();
         assert_eq!(Kept::read(&path).changes.len(), 12_000);
         stored(&path).len()
     }))
@@ -406,13 +407,13 @@ proptest! {
     fn the_file_contains_the_last_change_of_each_tenant(batches in changes(), stops in 0..12_usize) {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
-        let mut keeper = keep(settings(&path)).0;
+        let mut state = keep(settings(&path)).0;
         let mut model = BTreeMap::new();
         let mut told = 0;
         for (number, batch) in batches.iter().enumerate() {
             if number == stops {
-                keeper.stop();
-                keeper = keep(settings(&path)).0;
+                state.stop();
+                state = keep(settings(&path)).0;
             }
             let mut changes = Vec::new();
             for (tenant, after) in batch {
@@ -426,10 +427,10 @@ proptest! {
                 };
             }
             told += changes.len();
-            keeper.desk().change_tenants(changes, "ada").unwrap();
+            state.handle().change_tenants(changes, "ada").unwrap();
             prop_assert_eq!(&stored(&path), &model);
         }
-        keeper.stop();
+        state.stop();
         prop_assert_eq!(&stored(&path), &model);
         let kept = Kept::read(&path);
         prop_assert_eq!(kept.changes.len(), told);
@@ -459,15 +460,15 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         let path = site.path("state/crumbgate.db");
         let (first, second) = (declaration(FIRST), declaration(SECOND));
-        let (keeper, sender) = keep(settings(&path));
+        let (state, sender) = keep(settings(&path));
         let evidence = Some((sender, 300));
         let journal = Journal::new(Arc::new(Books::default()), evidence);
-        let desk = keeper.desk();
+        let handle = state.handle();
         // The file is open, and its start is recorded.
-        desk.change_tenants(vec![set(ACME, HOUR)], "ada").unwrap();
+        handle.change_tenants(vec![set(ACME, HOUR)], "ada").unwrap();
         count(&journal, &first.hash, "flexopus_session", Action::Keep);
         count(&journal, &first.hash, "_ga", Action::Strip(Reason::Undeclared));
-        desk.configure("b".repeat(64), second.clone(), "ada");
+        handle.configure("b".repeat(64), second.clone(), "ada");
         count(&journal, &second.hash, "_ga", Action::Keep);
         journal.hand_on();
         until("all of it is written", || {
@@ -475,10 +476,10 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
         })
         .await;
         // And back again, in the same window.
-        desk.configure("b".repeat(64), first.clone(), "bob");
+        handle.configure("b".repeat(64), first.clone(), "bob");
         count(&journal, &first.hash, "flexopus_session", Action::Keep);
         journal.hand_on();
-        keeper.stop();
+        state.stop();
 
         let kept = Kept::read(&path);
         kept.assert_balanced();
@@ -630,15 +631,15 @@ async fn can_be_read_and_is_migrated_when_written(version: u32) {
         assert_eq!(program.exit().await.code, Some(0));
         let kept = Kept::read(&path);
         assert_eq!(kept.requests(ACME), 300);
-        let (keeper, sender) = keep(settings(&path));
-        keeper.desk().change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
+        let (state, sender) = keep(settings(&path));
+        state.handle().change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
         assert_eq!(stored(&path), pairs(&[("a.example", HOUR)]));
         let journal = Journal::new(Arc::new(Books::default()), Some((sender, 300)));
         let page = Arc::new(ShownPage::new("<p>We use cookies"));
         let account = journal.account(&ACME.into(), &"first".into());
         account.count_agreement(AgreementEvent::Shown, &page, NOW_UNIX_S);
         journal.hand_on();
-        keeper.stop();
+        state.stop();
         let kept = Kept::try_read(&path).unwrap();
         assert_eq!((kept.agreements(ACME, AgreementEvent::Shown), kept.pages.len()), (1, 1));
         run(&["audit", "verify", "old.zip"]).await;

@@ -8,7 +8,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::place::EntryState;
+use super::entry_state::EntryState;
 use crumbgate_audit::{AgreementEvent, PageAgreement, ShownPage, Window};
 
 /// The pending agreement entries and their pages.

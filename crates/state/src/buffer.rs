@@ -11,7 +11,7 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{agreements::Agreements, place::EntryState};
+use super::{agreements::Agreements, entry_state::EntryState};
 use crumbgate_audit::{
     MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name,
 };

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::{
     agreements::{AgreementKey, PendingAgreement},
+    buffer::{HeartbeatKey, PendingHeartbeat, PendingVerdicts, Totals, VerdictsKey},
     tenants::{self, TenantChange},
-    waiting::{HeartbeatKey, PendingHeartbeat, PendingVerdicts, Totals, VerdictsKey},
 };
 use crumbgate_audit::{OTHER, ShownPage};
 use crumbgate_ledger::{

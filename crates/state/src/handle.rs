@@ -19,7 +19,7 @@ use crumbgate_ledger::entry::DeclarationRecord;
 
 /// Sends commands to the thread that writes the state file.
 #[derive(Clone, Debug)]
-pub struct Desk {
+pub struct StateHandle {
     queue: Arc<Mutex<CommandQueue>>,
     /// An empty batch in the workers' queue wakes the thread. Where that queue is full, the thread
     /// has batches to take, and checks the commands after each.
@@ -52,7 +52,7 @@ pub enum ChangeError {
     Unsettled,
 }
 
-impl Desk {
+impl StateHandle {
     pub(super) fn new(wake: SyncSender<Page>) -> Self {
         Self { queue: Arc::default(), wake }
     }

@@ -1,26 +1,33 @@
 //! The thread that owns the state file: it writes the ledger, and tenants that are set at run time.
 //!
-//! - `keeper`: the thread; `desk`: the requests to it; `status`: its figures.
-//! - `waiting` and `agreements`: entries in memory that are not written yet, each with its `place` in the file.
-//! - `store`, `writing`, `tenants`, `migrations`: the file.
-//! - [`segments`]: closes and prunes segments; [`key`]: the keys that sign them; `balance`: checks that one adds up.
+//! - `thread`: starts and stops the thread; `writer`: the thread itself; [`StateHandle`]: commands to
+//!   it; [`Status`]: its figures.
+//! - `buffer` and `agreements`: entries in memory that are not written yet, each with its
+//!   `entry_state`.
+//! - `store`, `entry_writer`, `tenants`, `migrations`: the file.
+//! - [`segments`]: closes, signs and prunes segments; [`key`] and [`keyring`]: the keys that sign
+//!   them; `balance`: checks that one adds up.
 
 mod agreements;
 mod balance;
-mod desk;
-mod keeper;
+mod buffer;
+mod entry_state;
+mod entry_writer;
+mod handle;
 pub mod key;
+pub mod keyring;
 mod migrations;
-mod place;
 pub mod segments;
+mod settings;
 mod status;
 mod store;
 mod tenants;
-mod waiting;
-mod writing;
+mod thread;
+mod writer;
 
-pub use desk::{ChangeError, Desk};
-pub use keeper::{Inbox, Keeper, Settings};
+pub use handle::{ChangeError, StateHandle};
 pub use migrations::migrate;
+pub use settings::Settings;
 pub use status::Status;
 pub use tenants::{TenantChange, TenantRecord, stored_tenants};
+pub use thread::{BatchReceiver, StateThread};

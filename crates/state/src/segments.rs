@@ -4,7 +4,10 @@ use aws_lc_rs::{error::Unspecified, rand};
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::json;
 
-use super::key::{self, Keyring, Signer};
+use super::{
+    key::Signer,
+    keyring::{self, Keyring},
+};
 use crumbgate_ledger::{
     checkpoint::Checkpoint,
     entry::{Entry, EventKind, Segment},
@@ -70,7 +73,7 @@ pub fn close(
     if let Some(next) = next {
         last = last.max(before.last) + 1;
         insert_rotation(transaction, last, at_unix_s, keyring.signer(), next)?;
-        key::record(transaction, number + 1, next.verifier())?;
+        keyring::record(transaction, number + 1, next.verifier())?;
     }
     if last < first {
         return Ok(None);

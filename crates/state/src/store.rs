@@ -19,13 +19,14 @@ use tracing::{info, warn};
 use super::{
     agreements::StoredPages,
     balance::imbalance,
-    desk::Change,
-    key::{KeyError, KeyFiles, Keyring},
+    buffer::WriteBuffer,
+    entry_writer::{EntryWriter, NewNames, insert_event},
+    handle::Change,
+    key::{KeyError, KeyFiles},
+    keyring::Keyring,
     migrations,
     segments::{self, SegmentError},
     tenants::{self, Tenants},
-    waiting::WriteBuffer,
-    writing::{EntryWriter, NewNames, insert_event},
 };
 use crumbgate_audit::ShownPage;
 use crumbgate_ledger::{

@@ -11,10 +11,7 @@ use crumbgate_policy::{
     Mode,
     verdict::{Action, Direction, Reason},
 };
-use crumbgate_state::{
-    key::{KeyFiles, Keyring},
-    migrate, segments,
-};
+use crumbgate_state::{key::KeyFiles, keyring::Keyring, migrate, segments};
 use rusqlite::{Connection, params};
 
 /// The writer of a ledger.

@@ -35,7 +35,7 @@ use crate::proxy::{
 use crumbgate_audit::{Books, tenants::TenantTable};
 use crumbgate_base::clock::Now;
 use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems};
-use crumbgate_state::{Desk, Keeper, Status as LedgerStatus};
+use crumbgate_state::{StateHandle, StateThread, Status as LedgerStatus};
 
 /// A handle of a running gateway. Clones refer to the same gateway; no handle keeps it running.
 ///
@@ -63,7 +63,7 @@ pub(super) struct Inner {
     pub(super) lanes: Mutex<Vec<Lane>>,
     pub(super) last_reload: Mutex<LastReload>,
     ledger: Mutex<Option<Arc<LedgerStatus>>>,
-    desk: Mutex<Option<Desk>>,
+    state_handle: Mutex<Option<StateHandle>>,
     reload_checks: Mutex<Vec<ReloadCheck>>,
     /// The tasks that check the health of the upstreams' servers.
     health_checks: Mutex<JoinSet<()>>,
@@ -203,7 +203,7 @@ impl Control {
             lanes: Mutex::default(),
             last_reload: Mutex::default(),
             ledger: Mutex::default(),
-            desk: Mutex::default(),
+            state_handle: Mutex::default(),
             reload_checks: Mutex::default(),
             health_checks: Mutex::default(),
             was_ready: AtomicBool::new(false),
@@ -296,9 +296,9 @@ impl Control {
     }
 
     /// Completes a start: connects the handle to the ledger and starts the health checks.
-    pub(super) fn serve(&self, keeper: &Keeper) {
-        *locked(&self.0.ledger) = keeper.status().cloned();
-        *locked(&self.0.desk) = Some(keeper.desk());
+    pub(super) fn serve(&self, state: &StateThread) {
+        *locked(&self.0.ledger) = state.status().cloned();
+        *locked(&self.0.state_handle) = Some(state.handle());
         self.check_upstreams();
     }
 
@@ -342,8 +342,8 @@ impl Control {
     }
 
     /// The handle that stores tenants and records configurations; `None` until the start is complete.
-    pub(super) fn desk(&self) -> Option<Desk> {
-        locked(&self.0.desk).clone()
+    pub(super) fn state_handle(&self) -> Option<StateHandle> {
+        locked(&self.0.state_handle).clone()
     }
 
     /// Calls `ask` with the configuration in force. Its list of tenants is empty: use [`tenants`](Self::tenants) for those.

@@ -61,14 +61,14 @@ use crumbgate_audit::{Books, tenants::TenantTable};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::Loaded;
 use crumbgate_policy::superseded::Superseded;
-use crumbgate_state::{Desk, Keeper, Status as LedgerStatus};
+use crumbgate_state::{StateHandle, StateThread, Status as LedgerStatus};
 
 /// A running gateway. Dropped without a [`Gateway::drain`], it drains too, and waits for it.
 #[derive(Debug)]
 pub struct Gateway {
     control: Control,
     workers: Vec<JoinHandle<Drained>>,
-    keeper: Option<Keeper>,
+    state: Option<StateThread>,
     control_thread: Option<ControlThread>,
 }
 
@@ -136,7 +136,7 @@ impl Gateway {
         let server = &loaded.config.server;
         let https = sockets::bind_all(ListenerKey::Https, &server.https, workers, inherited)?;
         let http = sockets::bind_all(ListenerKey::Http, &server.http, workers, inherited)?;
-        let (sender, pages) = Keeper::queue(workers);
+        let (sender, pages) = StateThread::queue(workers);
         let mut ledger = assembly::ledger_settings(&loaded.config, &loaded.hash, &clock);
         let evidence = ledger.keeps_evidence.then_some((sender, ledger.window_s));
         let settings = Arc::new(Settings {
@@ -167,7 +167,7 @@ impl Gateway {
         let mut gateway = Self {
             control,
             workers: Vec::new(),
-            keeper: None,
+            state: None,
             control_thread: Some(control_thread),
         };
         let (started, starts) = mpsc::channel();
@@ -193,9 +193,9 @@ impl Gateway {
             start.map_err(StartError::Worker)?;
         }
         // Last, so that a failed start writes nothing to the ledger.
-        let keeper = Keeper::start(ledger, pages).map_err(StartError::Worker)?;
-        gateway.control.serve(&keeper);
-        gateway.keeper = Some(keeper);
+        let state = StateThread::start(ledger, pages).map_err(StartError::Worker)?;
+        gateway.control.serve(&state);
+        gateway.state = Some(state);
         Ok(gateway)
     }
 
@@ -226,12 +226,12 @@ impl Gateway {
 
     /// The ledger's state; `None` if no ledger is kept.
     pub fn ledger(&self) -> Option<&Arc<LedgerStatus>> {
-        self.keeper.as_ref().and_then(Keeper::status)
+        self.state.as_ref().and_then(StateThread::status)
     }
 
     /// The handle that stores tenants and records configurations.
-    pub fn desk(&self) -> Option<Desk> {
-        self.keeper.as_ref().map(Keeper::desk)
+    pub fn state_handle(&self) -> Option<StateHandle> {
+        self.state.as_ref().map(StateThread::handle)
     }
 
     /// The upstreams, in the order of the configuration, with the state of their servers.
@@ -258,8 +258,8 @@ impl Gateway {
                 Err(_) => report.failed_workers += 1,
             }
         }
-        if let Some(keeper) = self.keeper.take() {
-            keeper.stop();
+        if let Some(state) = self.state.take() {
+            state.stop();
         }
         self.control.0.running.export_the_last();
         // Last, so that the admin interface shows the progress of the drain.

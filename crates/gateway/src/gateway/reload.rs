@@ -149,9 +149,9 @@ impl Control {
         };
         let snapshot = Arc::new(parts.into_snapshot(&config, https, Arc::new(table), tracing));
         let config_hash = hash_text(&hash);
-        if let Some(desk) = self.desk() {
+        if let Some(state) = self.state_handle() {
             // First, so that the ledger has the declaration before entries refer to it.
-            desk.configure(config_hash.clone(), declared, actor);
+            state.configure(config_hash.clone(), declared, actor);
         }
         self.adopt(&snapshot, sockets);
         *locked(&self.0.directory) = directory;

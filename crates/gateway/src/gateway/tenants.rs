@@ -303,8 +303,8 @@ impl Control {
             checked.push(change);
         }
         if !dry_run {
-            let desk = self.desk().ok_or(state::ChangeError::Ended)?;
-            desk.change_tenants(self.to_store(&checked), actor)?;
+            let handle = self.state_handle().ok_or(state::ChangeError::Ended)?;
+            handle.change_tenants(self.to_store(&checked), actor)?;
             self.apply(&current, &checked);
         }
         Ok(checked.into_iter().map(|change| change.changed).collect())
