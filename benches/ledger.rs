@@ -12,7 +12,7 @@
 
 #[path = "../tests/it/harness/ledger.rs"]
 #[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
-mod scribe;
+mod writer;
 
 use std::{fs, time::Instant};
 
@@ -23,7 +23,7 @@ use crumbgate_ledger::{
     verify::{Expected, verify_bundle, verify_ledger},
 };
 use crumbgate_policy::verdict::{Action, Reason};
-use scribe::Scribe;
+use writer::LedgerWriter;
 
 /// Segments are closed hourly: twelve windows.
 const WINDOWS_A_SEGMENT: u64 = 12;
@@ -36,23 +36,23 @@ fn main() {
     let entries = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("crumbgate.db");
-    let mut scribe = Scribe::new(&path, BEGIN_UNIX_S);
+    let mut writer = LedgerWriter::new(&path, BEGIN_UNIX_S);
     let (mut sealing, mut segments) = (std::time::Duration::ZERO, 0);
     let begun = Instant::now();
-    while scribe.seq < entries {
-        scribe.connection.execute_batch("BEGIN").unwrap();
+    while writer.seq < entries {
+        writer.connection.execute_batch("BEGIN").unwrap();
         for _ in 0..WINDOWS_A_SEGMENT {
-            write_window(&mut scribe);
+            write_window(&mut writer);
         }
-        scribe.connection.execute_batch("COMMIT").unwrap();
+        writer.connection.execute_batch("COMMIT").unwrap();
         let closing = Instant::now();
-        scribe.close();
+        writer.close();
         sealing += closing.elapsed();
         segments += 1;
     }
-    let entries = scribe.seq;
+    let entries = writer.seq;
     let written = begun.elapsed() - sealing;
-    scribe.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+    writer.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
     let megabytes = fs::metadata(&path).unwrap().len() as f64 / 1e6;
     println!("{entries} entries in {segments} segments, {megabytes:.0} MB");
     say("written", entries, written);
@@ -79,19 +79,19 @@ fn main() {
     say("bundle verified", entries, begun.elapsed());
 }
 
-fn write_window(scribe: &mut Scribe) {
-    scribe.sign_of_life();
+fn write_window(writer: &mut LedgerWriter) {
+    writer.gateway_heartbeat();
     for tenant in 0..TENANTS {
         let names: Vec<_> = (0..VERDICTS)
             .map(|name| (format!("cookie_{name}"), format!("/route/{}/{{id}}", name % 7)))
             .collect();
-        let told: Vec<_> = names
+        let cookies: Vec<_> = names
             .iter()
             .map(|(name, route)| (&**name, &**route, Action::Strip(Reason::Undeclared), 1 + tenant))
             .collect();
-        scribe.traffic(&format!("tenant{tenant}.example"), &told);
+        writer.traffic(&format!("tenant{tenant}.example"), &cookies);
     }
-    scribe.next_window();
+    writer.next_window();
 }
 
 fn say(what: &str, entries: u64, took: std::time::Duration) {

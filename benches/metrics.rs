@@ -1,4 +1,4 @@
-//! What the metrics cost: recording one exchange, with the clock that it asks, and telling all of them. Recording
+//! The cost of the metrics: recording one exchange, with the clock that it reads, and writing all of them. Recording
 //! without
 //! the clock is a pure part: `benches/pure.rs`.
 
@@ -22,20 +22,20 @@ fn record(criterion: &mut Criterion) {
     });
 }
 
-fn tell(criterion: &mut Criterion) {
+fn write(criterion: &mut Criterion) {
     let (metrics, books) = (Metrics::default(), Books::default());
     let _workers: Vec<_> = (0..16).map(|_| metrics.open()).collect();
     for tenant in 0..1_000 {
         books.open(&format!("{tenant}.flexopus.example").into()).count_request();
     }
-    criterion.bench_function("telling, 16 workers, 1000 tenants", |bencher| {
+    criterion.bench_function("writing, 16 workers, 1000 tenants", |bencher| {
         bencher.iter(|| expose(&metrics, &books, &Readings::default()));
     });
     let readings = Readings { tenant_series: 100, ..Readings::default() };
-    criterion.bench_function("telling, 100 tenants with series of their own", |bencher| {
+    criterion.bench_function("writing, 100 tenants with series of their own", |bencher| {
         bencher.iter(|| expose(&metrics, &books, &readings));
     });
 }
 
-criterion_group!(benches, record, tell);
+criterion_group!(benches, record, write);
 criterion_main!(benches);

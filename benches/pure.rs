@@ -1,4 +1,4 @@
-//! What the pure parts of a request's journey take: `cargo bench --bench pure`; a part of a name may follow (`--
+//! The time of the pure parts of an exchange: `cargo bench --bench pure`; a part of a name may follow (`--
 //! request`).
 
 use criterion::{Criterion, criterion_group, criterion_main};

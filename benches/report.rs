@@ -1,4 +1,4 @@
-//! What a report over a million entries costs: seconds to read and add them up, and to write each format.
+//! The cost of a report over a million entries: seconds to read and add them up, and to write each format.
 //!
 //! Prints Markdown. `cargo bench --bench report`. The ledger is a year of a busy gateway: windows of five minutes,
 //! forty

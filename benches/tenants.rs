@@ -1,4 +1,4 @@
-//! What a tenant costs: seconds to load a million of them, nanoseconds to find one, also while others are written,
+//! The cost of tenants: seconds to load a million of them, nanoseconds to find one, also while others are written,
 //! bytes
 //! to keep one.
 //!
@@ -132,7 +132,7 @@ fn timed<R>(what: &str, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// What a million tenants add to the process, each.
+/// The memory that a million tenants add to the process, for each.
 fn bytes_of_a_tenant() -> usize {
     let before = status_kibibytes("VmRSS:");
     let table = TenantTable::new(tenants(MILLION), None);
@@ -172,7 +172,7 @@ fn is_wildcard(index: usize) -> bool {
 /// Makes the host that is looked up for the tenant of an index.
 type HostOf = fn(usize) -> String;
 
-/// What is looked up, and the host for the tenant of an index.
+/// The authority that is looked up, and the host of the tenant with an index.
 const HOSTS: [(&str, HostOf); 3] =
     [("exact host", exact_host), ("wildcard", wildcard_host), ("no tenant", unknown_host)];
 

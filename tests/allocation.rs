@@ -36,7 +36,7 @@ fn policy() -> Policy {
     }
 }
 
-/// How many allocations an exchange makes, and what becomes of its fields.
+/// The number of allocations of an exchange, and the fields that result.
 fn count(
     request: RequestFacts<'_>,
     cookie: &[&[u8]],

@@ -148,7 +148,7 @@ fn built(set_cookie: &[String]) -> Vec<String> {
     fields.into_iter().map(text).collect()
 }
 
-/// What Flexopus' own cookies look like: two that Laravel has encrypted, and a mark.
+/// Flexopus' own cookies in their usual form: two that Laravel has encrypted, and a short value.
 fn declared_pairs(seed: &str) -> [String; 3] {
     let encrypted = format!("eyJpdiI6{}%3D", seed.repeat(64));
     [

@@ -1,4 +1,4 @@
-//! Whose request it is: the host of an authority, and the table. `benches/tenants.rs` has larger tables, and writers.
+//! The tenant of a request: the host of an authority, and the table. `benches/tenants.rs` has larger tables, and writers.
 
 use std::{hint::black_box, sync::Arc};
 
@@ -60,5 +60,5 @@ fn name(n: usize) -> String {
     format!("organization-{n}.flexopus.example")
 }
 
-/// How many hosts take turns; the times that a part's work is done are a multiple of it.
+/// The number of hosts that take turns; a part's work is repeated a multiple of it.
 const HOSTS: usize = 100;

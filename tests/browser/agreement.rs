@@ -30,17 +30,17 @@ fn text(value: &Value) -> &str {
 /// The requested page of the application, without a banner.
 #[track_caller]
 fn assert_is_application(step: &Value, address: &str) {
-    let told = [&step["address"], &step["status"], &step["language"], &step["banner"]];
-    assert_eq!(told, [&json!(address), &json!(200), &json!("en"), &Value::Null], "{step:#}");
+    let observed = [&step["address"], &step["status"], &step["language"], &step["banner"]];
+    assert_eq!(observed, [&json!(address), &json!(200), &json!("en"), &Value::Null], "{step:#}");
     assert_eq!(step["isSealed"], true, "{step:#}");
 }
 
 /// One of the gateway's own pages, in this language, in a browser without cookies.
 #[track_caller]
 fn assert_is_own(step: &Value, status: u16, language: &str, title: &str) {
-    let told = [&step["status"], &step["language"], &step["title"], &step["cookies"]];
+    let observed = [&step["status"], &step["language"], &step["title"], &step["cookies"]];
     let expected = [&json!(status), &json!(language), &json!(title), &json!([])];
-    assert_eq!(told, expected, "{step:#}");
+    assert_eq!(observed, expected, "{step:#}");
 }
 
 #[test]
@@ -157,8 +157,8 @@ impl Site {
             Command::new("node").arg(script),
             &folder.path().join("application.log"),
         );
-        let port = application.wait_for("the application's port", |told| {
-            told.strip_prefix("port ")?.strip_suffix('\n').map(str::to_owned)
+        let port = application.wait_for("the application's port", |observed| {
+            observed.strip_prefix("port ")?.strip_suffix('\n').map(str::to_owned)
         });
 
         let made = process::run(process::crumbgate().arg("certificate").current_dir(folder.path()));

@@ -26,8 +26,8 @@ fn the_page_is_valid_and_accessible_in_each_language_and_state() {
     let found = found("look");
     let states = found.as_object().expect("an object");
     assert_eq!(states.len(), 4, "{:?}", states.keys());
-    for (state, told) in states {
-        assert_eq!(*told, json!([]), "{state}: {told:#}");
+    for (state, message) in states {
+        assert_eq!(*message, json!([]), "{state}: {message:#}");
     }
 }
 

@@ -89,7 +89,7 @@ fn s4_logging_out_works() {
 /// `crumbgate demo`: the sample application, and the gateway before it.
 struct Demo {
     /// The output at its start.
-    told: String,
+    reported: String,
     _process: Process,
     _folder: TempDir,
 }
@@ -100,10 +100,10 @@ impl Demo {
         let mut command = process::crumbgate();
         command.args(["demo", "--port", "0"]).env("TMPDIR", folder.path());
         let mut process = Process::start(&mut command, &folder.path().join("demo.log"));
-        let told = process.wait_for("what to try", |printed| {
+        let reported = process.wait_for("what to try", |printed| {
             printed.contains("Stop with Ctrl-C").then(|| printed.to_owned())
         });
-        Self { told, _process: process, _folder: folder }
+        Self { reported, _process: process, _folder: folder }
     }
 
     /// The address at which the gateway serves the organization `host`.
@@ -118,14 +118,14 @@ impl Demo {
 
     /// The address of the dashboard.
     fn dashboard(&self) -> String {
-        let (_, behind) = self.told.split_once("The dashboard").expect("it is told");
+        let (_, behind) = self.reported.split_once("The dashboard").expect("it is printed");
         let word = behind.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"));
-        word.expect("its address is told").to_owned()
+        word.expect("its address is printed").to_owned()
     }
 
     fn word_that_starts_with(&self, start: &str) -> String {
-        let word = self.told.split_whitespace().find(|word| word.starts_with(start));
-        word.unwrap_or_else(|| panic!("no {start}… in:\n{}", self.told)).to_owned()
+        let word = self.reported.split_whitespace().find(|word| word.starts_with(start));
+        word.unwrap_or_else(|| panic!("no {start}… in:\n{}", self.reported)).to_owned()
     }
 
     /// Opens this address in Chromium, with a new profile.
@@ -146,7 +146,7 @@ fn drive(script: &str, arguments: &[&OsStr]) -> Value {
     let output = process::run(node.arg(driver).arg(CHROMIUM).args(arguments));
     let problem = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{problem}");
-    serde_json::from_slice(&output.stdout).expect("a driver tells what it has found in JSON")
+    serde_json::from_slice(&output.stdout).expect("a driver prints its findings in JSON")
 }
 
 /// The driver's report, step by step.
@@ -154,15 +154,15 @@ struct Visit(Value);
 
 impl Visit {
     fn after<'a>(&'a self, step: &'a str) -> Step<'a> {
-        let told = &self.0[step];
-        let cookies = told["cookies"].as_array().unwrap_or_else(|| panic!("no step {step}"));
-        Step { told, found: &told["found"], cookies }
+        let reported = &self.0[step];
+        let cookies = reported["cookies"].as_array().unwrap_or_else(|| panic!("no step {step}"));
+        Step { reported, found: &reported["found"], cookies }
     }
 }
 
 /// One step of a visit.
 struct Step<'a> {
-    told: &'a Value,
+    reported: &'a Value,
     /// The text of the page.
     found: &'a Value,
     /// The browser's cookies after the step.
@@ -181,7 +181,7 @@ impl<'a> Step<'a> {
         let cookie = cookie.unwrap_or_else(|| panic!("no {name} in {:?}", self.names()));
         let set_at = seconds(&cookie["expires"]) - lifetime_s;
         // The response's date is in whole seconds.
-        let step = seconds(&self.told["before"]) - 1.0..=seconds(&self.told["after"]);
+        let step = seconds(&self.reported["before"]) - 1.0..=seconds(&self.reported["after"]);
         assert!(step.contains(&set_at), "{name}: set at {set_at}, not within {step:?}");
     }
 }

@@ -56,8 +56,8 @@ fn found(task: &str, files: &[&Path]) -> Value {
 /// A validator and axe find nothing: wide and light, narrow and dark.
 fn assert_is_accessible(page: &Path) {
     let found = found("look", &[page]);
-    let told = found[page.to_string_lossy().as_ref()].as_array().expect("a list");
-    assert!(told.is_empty(), "{}: {told:#?}", page.display());
+    let findings = found[page.to_string_lossy().as_ref()].as_array().expect("a list");
+    assert!(findings.is_empty(), "{}: {findings:#?}", page.display());
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn the_validators_report_a_wrong_page() {
     let wrong = "<main><button></button><img src=\"x\"><b>";
     fs::write(&page, html.replacen("<main", wrong, 1)).expect("the folder can be written");
     let found = found("look", &[&page]).to_string();
-    for told in
+    for findings in
         ["close-order", "button-name", "image-alt", "loads file:", "Content Security Policy"]
     {
-        assert!(found.contains(told), "{told} in {found}");
+        assert!(found.contains(findings), "{findings} in {found}");
     }
 }
 

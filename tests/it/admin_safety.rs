@@ -52,10 +52,10 @@ async fn a_listener_that_others_can_reach_needs_tls_and_tokens() {
                 for command in ["check", "run"] {
                     let finished = site.run(&[command]).await;
                     assert_eq!(finished.code, Some(1), "{command} {address}: {finished:?}");
-                    let told = format!(
+                    let message = format!(
                         "error: admin.listen: other machines can connect to it, so it needs {lacking}\n"
                     );
-                    assert!(finished.stderr.contains(&told), "{}", finished.stderr);
+                    assert!(finished.stderr.contains(&message), "{}", finished.stderr);
                 }
             }
         }
@@ -344,7 +344,7 @@ async fn a_reload_accepts_new_tokens_and_refuses_the_old() {
 async fn an_unusable_token_file_is_reported_before_anything_listens() {
     in_time(async {
         let site = with_tokens();
-        let told = async |expected: &str| {
+        let message = async |expected: &str| {
             for command in ["check", "run"] {
                 let finished = site.run(&[command]).await;
                 assert_eq!(finished.code, Some(1), "{finished:?}");
@@ -356,19 +356,19 @@ async fn an_unusable_token_file_is_reported_before_anything_listens() {
             }
         };
         fs::set_permissions(site.path("tokens"), fs::Permissions::from_mode(0o644)).unwrap();
-        told("found the mode 0644, expected that nobody else may read it: chmod 640").await;
+        message("found the mode 0644, expected that nobody else may read it: chmod 640").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\nbob auditor {AUDITOR} more"));
-        told("tokens:2: found 4 words, expected three").await;
+        message("tokens:2: found 4 words, expected three").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\nalice auditor {AUDITOR}"));
-        told("tokens:2: the name is on line 1 already").await;
+        message("tokens:2: the name is on line 1 already").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\n\nbob auditor {OPERATOR}"));
-        told("tokens:3: the token is on line 1 already").await;
+        message("tokens:3: the token is on line 1 already").await;
         write_tokens(&site, &format!("{OPERATOR} operator alice"));
-        told("tokens:1: the third word has 5 characters").await;
+        message("tokens:1: the third word has 5 characters").await;
         write_tokens(&site, "# nobody yet\n");
-        told("found no token").await;
+        message("found no token").await;
         fs::remove_file(site.path("tokens")).unwrap();
-        told("can't be read").await;
+        message("can't be read").await;
     })
     .await;
 }
@@ -377,7 +377,7 @@ async fn an_unusable_token_file_is_reported_before_anything_listens() {
 async fn all_output(site: &Site, program: &mut Program<'_>) -> String {
     let alice = program.operator().await.with_token(OPERATOR);
     let address = program.admin().await;
-    let mut said = String::new();
+    let mut output = String::new();
     for path in [
         "/v1/status",
         "/v1/config",
@@ -391,13 +391,13 @@ async fn all_output(site: &Site, program: &mut Program<'_>) -> String {
     ] {
         for asked in [&alice, &alice.with_token(&format!("{OPERATOR}x"))] {
             let reply = asked.get(path).await;
-            said += &format!("{:?}\n{}\n", reply.fields, reply.body);
+            output += &format!("{:?}\n{}\n", reply.fields, reply.body);
         }
     }
-    said += &alice.put("/v1/tenants/globex.example", &json!({"session": "2h"})).await.body;
-    said +=
+    output += &alice.put("/v1/tenants/globex.example", &json!({"session": "2h"})).await.body;
+    output +=
         &alice.put("/v1/tenants/globex.example", &json!({"session": OPERATOR.len()})).await.body;
-    said += &alice.post("/v1/reload", &json!({})).await.body;
+    output += &alice.post("/v1/reload", &json!({})).await.body;
     for arguments in [
         &["check"][..],
         &["check", "--print"],
@@ -409,9 +409,9 @@ async fn all_output(site: &Site, program: &mut Program<'_>) -> String {
         &["audit", "report"],
     ] {
         let finished = site.run(arguments).await;
-        said += &format!("{}{}", finished.stdout, finished.stderr);
+        output += &format!("{}{}", finished.stdout, finished.stderr);
     }
-    said
+    output
 }
 
 #[tokio::test]
@@ -421,12 +421,12 @@ async fn no_token_is_ever_printed() {
         let mut command = site.command(&["run"]);
         command.env("RUST_LOG", "trace");
         let mut program = site.start_command(&mut command);
-        let said = all_output(&site, &mut program).await;
+        let output = all_output(&site, &mut program).await;
         program.signal(Signal::TERM);
         let finished = program.exit().await;
-        assert!(said.contains("alice"), "{said}");
+        assert!(output.contains("alice"), "{output}");
         for secret in [OPERATOR, AUDITOR] {
-            assert!(!said.contains(secret));
+            assert!(!output.contains(secret));
             assert!(!finished.stderr.contains(secret), "{}", finished.stderr);
         }
         let ledger = fs::read(site.path("state/crumbgate.db")).unwrap();
@@ -595,10 +595,10 @@ async fn a_listener_that_is_widened_on_its_own_port_is_refused_with_the_reason()
         fs::write(site.path("config.toml"), widened).unwrap();
         let problem = alice.post("/v1/reload", &json!({})).await.problem(422);
         assert_eq!(problem["key"], "admin.listen");
-        let told = format!(
+        let message = format!(
             "0.0.0.0:{port} can't be bound while this gateway's API listens on {address}"
         );
-        assert!(problem["text"].as_str().unwrap().contains(&told), "{problem}");
+        assert!(problem["text"].as_str().unwrap().contains(&message), "{problem}");
         assert_eq!(alice.get("/v1/status").await.status, 200);
     })
     .await;

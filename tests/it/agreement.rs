@@ -23,7 +23,7 @@ fn required(app: &App) -> Setup {
     Setup::before(app).tenant(ACME, "agreement = \"required\"\nsession = \"1h\"")
 }
 
-/// What a browser sends when a person opens a page.
+/// The request of a browser when a person opens a page.
 fn navigation(http: Http, path: &str) -> Builder {
     request(http, Method::GET, path).header("accept", "text/html,application/xhtml+xml")
 }
@@ -233,8 +233,8 @@ both_versions!(g6_declining_shows_the_consequences_and_asks_again_later, |http| 
     let question = browser.send(navigation(http, "/"), "").await.text();
     let answer = browser.send(form(http, &action(&question, "decline"), "/"), "").await;
     assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 0));
-    let told = browser.send(navigation(http, answer.field("location").unwrap()), "").await;
-    assert_eq!((told.status.as_u16(), told.set_cookies().len()), (200, 0));
+    let result = browser.send(navigation(http, answer.field("location").unwrap()), "").await;
+    assert_eq!((result.status.as_u16(), result.set_cookies().len()), (200, 0));
     assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
     assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Declined), 1);
 });
@@ -259,17 +259,17 @@ both_versions!(g7_a_withdrawal_deletes_all_cookies_and_ends_the_session, |http| 
         deleted.iter().map(|field| field.split_once("=; Max-Age=0; ").unwrap().0).collect();
     assert_eq!(names, ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"]);
 
-    let told = app.last();
-    assert_eq!((told.method(), told.target()), ("POST", "/logout?all=1"));
-    assert_eq!(told.field("cookie"), Some("flexopus_session=app-1; XSRF-TOKEN=tok%3D"));
-    assert_eq!(told.field("x-xsrf-token"), Some("tok="));
+    let result = app.last();
+    assert_eq!((result.method(), result.target()), ("POST", "/logout?all=1"));
+    assert_eq!(result.field("cookie"), Some("flexopus_session=app-1; XSRF-TOKEN=tok%3D"));
+    assert_eq!(result.field("x-xsrf-token"), Some("tok="));
     let before = app.received().len();
 
     // A response that was under way meanwhile sets no cookie again.
     let late = browser.send(navigation(http, "/").header("cookie", &cookies), "").await;
     assert_eq!(late.set_cookies(), Vec::<&str>::new());
-    let told = browser.send(navigation(http, &location), "").await;
-    assert_eq!(told.status, 200);
+    let result = browser.send(navigation(http, &location), "").await;
+    assert_eq!(result.status, 200);
     assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
     assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Withdrawn), 1);
     assert_eq!(app.received().len(), before + 1);
@@ -285,9 +285,9 @@ both_versions!(g7_an_older_session_can_be_ended_without_an_agreement, |http| {
     let cookies = "_ga=1; flexopus_session=before; XSRF-TOKEN=t";
     let answer = browser.send(withdraw.header("cookie", cookies), "").await;
     assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 3));
-    let told = app.last();
-    assert_eq!(told.target(), "/logout");
-    assert_eq!(told.field("cookie"), Some("flexopus_session=before; XSRF-TOKEN=t"));
+    let result = app.last();
+    assert_eq!(result.target(), "/logout");
+    assert_eq!(result.field("cookie"), Some("flexopus_session=before; XSRF-TOKEN=t"));
 });
 
 /// Two gateways before one application with the same seal keys, as behind a load balancer.

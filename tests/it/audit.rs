@@ -222,9 +222,9 @@ fn counted(tally: &Tally) -> Vec<u64> {
 /// `Set-Cookie` fields.
 async fn obedient() -> App {
     App::replying(|request| {
-        let mut told = request.field("x-answer").unwrap().split('|');
-        let [status, cache_control, has_trailers] = [(); 3].map(|()| told.next().unwrap());
-        let fields: String = told.map(|field| format!("set-cookie: {field}\r\n")).collect();
+        let mut instructions = request.field("x-answer").unwrap().split('|');
+        let [status, cache_control, has_trailers] = [(); 3].map(|()| instructions.next().unwrap());
+        let fields: String = instructions.map(|field| format!("set-cookie: {field}\r\n")).collect();
         // Its own date: a lifetime that is as declared stays so while the gateway's clock advances.
         let head = format!(
             "HTTP/1.1 {status} X\r\ndate: {DATE}\r\ncache-control: {cache_control}\r\n{fields}"
@@ -278,9 +278,9 @@ async fn make(exchange: &Exchange, browser: &Browser, host: &str, http: Http) ->
         Field::Oversize(name) => format!("{name}={}", "v".repeat(4097)),
         Field::Set(name) => format!("{name}=n{}; Domain=.example; Max-Age=60", value()),
     });
-    let told = [status.to_string(), (*cache_control).to_owned(), has_trailers.to_string()];
-    let told: Vec<_> = told.into_iter().chain(answer).collect();
-    browser.send(request.header("x-answer", told.join("|")), "").await
+    let instructions = [status.to_string(), (*cache_control).to_owned(), has_trailers.to_string()];
+    let instructions: Vec<_> = instructions.into_iter().chain(answer).collect();
+    browser.send(request.header("x-answer", instructions.join("|")), "").await
 }
 
 const AS_DECLARED: &str =

@@ -19,8 +19,8 @@ use crate::harness::{App, Exposed, Http, Kept, Program, Setup, Site, in_time, ok
 async fn until_written(program: &mut Program<'_>, entries: f64) {
     let operator = program.operator().await;
     loop {
-        let told = Exposed::of(&operator.get("/metrics").await.body);
-        if told.get("crumbgate_audit_rows_total") >= entries {
+        let metrics = Exposed::of(&operator.get("/metrics").await.body);
+        if metrics.get("crumbgate_audit_rows_total") >= entries {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -77,7 +77,7 @@ async fn a_copy_that_is_made_under_load_verifies_and_can_replace_the_ledger() {
         assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
         let kept = Kept::read(&ledger);
         kept.assert_balanced();
-        assert_eq!(kept.events_of(EventKind::UncleanStop).len(), 1, "what is missing is told");
+        assert_eq!(kept.events_of(EventKind::UncleanStop).len(), 1, "the gap is recorded");
     })
     .await;
 }

@@ -67,7 +67,7 @@ async fn check_reports_every_mistake_with_its_place_and_the_fix() {
             ] {
                 assert!(finished.stderr.contains(&place), "{place} in {}", finished.stderr);
             }
-            assert!(finished.stderr.contains("access"), "the mend: {}", finished.stderr);
+            assert!(finished.stderr.contains("access"), "the fix: {}", finished.stderr);
         }
     })
     .await;
@@ -93,11 +93,11 @@ async fn check_reports_all_mistakes_in_certificates_and_authorities_at_once() {
             let written = key.rsplit('.').next().unwrap();
             let line = config.lines().position(|line| line.starts_with(written)).unwrap() + 1;
             let place = format!("config.toml:{line}:");
-            let told = finished.stderr.lines().find(|line| line.contains(text));
-            let told = told.unwrap_or_else(|| panic!("{text} in {}", finished.stderr));
+            let message = finished.stderr.lines().find(|line| line.contains(text));
+            let message = message.unwrap_or_else(|| panic!("{text} in {}", finished.stderr));
             assert!(
-                told.starts_with(&place) && told.contains(&format!(" error: {key}: ")),
-                "{told}"
+                message.starts_with(&place) && message.contains(&format!(" error: {key}: ")),
+                "{message}"
             );
         }
     })
@@ -191,7 +191,7 @@ async fn the_shipped_configuration_runs_after_the_steps_that_check_names() {
 }
 
 #[tokio::test]
-async fn certificate_writes_two_files_and_overwrites_none_without_force() {
+async fn certificate_writes_two_files_and_overwrites_none_without_overwrite() {
     in_time(async {
         let site = empty();
         let finished =
@@ -588,12 +588,12 @@ async fn the_demo_prints_addresses_that_serve_and_lines_that_work() {
 
         let lines: Vec<_> =
             printed.lines().map(str::trim).filter(|l| l.starts_with("curl ")).collect();
-        let said = |line: &str| {
+        let message = |line: &str| {
             let output = Command::new("sh").args(["-c", line]).output().unwrap();
             String::from_utf8(output.stdout).unwrap()
         };
         let [set, through, received] = lines[..] else { panic!("{printed}") };
-        let (set, through, received) = (said(set), said(through), said(received));
+        let (set, through, received) = (message(set), message(through), message(received));
         assert!(set.lines().count() > 10 && set.contains("_ga"), "{set}");
         let names: Vec<_> = through
             .lines()
@@ -609,7 +609,7 @@ async fn the_demo_prints_addresses_that_serve_and_lines_that_work() {
         assert!(received.contains("flexopus_session") && !received.contains("_fbp"), "{received}");
         let ours = |line: &str| {
             let line = line.trim().replacen("crumbgate", env!("CARGO_BIN_EXE_crumbgate"), 1);
-            said(&line)
+            message(&line)
         };
         let line = |words: &str| printed.lines().find(|line| line.contains(words)).unwrap();
         let set = ours(line("crumbgate tenants set new.localhost"));
@@ -630,8 +630,11 @@ async fn the_demo_says_what_to_do_where_its_port_is_taken() {
         let port = taken.local_addr().unwrap().port().to_string();
         let finished = empty().run(&["demo", "--port", &port]).await;
         assert_eq!((finished.code, &*finished.stdout), (Some(1), ""), "{finished:?}");
-        let told = finished.stderr.lines().find(|line| line.starts_with("crumbgate: ")).unwrap();
-        assert!(told.contains(&port) && told.contains("crumbgate demo --port 0"), "{told}");
+        let message = finished.stderr.lines().find(|line| line.starts_with("crumbgate: ")).unwrap();
+        assert!(
+            message.contains(&port) && message.contains("crumbgate demo --port 0"),
+            "{message}"
+        );
     })
     .await;
 }

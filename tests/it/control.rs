@@ -20,8 +20,8 @@ async fn status_shows_the_state_of_the_gateway() {
         let site = at_socket();
         let finished = site.run(&["status"]).await;
         assert_eq!(finished.code, Some(1));
-        let told = "crumbgate: no gateway answers at unix:crumbgate.sock; is it running";
-        assert!(finished.stderr.starts_with(told), "{}", finished.stderr);
+        let message = "crumbgate: no gateway answers at unix:crumbgate.sock; is it running";
+        assert!(finished.stderr.starts_with(message), "{}", finished.stderr);
 
         let mut program = site.start();
         let https = program.https().await;
@@ -63,9 +63,9 @@ async fn reload_reports_what_check_reports_and_which_changes_need_a_restart() {
             let checked = site.run(&["check"]).await;
             let finished = site.run(&["reload"]).await;
             assert_eq!((checked.code, finished.code), (Some(1), Some(1)), "{finished:?}");
-            let told = checked.stderr
+            let message = checked.stderr
                 + "crumbgate: the configuration has errors; the old one stays in force\n";
-            assert_eq!(finished.stderr, told);
+            assert_eq!(finished.stderr, message);
             let status = site.run(&["status"]).await.stdout;
             assert!(
                 status.contains(": rejected, the previous configuration stays in force\n"),
@@ -108,12 +108,13 @@ async fn the_token_comes_from_a_file_that_is_named_or_from_the_gateways_own() {
         let finished = site.start_command(&mut command).exit().await;
         assert_eq!(finished.code, Some(1));
         assert!(finished.stderr.contains("this token is not in admin.token_file"), "{finished:?}");
-        for (text, told) in [("two words", "expected only a token"), ("", "expected only a token")]
+        for (text, message) in
+            [("two words", "expected only a token"), ("", "expected only a token")]
         {
             write("mine", text);
             let finished = site.run(&["status", "--token-file", "mine"]).await;
             assert_eq!(finished.code, Some(1));
-            assert!(finished.stderr.contains(told), "{finished:?}");
+            assert!(finished.stderr.contains(message), "{finished:?}");
         }
         let finished = site.run(&["status", "--token-file", "none"]).await;
         assert!(finished.stderr.contains("the token can't be read from none"), "{finished:?}");
@@ -129,25 +130,25 @@ async fn the_token_comes_from_a_file_that_is_named_or_from_the_gateways_own() {
 async fn a_gateway_that_can_not_be_found_is_reported_with_the_fix() {
     in_time(async {
         let site = Site::of(&setup("listen = \"off\""));
-        let told = async |arguments: &[&str], expected: &str| {
+        let message = async |arguments: &[&str], expected: &str| {
             let finished = site.run(arguments).await;
             assert_eq!(finished.code, Some(1), "{finished:?}");
             assert!(finished.stderr.contains(expected), "{}", finished.stderr);
         };
-        told(&["status"], "admin.listen is \"off\"").await;
-        told(
+        message(&["status"], "admin.listen is \"off\"").await;
+        message(
             &["status", "--config", "none.toml"],
             "name the gateway's configuration with --config",
         )
         .await;
-        told(&["status", "--address", "localhost:9443"], "--address: expected 127.0.0.1:9443")
+        message(&["status", "--address", "localhost:9443"], "--address: expected 127.0.0.1:9443")
             .await;
         let config = fs::read_to_string(site.path("config.toml")).unwrap();
         fs::write(site.path("config.toml"), config.replace("\"off\"", "\"127.0.0.1:0\"")).unwrap();
-        told(&["status"], "any free port, and only the gateway knows which").await;
+        message(&["status"], "any free port, and only the gateway knows which").await;
         let application = crate::harness::App::answering(&[("/v1/status", &[])]).await;
         let address = application.address().to_string();
-        told(&["status", "--address", &address], "the response is not JSON").await;
+        message(&["status", "--address", &address], "the response is not JSON").await;
         until("it was asked", || !application.received().is_empty()).await;
     })
     .await;

@@ -10,7 +10,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{ACME, App, Http, NOW_UNIX_S, Operator, Setup, Site, in_time, ledger::Scribe};
+use crate::harness::{
+    ACME, App, Http, NOW_UNIX_S, Operator, Setup, Site, in_time, ledger::LedgerWriter,
+};
 
 const OPERATOR: &str = "operator-0123456789abcdef0123456789";
 const AUDITOR: &str = "auditor-0123456789abcdef0123456789";
@@ -97,8 +99,8 @@ async fn with_tokens_the_page_holds_nothing_of_the_gateway() {
         // A token in the request changes nothing: an address that a browser opens carries none.
         for page in [anybody.get("/?q=kept").await, alice.get("/").await] {
             assert_eq!(page.status, 200);
-            for told in [ACME, "kept.example", "127.0.0.1:9", "dev.crt", "config.toml"] {
-                assert!(!page.body.contains(told), "{told} in {}", page.body);
+            for expected in [ACME, "kept.example", "127.0.0.1:9", "dev.crt", "config.toml"] {
+                assert!(!page.body.contains(expected), "{expected} in {}", page.body);
             }
         }
         for path in ["/dashboard/panels", "/dashboard/tenants", "/dashboard/tenants?q=kept"] {
@@ -285,10 +287,10 @@ async fn traffic_names_and_balance_are_shown_live() {
             browser.get_with_cookie("/", "_ga=1; flexopus_session=s; <b>=2").await;
         }
         let names = until_panel(&operator, "names", "_fbp").await;
-        for told in
+        for expected in
             ["Meta", "marketing", "Google Analytics", "&lt;b&gt;", ACME, "set by the application"]
         {
-            assert!(names.contains(told), "{told} in {names}");
+            assert!(names.contains(expected), "{expected} in {names}");
         }
         // Each request had three cookies, each response two, and the gateway added one to each.
         let ledger = until_panel(&operator, "ledger", ">18<").await;
@@ -321,7 +323,7 @@ async fn without_a_ledger_its_panels_report_that() {
 fn repeated_reading_adds_up_to_the_same_as_the_report() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
-    let mut scribe = Scribe::new(&path, NOW_UNIX_S);
+    let mut writer = LedgerWriter::new(&path, NOW_UNIX_S);
     let mut overview = Overview::default();
     let mut assert_same = |names: &[&str], all: usize| {
         let look = overview.look(&path, 2).unwrap();
@@ -335,27 +337,27 @@ fn repeated_reading_adds_up_to_the_same_as_the_report() {
     };
     let undeclared = |name| [(name, "/", STRIP, 3), ("flexopus_session", "/", Action::Rewrite, 2)];
     assert_same(&[], 0);
-    scribe.traffic(ACME, &undeclared("_ga"));
+    writer.traffic(ACME, &undeclared("_ga"));
     let first = assert_same(&["_ga"], 1);
     assert_eq!((first.newest[0].first_unix_s, &*first.newest[0].tenant), (NOW_UNIX_S, ACME));
     assert_eq!(first.last_closed, None);
-    scribe.close();
+    writer.close();
     let closed = assert_same(&["_ga"], 1);
     assert_eq!(closed.last_closed.map(|(number, _)| number), Some(1));
-    scribe.next_window();
-    scribe.traffic("globex.example", &undeclared("_fbp"));
-    scribe.traffic(ACME, &[("_ga", "/", STRIP, 1), ("(other)", "/", STRIP, 5)]);
+    writer.next_window();
+    writer.traffic("globex.example", &undeclared("_fbp"));
+    writer.traffic(ACME, &[("_ga", "/", STRIP, 1), ("(other)", "/", STRIP, 5)]);
     let look = assert_same(&["_fbp", "_ga"], 2);
     assert_eq!(look.newest[1].first_unix_s, NOW_UNIX_S, "a name that comes again is not new");
-    scribe.close();
-    scribe.next_window();
-    scribe.traffic(ACME, &undeclared("hubspotutk"));
+    writer.close();
+    writer.next_window();
+    writer.traffic(ACME, &undeclared("hubspotutk"));
     assert_same(&["hubspotutk", "_fbp"], 3);
     // What is pruned is forgotten.
-    let kept_from = scribe.window_unix_s - 300;
-    assert_eq!(scribe.prune(kept_from), Some(1));
+    let kept_from = writer.window_unix_s - 300;
+    assert_eq!(writer.prune(kept_from), Some(1));
     assert_same(&["hubspotutk", "_fbp"], 3);
-    scribe.close();
+    writer.close();
     assert_same(&["hubspotutk", "_fbp"], 3);
 }
 

@@ -287,9 +287,12 @@ fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is
     let text = read("docs/reference/metrics.md");
     let rows = table(&text, METRICS);
     let listed = rows.iter().map(|row| {
-        let [name, kind, labels, tells, to_do] = row[..] else { panic!("{row:?}") };
+        let [name, kind, labels, description, to_do] = row[..] else { panic!("{row:?}") };
         let [name] = code(name)[..] else { panic!("one metric in {row:?}") };
-        assert!(!tells.is_empty() && !to_do.is_empty(), "what {name} tells, and what to do");
+        assert!(
+            !description.is_empty() && !to_do.is_empty(),
+            "the description of {name}, and what to do"
+        );
         let labels = code(labels).into_iter().map(str::to_owned).collect();
         (name.to_owned(), Described { kind: kind.to_owned(), labels })
     });
@@ -310,26 +313,27 @@ fn every_fixed_label_value_is_explained() {
     for row in table(&text, METRICS) {
         let [metric] = code(row[0])[..] else { panic!("{row:?}") };
         for label in ["state", "cause", "outcome", "side", "kind", "action"] {
-            let told = code(row[3]);
+            let documented = code(row[3]);
             // Words that a table above explains need no explanation again.
             if metric == "crumbgate_tenant_cookies_total" {
                 continue;
             }
             for value in values_of(metric, label) {
-                assert!(told.contains(&&*value), "{label}=\"{value}\" of {metric}");
+                assert!(documented.contains(&&*value), "{label}=\"{value}\" of {metric}");
             }
         }
     }
     let rows = table(&text, "| reason | answer | meaning | what to do |");
-    let told: BTreeSet<_> = rows.iter().flat_map(|row| code(row[0])).map(str::to_owned).collect();
-    assert_eq!(told, values_of("crumbgate_rejections_total", "reason"));
+    let documented: BTreeSet<_> =
+        rows.iter().flat_map(|row| code(row[0])).map(str::to_owned).collect();
+    assert_eq!(documented, values_of("crumbgate_rejections_total", "reason"));
     assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())));
 }
 
 /// The texts of all `warn!` and `error!` lines of the gateway, with their levels. A text that contains a value ends
 /// before that.
-fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
-    let mut told = BTreeMap::<_, BTreeSet<_>>::new();
+fn documented() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut documented = BTreeMap::<_, BTreeSet<_>>::new();
     for file in all_files(&root().join("src")) {
         let text = fs::read_to_string(&file).unwrap();
         let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(
@@ -350,12 +354,12 @@ fn told() -> BTreeMap<String, BTreeSet<&'static str>> {
                 }
                 let message = message_of(&code[at + call.len()..]);
                 let message = message.unwrap_or_else(|| panic!("{}: a text", file.display()));
-                told.entry(message).or_default().insert(level);
+                documented.entry(message).or_default().insert(level);
             }
         }
     }
-    assert!(told.len() > 40, "{told:?}");
-    told
+    assert!(documented.len() > 40, "{documented:?}");
+    documented
 }
 
 /// The text of a logged line from the arguments of its macro: the literal that is no field's value and in no call.
@@ -416,14 +420,14 @@ fn every_warning_is_in_the_operators_table_and_every_one_there_is_logged() {
             assert!(is_new, "{line} is there once");
         }
     }
-    let told = told();
-    let in_one_alone: Vec<_> = told
+    let documented = documented();
+    let in_one_alone: Vec<_> = documented
         .keys()
         .filter(|line| !explained.contains_key(*line))
-        .chain(explained.keys().filter(|line| !told.contains_key(*line)))
+        .chain(explained.keys().filter(|line| !documented.contains_key(*line)))
         .collect();
     assert!(in_one_alone.is_empty(), "not in the source and in the table: {in_one_alone:#?}");
-    assert_eq!(explained, told, "the levels");
+    assert_eq!(explained, documented, "the levels");
 }
 
 /// The names of all tests: of functions, and of those that `both_versions!` makes.

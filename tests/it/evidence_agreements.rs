@@ -32,7 +32,7 @@ use crate::{
     export::{export, members, verify, write},
     harness::{
         ACME, Kept, NOW_UNIX_S, Program, Setup, Site, in_time,
-        ledger::{Scribe, USUAL},
+        ledger::{LedgerWriter, USUAL},
         until, without_variables,
     },
 };
@@ -199,11 +199,11 @@ async fn assert_reports(site: &Site, first: &str, german: &ShownPage) {
         ("de", ["Zustimmung", "Widerrufen", "Die gezeigten Seiten"]),
     ] {
         for format in ["text", "html"] {
-            let said = report(&[format, "--language", language]).await;
+            let verification = report(&[format, "--language", language]).await;
             // The text format has no captions.
             let words = if format == "text" { &words[..2] } else { &words };
             for word in [words, &[first, &**german.hash()]].concat() {
-                assert!(said.contains(word), "{word} in {said}");
+                assert!(verification.contains(word), "{word} in {verification}");
             }
         }
     }
@@ -237,8 +237,8 @@ async fn assert_bundles(site: &Site, rivals: &ShownPage) {
             [RIVAL, rivals.hash(), rivals.html()].iter().any(|secret| text.contains(*secret))
         });
         assert_eq!(has_rivals, tenant.is_none());
-        let (code, said) = run_script(&members);
-        assert_eq!(code, Some(0), "{said}");
+        let (code, verification) = run_script(&members);
+        assert_eq!(code, Some(0), "{verification}");
     }
 }
 
@@ -251,8 +251,8 @@ fn run_script(members: &[(String, Vec<u8>)]) -> (Option<i32>, String) {
         fs::write(path, content).unwrap();
     }
     let script = Command::new("python3").arg(folder.path().join("verify.py")).output().unwrap();
-    let said = [script.stdout, script.stderr].concat();
-    (script.status.code(), String::from_utf8(said).unwrap())
+    let verification = [script.stdout, script.stderr].concat();
+    (script.status.code(), String::from_utf8(verification).unwrap())
 }
 
 const ASKS: &str = "<p>We use cookies";
@@ -260,35 +260,35 @@ const OTHER: &str = "<p>Cookies are used";
 const NEWER: &str = "<p>We use fewer cookies";
 
 /// A ledger of two segments: a page of the first is not shown in the second.
-fn site() -> (Site, Scribe) {
+fn site() -> (Site, LedgerWriter) {
     let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
-    let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
+    let mut writer = LedgerWriter::new(&site.path("crumbgate.db"), NOW_UNIX_S);
     for pages in [[ASKS, OTHER], [ASKS, NEWER]] {
         for _ in 0..3 {
-            scribe.sign_of_life();
-            scribe.traffic("acme.example", &USUAL);
-            scribe.agreements(
+            writer.gateway_heartbeat();
+            writer.traffic("acme.example", &USUAL);
+            writer.agreements(
                 "acme.example",
                 &[(Shown, pages[0], 7), (Agreed, pages[0], 3), (Shown, pages[1], 1)],
             );
-            scribe.next_window();
+            writer.next_window();
         }
-        scribe.close();
+        writer.close();
     }
-    scribe.sign_of_life();
-    (site, scribe)
+    writer.gateway_heartbeat();
+    (site, writer)
 }
 
 /// The first error in the ledger, and its place.
 async fn found(site: &Site) -> Value {
-    let said = verify(site, "crumbgate.db").await;
-    json!([said["finding"], said["segment"], said["entry"]])
+    let verification = verify(site, "crumbgate.db").await;
+    json!([verification["finding"], verification["segment"], verification["entry"]])
 }
 
 #[tokio::test]
 async fn a_page_that_was_changed_removed_or_added_is_reported() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         assert_eq!(verify(&site, "crumbgate.db").await["verifies"], true);
         let row = format!("WHERE hash = '{}'", hash(ASKS));
         let stray = hash("<p>Never shown");
@@ -326,14 +326,14 @@ async fn a_page_that_was_changed_removed_or_added_is_reported() {
                 json!(["changed", 1, 10]),
             ),
         ] {
-            scribe.connection.execute_batch(&tamper).unwrap();
+            writer.connection.execute_batch(&tamper).unwrap();
             assert_eq!(found(&site).await, expected, "{tamper}");
-            scribe.connection.execute_batch(&restore).unwrap();
+            writer.connection.execute_batch(&restore).unwrap();
         }
-        let said = verify(&site, "crumbgate.db").await;
-        assert_eq!(said["verifies"], true, "{said}");
+        let verification = verify(&site, "crumbgate.db").await;
+        assert_eq!(verification["verifies"], true, "{verification}");
         // The same in words.
-        scribe.connection.execute_batch(&format!("DELETE FROM pages {row}")).unwrap();
+        writer.connection.execute_batch(&format!("DELETE FROM pages {row}")).unwrap();
         let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
         let words = format!("the page {} is missing: entries say that it was shown", hash(ASKS));
         assert!(finished.stdout.contains(&words), "{finished:?}");
@@ -344,18 +344,21 @@ async fn a_page_that_was_changed_removed_or_added_is_reported() {
 #[tokio::test]
 async fn an_agreement_without_an_entry_does_not_balance() {
     in_time(async {
-        let (site, mut scribe) = site();
-        scribe.agreements("acme.example", &[(Shown, ASKS, 7), (Agreed, ASKS, 2)]);
+        let (site, mut writer) = site();
+        writer.agreements("acme.example", &[(Shown, ASKS, 7), (Agreed, ASKS, 2)]);
         let left_out = "DELETE FROM agreements WHERE count = 2";
-        scribe.connection.execute_batch(left_out).unwrap();
-        scribe.seq -= 1;
-        scribe.next_window();
-        scribe.sign_of_life();
-        scribe.close();
-        let said = verify(&site, "crumbgate.db").await;
-        assert_eq!(said["finding"], "balance", "{said}");
-        let message = said["message"].as_str().unwrap();
-        assert!(message.contains("has 9 agreements") && message.ends_with("come to 7"), "{said}");
+        writer.connection.execute_batch(left_out).unwrap();
+        writer.seq -= 1;
+        writer.next_window();
+        writer.gateway_heartbeat();
+        writer.close();
+        let verification = verify(&site, "crumbgate.db").await;
+        assert_eq!(verification["finding"], "balance", "{verification}");
+        let message = verification["message"].as_str().unwrap();
+        assert!(
+            message.contains("has 9 agreements") && message.ends_with("come to 7"),
+            "{verification}"
+        );
     })
     .await;
 }
@@ -363,23 +366,23 @@ async fn an_agreement_without_an_entry_does_not_balance() {
 #[tokio::test]
 async fn a_page_is_removed_with_the_last_entry_that_refers_to_it() {
     in_time(async {
-        let (site, mut scribe) = site();
-        let pages = |scribe: &Scribe| {
-            let kept = Kept::read(&scribe.path);
+        let (site, mut writer) = site();
+        let pages = |writer: &LedgerWriter| {
+            let kept = Kept::read(&writer.path);
             kept.pages.into_values().collect::<Vec<_>>()
         };
-        assert_eq!(pages(&scribe).len(), 3);
-        assert_eq!(scribe.prune(NOW_UNIX_S + 3 * 300), Some(1));
+        assert_eq!(pages(&writer).len(), 3);
+        assert_eq!(writer.prune(NOW_UNIX_S + 3 * 300), Some(1));
         let mut left = [ASKS, NEWER].map(str::to_owned);
         left.sort_by_key(|html| hash(html));
-        assert_eq!(pages(&scribe), left);
+        assert_eq!(pages(&writer), left);
         // The entry about the pruning is signed.
-        scribe.close();
+        writer.close();
         export(&site, &["--output", "all.zip"]).await;
         assert_eq!(verify(&site, "all.zip").await["verifies"], true);
-        scribe.next_window();
-        assert_eq!(scribe.prune(scribe.window_unix_s), Some(3));
-        assert!(pages(&scribe).is_empty());
+        writer.next_window();
+        assert_eq!(writer.prune(writer.window_unix_s), Some(3));
+        assert!(pages(&writer).is_empty());
     })
     .await;
 }
@@ -390,7 +393,7 @@ type Member = (String, Vec<u8>);
 #[tokio::test]
 async fn changed_pages_or_agreements_of_a_bundle_are_found_by_program_and_script() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         for tenant in [&[][..], &["--tenant", "acme.example"]] {
             export(&site, &[tenant, &["--output", "some.zip", "--overwrite"]].concat()).await;
             let bundle = members(&site.path("some.zip"));
@@ -439,11 +442,11 @@ async fn changed_pages_or_agreements_of_a_bundle_are_found_by_program_and_script
                 ),
             ] {
                 write(&site.path("changed.zip"), &bundle);
-                let said = verify(&site, "changed.zip").await;
-                assert_eq!(said["finding"], expected, "{what}: {said}");
-                let (code, said) = run_script(&bundle);
-                assert_eq!(code, Some(1), "{what}: {said}");
-                assert!(said.contains("It does not verify: "), "{what}: {said}");
+                let verification = verify(&site, "changed.zip").await;
+                assert_eq!(verification["finding"], expected, "{what}: {verification}");
+                let (code, verification) = run_script(&bundle);
+                assert_eq!(code, Some(1), "{what}: {verification}");
+                assert!(verification.contains("It does not verify: "), "{what}: {verification}");
             }
         }
     })
@@ -455,11 +458,11 @@ async fn changed_pages_or_agreements_of_a_bundle_are_found_by_program_and_script
 async fn a_bundle_of_the_previous_format_still_verifies() {
     in_time(async {
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
-        let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
-        scribe.sign_of_life();
-        scribe.traffic("acme.example", &USUAL);
-        scribe.next_window();
-        scribe.close();
+        let mut writer = LedgerWriter::new(&site.path("crumbgate.db"), NOW_UNIX_S);
+        writer.gateway_heartbeat();
+        writer.traffic("acme.example", &USUAL);
+        writer.next_window();
+        writer.close();
         export(&site, &["--output", "new.zip"]).await;
         let mut bundle = members(&site.path("new.zip"));
         for (name, content) in &mut bundle {
@@ -481,8 +484,8 @@ async fn a_bundle_of_the_previous_format_still_verifies() {
             }
         }
         write(&site.path("old.zip"), &bundle);
-        let said = verify(&site, "old.zip").await;
-        assert_eq!(said["verifies"], true, "{said}");
+        let verification = verify(&site, "old.zip").await;
+        assert_eq!(verification["verifies"], true, "{verification}");
         assert_eq!(run_script(&bundle).0, Some(0));
     })
     .await;

@@ -134,7 +134,7 @@ async fn kill_9_under_load_loses_a_second_at_most_and_the_next_start_records_it(
     assert_eq!(again.segments.len(), 2, "what was left open is closed at the start");
 }
 
-#[expect(clippy::disallowed_methods, reason = "the program tells the machine's time")]
+#[expect(clippy::disallowed_methods, reason = "the program uses the machine's time")]
 fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
@@ -244,8 +244,8 @@ async fn a_second_gateway_waits_for_the_first_ones_ledger() {
     send(&first.browser(Http::One).await, 3).await;
     until_kept(&mut first, &ledger_of(&site), 3).await;
     let mut second = site.start();
-    let told = "another gateway writes the ledger; entries wait in memory until it ends";
-    assert_eq!(second.logged(told).await["level"], "WARN");
+    let message = "another gateway writes the ledger; entries wait in memory until it ends";
+    assert_eq!(second.logged(message).await["level"], "WARN");
     send(&second.browser(Http::One).await, 3).await;
     first.signal(Signal::TERM);
     assert_eq!(first.exit().await.code, Some(0));

@@ -25,15 +25,15 @@ fn site_before(app: &App) -> Site {
 }
 
 /// The metrics of a program with an admin listener.
-async fn told_by(program: &mut Program<'_>) -> Exposed {
+async fn metrics_of(program: &mut Program<'_>) -> Exposed {
     Exposed::of(&program.operator().await.get("/metrics").await.body)
 }
 
 /// Waits until the ledger has met this number of new names, in requests and in responses.
 async fn until_written(program: &mut Program<'_>, names: [f64; 2]) {
     loop {
-        let told = told_by(program).await;
-        let found = [told.get(NEW_IN_REQUESTS), told.get(NEW_IN_RESPONSES)];
+        let metrics = metrics_of(program).await;
+        let found = [metrics.get(NEW_IN_REQUESTS), metrics.get(NEW_IN_RESPONSES)];
         if found == names {
             return;
         }
@@ -118,13 +118,13 @@ async fn gaps_are_counted_by_their_kind() {
     in_time(async {
         let app = application().await;
         let site = site_before(&app);
-        let gap = |told: &Exposed, kind: &str| {
-            told.get(&format!("crumbgate_audit_gaps_total{{kind=\"{kind}\"}}"))
+        let gap = |metrics: &Exposed, kind: &str| {
+            metrics.get(&format!("crumbgate_audit_gaps_total{{kind=\"{kind}\"}}"))
         };
         let mut program = site.start();
         program.browser(Http::One).await.get_with_cookie("/", "_ga=1").await;
         until_written(&mut program, [1., 0.]).await;
-        assert_eq!(told_by(&mut program).await.sum("crumbgate_audit_gaps_total"), 0.);
+        assert_eq!(metrics_of(&mut program).await.sum("crumbgate_audit_gaps_total"), 0.);
         program.signal(Signal::KILL);
         program.exit().await;
 
@@ -132,17 +132,17 @@ async fn gaps_are_counted_by_their_kind() {
         program
             .logged("the previous gateway was not stopped properly: entries may be missing")
             .await;
-        let told = told_by(&mut program).await;
-        assert_eq!((gap(&told, "unclean_stop"), gap(&told, "damage")), (1., 0.));
+        let metrics = metrics_of(&mut program).await;
+        assert_eq!((gap(&metrics, "unclean_stop"), gap(&metrics, "damage")), (1., 0.));
         program.signal(Signal::TERM);
         program.exit().await;
 
         fs::remove_file(site.path("state/crumbgate.db")).unwrap();
         let mut program = site.start();
         program.logged("a new ledger begins").await;
-        let told = told_by(&mut program).await;
-        assert_eq!((gap(&told, "unclean_stop"), gap(&told, "damage")), (0., 1.));
-        assert_eq!(gap(&told, "clock"), 0.);
+        let metrics = metrics_of(&mut program).await;
+        assert_eq!((gap(&metrics, "unclean_stop"), gap(&metrics, "damage")), (0., 1.));
+        assert_eq!(gap(&metrics, "clock"), 0.);
     })
     .await;
 }

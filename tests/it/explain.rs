@@ -242,7 +242,7 @@ async fn agrees_on(
         let leaves = &explained["leaves"];
         let received = app.received().split_off(before).pop();
         let sent = received.as_ref().map(|received| received.fields("cookie"));
-        let told =
+        let reported =
             bytes(&leaves["cookie"]).map(|field| String::from_utf8_lossy(&field).into_owned());
         match sent {
             None => assert_eq!(leaves["upstream"], "refused", "{context}"),
@@ -251,19 +251,23 @@ async fn agrees_on(
             }
             // A space at the end of a field is not part of its value (RFC 9110, section 5.5): no receiver sees it.
             Some(sent) => {
-                assert_eq!(sent, Vec::from_iter(told.as_deref().map(str::trim_end)), "{context}");
+                assert_eq!(
+                    sent,
+                    Vec::from_iter(reported.as_deref().map(str::trim_end)),
+                    "{context}"
+                );
             }
         }
         let arrived = answer.fields.get_all("set-cookie");
         let mut arrived: Vec<_> = arrived.iter().map(|value| value.as_bytes().to_vec()).collect();
-        let told = leaves["set_cookie"].as_array().unwrap().iter();
-        let mut told: Vec<_> = told.map(|value| bytes(value).unwrap()).collect();
+        let reported = leaves["set_cookie"].as_array().unwrap().iter();
+        let mut reported: Vec<_> = reported.map(|value| bytes(value).unwrap()).collect();
         if leaves["upstream"] == "refused" {
             // The first deletion depends on the time, and the gateway's clock stands still here.
             arrived.sort();
-            told.sort();
+            reported.sort();
         }
-        assert_eq!(shown(&arrived), shown(&told), "{context}");
+        assert_eq!(shown(&arrived), shown(&reported), "{context}");
     }
     let cookies = explained.iter().flat_map(|exchange| exchange["cookies"].as_array().unwrap());
     cookies.map(|cookie| cookie["fate"].as_str().unwrap().to_owned()).collect()
@@ -410,8 +414,8 @@ async fn a_request_without_a_known_tenant_is_refused() {
         let many = Site::of(&many);
         let finished = many.run(&["explain", "--cookie", "_ga=1"]).await;
         assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{finished:?}");
-        let told = "write one of --tenant www.flexopus.example, --tenant t0.example, ";
-        assert!(finished.stderr.contains(told), "{}", finished.stderr);
+        let reported = "write one of --tenant www.flexopus.example, --tenant t0.example, ";
+        assert!(finished.stderr.contains(reported), "{}", finished.stderr);
         assert!(finished.stderr.contains("or one of 3 more"), "{}", finished.stderr);
         let wild =
             many.run(&["explain", "--cookie", "_ga=1", "--tenant", "x.flexopus.example"]).await;

@@ -13,7 +13,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::harness::{
     NOW_UNIX_S, Setup, Site, in_time,
-    ledger::{Scribe, USUAL},
+    ledger::{LedgerWriter, USUAL},
 };
 
 const TENANTS: [&str; 3] = ["acme.example", "rival.example", "tiny.example"];
@@ -26,39 +26,39 @@ const QUIET: &str = "quiet.example";
 const SECRET_COUNT: u64 = 7_340_159_268;
 
 /// A folder with a ledger of four segments, the first of them pruned, signed by two keys.
-fn site() -> (Site, Scribe) {
+fn site() -> (Site, LedgerWriter) {
     let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
-    let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
+    let mut writer = LedgerWriter::new(&site.path("crumbgate.db"), NOW_UNIX_S);
     for segment in 0..4 {
         for _ in 0..12 {
-            scribe.sign_of_life();
-            scribe.traffic(TENANTS[0], &USUAL);
+            writer.gateway_heartbeat();
+            writer.traffic(TENANTS[0], &USUAL);
             let secret =
                 (SECRET_NAME, SECRET_ROUTE, Action::Strip(Reason::Undeclared), SECRET_COUNT);
-            scribe.traffic(TENANTS[1], &[secret, USUAL[0], USUAL[1]]);
-            scribe.traffic(TENANTS[2], &USUAL[..1]);
-            scribe.next_window();
+            writer.traffic(TENANTS[1], &[secret, USUAL[0], USUAL[1]]);
+            writer.traffic(TENANTS[2], &USUAL[..1]);
+            writer.next_window();
         }
         if segment == 3 {
-            scribe.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
-            scribe.change(
+            writer.change(TENANTS[0], "ada", r#"{"before":null,"after":{"session":"20m"}}"#);
+            writer.change(
                 TENANTS[1],
                 SECRET_ACTOR,
                 r#"{"before":{"session":"7654321s"},"after":null}"#,
             );
-            scribe.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
+            writer.change(QUIET, "ada", r#"{"before":null,"after":{"mode":"report"}}"#);
         }
         if segment == 1 {
-            let files = crumbgate_state::key::KeyFiles::beside(&scribe.path);
-            files.prepare_next(scribe.keyring.signer().verifier().name()).unwrap();
+            let files = crumbgate_state::key::KeyFiles::beside(&writer.path);
+            files.prepare_next(writer.keyring.signer().verifier().name()).unwrap();
         }
-        scribe.close();
+        writer.close();
         if segment == 2 {
-            assert_eq!(scribe.prune(NOW_UNIX_S + 12 * 300), Some(1));
+            assert_eq!(writer.prune(NOW_UNIX_S + 12 * 300), Some(1));
         }
     }
-    scribe.sign_of_life();
-    (site, scribe)
+    writer.gateway_heartbeat();
+    (site, writer)
 }
 
 pub(crate) async fn export(site: &Site, arguments: &[&str]) -> String {
@@ -71,9 +71,9 @@ pub(crate) async fn export(site: &Site, arguments: &[&str]) -> String {
 pub(crate) async fn verify(site: &Site, bundle: &str) -> Value {
     let finished = site.run(&["audit", "verify", bundle, "--json"]).await;
     assert_eq!(finished.stderr, "", "{finished:?}");
-    let said: Value = serde_json::from_str(&finished.stdout).unwrap();
-    assert_eq!(finished.code, Some(i32::from(said["verifies"] != true)), "{said}");
-    said
+    let verification: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(finished.code, Some(i32::from(verification["verifies"] != true)), "{verification}");
+    verification
 }
 
 pub(crate) fn members(bundle: &Path) -> Vec<(String, Vec<u8>)> {
@@ -109,23 +109,23 @@ pub(crate) fn write(bundle: &Path, members: &[(String, Vec<u8>)]) {
 #[tokio::test]
 async fn a_bundle_of_everything_verifies_with_no_other_file() {
     in_time(async {
-        let (site, scribe) = site();
-        let said = export(&site, &["--output", "all.zip"]).await;
-        assert!(said.contains("crumbgate audit verify all.zip"), "{said}");
+        let (site, writer) = site();
+        let verification = export(&site, &["--output", "all.zip"]).await;
+        assert!(verification.contains("crumbgate audit verify all.zip"), "{verification}");
         let elsewhere = Site::of(&Setup::before_servers(&[]));
         fs::remove_file(elsewhere.path("config.toml")).unwrap();
         fs::copy(site.path("all.zip"), elsewhere.path("all.zip")).unwrap();
-        let said = verify(&elsewhere, "all.zip").await;
+        let verification = verify(&elsewhere, "all.zip").await;
         for (key, expected) in [
             ("verifies", json!(true)),
             ("tenant", Value::Null),
             ("segments", json!(4)),
             ("segments_present", json!(3)),
-            ("sealed_entry", json!(scribe.seq - 1)),
+            ("sealed_entry", json!(writer.seq - 1)),
         ] {
-            assert_eq!(said[key], expected, "{key} in {said}");
+            assert_eq!(verification[key], expected, "{key} in {verification}");
         }
-        assert_eq!(said["keys"].as_array().unwrap().len(), 2);
+        assert_eq!(verification["keys"].as_array().unwrap().len(), 2);
         let names: Vec<_> =
             members(&site.path("all.zip")).into_iter().map(|(name, _)| name).collect();
         assert_eq!(
@@ -158,7 +158,7 @@ async fn a_bundle_of_everything_verifies_with_no_other_file() {
 #[tokio::test]
 async fn the_same_ledger_makes_the_same_bytes_and_no_file_is_overwritten_without_force() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         export(&site, &["--output", "one.zip"]).await;
         export(&site, &["--output", "two.zip"]).await;
         let one = fs::read(site.path("one.zip")).unwrap();
@@ -180,10 +180,13 @@ async fn the_same_ledger_makes_the_same_bytes_and_no_file_is_overwritten_without
 #[tokio::test]
 async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         export(&site, &["--tenant", "acme.example", "--output", "acme.zip"]).await;
-        let said = verify(&site, "acme.zip").await;
-        assert_eq!((&said["verifies"], &said["tenant"]), (&json!(true), &json!("acme.example")));
+        let verification = verify(&site, "acme.zip").await;
+        assert_eq!(
+            (&verification["verifies"], &verification["tenant"]),
+            (&json!(true), &json!("acme.example"))
+        );
         let bundle = site.path("acme.zip");
         let entries = member(&bundle, "entries.ndjson");
         // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a
@@ -194,7 +197,7 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
             r#""event":"tenant","tenant":"acme.example","actor":"ada","detail":"{\"before\":null"#;
         assert_eq!(entries.matches(change).count(), 1);
 
-        let salts = other_salts(&scribe, &entries);
+        let salts = other_salts(&writer, &entries);
         assert!(salts.len() > 100);
         for (name, content) in members(&bundle) {
             let text = String::from_utf8(content).unwrap();
@@ -236,8 +239,8 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
 }
 
 /// The salts of the entries that are not among these lines.
-fn other_salts(scribe: &Scribe, lines: &str) -> Vec<String> {
-    let reader = crumbgate_ledger::read::Reader::open(&scribe.path).unwrap();
+fn other_salts(writer: &LedgerWriter, lines: &str) -> Vec<String> {
+    let reader = crumbgate_ledger::read::Reader::open(&writer.path).unwrap();
     let mut salts = Vec::new();
     for segment in reader.segments().unwrap() {
         let writer = crumbgate_ledger::line::LineWriter::new(reader.texts(), &segment.secret);
@@ -259,7 +262,7 @@ fn other_salts(scribe: &Scribe, lines: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_time_range_selects_whole_segments() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         for (arguments, present) in [
             (&["--since", "2026-11-23T12:30:00Z"][..], json!(2)),
             (&["--until", "2026-11-23T12:00:00Z"], json!(1)),
@@ -269,9 +272,9 @@ async fn a_time_range_selects_whole_segments() {
             (&["--until", "2026-11-23T12:00:00Z", "--tenant", "tiny.example"], json!(1)),
         ] {
             export(&site, &[arguments, &["--output", "some.zip", "--overwrite"]].concat()).await;
-            let said = verify(&site, "some.zip").await;
+            let verification = verify(&site, "some.zip").await;
             assert_eq!(
-                (&said["verifies"], &said["segments_present"]),
+                (&verification["verifies"], &verification["segments_present"]),
                 (&json!(true), &present),
                 "{arguments:?}"
             );
@@ -299,7 +302,7 @@ async fn a_time_range_selects_whole_segments() {
 #[tokio::test]
 async fn the_steps_of_verify_txt_work_with_python_and_openssl_alone() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         for arguments in
             [&[][..], &["--tenant", "acme.example"], &["--since", "2026-11-23T12:30:00Z"]]
         {
@@ -312,13 +315,13 @@ async fn the_steps_of_verify_txt_work_with_python_and_openssl_alone() {
                 }
                 let script = Command::new("python3").arg(folder.path().join("verify.py")).output();
                 let script = script.unwrap();
-                let said = String::from_utf8(script.stdout).unwrap()
+                let verification = String::from_utf8(script.stdout).unwrap()
                     + &String::from_utf8(script.stderr).unwrap();
-                (script.status.code(), said)
+                (script.status.code(), verification)
             };
-            let (code, said) = unpacked(&bundle);
-            assert_eq!(code, Some(0), "{said}");
-            assert!(said.contains("It verifies: "), "{said}");
+            let (code, verification) = unpacked(&bundle);
+            assert_eq!(code, Some(0), "{verification}");
+            assert!(verification.contains("It verifies: "), "{verification}");
             for (name, from, to, expected) in [
                 ("entries.ndjson", "\"count\":7,", "\"count\":6,", "not what was sealed"),
                 ("checkpoints.txt", "closed 2026", "closed 2025", "signature"),
@@ -326,11 +329,12 @@ async fn the_steps_of_verify_txt_work_with_python_and_openssl_alone() {
                 ("declarations.json", "XSRF", "xsrf", "declaration"),
             ] {
                 let changed = changed(&bundle, name, from, to);
-                let (code, said) = unpacked(&changed);
-                assert_eq!(code, Some(1), "{name}: {said}");
+                let (code, verification) = unpacked(&changed);
+                assert_eq!(code, Some(1), "{name}: {verification}");
                 assert!(
-                    said.contains("It does not verify: ") && said.contains(expected),
-                    "{name}: {said}"
+                    verification.contains("It does not verify: ")
+                        && verification.contains(expected),
+                    "{name}: {verification}"
                 );
             }
         }
@@ -372,7 +376,7 @@ fn lines(text: &str, edit: impl FnOnce(&mut Vec<&str>)) -> String {
 #[tokio::test]
 async fn a_changed_bundle_is_refused_and_the_first_mismatch_is_reported() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         export(&site, &["--output", "all.zip"]).await;
         let all = members(&site.path("all.zip"));
         let entries = member(&site.path("all.zip"), "entries.ndjson");
@@ -463,12 +467,12 @@ async fn a_changed_bundle_is_refused_and_the_first_mismatch_is_reported() {
             ),
         ] {
             write(&site.path("changed.zip"), &bundle);
-            let said = verify(&site, "changed.zip").await;
-            assert_eq!(said["verifies"], false, "{what}");
+            let verification = verify(&site, "changed.zip").await;
+            assert_eq!(verification["verifies"], false, "{what}");
             assert_eq!(
-                json!([said["finding"], said["segment"], said["entry"]]),
+                json!([verification["finding"], verification["segment"], verification["entry"]]),
                 expected,
-                "{what}: {said}"
+                "{what}: {verification}"
             );
         }
     })
@@ -478,7 +482,7 @@ async fn a_changed_bundle_is_refused_and_the_first_mismatch_is_reported() {
 #[tokio::test]
 async fn a_changed_bundle_of_a_tenant_is_refused_and_the_first_mismatch_is_reported() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         export(&site, &["--tenant", "acme.example", "--output", "acme.zip"]).await;
         let acme = members(&site.path("acme.zip"));
         let entries = member(&site.path("acme.zip"), "entries.ndjson");
@@ -564,9 +568,13 @@ async fn a_changed_bundle_of_a_tenant_is_refused_and_the_first_mismatch_is_repor
             ),
         ] {
             write(&site.path("changed.zip"), &bundle);
-            let said = verify(&site, "changed.zip").await;
-            assert_eq!(said["verifies"], false, "{what}");
-            assert_eq!(json!([said["finding"], said["entry"]]), expected, "{what}: {said}");
+            let verification = verify(&site, "changed.zip").await;
+            assert_eq!(verification["verifies"], false, "{what}");
+            assert_eq!(
+                json!([verification["finding"], verification["entry"]]),
+                expected,
+                "{what}: {verification}"
+            );
         }
     })
     .await;
@@ -575,7 +583,7 @@ async fn a_changed_bundle_of_a_tenant_is_refused_and_the_first_mismatch_is_repor
 #[tokio::test]
 async fn a_file_that_is_no_bundle_or_that_expands_too_far_is_refused() {
     in_time(async {
-        let (site, _scribe) = site();
+        let (site, _writer) = site();
         export(&site, &["--output", "all.zip"]).await;
         let whole = fs::read(site.path("all.zip")).unwrap();
         fs::write(site.path("cut.zip"), &whole[..whole.len() / 2]).unwrap();
@@ -598,9 +606,12 @@ async fn a_file_that_is_no_bundle_or_that_expands_too_far_is_refused() {
         let mut bomb = members(&site.path("all.zip"));
         bomb.iter_mut().find(|(name, _)| name == "keys.txt").unwrap().1 = vec![b' '; 65 << 20];
         write(&site.path("bomb.zip"), &bomb);
-        let said = verify(&site, "bomb.zip").await;
-        assert_eq!(said["finding"], "file", "{said}");
-        assert!(said["message"].as_str().unwrap().contains("more than 67108864 bytes"), "{said}");
+        let verification = verify(&site, "bomb.zip").await;
+        assert_eq!(verification["finding"], "file", "{verification}");
+        assert!(
+            verification["message"].as_str().unwrap().contains("more than 67108864 bytes"),
+            "{verification}"
+        );
     })
     .await;
 }

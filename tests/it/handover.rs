@@ -163,9 +163,9 @@ fn activated<'s>(site: &'s Site, sockets: &[&TcpListener], notify: &str) -> Prog
     program
 }
 
-fn told(socket: &UnixDatagram) -> String {
+fn notification(socket: &UnixDatagram) -> String {
     let mut buffer = [0; 1024];
-    let length = socket.recv(&mut buffer).expect("the service manager is told");
+    let length = socket.recv(&mut buffer).expect("the service manager is notified");
     String::from_utf8(buffer[..length].to_vec()).unwrap()
 }
 
@@ -184,19 +184,19 @@ async fn sockets_of_a_service_manager_are_served_and_it_is_notified_of_the_state
         let site = Site::with_config(&text);
         let path = site.path("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
-        manager.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        manager.set_read_timeout(Some(crate::harness::CONDITION_TIMEOUT)).unwrap();
         for _ in 0..2 {
             let mut program = activated(&site, &[&https, &http], path.to_str().unwrap());
             let pid = program.pid().as_raw_nonzero();
-            assert_eq!(told(&manager), format!("READY=1\nMAINPID={pid}\n"));
+            assert_eq!(notification(&manager), format!("READY=1\nMAINPID={pid}\n"));
             assert_eq!([program.https().await, program.http().await], addresses);
             assert_eq!(program.browser(Http::Two).await.get("/").await.status, 200);
             program.signal(Signal::HUP);
-            assert!(told(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
-            assert_eq!(told(&manager), "READY=1\n");
+            assert!(notification(&manager).starts_with("RELOADING=1\nMONOTONIC_USEC="));
+            assert_eq!(notification(&manager), "READY=1\n");
             program.signal(Signal::TERM);
             // As long as the drain and the steps after it.
-            assert_eq!(told(&manager), "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\n");
+            assert_eq!(notification(&manager), "STOPPING=1\nEXTEND_TIMEOUT_USEC=35000000\n");
             assert_eq!(program.exit().await.code, Some(0));
             // The manager's socket is still open: a connection that is made now waits for the next process.
             std::net::TcpStream::connect(addresses[0]).unwrap();
@@ -217,12 +217,12 @@ async fn the_watchdog_of_the_service_manager_is_notified_repeatedly() {
         let site = Site::of(&Setup::before(&app).sections(JSON));
         let path = site.path("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
-        manager.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        manager.set_read_timeout(Some(crate::harness::CONDITION_TIMEOUT)).unwrap();
         let mut command = site.command(&["run"]);
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "600000");
         let _program = site.start_command(&mut command);
-        while told(&manager) != "WATCHDOG=1\n" {}
-        assert_eq!(told(&manager), "WATCHDOG=1\n");
+        while notification(&manager) != "WATCHDOG=1\n" {}
+        assert_eq!(notification(&manager), "WATCHDOG=1\n");
     })
     .await;
 }
@@ -252,18 +252,18 @@ async fn sigusr2_starts_the_program_anew_and_no_request_fails() {
         let site = Site::of(&Setup::before(&app).server("workers = 2").sections(JSON));
         let path = site.path("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
-        manager.set_read_timeout(Some(crate::harness::PATIENCE)).unwrap();
+        manager.set_read_timeout(Some(crate::harness::CONDITION_TIMEOUT)).unwrap();
         let mut command = site.command(&["run"]);
         let variables = [("LISTEN_FDS", "0"), ("WATCHDOG_PID", "1")];
         command.env("NOTIFY_SOCKET", &path).envs(variables);
         let mut old = site.start_command(&mut command);
         let address = old.https().await;
-        assert!(told(&manager).starts_with("READY=1\n"));
+        assert!(notification(&manager).starts_with("READY=1\n"));
         let load = Load::start(address);
         old.signal(Signal::USR2);
         let new = Stranger::started_by(&mut old).await;
         let pid = new.0.as_raw_nonzero();
-        assert_eq!(told(&manager), format!("READY=1\nMAINPID={pid}\n"));
+        assert_eq!(notification(&manager), format!("READY=1\nMAINPID={pid}\n"));
         let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
         let variables = String::from_utf8(variables).unwrap();
         assert!(variables.contains("NOTIFY_SOCKET="), "{variables}");

@@ -331,9 +331,9 @@ async fn the_gateway_is_ready_once_each_upstream_has_had_a_healthy_server() {
         let operator = program.operator().await;
         until("both were asked", || one.checks() > 2 && other.checks() > 2).await;
         let problem = operator.get("/readyz").await.problem(503);
-        let told = "the health checks of an upstream have found no healthy server yet";
-        assert_eq!(problem["detail"], told);
-        assert_eq!(operator.get("/v1/status").await.json()["not_ready"], told);
+        let message = "the health checks of an upstream have found no healthy server yet";
+        assert_eq!(problem["detail"], message);
+        assert_eq!(operator.get("/v1/status").await.json()["not_ready"], message);
         other.becomes(true);
         while operator.get("/readyz").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -107,7 +107,7 @@ async fn keys_that_init_comments_out_can_be_enabled() {
 }
 
 #[tokio::test]
-async fn init_overwrites_nothing_without_force() {
+async fn init_overwrites_nothing_without_overwrite() {
     in_time(async {
         let site = empty();
         assert_eq!(site.run(&["init", "8000"]).await.code, Some(0));
@@ -116,20 +116,20 @@ async fn init_overwrites_nothing_without_force() {
         let before = read();
         let again = site.run(&["init", "9000"]).await;
         assert_eq!((again.code, &*again.stdout), (Some(1), ""), "{again:?}");
-        let told = "crumbgate: config.toml exists already; use --overwrite to replace it";
-        assert!(again.stderr.starts_with(told), "{}", again.stderr);
+        let message = "crumbgate: config.toml exists already; use --overwrite to replace it";
+        assert!(again.stderr.starts_with(message), "{}", again.stderr);
         assert_eq!(read(), before);
 
         fs::remove_file(site.path("config.toml")).unwrap();
         let again = site.run(&["init", "9000"]).await;
         assert_eq!((again.code, &*again.stdout), (Some(1), ""), "{again:?}");
-        let mend = "--certificate certs/dev.crt --key certs/dev.key";
-        assert!(again.stderr.contains(mend), "{}", again.stderr);
+        let fix = "--certificate certs/dev.crt --key certs/dev.key";
+        assert!(again.stderr.contains(fix), "{}", again.stderr);
         assert_eq!(files(&site, "."), ["certs"]);
 
         // The fix that the message names works.
-        let mended = [&["init", "9000"], &mend.split(' ').collect::<Vec<_>>()[..]].concat();
-        assert_eq!(site.run(&mended).await.code, Some(0));
+        let fixed = [&["init", "9000"], &fix.split(' ').collect::<Vec<_>>()[..]].concat();
+        assert_eq!(site.run(&fixed).await.code, Some(0));
         assert_eq!(read()[1], before[1]);
 
         for force in ["--overwrite", "--force"] {
@@ -151,7 +151,7 @@ async fn init_reports_the_option_and_the_fix_for_invalid_input_and_writes_nothin
     in_time(async {
         let site = empty();
         File::create(site.path("file")).unwrap();
-        for (arguments, code, option, mend) in [
+        for (arguments, code, option, fix) in [
             (&["ftp://a"][..], 2, "[UPSTREAM]", "write http://, https:// or unix:"),
             (&["--upstream", "http://a/b"], 2, "--upstream", "write \"http://a\""),
             (&["8000", "--upstream", "8000"], 2, "--upstream", "cannot be used"),
@@ -171,7 +171,7 @@ async fn init_reports_the_option_and_the_fix_for_invalid_input_and_writes_nothin
         ] {
             let finished = site.run(&[&["init"], arguments].concat()).await;
             assert_eq!((finished.code, &*finished.stdout), (Some(code), ""), "{finished:?}");
-            for part in [option, mend] {
+            for part in [option, fix] {
                 assert!(finished.stderr.contains(part), "{part} in {}", finished.stderr);
             }
             assert_eq!(files(&site, "."), ["file"], "{arguments:?}");

@@ -23,8 +23,8 @@ use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::harness::{
-    ACME, App, Http, NOW_UNIX_S, PATIENCE, Program, Raw, Setup, Site, both_versions, in_time,
-    json_lines, ok, read_request, until, without_variables,
+    ACME, App, CONDITION_TIMEOUT, Http, NOW_UNIX_S, Program, Raw, Setup, Site, both_versions,
+    in_time, json_lines, ok, read_request, until, without_variables,
 };
 
 const JSON: &str = "[log]\nformat = \"json\"";
@@ -395,11 +395,11 @@ fn listening_at(https: &str, http: &str) -> String {
 #[track_caller]
 fn assert_refused(finished: &crate::harness::Finished, key: &str, address: SocketAddr) {
     assert_eq!(finished.code, Some(1), "{finished:?}");
-    let told: Vec<_> =
+    let message: Vec<_> =
         finished.stderr.lines().filter(|line| line.starts_with("crumbgate: ")).collect();
-    assert_eq!(told.len(), 1, "{finished:?}");
+    assert_eq!(message.len(), 1, "{finished:?}");
     for part in [key, &address.to_string(), "another program uses this address", "another port"] {
-        assert!(told[0].contains(part), "{part} in {}", told[0]);
+        assert!(message[0].contains(part), "{part} in {}", message[0]);
     }
     assert_eq!(finished.stdout, "");
     assert!(!finished.stderr.contains("listening for"), "{}", finished.stderr);
@@ -502,31 +502,31 @@ fn cpu_centiseconds(program: &Program<'_>) -> u64 {
 #[tokio::test]
 async fn without_file_descriptors_the_gateway_waits_without_load_and_recovers() {
     in_time(async {
-        const TOLD: &str = "no connection can be accepted; trying again in a moment";
+        const PAUSED: &str = "no connection can be accepted; trying again in a moment";
         let app = App::answering(&[("/", &[])]).await;
         let site = Site::of(&Setup::before(&app).sections(JSON));
         let mut program = start_with_files(&site, 64);
-        let told = program
+        let message = program
             .logged("limits.connections needs more open files than the system allows this process");
-        assert_eq!(told.await["limit"], 64);
+        assert_eq!(message.await["limit"], 64);
         let address = program.https().await;
         let mut crowd = Vec::new();
         for _ in 0..100 {
             crowd.push(TcpStream::connect(address).await.unwrap());
         }
-        program.logged(TOLD).await;
-        let times_told = |program: &Program<'_>| {
-            json_lines(&program.stderr()).iter().filter(|line| line["message"] == TOLD).count()
+        program.logged(PAUSED).await;
+        let pauses = |program: &Program<'_>| {
+            json_lines(&program.stderr()).iter().filter(|line| line["message"] == PAUSED).count()
         };
-        let (told_before, cpu_before, began) =
-            (times_told(&program), cpu_centiseconds(&program), Instant::now());
+        let (pauses_before, cpu_before, began) =
+            (pauses(&program), cpu_centiseconds(&program), Instant::now());
         program
             .wait_for("some more tries", |program| {
-                (times_told(program) >= told_before + 10).then_some(())
+                (pauses(program) >= pauses_before + 10).then_some(())
             })
             .await;
         let waited = began.elapsed();
-        let tries = times_told(&program) - told_before;
+        let tries = pauses(&program) - pauses_before;
         // A listener's pause is 100 ms, and only the https listener has a connection to accept.
         assert!(waited.as_millis() + 150 >= tries as u128 * 100, "{tries} tries in {waited:?}");
         let cpu = Duration::from_millis(10 * (cpu_centiseconds(&program) - cpu_before));
@@ -548,9 +548,9 @@ async fn a_worker_that_cannot_start_fails_the_start() {
         // Enough to read the files and to bind, too few for eight runtimes.
         let finished = start_with_files(&site, 32).exit().await;
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        let told = finished.stderr.lines().find(|line| line.starts_with("crumbgate: "));
-        let told = told.unwrap_or_else(|| panic!("{finished:?}"));
-        assert!(told.contains("Too many open files"), "{told}");
+        let message = finished.stderr.lines().find(|line| line.starts_with("crumbgate: "));
+        let message = message.unwrap_or_else(|| panic!("{finished:?}"));
+        assert!(message.contains("Too many open files"), "{message}");
         assert!(!finished.stderr.contains("listening for"), "{}", finished.stderr);
     })
     .await;
@@ -722,6 +722,7 @@ both_versions!(to12_a_panic_in_one_exchange_does_not_end_the_gateway, |http| {
 
     assert_eq!(bystander.get("/").await.status, 200);
     assert_eq!(gateway.browser(http).get("/").await.status, 200);
-    let report = tokio::time::timeout(PATIENCE, gateway.drain()).await.expect("it drains").unwrap();
+    let report =
+        tokio::time::timeout(CONDITION_TIMEOUT, gateway.drain()).await.expect("it drains").unwrap();
     assert_eq!((report.cut, report.failed_workers), (0, 0));
 });

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::harness::{
-    ACME, App, Http, PATIENCE, Running, Setup, both_versions, count,
+    ACME, App, CONDITION_TIMEOUT, Http, Running, Setup, both_versions, count,
     frames::{
         CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, frame, get_block,
         kinds_to_end, raw_h2,
@@ -146,7 +146,7 @@ both_versions!(a_connection_above_the_limit_is_503, |http| {
 });
 
 async fn served_again(gateway: &Running, http: Http) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + CONDITION_TIMEOUT;
     loop {
         let browser = gateway.browser(http);
         let answer = browser.try_send(browser.request(Method::GET, "/"), "").await;
@@ -169,7 +169,7 @@ async fn connections_far_above_the_limit_are_closed_at_once() {
     // These send nothing, so only a refused one ends.
     let mut closed = 0;
     for stream in &mut open[100..] {
-        let read = tokio::time::timeout(PATIENCE, stream.read_u8()).await;
+        let read = tokio::time::timeout(CONDITION_TIMEOUT, stream.read_u8()).await;
         closed += usize::from(read.expect("a refused connection is closed").is_err());
     }
     assert_eq!(closed, 100);
@@ -262,7 +262,7 @@ async fn tp1_more_resets_than_h2_resets_end_the_connection() {
         stream.send_reset(h2::Reason::CANCEL);
         assert!(opened < 10_000, "the connection never ends");
     }
-    let _ = tokio::time::timeout(PATIENCE, connection).await.expect("the connection ends");
+    let _ = tokio::time::timeout(CONDITION_TIMEOUT, connection).await.expect("the connection ends");
     assert!((10..=11).contains(&asked), "{asked} of {opened} requests went upstream");
 }
 
@@ -278,7 +278,8 @@ async fn tp1_a_rapid_reset_ends_the_connection() {
         stream.send_reset(h2::Reason::CANCEL);
         tokio::task::yield_now().await;
     }
-    let ended = tokio::time::timeout(PATIENCE, connection).await.expect("the connection ends");
+    let ended =
+        tokio::time::timeout(CONDITION_TIMEOUT, connection).await.expect("the connection ends");
     let error = ended.unwrap().expect_err("by a GOAWAY");
     assert!(error.is_go_away() || error.is_io(), "{error}");
     assert!(app.received().len() <= 201, "{} requests went upstream", app.received().len());
@@ -331,10 +332,10 @@ async fn tp4_empty_data_frames_are_no_progress() {
 
 /// Waits until the gateway closes; returns the bytes that it sent.
 async fn read_until_closed(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
-    let mut said = Vec::new();
-    let reading = stream.read_to_end(&mut said);
-    let _ = tokio::time::timeout(PATIENCE, reading).await.expect("the gateway closes");
-    said
+    let mut received = Vec::new();
+    let reading = stream.read_to_end(&mut received);
+    let _ = tokio::time::timeout(CONDITION_TIMEOUT, reading).await.expect("the gateway closes");
+    received
 }
 
 #[tokio::test]
@@ -395,8 +396,8 @@ both_versions!(tp6_an_idle_connection_is_closed, |http| {
     match http {
         Http::One => {
             used.write_all(format!("{GET}\r\n").as_bytes()).await.unwrap();
-            let said = read_until_closed(&mut used).await;
-            assert!(said.ends_with(b"hello"));
+            let received = read_until_closed(&mut used).await;
+            assert!(received.ends_with(b"hello"));
         }
         Http::Two => {
             used = raw_h2(&gateway).await;
@@ -483,7 +484,7 @@ async fn endless() -> (App, mpsc::UnboundedReceiver<()>) {
 }
 
 async fn ended(endings: &mut mpsc::UnboundedReceiver<()>) {
-    let ended = tokio::time::timeout(PATIENCE, endings.recv()).await;
+    let ended = tokio::time::timeout(CONDITION_TIMEOUT, endings.recv()).await;
     ended.expect("the upstream connection is closed").unwrap();
 }
 

@@ -224,11 +224,11 @@ async fn live_tenants_survive_a_stop_and_a_kill_and_their_changes_are_in_the_led
             .unwrap();
         let stopped = gateway.stop().await;
         let kept = Kept::read(&stopped.ledger());
-        let told: Vec<_> = kept.events_of(EventKind::Tenant).into_iter().cloned().collect();
-        assert_eq!(told.len(), 4);
-        assert_eq!(told[2]["before"]["session"], "2h");
-        assert_eq!(told[2]["after"]["session"], "20m");
-        assert!(told[3]["after"].is_null());
+        let events: Vec<_> = kept.events_of(EventKind::Tenant).into_iter().cloned().collect();
+        assert_eq!(events.len(), 4);
+        assert_eq!(events[2]["before"]["session"], "2h");
+        assert_eq!(events[2]["after"]["session"], "20m");
+        assert!(events[3]["after"].is_null());
         let site = Site::of(&Setup::before(&app).tenant(ACME, ""));
         std::fs::create_dir_all(site.path("state")).unwrap();
         for file in ["crumbgate.db", "crumbgate.key"] {

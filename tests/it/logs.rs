@@ -167,7 +167,7 @@ async fn connect(address: SocketAddr, program: &Program<'_>, http: Http) -> TlsS
 }
 
 /// Fields that identify a person.
-fn telling() -> HeaderMap {
+fn identifying() -> HeaderMap {
     let mut fields = HeaderMap::new();
     let cookie = format!(
         "{}={}; flexopus_session={}; {}",
@@ -199,7 +199,7 @@ fn path(first: &str) -> String {
 async fn talk_http1(program: &mut Program<'_>) {
     let address = program.https().await;
     let fields: String =
-        telling().iter().map(|(name, value)| format!("{name}: {}\r\n", text(value))).collect();
+        identifying().iter().map(|(name, value)| format!("{name}: {}\r\n", text(value))).collect();
     let body = canary("request's body");
     let length = body.len();
     let request = |first: &str, host: &str, more: &str| {
@@ -284,7 +284,7 @@ fn request(host: &str, path: &str) -> Request<()> {
         .uri(format!("https://{host}{path}"))
         .body(())
         .unwrap();
-    *request.headers_mut() = telling();
+    *request.headers_mut() = identifying();
     request
 }
 
@@ -295,7 +295,7 @@ async fn exchange(sender: &mut SendRequest<Bytes>, host: &str, path: &str, more:
     let (answer, mut sending) = sender.send_request(request, false).unwrap();
     sending.send_data(canary("request's body").into(), false).unwrap();
     let mut trailers = HeaderMap::new();
-    trailers.insert("cookie", telling()["cookie"].clone());
+    trailers.insert("cookie", identifying()["cookie"].clone());
     // An answer may have arrived first.
     let _ = sending.send_trailers(trailers);
     let Ok(mut answer) = answer.await else { return };
@@ -387,7 +387,7 @@ both_versions!(an_access_line_describes_the_request_and_its_result, |http| {
     let finished = program.exit().await;
 
     let lines = access_lines(&finished.stderr);
-    let said: Vec<_> = lines
+    let logged: Vec<_> = lines
         .iter()
         .map(|line| {
             let text = |key: &str| line[key].as_str().unwrap().to_owned();
@@ -402,7 +402,7 @@ both_versions!(an_access_line_describes_the_request_and_its_result, |http| {
         (id, method.to_owned(), tenant.to_owned(), route.to_owned(), status)
     };
     assert_eq!(
-        said,
+        logged,
         [
             line(id(&found), "GET", ACME, "/api/desks/{id}", 200),
             line(id(&missing), "PUT", ACME, "/{id}", 404),
@@ -464,8 +464,8 @@ async fn an_invalid_rust_log_is_refused_with_the_expected_syntax() {
         command.env("RUST_LOG", "crumbgate=loudly");
         let finished = site.start_command(&mut command).exit().await;
         assert_eq!(finished.code, Some(1));
-        let told = finished.stderr.lines().find(|line| line.starts_with("crumbgate: ")).unwrap();
-        assert!(told.contains("RUST_LOG: expected a level or target=level"), "{told}");
+        let message = finished.stderr.lines().find(|line| line.starts_with("crumbgate: ")).unwrap();
+        assert!(message.contains("RUST_LOG: expected a level or target=level"), "{message}");
     })
     .await;
 }

@@ -25,8 +25,8 @@ fn promtool(text: &str) -> (bool, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(said).unwrap())
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(printed).unwrap())
 }
 
 /// An application that answers with the status that the request asks for.
@@ -59,8 +59,8 @@ async fn promtool_finds_nothing_in_the_metrics_of_a_gateway_that_had_traffic() {
             assert_eq!(promtool(&text), (true, String::new()), "{text}");
         }
         // It finds a mistake where there is one.
-        let (is_content, said) = promtool("# TYPE a_total gauge\na_total 1\n");
-        assert!(!is_content && said.contains("a_total"), "{said}");
+        let (is_content, output) = promtool("# TYPE a_total gauge\na_total 1\n");
+        assert!(!is_content && output.contains("a_total"), "{output}");
     })
     .await;
 }
@@ -75,21 +75,21 @@ both_versions!(an_answer_counts_in_its_class_and_its_time, |http| {
     }
     let junk = format!("_ga={}", "1".repeat(5_000));
     assert_eq!(browser.get_with_cookie("/", junk).await.status, 431);
-    let told = Exposed::by(&gateway);
+    let metrics = Exposed::by(&gateway);
     let classes = [("1xx", 0.), ("2xx", 2.), ("3xx", 1.), ("4xx", 2.), ("5xx", 2.), ("other", 1.)];
     for (class, count) in classes {
         let series = format!("crumbgate_requests_total{{status_class=\"{class}\"}}");
-        assert_eq!(told.get(&series), count, "{class}");
+        assert_eq!(metrics.get(&series), count, "{class}");
     }
-    assert_eq!(told.get("crumbgate_request_duration_seconds_count"), 8.);
-    assert_eq!(told.get("crumbgate_request_duration_seconds_bucket{le=\"+Inf\"}"), 8.);
-    assert_eq!(told.get("crumbgate_upstream_duration_seconds_count"), 7.);
-    let gateway_s = told.get("crumbgate_request_duration_seconds_sum");
-    let upstream_s = told.get("crumbgate_upstream_duration_seconds_sum");
+    assert_eq!(metrics.get("crumbgate_request_duration_seconds_count"), 8.);
+    assert_eq!(metrics.get("crumbgate_request_duration_seconds_bucket{le=\"+Inf\"}"), 8.);
+    assert_eq!(metrics.get("crumbgate_upstream_duration_seconds_count"), 7.);
+    let gateway_s = metrics.get("crumbgate_request_duration_seconds_sum");
+    let upstream_s = metrics.get("crumbgate_upstream_duration_seconds_sum");
     assert!(gateway_s > upstream_s && upstream_s > 0., "{gateway_s} {upstream_s}");
-    assert_eq!(told.get("crumbgate_rejections_total{reason=\"cookie_too_large\"}"), 1.);
-    assert_eq!(told.sum("crumbgate_rejections_total"), 1.);
-    assert_eq!(told.sum("crumbgate_exchanges_ended_early_total"), 0.);
+    assert_eq!(metrics.get("crumbgate_rejections_total{reason=\"cookie_too_large\"}"), 1.);
+    assert_eq!(metrics.sum("crumbgate_rejections_total"), 1.);
+    assert_eq!(metrics.sum("crumbgate_exchanges_ended_early_total"), 0.);
 });
 
 #[tokio::test]
@@ -102,19 +102,19 @@ async fn the_time_ends_with_the_answers_head_and_not_with_its_body() {
         assert_eq!(Exposed::by(&gateway).get("crumbgate_request_duration_seconds_count"), 0.);
         // It is seen after two sweeps at the latest.
         until("it is active", || {
-            let told = Exposed::by(&gateway);
-            told.get("crumbgate_connections{state=\"active\"}") == 1.
-                && told.get("crumbgate_open_exchanges") == 1.
+            let metrics = Exposed::by(&gateway);
+            metrics.get("crumbgate_connections{state=\"active\"}") == 1.
+                && metrics.get("crumbgate_open_exchanges") == 1.
         })
         .await;
         app.let_go("a");
         answered.await.unwrap();
-        let told = Exposed::by(&gateway);
-        assert_eq!(told.get("crumbgate_request_duration_seconds_count"), 1.);
+        let metrics = Exposed::by(&gateway);
+        assert_eq!(metrics.get("crumbgate_request_duration_seconds_count"), 1.);
         until("it is idle", || {
-            let told = Exposed::by(&gateway);
-            told.get("crumbgate_connections{state=\"idle\"}") == 1.
-                && told.get("crumbgate_open_exchanges") == 0.
+            let metrics = Exposed::by(&gateway);
+            metrics.get("crumbgate_connections{state=\"idle\"}") == 1.
+                && metrics.get("crumbgate_open_exchanges") == 0.
         })
         .await;
     })
@@ -140,14 +140,14 @@ const ACTIONS: [(Action, &str, &str); 15] = [
 ];
 
 /// Every verdict, with the labels of its series, and its count in an exposition.
-fn verdicts(told: &Exposed) -> Vec<(Direction, Action, f64)> {
+fn verdicts(metrics: &Exposed) -> Vec<(Direction, Action, f64)> {
     let mut all = Vec::new();
     for (direction, word) in [(Direction::Request, "request"), (Direction::Response, "response")] {
         for (action, verb, reason) in ACTIONS {
             let labels = format!("direction=\"{word}\",action=\"{verb}\",reason=\"{reason}\"");
             let series = format!("crumbgate_cookies_total{{{labels}}}");
             // Verdicts that a request can't have have no series.
-            all.push((direction, action, told.0.get(&series).copied().unwrap_or(0.)));
+            all.push((direction, action, metrics.0.get(&series).copied().unwrap_or(0.)));
         }
     }
     all
@@ -166,17 +166,17 @@ both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_counters_and_of_th
             browser.get_with_cookie(path, cookie).await;
         }
     }
-    let told = Exposed::by(&gateway);
+    let metrics = Exposed::by(&gateway);
     let books: Tally = gateway.tally(ACME);
     let mut reached = 0;
-    for (direction, action, count) in verdicts(&told) {
+    for (direction, action, count) in verdicts(&metrics) {
         assert_eq!(count, books.of(direction, action) as f64, "{direction:?} {action:?}");
         reached += usize::from(count > 0.);
     }
     assert!(reached > 6, "the traffic had {reached} kinds of verdicts");
     for direction in [Direction::Request, Direction::Response] {
         let sum = |is_of: fn(Action) -> bool| -> f64 {
-            let all = verdicts(&told).into_iter();
+            let all = verdicts(&metrics).into_iter();
             all.filter(|(of, action, _)| *of == direction && is_of(*action)).map(|v| v.2).sum()
         };
         let passed = sum(|action| matches!(action, Action::Keep | Action::Rewrite));
@@ -184,7 +184,7 @@ both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_counters_and_of_th
         assert_eq!(books.seen(direction) as f64, passed + stripped, "{direction:?}");
     }
     let kept = Kept::read(&gateway.stop().await.ledger());
-    for (direction, action, count) in verdicts(&told) {
+    for (direction, action, count) in verdicts(&metrics) {
         assert_eq!(count, kept.count(ACME, direction, action) as f64, "{direction:?} {action:?}");
     }
 });
@@ -218,8 +218,8 @@ async fn no_client_can_create_series() {
         let (before, after) = (Exposed::of(&before), Exposed::of(&after));
         assert_eq!(after.sum("crumbgate_requests_total"), 250.);
         let is_of_tenant = |series: &&str| !series.starts_with("crumbgate_tenant_");
-        let without = |told: &Exposed| -> Vec<String> {
-            told.series().into_iter().filter(is_of_tenant).map(str::to_owned).collect()
+        let without = |metrics: &Exposed| -> Vec<String> {
+            metrics.series().into_iter().filter(is_of_tenant).map(str::to_owned).collect()
         };
         assert_eq!(without(&before), without(&after));
         // The operator chooses the bound: three tenants and the rest.
@@ -245,18 +245,18 @@ async fn the_first_tenants_have_series_of_their_own_and_the_others_share_one() {
         }
         let none = gateway.inner().control().metrics_text(0);
         assert!(!none.contains("tenant=\""), "{none}");
-        let told = Exposed::of(&gateway.inner().control().metrics_text(1));
-        assert_eq!(told.get("crumbgate_tenants"), 3.);
+        let metrics = Exposed::of(&gateway.inner().control().metrics_text(1));
+        assert_eq!(metrics.get("crumbgate_tenants"), 3.);
         for (tenant, requests) in [("c.flexopus.example", 5.), ("(other)", 5.)] {
             let of = format!("tenant=\"{tenant}\"");
-            assert_eq!(told.get(&format!("crumbgate_tenant_requests_total{{{of}}}")), requests);
+            assert_eq!(metrics.get(&format!("crumbgate_tenant_requests_total{{{of}}}")), requests);
             for action in ["keep", "strip"] {
                 let labels = format!("{of},direction=\"request\",action=\"{action}\"");
                 let series = format!("crumbgate_tenant_cookies_total{{{labels}}}");
-                assert_eq!(told.get(&series), requests, "{series}");
+                assert_eq!(metrics.get(&series), requests, "{series}");
             }
         }
-        assert!(!told.0.keys().any(|series| series.contains("a.flexopus.example")));
+        assert!(!metrics.0.keys().any(|series| series.contains("a.flexopus.example")));
     })
     .await;
 }
@@ -289,9 +289,9 @@ async fn handshakes_count_by_version_resumption_and_outcome() {
         until("it is given up", || handshakes(&gateway, &failed("given_up")) == 1.).await;
         let _silent = TcpStream::connect(gateway.https()).await.unwrap();
         until("it is late", || handshakes(&gateway, &failed("late")) == 1.).await;
-        let told = Exposed::by(&gateway);
-        assert_eq!(told.sum("crumbgate_handshakes_total"), 5.);
-        assert_eq!(told.get("crumbgate_connections_accepted_total"), 5.);
+        let metrics = Exposed::by(&gateway);
+        assert_eq!(metrics.sum("crumbgate_handshakes_total"), 5.);
+        assert_eq!(metrics.get("crumbgate_connections_accepted_total"), 5.);
     })
     .await;
 }
@@ -379,10 +379,10 @@ async fn plain_requests_count_as_redirects_only() {
         };
         get(ACME).await;
         get("nobody.example").await;
-        let told = Exposed::by(&gateway);
-        assert_eq!(told.get("crumbgate_redirects_total"), 1.);
-        assert_eq!(told.get("crumbgate_rejections_total{reason=\"misdirected\"}"), 1.);
-        assert_eq!(told.sum("crumbgate_requests_total"), 0.);
+        let metrics = Exposed::by(&gateway);
+        assert_eq!(metrics.get("crumbgate_redirects_total"), 1.);
+        assert_eq!(metrics.get("crumbgate_rejections_total{reason=\"misdirected\"}"), 1.);
+        assert_eq!(metrics.sum("crumbgate_requests_total"), 0.);
     })
     .await;
 }
@@ -393,16 +393,16 @@ async fn gauges_are_read_at_the_time_of_the_scrape() {
         let app = App::answering(&[("/", &[])]).await;
         let gateway = Setup::before(&app).server("workers = 2").start();
         until("both serve", || Exposed::by(&gateway).get("crumbgate_workers") == 2.).await;
-        let told = Exposed::by(&gateway);
-        assert_eq!(told.get("crumbgate_config_last_reload_success"), 1.);
+        let metrics = Exposed::by(&gateway);
+        assert_eq!(metrics.get("crumbgate_config_last_reload_success"), 1.);
         assert_eq!(
-            told.get("crumbgate_config_last_reload_timestamp_seconds"),
+            metrics.get("crumbgate_config_last_reload_timestamp_seconds"),
             crate::harness::NOW_UNIX_S as f64
         );
-        assert!(told.sum("crumbgate_certificate_expiry_timestamp_seconds") > 1.7e9);
-        assert!(told.get("process_resident_memory_bytes") > 1e6);
+        assert!(metrics.sum("crumbgate_certificate_expiry_timestamp_seconds") > 1.7e9);
+        assert!(metrics.get("process_resident_memory_bytes") > 1e6);
         assert!(
-            told.0.keys().any(|series| series.starts_with("crumbgate_build_info{version=\"0."))
+            metrics.0.keys().any(|series| series.starts_with("crumbgate_build_info{version=\"0."))
         );
         gateway.browser(Http::One).get_with_cookie("/", "_ga=1").await;
         until("a row is written", || Exposed::by(&gateway).get("crumbgate_audit_rows_total") > 0.)

@@ -27,9 +27,9 @@ fn read(name: &str) -> String {
 #[track_caller]
 fn promtool(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("promtool").args(arguments).current_dir(folder).output().unwrap();
-    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(output.status.success(), "promtool {arguments:?}: {said}");
-    said
+    let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "promtool {arguments:?}: {printed}");
+    printed
 }
 
 /// The metrics of a real gateway at `/metrics`: before any traffic, and after some, with all kinds of series.
@@ -215,8 +215,8 @@ fn prometheus_can_read_every_query_of_the_dashboard() {
     }
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("rules.yml"), rules).unwrap();
-    let said = promtool(folder.path(), &["check", "rules", "rules.yml"]);
-    assert!(said.contains(&format!("{} rules found", queries(&dashboard()).len())), "{said}");
+    let output = promtool(folder.path(), &["check", "rules", "rules.yml"]);
+    assert!(output.contains(&format!("{} rules found", queries(&dashboard()).len())), "{output}");
 }
 
 #[test]
@@ -332,15 +332,15 @@ fn keys_of(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn promtool_finds_nothing_in_the_rules_and_the_scrape_configuration() {
-    let said = promtool(&folder().join("prometheus"), &["check", "config", "prometheus.yml"]);
-    assert!(said.contains(&format!("{} rules found", alerts().len())), "{said}");
+    let output = promtool(&folder().join("prometheus"), &["check", "config", "prometheus.yml"]);
+    assert!(output.contains(&format!("{} rules found", alerts().len())), "{output}");
 }
 
 #[test]
 fn every_alert_has_a_description_and_links_to_its_section_of_the_manual() {
     let manual = fs::read_to_string(folder().join("../docs/reference/alerts.md")).unwrap();
     let headings = manual.lines().filter_map(|line| line.strip_prefix("## "));
-    let mut told: BTreeSet<_> = headings.filter(|it| it.starts_with("Crumbgate")).collect();
+    let mut named: BTreeSet<_> = headings.filter(|it| it.starts_with("Crumbgate")).collect();
     let alerts = alerts();
     for Alert { name, severity, annotations, .. } in &alerts {
         assert!(["critical", "warning"].contains(&&**severity), "{name} is {severity}");
@@ -349,9 +349,9 @@ fn every_alert_has_a_description_and_links_to_its_section_of_the_manual() {
         assert_eq!(annotations.len(), 3, "{name}");
         assert!(summary.ends_with('.') && description.ends_with('.'), "{name}");
         assert_eq!(runbook, format!("docs/reference/alerts.md#{}", name.to_lowercase()));
-        assert!(told.remove(&**name), "{name} has a section in the manual");
+        assert!(named.remove(&**name), "{name} has a section in the manual");
     }
-    assert!(told.is_empty(), "{told:?} are told of, and never fire");
+    assert!(named.is_empty(), "{named:?} are documented, and do not exist");
 }
 
 const ALERTS_TESTS: [&str; 2] = ["alerts_test.yml", "alerts_hours_test.yml"];

@@ -39,8 +39,8 @@ fn units() -> tempfile::TempDir {
 fn systemd_analyze(arguments: &[&str], folder: &Path) -> (bool, String) {
     let mut command = Command::new("systemd-analyze");
     let output = command.args(arguments).current_dir(folder).output().unwrap();
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
-    (output.status.success(), said.concat())
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.success(), printed.concat())
 }
 
 #[test]
@@ -52,25 +52,27 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     let service = folder.path().join(UNITS[0]);
     let text = fs::read_to_string(&service).unwrap().replace("PrivateTmp=", "PrivateTemp=");
     fs::write(&service, text).unwrap();
-    let (_, said) = systemd_analyze(&arguments, folder.path());
-    assert!(said.contains("PrivateTemp"), "{said}");
+    let (_, output) = systemd_analyze(&arguments, folder.path());
+    assert!(output.contains("PrivateTemp"), "{output}");
 }
 
 /// The score that the documents state.
 fn documented_exposure() -> f32 {
     let book = read("docs/install.md");
-    let told = book.split_once("`systemd-analyze security` reports ").expect("the book tells it").1;
-    told.split(' ').next().unwrap().parse().unwrap()
+    let documented =
+        book.split_once("`systemd-analyze security` reports ").expect("the document contains it").1;
+    documented.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
 fn the_service_is_no_more_exposed_than_documented() {
     let folder = units();
     let arguments = ["security", "--offline=true", "./crumbgate.service"];
-    let (_, said) = systemd_analyze(&arguments, folder.path());
-    let found = said.split_once("Overall exposure level for crumbgate.service: ").expect(&said).1;
+    let (_, output) = systemd_analyze(&arguments, folder.path());
+    let found =
+        output.split_once("Overall exposure level for crumbgate.service: ").expect(&output).1;
     let found: f32 = found.split(' ').next().unwrap().parse().unwrap();
-    assert!(found <= documented_exposure(), "{said}");
+    assert!(found <= documented_exposure(), "{output}");
 }
 
 /// The lines of a unit or script that call the program: the arguments.

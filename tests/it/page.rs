@@ -56,7 +56,7 @@ both_versions!(
         assert_eq!(page.field("content-language"), Some("en"));
         assert_eq!(page.field("vary"), Some("Accept, Accept-Language"));
         assert_is_safe(&page);
-        for told in [
+        for reported in [
             "<p class=\"logo\">ACME</p>",
             "<a href=\"https://acme.example/imprint\">Acme &amp; Söhne</a>",
             "flexopus_session",
@@ -69,17 +69,17 @@ both_versions!(
             "rel=\"noreferrer\">Safari on iPhone and iPad</a>",
             "datetime=\"2026-11-23\">23 November 2026<",
         ] {
-            assert!(page.text().contains(told), "{told} in {}", page.text());
+            assert!(page.text().contains(reported), "{reported} in {}", page.text());
         }
         let german = browser.send(open(http, PAGE, "de-AT,de;q=0.9,en;q=0.5"), "").await;
         assert_eq!(german.field("content-language"), Some("de"));
-        for told in [
+        for reported in [
             "<html lang=\"de\">",
             "90 Minuten nach der letzten Nutzung",
             "23. November 2026",
             "rel=\"noreferrer\">Chrome unter Android</a>",
         ] {
-            assert!(german.text().contains(told), "{told} in {}", german.text());
+            assert!(german.text().contains(reported), "{reported} in {}", german.text());
         }
         assert_ne!(german.field("etag"), page.field("etag"));
         assert!(app.received().is_empty());
@@ -94,15 +94,15 @@ both_versions!(a_program_gets_the_page_as_json, |http| {
     let answer = gateway.browser(http).send(request.header("accept-language", "de"), "").await;
     assert_eq!(answer.field("content-type"), Some("application/json"));
     assert_eq!(answer.field("vary"), Some("Accept, Accept-Language"));
-    let told: Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!((&told["language"], &told["since"]), (&"de".into(), &"2026-11-23".into()));
-    assert_eq!(told["cookies"][1]["name"], "flexopus_session");
-    assert_eq!(told["cookies"][1]["duration_s"], 7_200);
-    assert_eq!(told["cookies"][1]["duration"], "2 Stunden nach der letzten Nutzung");
+    let reported: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((&reported["language"], &reported["since"]), (&"de".into(), &"2026-11-23".into()));
+    assert_eq!(reported["cookies"][1]["name"], "flexopus_session");
+    assert_eq!(reported["cookies"][1]["duration_s"], 7_200);
+    assert_eq!(reported["cookies"][1]["duration"], "2 Stunden nach der letzten Nutzung");
     let version = ledger::declaration::record(&Declaration::flexopus(), 0).hash;
-    assert_eq!(told["version"], *version);
-    assert_eq!(told["help"][0]["browser"], "Chrome");
-    assert_eq!(told["help"][0]["url"], "https://support.google.com/chrome/answer/95647");
+    assert_eq!(reported["version"], *version);
+    assert_eq!(reported["help"][0]["browser"], "Chrome");
+    assert_eq!(reported["help"][0]["url"], "https://support.google.com/chrome/answer/95647");
     assert!(answer.set_cookies().is_empty());
 });
 
@@ -145,13 +145,13 @@ both_versions!(the_page_accepts_only_get_and_head, |http| {
     let style = browser.get("/.well-known/cookies/banner.css").await;
     assert_eq!(style.field("content-type"), Some("text/css; charset=utf-8"));
     assert!(style.text().contains(".crumbgate-banner"), "{}", style.text());
-    for (path, told) in [
+    for (path, reported) in [
         ("/.well-known/cookies/withdrawn", "The cookies are deleted"),
         ("/.well-known/cookies/declined", "You have declined"),
     ] {
         let page = browser.send(open(http, path, "en"), "").await;
         assert_is_safe(&page);
-        assert!(page.text().contains(told), "{}", page.text());
+        assert!(page.text().contains(reported), "{}", page.text());
     }
     assert!(app.received().is_empty());
     for path in ["/.well-known/cookies/", "/.well-known/cookies/x", "/.well-known/Cookies"] {
@@ -200,10 +200,10 @@ both_versions!(
         gateway.reload(&one(), "a test").await;
         let changed = page().await;
         assert_ne!(changed.field("etag"), first.field("etag"));
-        for told in
+        for reported in
             ["This site uses one cookie.", "sid", "3 days after it is set", "25 November 2026"]
         {
-            assert!(changed.text().contains(told), "{told} in {}", changed.text());
+            assert!(changed.text().contains(reported), "{reported} in {}", changed.text());
         }
         assert!(!changed.text().contains(&version[..12]), "{}", changed.text());
 

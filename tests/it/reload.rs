@@ -73,8 +73,8 @@ both_versions!(a_reload_holds_for_the_next_request_on_every_worker, |http| {
     let browser = program.browser(http).await;
     let workers = on_each_worker(&app, &browser).await;
     for (session, max_age) in [("20m", "Max-Age=1200;"), ("3d", "Max-Age=259200;")] {
-        let said = reload(&site, &mut program, &with_session(&app, session)).await;
-        assert_eq!((&said["message"], &said["actor"]), (&"reloaded".into(), &"SIGHUP".into()));
+        let event = reload(&site, &mut program, &with_session(&app, session)).await;
+        assert_eq!((&event["message"], &event["actor"]), (&"reloaded".into(), &"SIGHUP".into()));
         for browser in &workers {
             let cookie = browser.get("/").await.set_cookie("flexopus_session").to_owned();
             assert!(cookie.contains(max_age), "{cookie}");
@@ -113,8 +113,8 @@ async fn five_bad_configurations_are_refused_and_the_old_one_stays_in_force() {
             assert_ne!(broken, text);
             fs::write(site.path("config.toml"), &broken).unwrap();
             let checked = site.run(&["check"]).await;
-            let said = send_reload_signal(&mut program).await;
-            assert_eq!(said["message"], REFUSED, "{expected}");
+            let event = send_reload_signal(&mut program).await;
+            assert_eq!(event["message"], REFUSED, "{expected}");
             let is_why = |line: &Value| {
                 line["problem"].as_str().is_some_and(|problem| problem.contains(expected))
             };
@@ -124,13 +124,13 @@ async fn five_bad_configurations_are_refused_and_the_old_one_stays_in_force() {
             let why = why.await;
             let problem = why["problem"].as_str().unwrap();
             // The only way to find out if an address is free is to bind it.
-            let is_told = checked.stderr.contains(problem) || problem.contains("listens there");
-            assert!(is_told, "{problem}\n{}", checked.stderr);
+            let is_reported = checked.stderr.contains(problem) || problem.contains("listens there");
+            assert!(is_reported, "{problem}\n{}", checked.stderr);
             let cookie = browser.get("/").await.set_cookie("flexopus_session").to_owned();
             assert!(cookie.contains("Max-Age=7200;"), "{cookie}");
         }
-        let said = reload(&site, &mut program, &with_session(&app, "20m")).await;
-        assert_eq!(said["message"], "reloaded");
+        let event = reload(&site, &mut program, &with_session(&app, "20m")).await;
+        assert_eq!(event["message"], "reloaded");
         let cookie = browser.get("/").await.set_cookie("flexopus_session").to_owned();
         assert!(cookie.contains("Max-Age=1200;"), "{cookie}");
     }))

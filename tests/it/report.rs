@@ -151,7 +151,7 @@ async fn an_unknown_tenant_is_refused_with_similar_names() {
 async fn wrong_usage_and_failure_have_different_exit_codes() {
     in_time(async {
         let site = site(rich);
-        for (arguments, told) in [
+        for (arguments, message) in [
             (&["--since", "yesterday"][..], "expected a day"),
             (
                 &["--since", "2026-11-20", "--until", "2026-11-19"],
@@ -162,7 +162,7 @@ async fn wrong_usage_and_failure_have_different_exit_codes() {
         ] {
             let finished = report(&site, arguments).await;
             assert_eq!((finished.code, &*finished.stdout), (Some(2), ""), "{arguments:?}");
-            assert!(finished.stderr.contains(told), "{finished:?}");
+            assert!(finished.stderr.contains(message), "{finished:?}");
         }
     })
     .await;

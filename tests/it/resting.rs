@@ -8,8 +8,8 @@ const GET: &str = "GET / HTTP/1.1\r\nhost: acme.example\r\n\r\n";
 
 async fn rests(gateway: &Running) {
     until("the connection rests", || {
-        let told = gateway.inner().control().metrics_text(0);
-        told.lines().any(|line| line == "crumbgate_connections{state=\"resting\"} 1")
+        let metrics = gateway.inner().control().metrics_text(0);
+        metrics.lines().any(|line| line == "crumbgate_connections{state=\"resting\"} 1")
     })
     .await;
 }

@@ -5,7 +5,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use crate::harness::{App, PATIENCE, Setup, Site};
+use crate::harness::{App, CONDITION_TIMEOUT, Setup, Site};
 
 const TOKEN: &str = "operator-0123456789abcdef0123456789";
 
@@ -29,15 +29,16 @@ async fn every_answer_conforms_to_the_openapi_document() {
     command.args(["--max-time", MAX_TIME_S, "--no-color", "--continue-on-failure"]);
     command.env("NO_COLOR", "1").current_dir(site.path(""));
     let run = tokio::task::spawn_blocking(move || command.output().unwrap());
-    let output = tokio::time::timeout(12 * PATIENCE, run).await.expect("it hangs").unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    let output =
+        tokio::time::timeout(12 * CONDITION_TIMEOUT, run).await.expect("it hangs").unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
     // It has found the operations, and has called each of them.
-    assert!(told.contains("Coverage (in"), "{told}");
-    let tested = told.lines().find_map(|line| line.trim().strip_prefix("Tested: "));
-    let tested: usize = tested.and_then(|number| number.parse().ok()).expect("it tells");
-    assert!(tested >= 16, "{told}");
-    assert!(!told.contains(TOKEN) && !program.stderr().contains("panic"), "{told}");
+    assert!(stdout.contains("Coverage (in"), "{stdout}");
+    let tested = stdout.lines().find_map(|line| line.trim().strip_prefix("Tested: "));
+    let tested: usize = tested.and_then(|number| number.parse().ok()).expect("a number");
+    assert!(tested >= 16, "{stdout}");
+    assert!(!stdout.contains(TOKEN) && !program.stderr().contains("panic"), "{stdout}");
 }
 
 const EXAMPLES: &str = "15";

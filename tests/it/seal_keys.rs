@@ -17,7 +17,7 @@ fn sealing() -> Site {
 }
 
 /// The output of a command that succeeds.
-async fn said(site: &Site, arguments: &[&str]) -> String {
+async fn output_of(site: &Site, arguments: &[&str]) -> String {
     let finished = site.run(arguments).await;
     assert_eq!((finished.code, &*finished.stderr), (Some(0), ""), "{finished:?}");
     for secret in secrets(site) {
@@ -52,14 +52,14 @@ fn ids(site: &Site) -> Vec<String> {
 async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
     in_time(async {
         let site = sealing();
-        let made = said(&site, &["seal", "rotate"]).await;
+        let made = output_of(&site, &["seal", "rotate"]).await;
         let [old] = &ids(&site)[..] else { panic!("{:?}", ids(&site)) };
         let file = site.path(FILE).canonicalize().unwrap();
-        let told = format!("{old} seals from the next reload on: crumbgate reload\n");
-        assert!(made.ends_with(&format!("{FILE}: {told}")) && made.starts_with("created "), "{made}");
+        let message = format!("{old} seals from the next reload on: crumbgate reload\n");
+        assert!(made.ends_with(&format!("{FILE}: {message}")) && made.starts_with("created "), "{made}");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
 
-        let rotated = said(&site, &["seal", "rotate"]).await;
+        let rotated = output_of(&site, &["seal", "rotate"]).await;
         let [new, second] = &ids(&site)[..] else { panic!("{:?}", ids(&site)) };
         assert_eq!(second, old);
         let expected = format!(
@@ -68,7 +68,7 @@ async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
         );
         assert_eq!(rotated, expected);
 
-        let list = said(&site, &["seal", "list"]).await;
+        let list = output_of(&site, &["seal", "list"]).await;
         let rows: Vec<Vec<_>> = list.lines().map(|line| line.split("  ").collect()).collect();
         assert_eq!(rows.len(), 3, "{list}");
         assert!(rows[1][..2] == [&**new, "seals"] && rows[2][..2] == [&**old, "opens"], "{list}");
@@ -79,7 +79,7 @@ async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
         let text = fs::read_to_string(&file).unwrap();
         let (before, time) = text.split_once(" until ").unwrap();
         fs::write(&file, format!("{before} until 2001{}", &time[4..])).unwrap();
-        let removed = said(&site, &["seal", "remove", old]).await;
+        let removed = output_of(&site, &["seal", "remove", old]).await;
         let reload = "from the next reload on it no longer opens: crumbgate reload\n";
         assert_eq!(removed, format!("{old} is removed; {reload}"));
         assert_eq!(ids(&site), std::slice::from_ref(new));
@@ -93,20 +93,20 @@ async fn a_key_is_rotated_and_the_old_one_removed_when_no_session_needs_it() {
 async fn all_gateways_of_a_fleet_know_a_key_before_one_seals_with_it() {
     in_time(async {
         let site = sealing();
-        said(&site, &["seal", "add"]).await;
-        let added = said(&site, &["seal", "add"]).await;
+        output_of(&site, &["seal", "add"]).await;
+        let added = output_of(&site, &["seal", "add"]).await;
         let [first, second] = &ids(&site)[..] else { panic!("{:?}", ids(&site)) };
         let expected = format!(
             "{second} opens from the next reload on: crumbgate reload\nOnce every gateway opens with it, let it seal: \
              crumbgate seal use {second}\n"
         );
         assert_eq!(added, expected);
-        let used = said(&site, &["seal", "use", second]).await;
+        let used = output_of(&site, &["seal", "use", second]).await;
         assert!(used.starts_with(&format!("{second} seals from the next reload on")), "{used}");
         assert_eq!(ids(&site), [second.clone(), first.clone()]);
-        let again = said(&site, &["seal", "use", second]).await;
+        let again = output_of(&site, &["seal", "use", second]).await;
         assert_eq!(again, format!("{second} seals already\n"));
-        let forced = said(&site, &["seal", "remove", first, "--force", "--quiet"]).await;
+        let forced = output_of(&site, &["seal", "remove", first, "--force", "--quiet"]).await;
         assert_eq!((&*forced, ids(&site)), ("", vec![second.clone()]));
     })
     .await;
@@ -117,15 +117,15 @@ async fn refused_changes_of_the_keys_are_reported_with_the_fix() {
     in_time(async {
         let site = sealing();
         for command in [&["list"][..], &["use", "00000000"], &["remove", "00000000"]] {
-            let told = refused(&site, &[&["seal"], command].concat()).await;
-            assert!(told.contains("seal.keys: no such file; a gateway that seals makes it"));
+            let message = refused(&site, &[&["seal"], command].concat()).await;
+            assert!(message.contains("seal.keys: no such file; a gateway that seals makes it"));
             assert!(!site.path("state").exists(), "{command:?}");
         }
         let usage = site.run(&["seal", "use", "0000000X"]).await;
         assert_eq!(usage.code, Some(2));
         assert!(usage.stderr.contains("eight lower-case hexadecimal digits"), "{}", usage.stderr);
 
-        said(&site, &["seal", "rotate"]).await;
+        output_of(&site, &["seal", "rotate"]).await;
         let absent = refused(&site, &["seal", "use", "00000000"]).await;
         assert!(absent.contains("no key 00000000; `crumbgate seal list` shows"), "{absent}");
         fs::set_permissions(site.path(FILE), fs::Permissions::from_mode(0o644)).unwrap();
@@ -152,8 +152,8 @@ async fn suggested_commands_name_the_configuration_and_missing_keys() {
         let site = Site::of(&setup);
         fs::rename(site.path("config.toml"), site.path("our own.toml")).unwrap();
         let arguments = ["seal", "rotate", "--config", "our own.toml"];
-        said(&site, &arguments).await;
-        let rotated = said(&site, &arguments).await;
+        output_of(&site, &arguments).await;
+        let rotated = output_of(&site, &arguments).await;
         let lines: Vec<_> = rotated.lines().collect();
         assert!(
             lines[0].ends_with(

@@ -90,7 +90,7 @@ async fn tp5_a_request_has_one_end() {
         ("two lengths", post!("content-length: 3\r\ncontent-length: 5\r\n", "abcde"), Refused),
         ("two lengths in one", post!("content-length: 3, 5\r\n", "abcde"), Refused),
         (
-            "a length said twice",
+            "a length sent twice",
             post!("content-length: 3\r\ncontent-length: 3\r\n", "abc"),
             Seen(&[("/", "abc")]),
         ),
@@ -187,7 +187,7 @@ async fn tp5_chunks_are_read_strictly() {
             Refused,
         ),
         (
-            "more than was said",
+            "more than was announced",
             post!("transfer-encoding: chunked\r\n", "3\r\nabcd\r\n0\r\n\r\n"),
             Refused,
         ),

@@ -39,7 +39,7 @@ use crate::{
     evidence_agreements::as_of_version,
     harness::{
         ACME, App, Holding, Http, Kept, NOW_UNIX_S, Program, Setup, Site, in_time,
-        ledger::{Scribe, USUAL},
+        ledger::{LedgerWriter, USUAL},
         ok, until, without_variables,
     },
 };
@@ -177,12 +177,12 @@ fn one_tenant_after_another_is_stored_when_it_is_confirmed() {
         if folder.is_none() && number == 20 {
             break;
         }
-        let said = match handle.change_tenants(vec![set(&host(number), &keys)], "ada") {
+        let printed = match handle.change_tenants(vec![set(&host(number), &keys)], "ada") {
             Ok(()) => format!("\nstored {number}\n"),
             Err(error) => format!("\nrefused {number}: {error}\n"),
         };
-        out.write_all(said.as_bytes()).unwrap();
-        assert!(folder.is_some() || said.contains("stored"), "{said}");
+        out.write_all(printed.as_bytes()).unwrap();
+        assert!(folder.is_some() || printed.contains("stored"), "{printed}");
     }
     assert_eq!(stored(&path).len(), 20);
 }
@@ -201,7 +201,7 @@ fn child() -> Command {
 }
 
 /// The numbers of the tenants for which a child has printed this word.
-fn said(program: &Program<'_>, word: &str) -> Vec<u64> {
+fn printed(program: &Program<'_>, word: &str) -> Vec<u64> {
     numbers(&program.stdout(), word)
 }
 
@@ -220,7 +220,7 @@ async fn kill_9_after_an_answer_loses_no_tenant() {
         for _ in 0..3 {
             let mut program = site.start_command(child().current_dir(site.path("")));
             let has_begun =
-                |program: &Program<'_>| (said(program, "stored").len() > 10).then_some(());
+                |program: &Program<'_>| (printed(program, "stored").len() > 10).then_some(());
             program.wait_for("eleven tenants", has_begun).await;
             program.signal(Signal::KILL);
             let finished = program.exit().await;
@@ -256,7 +256,7 @@ async fn a_full_disk_refuses_a_change_and_nothing_is_changed() {
         without_variables(&mut command);
         command.env(FOLDER, "state");
         let mut program = site.start_command(&mut command);
-        let refused = |program: &Program<'_>| said(program, "refused").first().copied();
+        let refused = |program: &Program<'_>| printed(program, "refused").first().copied();
         let refused = program.wait_for("a full disk", refused).await;
         assert!(program.stdout().contains("database or disk is full"), "{}", program.stdout());
 
@@ -269,11 +269,11 @@ async fn a_full_disk_refuses_a_change_and_nothing_is_changed() {
             fs::copy(seen.join(&name), site.path(&name)).unwrap();
         }
         program.signal(Signal::KILL);
-        let certain = said(&program, "stored");
+        let certain = printed(&program, "stored");
         let path = site.path("crumbgate.db");
         let stored = stored(&path);
         assert!(certain.iter().all(|number| stored.contains_key(&host(*number))));
-        for number in said(&program, "refused") {
+        for number in printed(&program, "refused") {
             assert!(!stored.contains_key(&host(number)), "{number}");
         }
         assert!(certain.contains(&(refused - 1)), "those before it are there");
@@ -409,7 +409,7 @@ proptest! {
         let path = folder.path().join("crumbgate.db");
         let mut state = keep(settings(&path)).0;
         let mut model = BTreeMap::new();
-        let mut told = 0;
+        let mut recorded = 0;
         for (number, batch) in batches.iter().enumerate() {
             if number == stops {
                 state.stop();
@@ -426,14 +426,14 @@ proptest! {
                     None => model.remove(&tenant),
                 };
             }
-            told += changes.len();
+            recorded += changes.len();
             state.handle().change_tenants(changes, "ada").unwrap();
             prop_assert_eq!(&stored(&path), &model);
         }
         state.stop();
         prop_assert_eq!(&stored(&path), &model);
         let kept = Kept::read(&path);
-        prop_assert_eq!(kept.changes.len(), told);
+        prop_assert_eq!(kept.changes.len(), recorded);
         // Each change begins where the previous one ended.
         let mut known = BTreeMap::<String, Value>::new();
         for (tenant, _, detail) in kept.changes {
@@ -483,8 +483,8 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
 
         let kept = Kept::read(&path);
         kept.assert_balanced();
-        let told = kept.verdicts.iter();
-        let told: BTreeSet<_> = told
+        let recorded = kept.verdicts.iter();
+        let recorded: BTreeSet<_> = recorded
             .map(|row| {
                 (row.name.as_deref().unwrap(), &*row.declaration, row.action.word(), row.count)
             })
@@ -495,7 +495,7 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
             ("_ga", new, "keep", 1),
             ("flexopus_session", old, "keep", 2),
         ];
-        assert_eq!(told, BTreeSet::from(expected));
+        assert_eq!(recorded, BTreeSet::from(expected));
         assert_eq!(kept.requests(ACME), 4);
         assert_eq!(kept.heartbeats_of(Some(ACME)).len(), 2, "one for each declaration");
         assert_eq!(kept.heartbeats_of(None).len(), 2);
@@ -564,7 +564,7 @@ async fn a2_verdicts_are_recorded_under_the_declaration_at_the_start_of_the_exch
         };
         assert_eq!(reloaded["old"], first["new"]);
         let set = kept.verdicts.iter().filter(|row| row.direction == Direction::Response);
-        let told: BTreeSet<_> = set
+        let recorded: BTreeSet<_> = set
             .filter(|row| matches!(row.action, Action::Rewrite | Action::Strip(_)))
             .map(|row| {
                 let version = if row.declaration == first["new"] { "first" } else { "second" };
@@ -577,7 +577,7 @@ async fn a2_verdicts_are_recorded_under_the_declaration_at_the_start_of_the_exch
             ("second", "new", "rewrite", 2),
             ("second", "old", "strip", 2),
         ];
-        assert_eq!(told, BTreeSet::from(expected));
+        assert_eq!(recorded, BTreeSet::from(expected));
     })
     .await;
 }
@@ -600,19 +600,19 @@ async fn can_be_read_and_is_migrated_when_written(version: u32) {
         );
         fs::create_dir(site.path("state")).unwrap();
         let path = site.path("state/crumbgate.db");
-        let mut scribe = Scribe::new(&path, NOW_UNIX_S);
+        let mut writer = LedgerWriter::new(&path, NOW_UNIX_S);
         for _ in 0..3 {
-            scribe.sign_of_life();
-            scribe.traffic(ACME, &USUAL);
-            scribe.next_window();
+            writer.gateway_heartbeat();
+            writer.traffic(ACME, &USUAL);
+            writer.next_window();
         }
-        scribe.event(EventKind::Stop, "{}");
-        scribe.close();
+        writer.event(EventKind::Stop, "{}");
+        writer.close();
         // The heartbeats of the gateway continue; the columns of later versions are removed.
         let counted = "INSERT INTO heartbeat_numbers VALUES (0, 3)";
-        scribe.connection.execute_batch(counted).unwrap();
-        as_of_version(&scribe.connection, version);
-        drop(scribe);
+        writer.connection.execute_batch(counted).unwrap();
+        as_of_version(&writer.connection, version);
+        drop(writer);
         let before = fs::read(&path).unwrap();
         assert_eq!(stored(&path), pairs(&[]));
         let run = async |arguments: &[&str]| {

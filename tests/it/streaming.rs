@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use crate::harness::{
-    App, Feed, Http, PATIENCE, Setup, both_versions, count, head_of, next_part, request, until,
+    App, CONDITION_TIMEOUT, Feed, Http, Setup, both_versions, count, head_of, next_part, request,
+    until,
 };
 
 const BODY_BYTES: usize = 96 << 20;
@@ -254,8 +255,8 @@ async fn curl_waits_for_100_continue_and_gets_it() {
     });
     let output = curl.await.unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hello");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("< HTTP/1.1 100 Continue"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("< HTTP/1.1 100 Continue"), "{stderr}");
     assert_eq!(app.last().body, b"abc");
 }
 
@@ -449,7 +450,7 @@ async fn watching(answer: &'static str) -> (App, mpsc::UnboundedReceiver<()>) {
 }
 
 async fn ended(endings: &mut mpsc::UnboundedReceiver<()>) {
-    let ended = tokio::time::timeout(PATIENCE, endings.recv()).await;
+    let ended = tokio::time::timeout(CONDITION_TIMEOUT, endings.recv()).await;
     ended.expect("the upstream connection is closed").unwrap();
 }
 
@@ -526,7 +527,7 @@ both_versions!(an_application_that_disconnects_in_mid_answer_cuts_it, |http| {
 });
 
 #[tokio::test]
-async fn an_http_1_0_client_can_tell_a_cut_answer_from_a_whole_one() {
+async fn an_http_1_0_client_can_distinguish_a_cut_answer_from_a_complete_one() {
     for (what, answer) in BROKEN {
         let app = App::serving(move |mut stream, _, _| async move {
             read_head(&mut stream).await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     NOW_UNIX_S, Setup, Site, in_time,
-    ledger::{Scribe, USUAL},
+    ledger::{LedgerWriter, USUAL},
 };
 
 /// In each segment. A window has seven entries: the gateway's heartbeat, acme's with three verdicts, beta's with one.
@@ -22,24 +22,24 @@ const WINDOWS: u64 = 11;
 const SECOND: std::ops::RangeInclusive<u64> = 79..=155;
 
 /// A folder with a ledger of three segments, two tenants in each window, and one entry outside of a segment.
-fn site() -> (Site, Scribe) {
+fn site() -> (Site, LedgerWriter) {
     let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
-    let mut scribe = Scribe::new(&site.path("crumbgate.db"), NOW_UNIX_S);
+    let mut writer = LedgerWriter::new(&site.path("crumbgate.db"), NOW_UNIX_S);
     for _ in 0..3 {
-        write_segment(&mut scribe);
+        write_segment(&mut writer);
     }
-    scribe.sign_of_life();
-    (site, scribe)
+    writer.gateway_heartbeat();
+    (site, writer)
 }
 
-fn write_segment(scribe: &mut Scribe) {
+fn write_segment(writer: &mut LedgerWriter) {
     for _ in 0..WINDOWS {
-        scribe.sign_of_life();
-        scribe.traffic("acme.example", &USUAL);
-        scribe.traffic("beta.example", &USUAL[..1]);
-        scribe.next_window();
+        writer.gateway_heartbeat();
+        writer.traffic("acme.example", &USUAL);
+        writer.traffic("beta.example", &USUAL[..1]);
+        writer.next_window();
     }
-    scribe.close();
+    writer.close();
 }
 
 /// The output of `audit verify --json`, with more arguments.
@@ -47,30 +47,30 @@ async fn verify(site: &Site, arguments: &[&str]) -> Value {
     let arguments = [&["audit", "verify", "crumbgate.db", "--json"], arguments].concat();
     let finished = site.run(&arguments).await;
     assert_eq!(finished.stderr, "", "{finished:?}");
-    let said: Value = serde_json::from_str(&finished.stdout).unwrap();
-    let expected = if said["verifies"] == true { 0 } else { 1 };
-    assert_eq!(finished.code, Some(expected), "{said}");
-    said
+    let verification: Value = serde_json::from_str(&finished.stdout).unwrap();
+    let expected = if verification["verifies"] == true { 0 } else { 1 };
+    assert_eq!(finished.code, Some(expected), "{verification}");
+    verification
 }
 
 /// Changes a copy of the ledger, and returns the finding: the word, the segment, the entry.
-async fn found(site: &Site, scribe: &Scribe, tamper: impl FnOnce(&Connection)) -> Value {
+async fn found(site: &Site, writer: &LedgerWriter, tamper: impl FnOnce(&Connection)) -> Value {
     let original = site.path("original.db");
     let _ = fs::remove_file(&original);
     let into = original.to_str().unwrap();
-    scribe.connection.execute("VACUUM INTO ?1", [into]).unwrap();
-    scribe.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    tamper(&scribe.connection);
-    let said = verify(site, &[]).await;
+    writer.connection.execute("VACUUM INTO ?1", [into]).unwrap();
+    writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    tamper(&writer.connection);
+    let verification = verify(site, &[]).await;
     // Restores the original.
     let restore = "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM original.{table};";
-    scribe.connection.execute("ATTACH ?1 AS original", [into]).unwrap();
+    writer.connection.execute("ATTACH ?1 AS original", [into]).unwrap();
     for table in ["texts", "verdicts", "heartbeats", "events", "segments", "keys", "declarations"] {
-        scribe.connection.execute_batch(&restore.replace("{table}", table)).unwrap();
+        writer.connection.execute_batch(&restore.replace("{table}", table)).unwrap();
     }
-    scribe.connection.execute_batch("DETACH original").unwrap();
-    assert_eq!(said["verifies"], false, "{said}");
-    json!([said["finding"], said["segment"], said["entry"]])
+    writer.connection.execute_batch("DETACH original").unwrap();
+    assert_eq!(verification["verifies"], false, "{verification}");
+    json!([verification["finding"], verification["segment"], verification["entry"]])
 }
 
 fn sql(statements: &'static str) -> impl FnOnce(&Connection) {
@@ -80,9 +80,9 @@ fn sql(statements: &'static str) -> impl FnOnce(&Connection) {
 #[tokio::test]
 async fn an_unchanged_ledger_verifies() {
     in_time(async {
-        let (site, scribe) = site();
-        let said = verify(&site, &[]).await;
-        let newest = scribe.seq - 1;
+        let (site, writer) = site();
+        let verification = verify(&site, &[]).await;
+        let newest = writer.seq - 1;
         for (key, expected) in [
             ("verifies", json!(true)),
             ("segments", json!(3)),
@@ -90,9 +90,9 @@ async fn an_unchanged_ledger_verifies() {
             ("entries", json!(newest)),
             ("entries_unsealed", json!(1)),
             ("sealed_entry", json!(newest)),
-            ("keys", json!([scribe.keyring.signer().verifier().to_string()])),
+            ("keys", json!([writer.keyring.signer().verifier().to_string()])),
         ] {
-            assert_eq!(said[key], expected, "{key} in {said}");
+            assert_eq!(verification[key], expected, "{key} in {verification}");
         }
         let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
@@ -106,7 +106,7 @@ async fn an_unchanged_ledger_verifies() {
 #[tokio::test]
 async fn a_changed_entry_is_reported() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         for (statement, expected) in [
             ("UPDATE verdicts SET count = count - 1 WHERE seq = 102", json!(["changed", 2, 102])),
             ("UPDATE verdicts SET name = NULL WHERE seq = 5", json!(["changed", 1, 5])),
@@ -121,7 +121,7 @@ async fn a_changed_entry_is_reported() {
             // Many entries contain a tenant's name.
             ("UPDATE texts SET text = 'x' WHERE text = 'beta.example'", json!(["changed", 1, 7])),
         ] {
-            assert_eq!(found(&site, &scribe, sql(statement)).await, expected, "{statement}");
+            assert_eq!(found(&site, &writer, sql(statement)).await, expected, "{statement}");
         }
     })
     .await;
@@ -130,19 +130,19 @@ async fn a_changed_entry_is_reported() {
 #[tokio::test]
 async fn a_removed_entry_is_reported_even_if_the_others_are_renumbered() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         let remove = "DELETE FROM verdicts WHERE seq = 102";
         let close_ranks = "DELETE FROM verdicts WHERE seq = 102;
             UPDATE verdicts SET seq = seq - 1 WHERE seq > 102;
             UPDATE heartbeats SET seq = seq - 1 WHERE seq > 102;";
         for statement in [remove, close_ranks] {
-            assert_eq!(found(&site, &scribe, sql(statement)).await, json!(["missing", 2, 102]));
+            assert_eq!(found(&site, &writer, sql(statement)).await, json!(["missing", 2, 102]));
         }
-        let first = found(&site, &scribe, sql("DELETE FROM events WHERE seq = 1")).await;
+        let first = found(&site, &writer, sql("DELETE FROM events WHERE seq = 1")).await;
         assert_eq!(first, json!(["missing", 1, 1]));
         let last = "DELETE FROM verdicts WHERE seq = (SELECT last FROM segments WHERE number = 3)";
-        let expected = json!(["missing", 3, scribe.seq - 1]);
-        assert_eq!(found(&site, &scribe, sql(last)).await, expected);
+        let expected = json!(["missing", 3, writer.seq - 1]);
+        assert_eq!(found(&site, &writer, sql(last)).await, expected);
     })
     .await;
 }
@@ -150,17 +150,17 @@ async fn a_removed_entry_is_reported_even_if_the_others_are_renumbered() {
 #[tokio::test]
 async fn an_inserted_entry_is_reported() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         let make_room = "UPDATE verdicts SET seq = -seq - 1 WHERE seq >= 102;
             UPDATE verdicts SET seq = -seq WHERE seq < 0;
             UPDATE heartbeats SET seq = -seq - 1 WHERE seq >= 102;
             UPDATE heartbeats SET seq = -seq WHERE seq < 0;
             INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}', NULL)";
-        assert_eq!(found(&site, &scribe, sql(make_room)).await, json!(["inserted", 2, 102]));
+        assert_eq!(found(&site, &writer, sql(make_room)).await, json!(["inserted", 2, 102]));
         let twice = "INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}', NULL)";
-        assert_eq!(found(&site, &scribe, sql(twice)).await, json!(["inserted", 2, 102]));
+        assert_eq!(found(&site, &writer, sql(twice)).await, json!(["inserted", 2, 102]));
         let before = "INSERT INTO events VALUES (0, 1795428000, 7, 'x', '{}', NULL)";
-        assert_eq!(found(&site, &scribe, sql(before)).await, json!(["inserted", null, 0]));
+        assert_eq!(found(&site, &writer, sql(before)).await, json!(["inserted", null, 0]));
     })
     .await;
 }
@@ -168,11 +168,11 @@ async fn an_inserted_entry_is_reported() {
 #[tokio::test]
 async fn swapped_entries_are_reported() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         let swap = "UPDATE verdicts SET seq = -1 WHERE seq = 102;
             UPDATE verdicts SET seq = 102 WHERE seq = 117;
             UPDATE verdicts SET seq = 117 WHERE seq = -1;";
-        assert_eq!(found(&site, &scribe, sql(swap)).await, json!(["reordered", 2, 102]));
+        assert_eq!(found(&site, &writer, sql(swap)).await, json!(["reordered", 2, 102]));
     })
     .await;
 }
@@ -180,7 +180,7 @@ async fn swapped_entries_are_reported() {
 #[tokio::test]
 async fn a_change_of_entry_and_mark_is_reported_by_its_block() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         let marks = |connection: &Connection| {
             let outline = "SELECT outline FROM segments WHERE number = 2";
             let bytes: Vec<u8> = connection.query_row(outline, [], |row| row.get(0)).unwrap();
@@ -189,7 +189,7 @@ async fn a_change_of_entry_and_mark_is_reported_by_its_block() {
             let update = "UPDATE segments SET outline = ?1 WHERE number = 2";
             connection.execute(update, [outline.to_bytes()]).unwrap();
         };
-        assert_eq!(found(&site, &scribe, marks).await, json!(["outline", 2, null]));
+        assert_eq!(found(&site, &writer, marks).await, json!(["outline", 2, null]));
 
         // The mark that belongs to the change replaces the old one: only the block remains to detect it.
         let change = |connection: &Connection| {
@@ -215,14 +215,14 @@ async fn a_change_of_entry_and_mark_is_reported_by_its_block() {
             connection.execute(update, [outline.to_bytes()]).unwrap();
         };
         let block = json!(["segment", 2, SECOND.start() + BLOCK as u64]);
-        assert_eq!(found(&site, &scribe, change).await, block);
+        assert_eq!(found(&site, &writer, change).await, block);
 
         let lost =
             "UPDATE segments SET outline = NULL; UPDATE verdicts SET count = 9 WHERE seq = 102";
-        assert_eq!(found(&site, &scribe, sql(lost)).await, json!(["outline", 1, null]));
+        assert_eq!(found(&site, &writer, sql(lost)).await, json!(["outline", 1, null]));
         let lost = "UPDATE segments SET outline = NULL WHERE number = 2;
             UPDATE verdicts SET count = 9 WHERE seq = 102";
-        assert_eq!(found(&site, &scribe, sql(lost)).await, json!(["segment", 2, 79]));
+        assert_eq!(found(&site, &writer, sql(lost)).await, json!(["segment", 2, 79]));
     })
     .await;
 }
@@ -230,7 +230,7 @@ async fn a_change_of_entry_and_mark_is_reported_by_its_block() {
 #[tokio::test]
 async fn a_removed_segment_is_reported() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         let rows = |number: u64| {
             format!(
                 "DELETE FROM verdicts WHERE seq BETWEEN (SELECT first FROM segments WHERE number = {number})
@@ -245,7 +245,7 @@ async fn a_removed_segment_is_reported() {
             let cut = format!("{} DELETE FROM segments WHERE number = {number}", rows(number));
             let cut = |connection: &Connection| connection.execute_batch(&cut).unwrap();
             let expected = json!(["segment missing", number, null]);
-            assert_eq!(found(&site, &scribe, cut).await, expected);
+            assert_eq!(found(&site, &writer, cut).await, expected);
         }
         // With all later ones renumbered.
         let cut = format!(
@@ -253,11 +253,11 @@ async fn a_removed_segment_is_reported() {
             rows(2)
         );
         let cut = |connection: &Connection| connection.execute_batch(&cut).unwrap();
-        assert_eq!(found(&site, &scribe, cut).await, json!(["segment missing", 2, null]));
+        assert_eq!(found(&site, &writer, cut).await, json!(["segment missing", 2, null]));
         // As if it had been pruned.
         let cut = format!("{} UPDATE segments SET pruned = 1, outline = NULL WHERE number = 2", rows(2));
         let cut = |connection: &Connection| connection.execute_batch(&cut).unwrap();
-        assert_eq!(found(&site, &scribe, cut).await, json!(["pruned", 2, null]));
+        assert_eq!(found(&site, &writer, cut).await, json!(["pruned", 2, null]));
     })
     .await;
 }
@@ -265,15 +265,15 @@ async fn a_removed_segment_is_reported() {
 #[tokio::test]
 async fn a_removed_end_is_reported_by_a_checkpoint_that_was_kept_elsewhere() {
     in_time(async {
-        let (site, mut scribe) = site();
+        let (site, mut writer) = site();
         let kept = site.run(&["audit", "checkpoint", "crumbgate.db"]).await;
         assert_eq!(kept.code, Some(0), "{kept:?}");
         fs::write(site.path("kept.txt"), &kept.stdout).unwrap();
         let anchored = verify(&site, &["--anchor", "kept.txt"]).await;
         assert_eq!((&anchored["verifies"], &anchored["anchors"]), (&json!(true), &json!(1)));
 
-        let last: u64 = scribe.connection.query_row("SELECT first FROM segments WHERE number = 3", [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
-        scribe
+        let last: u64 = writer.connection.query_row("SELECT first FROM segments WHERE number = 3", [], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs();
+        writer
             .connection
             .execute_batch(&format!(
                 "DELETE FROM verdicts WHERE seq >= {last}; DELETE FROM heartbeats WHERE seq >= {last};
@@ -285,9 +285,9 @@ async fn a_removed_end_is_reported_by_a_checkpoint_that_was_kept_elsewhere() {
         assert_eq!((&cut["finding"], &cut["segment"]), (&json!("anchor"), &json!(3)), "{cut}");
 
         // The owner of the key writes another third segment.
-        scribe.seq = last - 1;
-        scribe.event(EventKind::Stop, "{}");
-        scribe.close();
+        writer.seq = last - 1;
+        writer.event(EventKind::Stop, "{}");
+        writer.close();
         assert_eq!(verify(&site, &[]).await["verifies"], true, "the key's owner can do that");
         let other = verify(&site, &["--anchor", "kept.txt"]).await;
         assert_eq!((&other["finding"], &other["segment"]), (&json!("anchor"), &json!(3)));
@@ -298,7 +298,7 @@ async fn a_removed_end_is_reported_by_a_checkpoint_that_was_kept_elsewhere() {
 #[tokio::test]
 async fn a_changed_checkpoint_is_reported() {
     in_time(async {
-        let (site, scribe) = site();
+        let (site, writer) = site();
         for (statement, expected) in [
             (
                 "UPDATE segments SET checkpoint = replace(checkpoint, 'closed 2026', 'closed 2025') WHERE number = 2",
@@ -317,7 +317,7 @@ async fn a_changed_checkpoint_is_reported() {
             ("UPDATE segments SET secret = zeroblob(32) WHERE number = 2", json!(["changed", 2, 79])),
             ("UPDATE declarations SET json = '{}'", json!(["declaration", null, null])),
         ] {
-            assert_eq!(found(&site, &scribe, sql(statement)).await, expected, "{statement}");
+            assert_eq!(found(&site, &writer, sql(statement)).await, expected, "{statement}");
         }
     })
     .await;
@@ -326,20 +326,20 @@ async fn a_changed_checkpoint_is_reported() {
 #[tokio::test]
 async fn a_replaced_key_is_reported() {
     in_time(async {
-        let (site, mut scribe) = site();
-        let other = Scribe::new(&site.path("other.db"), NOW_UNIX_S);
-        let (own, other) = (scribe.keyring.signer().verifier(), other.keyring.signer().verifier());
+        let (site, mut writer) = site();
+        let other = LedgerWriter::new(&site.path("other.db"), NOW_UNIX_S);
+        let (own, other) = (writer.keyring.signer().verifier(), other.keyring.signer().verifier());
         let swap = |connection: &Connection| {
             connection.execute("UPDATE keys SET verifier = ?1", [other.to_string()]).unwrap();
         };
-        assert_eq!(found(&site, &scribe, swap).await, json!(["signature", 1, null]));
+        assert_eq!(found(&site, &writer, swap).await, json!(["signature", 1, null]));
         let add = |connection: &Connection| {
             connection.execute("INSERT INTO keys VALUES (3, ?1)", [other.to_string()]).unwrap();
         };
-        assert_eq!(found(&site, &scribe, add).await, json!(["key", 3, null]));
-        assert_eq!(found(&site, &scribe, sql("DELETE FROM keys")).await, json!(["key", 1, null]));
+        assert_eq!(found(&site, &writer, add).await, json!(["key", 3, null]));
+        assert_eq!(found(&site, &writer, sql("DELETE FROM keys")).await, json!(["key", 1, null]));
         assert_eq!(
-            found(&site, &scribe, sql("UPDATE keys SET verifier = 'x'")).await,
+            found(&site, &writer, sql("UPDATE keys SET verifier = 'x'")).await,
             json!(["key", null, null])
         );
 
@@ -347,8 +347,11 @@ async fn a_replaced_key_is_reported() {
             assert_eq!(verify(&site, &["--key", &key]).await["verifies"], true, "{key}");
         }
         for key in [other.to_string(), other.fingerprint()] {
-            let said = verify(&site, &["--key", &key]).await;
-            assert_eq!((&said["verifies"], &said["finding"]), (&json!(false), &json!("key")));
+            let verification = verify(&site, &["--key", &key]).await;
+            assert_eq!(
+                (&verification["verifies"], &verification["finding"]),
+                (&json!(false), &json!("key"))
+            );
         }
         let usage = site.run(&["audit", "verify", "crumbgate.db", "--key", "x"]).await;
         assert_eq!(usage.code, Some(2), "{usage:?}");
@@ -360,18 +363,18 @@ async fn a_replaced_key_is_reported() {
         assert_eq!(again.code, Some(1), "{again:?}");
         assert!(again.stderr.contains("crumbgate.key.next is there already"), "{}", again.stderr);
         let old = own.to_string();
-        scribe.close();
-        write_segment(&mut scribe);
-        let new = scribe.keyring.signer().verifier().to_string();
+        writer.close();
+        write_segment(&mut writer);
+        let new = writer.keyring.signer().verifier().to_string();
         assert!(rotated.stdout.starts_with(&new), "{rotated:?}");
         assert_eq!(verify(&site, &["--key", &old]).await["keys"], json!([old, new]));
         assert_eq!(verify(&site, &["--key", &new]).await["verifies"], true);
         let printed = site.run(&["audit", "key", "crumbgate.db"]).await;
         assert!(printed.stdout.starts_with(&format!("{new}\nfingerprint ")), "{printed:?}");
         let forget = sql("DELETE FROM keys WHERE since_segment > 1");
-        assert_eq!(found(&site, &scribe, forget).await, json!(["key", 5, null]));
+        assert_eq!(found(&site, &writer, forget).await, json!(["key", 5, null]));
         let early = sql("UPDATE keys SET since_segment = 4 WHERE since_segment = 5");
-        assert_eq!(found(&site, &scribe, early).await, json!(["key", 5, null]));
+        assert_eq!(found(&site, &writer, early).await, json!(["key", 5, null]));
     })
     .await;
 }
@@ -379,27 +382,33 @@ async fn a_replaced_key_is_reported() {
 #[tokio::test]
 async fn a_ledger_with_pruned_entries_still_verifies_and_balances() {
     in_time(async {
-        let (site, mut scribe) = site();
-        let files = KeyFiles::beside(&scribe.path);
-        files.prepare_next(scribe.keyring.signer().verifier().name()).unwrap();
-        scribe.close();
-        write_segment(&mut scribe);
+        let (site, mut writer) = site();
+        let files = KeyFiles::beside(&writer.path);
+        files.prepare_next(writer.keyring.signer().verifier().name()).unwrap();
+        writer.close();
+        write_segment(&mut writer);
         let begin_of_third = NOW_UNIX_S + 2 * WINDOWS * 300;
-        assert_eq!(scribe.prune(begin_of_third), Some(2));
-        write_segment(&mut scribe);
-        let said = verify(&site, &[]).await;
-        assert_eq!(said["verifies"], true, "{said}");
-        assert_eq!((&said["segments"], &said["segments_present"]), (&json!(6), &json!(4)));
+        assert_eq!(writer.prune(begin_of_third), Some(2));
+        write_segment(&mut writer);
+        let verification = verify(&site, &[]).await;
+        assert_eq!(verification["verifies"], true, "{verification}");
+        assert_eq!(
+            (&verification["segments"], &verification["segments_present"]),
+            (&json!(6), &json!(4))
+        );
         // The rotation's own entry too: the checkpoints still record it.
-        assert_eq!(scribe.prune(scribe.window_unix_s), Some(6));
-        let said = verify(&site, &[]).await;
-        assert_eq!((&said["verifies"], &said["segments_present"]), (&json!(true), &json!(0)));
-        assert_eq!(said["keys"].as_array().unwrap().len(), 2);
+        assert_eq!(writer.prune(writer.window_unix_s), Some(6));
+        let verification = verify(&site, &[]).await;
+        assert_eq!(
+            (&verification["verifies"], &verification["segments_present"]),
+            (&json!(true), &json!(0))
+        );
+        assert_eq!(verification["keys"].as_array().unwrap().len(), 2);
 
         let back = sql("INSERT INTO events VALUES (102, 1795428000, 7, 'x', '{}', NULL)");
-        assert_eq!(found(&site, &scribe, back).await, json!(["inserted", 2, 102]));
+        assert_eq!(found(&site, &writer, back).await, json!(["inserted", 2, 102]));
         let untold = sql("DELETE FROM events");
-        assert_eq!(found(&site, &scribe, untold).await, json!(["pruned", 6, null]));
+        assert_eq!(found(&site, &writer, untold).await, json!(["pruned", 6, null]));
     })
     .await;
 }
@@ -413,60 +422,68 @@ async fn a1_a5_a_signed_segment_that_is_wrong_is_reported_too() {
             for end in ["db", "db-wal", "db-shm", "key"] {
                 let _ = fs::remove_file(path.with_extension(end));
             }
-            let mut scribe = Scribe::new(&path, NOW_UNIX_S);
-            scribe.sign_of_life();
-            scribe.traffic(name, &USUAL);
-            scribe
+            let mut writer = LedgerWriter::new(&path, NOW_UNIX_S);
+            writer.gateway_heartbeat();
+            writer.traffic(name, &USUAL);
+            writer
         };
 
-        let mut scribe = begin("acme.example");
-        scribe.next_window();
-        scribe.next_window();
-        let behind = scribe.sign_of_life();
-        scribe.close();
-        let said = verify(&site, &[]).await;
-        assert_eq!((&said["finding"], &said["entry"]), (&json!("gap"), &json!(behind)), "{said}");
+        let mut writer = begin("acme.example");
+        writer.next_window();
+        writer.next_window();
+        let behind = writer.gateway_heartbeat();
+        writer.close();
+        let verification = verify(&site, &[]).await;
+        assert_eq!(
+            (&verification["finding"], &verification["entry"]),
+            (&json!("gap"), &json!(behind)),
+            "{verification}"
+        );
 
         for reason in [EventKind::Stop, EventKind::UncleanStop, EventKind::Clock] {
-            let mut scribe = begin("acme.example");
-            scribe.event(reason, "{}");
-            scribe.next_window();
-            scribe.next_window();
-            scribe.sign_of_life();
-            scribe.close();
+            let mut writer = begin("acme.example");
+            writer.event(reason, "{}");
+            writer.next_window();
+            writer.next_window();
+            writer.gateway_heartbeat();
+            writer.close();
             assert_eq!(verify(&site, &[]).await["verifies"], true, "{reason:?}");
         }
 
-        let mut scribe = begin("acme.example");
-        scribe.connection.execute_batch("UPDATE heartbeats SET number = 2 WHERE seq = 3").unwrap();
-        scribe.next_window();
-        scribe.close();
-        let said = verify(&site, &[]).await;
-        assert_eq!((&said["finding"], &said["entry"]), (&json!("heartbeat"), &json!(3)), "{said}");
+        let mut writer = begin("acme.example");
+        writer.connection.execute_batch("UPDATE heartbeats SET number = 2 WHERE seq = 3").unwrap();
+        writer.next_window();
+        writer.close();
+        let verification = verify(&site, &[]).await;
+        assert_eq!(
+            (&verification["finding"], &verification["entry"]),
+            (&json!("heartbeat"), &json!(3)),
+            "{verification}"
+        );
 
-        let mut scribe = begin("acme.example");
-        scribe.connection.execute_batch("UPDATE verdicts SET count = 6 WHERE count = 7").unwrap();
-        scribe.close();
+        let mut writer = begin("acme.example");
+        writer.connection.execute_batch("UPDATE verdicts SET count = 6 WHERE count = 7").unwrap();
+        writer.close();
         assert_eq!(verify(&site, &[]).await["verifies"], true, "the window is still open");
-        scribe.next_window();
-        scribe.sign_of_life();
-        scribe.close();
-        let said = verify(&site, &[]).await;
-        assert_eq!(said["finding"], "balance", "{said}");
-        let message = said["message"].as_str().unwrap();
+        writer.next_window();
+        writer.gateway_heartbeat();
+        writer.close();
+        let verification = verify(&site, &[]).await;
+        assert_eq!(verification["finding"], "balance", "{verification}");
+        let message = verification["message"].as_str().unwrap();
         assert!(message.contains("2026-11-23T10:00:00Z of \"acme.example\""), "{message}");
         assert!(message.contains("48 cookies of responses") && message.ends_with("come to 47"));
 
         // A window that is split over two segments balances over both.
-        let mut scribe = begin("acme.example");
-        scribe.connection.execute_batch("UPDATE verdicts SET count = 6 WHERE count = 7").unwrap();
-        scribe.close();
-        scribe.traffic("acme.example", &USUAL);
-        let last = scribe.seq;
+        let mut writer = begin("acme.example");
+        writer.connection.execute_batch("UPDATE verdicts SET count = 6 WHERE count = 7").unwrap();
+        writer.close();
+        writer.traffic("acme.example", &USUAL);
+        let last = writer.seq;
         let more = format!("UPDATE verdicts SET count = 8 WHERE count = 7 AND seq <= {last}");
-        scribe.connection.execute_batch(&more).unwrap();
-        scribe.next_window();
-        scribe.close();
+        writer.connection.execute_batch(&more).unwrap();
+        writer.next_window();
+        writer.close();
         assert_eq!(verify(&site, &[]).await["verifies"], true);
     })
     .await;
@@ -475,17 +492,17 @@ async fn a1_a5_a_signed_segment_that_is_wrong_is_reported_too() {
 #[tokio::test]
 async fn a_truncated_file_or_one_that_is_no_ledger_is_reported() {
     in_time(async {
-        let (site, scribe) = site();
-        scribe.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let (site, writer) = site();
+        writer.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
         let whole = fs::read(site.path("crumbgate.db")).unwrap();
-        drop(scribe);
+        drop(writer);
         for length in [whole.len() / 2, whole.len() - 4096] {
             cut(&site.path("crumbgate.db"), &whole[..length]);
-            let said = verify(&site, &[]).await;
+            let verification = verify(&site, &[]).await;
             assert_eq!(
-                (&said["verifies"], &said["finding"]),
+                (&verification["verifies"], &verification["finding"]),
                 (&json!(false), &json!("file")),
-                "{said}"
+                "{verification}"
             );
         }
         for (content, expected) in
@@ -494,8 +511,8 @@ async fn a_truncated_file_or_one_that_is_no_ledger_is_reported() {
             cut(&site.path("crumbgate.db"), content);
             let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
             assert_eq!(finished.code, Some(1), "{finished:?}");
-            let told = finished.stderr.clone() + &finished.stdout;
-            assert!(told.contains(expected) || told.contains("cut or damaged"), "{told}");
+            let message = finished.stderr.clone() + &finished.stdout;
+            assert!(message.contains(expected) || message.contains("cut or damaged"), "{message}");
         }
         let absent = site.run(&["audit", "verify", "absent.db"]).await;
         assert_eq!(absent.code, Some(1));

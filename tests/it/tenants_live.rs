@@ -64,15 +64,16 @@ async fn the_command_line_changes_only_the_named_keys() {
             site.run(&all).await
         };
         let finished = tenants(&["set", GLOBEX, "session=2h", "mode=report", "--dry-run"]).await;
-        let told = "globex.example: would be set\n  session    - -> 2h\n  mode       - -> report\n";
+        let expected =
+            "globex.example: would be set\n  session    - -> 2h\n  mode       - -> report\n";
         assert_eq!(finished.code, Some(0), "{finished:?}");
-        assert!(finished.stdout.starts_with(told), "{}", finished.stdout);
+        assert!(finished.stdout.starts_with(expected), "{}", finished.stdout);
         assert_eq!(tenants(&["show", GLOBEX]).await.code, Some(1));
 
         assert_eq!(tenants(&["set", GLOBEX, "session=2h", "mode=report"]).await.code, Some(0));
         let finished = tenants(&["set", GLOBEX, "session=1200"]).await;
-        let told = "globex.example: changed\n  session    2h -> 20m\n";
-        assert_eq!((finished.code, &*finished.stdout), (Some(0), told), "{finished:?}");
+        let expected = "globex.example: changed\n  session    2h -> 20m\n";
+        assert_eq!((finished.code, &*finished.stdout), (Some(0), expected), "{finished:?}");
         let finished = tenants(&["set", GLOBEX, "mode="]).await;
         assert_eq!(finished.stdout, "globex.example: changed\n  mode       report -> enforce\n");
         let finished = tenants(&["show", GLOBEX, "--json"]).await;

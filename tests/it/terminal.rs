@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::harness::{
     App, Http, Operator, Program, Setup, Site, in_time,
-    ledger::{Scribe, USUAL},
+    ledger::{LedgerWriter, USUAL},
     until,
 };
 
@@ -82,12 +82,12 @@ async fn an_unreachable_application_is_the_first_warning() {
             let site = Site::of(&setup);
             let mut program = plainly(&site, &["run"]);
             let printed = opening(&mut program).await;
-            let told = printed.lines().filter(|line| line.starts_with("  warning"));
-            let told: Vec<_> = told.collect();
-            assert_eq!(told.len(), 1, "{printed}");
-            assert!(told[0].contains("no server answers at "), "{printed}");
+            let warnings = printed.lines().filter(|line| line.starts_with("  warning"));
+            let warnings: Vec<_> = warnings.collect();
+            assert_eq!(warnings.len(), 1, "{printed}");
+            assert!(warnings[0].contains("no server answers at "), "{printed}");
             assert!(
-                told[0].ends_with(": start the application, or correct its address"),
+                warnings[0].ends_with(": start the application, or correct its address"),
                 "{printed}"
             );
         }
@@ -152,9 +152,9 @@ async fn a_quiet_gateway_prints_nothing_without_a_problem() {
 /// A ledger of one segment, `ledger.db` in the site's folder.
 fn closed_ledger(site: &Site) -> PathBuf {
     let ledger = site.path("ledger.db");
-    let mut scribe = Scribe::new(&ledger, 1_795_428_000);
-    scribe.traffic("acme.example", &USUAL);
-    scribe.close();
+    let mut writer = LedgerWriter::new(&ledger, 1_795_428_000);
+    writer.traffic("acme.example", &USUAL);
+    writer.close();
     ledger
 }
 

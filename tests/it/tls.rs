@@ -442,8 +442,8 @@ async fn a_key_that_does_not_fit_its_chain_is_refused() {
     in_time(async {
         let site = site_with(&nobody(), &[("one", &[ACME]), ("two", &[ACME])]);
         fs::copy(site.path("two/dev.key"), site.path("one/dev.key")).unwrap();
-        let mend = "configure the two files that were issued together";
-        assert_refused(&site, &["tls.certificates", "one/dev.key", "one/dev.crt", mend]).await;
+        let fix = "configure the two files that were issued together";
+        assert_refused(&site, &["tls.certificates", "one/dev.key", "one/dev.crt", fix]).await;
     })
     .await;
 }

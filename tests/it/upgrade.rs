@@ -20,8 +20,8 @@ use tokio_tungstenite::{
 };
 
 use crate::harness::{
-    ACME, App, Http, PATIENCE, Received, Setup, Streaming, both_versions, count, head_of, ok,
-    read_request, request, until,
+    ACME, App, CONDITION_TIMEOUT, Http, Received, Setup, Streaming, both_versions, count, head_of,
+    ok, read_request, request, until,
 };
 
 /// An application that echoes WebSocket messages, and answers the handshake with two cookies.
@@ -90,7 +90,7 @@ async fn socket_of(http: Http, answer: Response<Incoming>) -> Socket {
 
 async fn echo(socket: &mut Socket, message: Message) {
     socket.send(message.clone()).await.unwrap();
-    let echoed = tokio::time::timeout(PATIENCE, socket.next()).await.expect("an echo");
+    let echoed = tokio::time::timeout(CONDITION_TIMEOUT, socket.next()).await.expect("an echo");
     assert!(echoed.unwrap().unwrap() == message);
 }
 

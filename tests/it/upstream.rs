@@ -614,7 +614,7 @@ both_versions!(ts13_complete_answers_stay_complete_and_surplus_bytes_are_dropped
             Then::Serve,
             WHOLE,
         ),
-        ("a length said twice", with_line("content-length: 5"), Then::Serve, WHOLE),
+        ("a length sent twice", with_line("content-length: 5"), Then::Serve, WHOLE),
     ];
     see_faults(http, faults).await;
 });

@@ -88,8 +88,8 @@ fn g7_a_withdrawal_ends_laravel_s_session_as_well() {
     let application = Application::start();
     let gateway = Gateway::before(&application);
     let logout = "[agreement]\nlogout = \"/logout\"";
-    let telling = gateway.another().sections(logout).before(&application);
-    for (gateway, left) in [(&gateway, USER), (&telling, None)] {
+    let with_logout = gateway.another().sections(logout).before(&application);
+    for (gateway, left) in [(&gateway, USER), (&with_logout, None)] {
         let browser = Browser::new(Http::Two, gateway, ASKING);
         agree(&browser, "/login");
         browser.log_in();

@@ -248,7 +248,7 @@ impl UnderWay<'_> {
     }
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     version: String,
@@ -262,7 +262,7 @@ impl Answer {
         let text = str::from_utf8(output).expect("the application writes UTF-8");
         // An interim answer, in which the server asks for the body.
         let text = text.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(text);
-        let (head, body) = text.split_once("\r\n\r\n").expect("curl has told why it got no answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("curl has printed the reason");
         let mut lines = head.lines();
         let (version, status) =
             lines.next().and_then(|line| line.split_once(' ')).expect("a status line");

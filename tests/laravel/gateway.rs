@@ -163,8 +163,8 @@ fn put_clock_ahead(command: &mut Command, ahead_s: u64) {
 
 /// The port in an event of the log, where it has one.
 fn listening(event: &Value) -> Option<u16> {
-    let tells = event["message"] == "listening for https";
-    let address: SocketAddr = event["address"].as_str().filter(|_| tells)?.parse().ok()?;
+    let is_listening = event["message"] == "listening for https";
+    let address: SocketAddr = event["address"].as_str().filter(|_| is_listening)?.parse().ok()?;
     Some(address.port())
 }
 

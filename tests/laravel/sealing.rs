@@ -78,16 +78,16 @@ fn g4_a_session_ends_after_its_duration_without_use() {
     let after_one_hour = gateway.another().ahead(3_600).before(&application);
     let after_some_more = gateway.another().ahead(2 * 3_600 + 60).before(&application);
 
-    let left_alone = Browser::new(Http::Two, &gateway, SEALED);
-    left_alone.log_in();
+    let unused = Browser::new(Http::Two, &gateway, SEALED);
+    unused.log_in();
     // Any gateway with the same keys opens a cookie that another one has sealed.
-    let used = left_alone.behind(&after_one_hour);
+    let used = unused.behind(&after_one_hour);
     assert_eq!(used.user().as_deref(), USER);
     assert_eq!(used.call("/api/ping").status, 200);
 
-    let left_alone = left_alone.behind(&after_some_more);
-    assert_eq!(left_alone.user(), None);
-    assert_eq!(left_alone.call("/api/ping").status, 401);
+    let unused = unused.behind(&after_some_more);
+    assert_eq!(unused.user(), None);
+    assert_eq!(unused.call("/api/ping").status, 401);
     let used = used.behind(&after_some_more);
     assert_eq!(used.user().as_deref(), USER);
     assert_eq!(used.call("/api/ping").status, 200);

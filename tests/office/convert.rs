@@ -1,4 +1,4 @@
-//! What LibreOffice makes of a file.
+//! LibreOffice's conversion of a file.
 
 use std::{fs, path::Path, process::Command};
 
@@ -29,7 +29,7 @@ pub(crate) fn opened(csv: &Path) -> String {
     fs::read_to_string(converted).expect("Flat OpenDocument is text")
 }
 
-/// Whether a cell of the document computes anything.
+/// True where a cell of the document contains a formula.
 pub(crate) fn has_formula(document: &str) -> bool {
     document.contains("table:formula")
 }

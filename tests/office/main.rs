@@ -6,7 +6,7 @@ mod convert;
 mod process;
 #[path = "../it/harness/ledger.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "other tests use more of it, and have it panic")]
-mod scribe;
+mod writer;
 
 use crumbgate_testkit::ledger;
 use std::{fs, path::PathBuf};
@@ -48,10 +48,10 @@ fn a4_no_cell_of_a_report_is_a_formula() {
 fn a4_no_cell_of_a_bundle_s_table_is_a_formula() {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let (ledger, bundle) = (folder.path().join("ledger.db"), folder.path().join("bundle.zip"));
-    let mut scribe = scribe::Scribe::new(&ledger, NOW_UNIX_S);
-    scribe.sign_of_life();
-    scribe.traffic("acme.example", &scribe::USUAL);
-    scribe.close();
+    let mut writer = writer::LedgerWriter::new(&ledger, NOW_UNIX_S);
+    writer.gateway_heartbeat();
+    writer.traffic("acme.example", &writer::USUAL);
+    writer.close();
     let mut command = process::crumbgate();
     command.args(["audit", "export", "--output"]).arg(&bundle).arg(&ledger);
     let output = process::run(&mut command);

@@ -33,7 +33,7 @@ impl Process {
     ///
     /// Panics, with all that the program has printed, where it ends before, or where it takes more than 20 s.
     pub(crate) fn wait_for<T>(&mut self, what: &str, mut look: impl FnMut(&str) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + CONDITION_TIMEOUT;
         loop {
             let ended = self.child.try_wait().expect("a child can be asked");
             let printed = fs::read_to_string(&self.output).expect("what a program prints is text");
@@ -59,7 +59,7 @@ impl Process {
     /// Asks it by a signal to end, and waits until it has.
     pub(crate) fn stop(mut self, signal: Signal) {
         self.signal(signal);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + CONDITION_TIMEOUT;
         while self.child.try_wait().expect("a child can be asked").is_none() {
             assert!(Instant::now() < deadline, "waited too long for its end");
             thread::sleep(PAUSE);
@@ -114,8 +114,8 @@ pub(crate) fn spawn(command: &mut Command) -> Child {
     })
 }
 
-/// What to do where a program is not there.
+/// The hint for a missing program.
 pub(crate) const HOW_TO_INSTALL: &str = "Run scripts/test, which installs what the tests need.";
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const CONDITION_TIMEOUT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(10);

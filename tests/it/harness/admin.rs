@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-/// Who asks.
+/// A client of the admin API.
 #[derive(Clone)]
 pub(crate) struct Operator {
     api: Api,
@@ -29,7 +29,7 @@ enum Api {
     Unix(PathBuf),
 }
 
-/// What came back, read to its end.
+/// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -61,7 +61,7 @@ impl Reply {
 }
 
 impl Operator {
-    /// Asks at an address as the log tells it: `127.0.0.1:9443`, or `unix:/path`.
+    /// A client of an address in the form of the log: `127.0.0.1:9443`, or `unix:/path`.
     pub(crate) fn at(address: &str) -> Self {
         let api = match address.strip_prefix("unix:") {
             Some(path) => Api::Unix(path.into()),
@@ -70,7 +70,7 @@ impl Operator {
         Self { api, tls: None, token: None }
     }
 
-    /// Where they ask, as `--address` has it.
+    /// The address as `--address` expects it.
     pub(crate) fn address(&self) -> String {
         match &self.api {
             Api::Tcp(address) => address.to_string(),

@@ -25,7 +25,7 @@ pub(crate) struct App {
 /// A request as it arrived, byte for byte.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
-    /// Which of the application's connections it came on, counted from 0.
+    /// The number of the application's connection that it arrived on, counted from 0.
     pub(crate) connection: usize,
     /// The request line and the fields, with line ends as they came.
     pub(crate) head: String,
@@ -148,12 +148,12 @@ impl App {
         assert!((&mut self.accepting).await.is_err_and(|ended| ended.is_cancelled()));
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections were made to it.
+    /// The number of connections that were made to it.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

@@ -62,7 +62,7 @@ enum Sender {
     Two(conn::http2::SendRequest<Full<Bytes>>),
 }
 
-/// What came back, read to its end.
+/// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,

@@ -1,4 +1,4 @@
-//! What a gateway's metrics say.
+//! The metrics of a gateway, parsed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use super::Running;
 pub(crate) struct Exposed(pub(crate) BTreeMap<String, f64>);
 
 impl Exposed {
-    /// Those of a gateway, without series by tenant.
+    /// The metrics of a gateway, without series by tenant.
     pub(crate) fn by(gateway: &Running) -> Self {
         Self::of(&gateway.inner().control().metrics_text(0))
     }
 
-    /// Those of a text.
+    /// The metrics in a text.
     pub(crate) fn of(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         let sample = |line: &str| {

@@ -6,7 +6,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{ACME, Http, PATIENCE, Running};
+use super::{ACME, CONDITION_TIMEOUT, Http, Running};
 
 /// A frame of HTTP/2 (RFC 9113, section 4.1).
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -57,7 +57,7 @@ pub(crate) async fn kinds_to_end(tls: &mut (impl AsyncReadExt + Unpin)) -> Vec<u
             }
         }
     };
-    tokio::time::timeout(PATIENCE, all).await.expect("the connection ends");
+    tokio::time::timeout(CONDITION_TIMEOUT, all).await.expect("the connection ends");
     kinds
 }
 

@@ -152,7 +152,7 @@ impl Setup {
     }
 }
 
-/// What the certificate of these tests is for.
+/// The hosts of the certificate of these tests.
 pub(crate) const NAMES: [&str; 5] =
     ["acme.example", "globex.example", "*.flexopus.example", "localhost", "127.0.0.1"];
 
@@ -168,7 +168,7 @@ pub(crate) fn client_config(roots: &Arc<RootCertStore>, http: Http) -> ClientCon
     config
 }
 
-/// A TLS connection to this address, made for [`ACME`], on which nothing was said yet.
+/// A TLS connection to this address, made for [`ACME`], on which nothing was sent yet.
 pub(crate) async fn tls_to(address: SocketAddr, config: ClientConfig) -> TlsStream<TcpStream> {
     let stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -228,7 +228,7 @@ impl Running {
         self.unix_s.fetch_add(seconds, Ordering::SeqCst);
     }
 
-    /// What was counted of a tenant.
+    /// The counters of a tenant.
     pub(crate) fn tally(&self, tenant: &str) -> Tally {
         self.gateway().books().read().remove(tenant).unwrap_or_default()
     }
@@ -254,12 +254,12 @@ impl Running {
         Raw::connect(self.https(), host, self.client_config(Http::One)).await
     }
 
-    /// What a client must trust to meet the gateway.
+    /// The certificate that a client must trust.
     pub(crate) fn roots(&self) -> Arc<RootCertStore> {
         Arc::clone(&self.roots)
     }
 
-    /// A TLS connection, made for [`ACME`], on which nothing was said yet.
+    /// A TLS connection, made for [`ACME`], on which nothing was sent yet.
     pub(crate) async fn tls(&self, http: Http) -> TlsStream<TcpStream> {
         tls_to(self.https(), self.client_config(http)).await
     }
@@ -283,7 +283,7 @@ impl Running {
     }
 }
 
-/// What a gateway has left.
+/// The ledger that a gateway has left.
 pub(crate) struct Stopped {
     folder: TempDir,
 }

@@ -69,7 +69,7 @@ fn held_as(request: &Received) -> Option<&str> {
 }
 
 /// Connections of one browser, each on another of two workers. The system spreads them, so it opens more until it has
-/// both: workers share no connection to the application, which tells them apart where only one request is under way.
+/// both: workers share no connection to the application, so they differ in it where only one request is under way.
 ///
 /// The application answers `/` with an empty body: then its connection is free before the answer has come.
 pub(crate) async fn on_each_worker(app: &App, browser: &Browser) -> [Arc<Browser>; 2] {

@@ -16,7 +16,7 @@ use crumbgate_policy::{
 };
 use serde_json::Value;
 
-/// What a ledger says.
+/// The content of a ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) verdicts: Vec<Verdicts>,
@@ -49,7 +49,7 @@ pub(crate) struct Verdicts {
     pub(crate) attributes: Vec<&'static str>,
 }
 
-/// What became of a page.
+/// An event of a page.
 #[derive(Clone, Debug)]
 pub(crate) struct Agreement {
     pub(crate) window: Window,
@@ -142,7 +142,7 @@ impl Kept {
         Ok(kept)
     }
 
-    /// How often a verdict was reached for a tenant.
+    /// The number of times that a verdict was reached for a tenant.
     pub(crate) fn count(&self, tenant: &str, direction: Direction, action: Action) -> u64 {
         let of = |row: &&Verdicts| {
             row.tenant == tenant && row.direction == direction && row.action == action
@@ -150,7 +150,7 @@ impl Kept {
         self.verdicts.iter().filter(of).map(|row| row.count).sum()
     }
 
-    /// How often something happened to the pages of a tenant.
+    /// The number of times that an event happened to the pages of a tenant.
     pub(crate) fn agreements(&self, tenant: &str, event: AgreementEvent) -> u64 {
         let of = |row: &&Agreement| row.tenant == tenant && row.event == event;
         self.agreements.iter().filter(of).map(|row| row.count).sum()

@@ -15,7 +15,7 @@ use crumbgate_state::{key::KeyFiles, keyring::Keyring, migrate, segments};
 use rusqlite::{Connection, params};
 
 /// The writer of a ledger.
-pub(crate) struct Scribe {
+pub(crate) struct LedgerWriter {
     pub(crate) connection: Connection,
     pub(crate) keyring: Keyring,
     pub(crate) path: PathBuf,
@@ -28,14 +28,14 @@ pub(crate) struct Scribe {
 }
 
 /// What one tenant's cookies did in a window: `(name, route, action, count)`, all of responses.
-pub(crate) type Told<'t> = (&'t str, &'t str, Action, u64);
+pub(crate) type CookieCount<'t> = (&'t str, &'t str, Action, u64);
 
-/// Windows have five minutes.
+/// The verdicts on one tenant's cookies in a window: `(name, route, action, count)`, all of responses.
 pub(crate) const WINDOW_S: u32 = 300;
 
 const DECLARATION: &str = r#"{"cookies":[{"name":"flexopus_session"},{"name":"XSRF-TOKEN"}]}"#;
 
-impl Scribe {
+impl LedgerWriter {
     /// A new ledger, that of a gateway which has just started.
     pub(crate) fn new(path: &Path, now_unix_s: u64) -> Self {
         let mut connection = Connection::open(path).unwrap();
@@ -50,7 +50,7 @@ impl Scribe {
             )
             .unwrap();
         transaction.commit().unwrap();
-        let mut scribe = Self {
+        let mut writer = Self {
             connection,
             keyring,
             path: path.to_owned(),
@@ -59,8 +59,8 @@ impl Scribe {
             texts: HashMap::new(),
             heartbeats: HashMap::new(),
         };
-        scribe.event(EventKind::Start, r#"{"version":"0.1.0"}"#);
-        scribe
+        writer.event(EventKind::Start, r#"{"version":"0.1.0"}"#);
+        writer
     }
 
     /// Something happens at the begin of the window.
@@ -94,18 +94,18 @@ impl Scribe {
     }
 
     /// The gateway's heartbeat in the window. Returns the number of the entry.
-    pub(crate) fn sign_of_life(&mut self) -> u64 {
+    pub(crate) fn gateway_heartbeat(&mut self) -> u64 {
         self.heartbeat(None, Figures::default())
     }
 
     /// What cookies of a tenant did in the window: its heartbeat, and an entry for each.
-    pub(crate) fn traffic(&mut self, tenant: &str, told: &[Told<'_>]) {
+    pub(crate) fn traffic(&mut self, tenant: &str, cookies: &[CookieCount<'_>]) {
         let mut seen = Figures::default();
-        for (_, _, action, count) in told {
+        for (_, _, action, count) in cookies {
             *seen.of(Direction::Response, *action) += count;
         }
         self.heartbeat(Some(tenant), seen);
-        for (name, route, action, count) in told {
+        for (name, route, action, count) in cookies {
             self.verdicts(tenant, name, route, *action, *count);
         }
     }
@@ -113,10 +113,10 @@ impl Scribe {
     /// What became of pages of a tenant in the window: its heartbeat, and an entry for each. The pages are in the
     /// ledger
     /// from now on.
-    pub(crate) fn agreements(&mut self, tenant: &str, told: &[(AgreementEvent, &str, u64)]) {
-        let agreements = told.iter().map(|(.., count)| count).sum();
+    pub(crate) fn agreements(&mut self, tenant: &str, cookies: &[(AgreementEvent, &str, u64)]) {
+        let agreements = cookies.iter().map(|(.., count)| count).sum();
         self.heartbeat(Some(tenant), Figures { agreements, ..Figures::default() });
-        for (event, html, count) in told {
+        for (event, html, count) in cookies {
             self.seq += 1;
             let page = ShownPage::new(*html);
             let insert = "INSERT OR IGNORE INTO pages VALUES (?1, ?2)";
@@ -262,7 +262,7 @@ pub(crate) fn declaration_hash() -> String {
 }
 
 /// What most windows of these ledgers hold.
-pub(crate) const USUAL: [Told<'static>; 3] = [
+pub(crate) const USUAL: [CookieCount<'static>; 3] = [
     ("flexopus_session", "/api/{id}", Action::Rewrite, 40),
     ("_ga", "/", Action::Strip(Reason::Undeclared), 7),
     ("=HYPERLINK(\"https://evil.example\")", "/", Action::Strip(Reason::Malformed), 1),

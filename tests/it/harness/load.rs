@@ -12,7 +12,7 @@ use super::ACME;
 /// A wrk that sends requests to [`ACME`] until it is stopped.
 pub(crate) struct Load(Option<Child>);
 
-/// What a wrk has seen.
+/// The report of a wrk.
 pub(crate) struct Loaded(String);
 
 impl Load {
@@ -25,15 +25,15 @@ impl Load {
         Self(Some(wrk.spawn().expect("wrk is installed: scripts/test does it")))
     }
 
-    /// Stops it, and waits for what it says.
+    /// Stops it, and waits for its report.
     pub(crate) async fn stop(mut self) -> Loaded {
         let wrk = self.0.take().expect("it is stopped once");
         kill_process(Pid::from_child(&wrk), Signal::INT).unwrap();
         let output = tokio::task::spawn_blocking(|| wrk.wait_with_output()).await.unwrap();
         let output = output.unwrap();
-        let (said, wrong) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        let (stdout, wrong) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
         assert!(output.status.success() && wrong.is_empty(), "{}: {wrong}", output.status);
-        Loaded(String::from_utf8(said).unwrap())
+        Loaded(String::from_utf8(stdout).unwrap())
     }
 }
 
@@ -48,7 +48,7 @@ impl Drop for Load {
 }
 
 impl Loaded {
-    /// How many requests were answered.
+    /// The number of requests that were answered.
     pub(crate) fn requests(&self) -> u64 {
         let before = self.0.split(" requests in ").next().unwrap_or_default();
         let number = before.rsplit(char::is_whitespace).next().unwrap_or_default();

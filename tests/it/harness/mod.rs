@@ -1,4 +1,4 @@
-//! What every test stands on: [`App`] behind, [`Running`] in the middle, [`Browser`] or [`Raw`] in front.
+//! The harness of every test: [`App`] behind, [`Running`] in the middle, [`Browser`] or [`Raw`] in front.
 //!
 //! ```ignore
 //! both_versions!(s4_a_deletion_stays_a_deletion, |http| {
@@ -41,11 +41,11 @@ pub(crate) use streaming::{Feed, Streaming, count, head_of, next_part};
 /// The host of the tenant that a [`Setup`] has unless the test says otherwise.
 pub(crate) const ACME: &str = "acme.example";
 
-/// The time that a gateway of these tests tells: 2026-11-23 10:00:00 UTC.
+/// The time of a gateway's clock in these tests: 2026-11-23 10:00:00 UTC.
 pub(crate) const NOW_UNIX_S: u64 = 1_795_428_000;
 
 /// No condition of a test is waited for longer than this.
-pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+pub(crate) const CONDITION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Makes of one body two tests: `name::http1` and `name::http2`.
 macro_rules! both_versions {
@@ -81,12 +81,12 @@ pub(crate) fn request(http: Http, method: http::Method, path: &str) -> http::req
 
 /// Runs a test's body, and fails it when it hangs.
 pub(crate) async fn in_time<T>(test: impl Future<Output = T>) -> T {
-    tokio::time::timeout(3 * PATIENCE, test).await.expect("the test hangs")
+    tokio::time::timeout(3 * CONDITION_TIMEOUT, test).await.expect("the test hangs")
 }
 
-/// Waits until `condition` holds; looks often, and fails after [`PATIENCE`].
+/// Waits until `condition` holds; looks often, and fails after [`CONDITION_TIMEOUT`].
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + CONDITION_TIMEOUT;
     while !condition() {
         assert!(tokio::time::Instant::now() < deadline, "waited in vain until {what}");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! The real binary, as an operator runs it: told things by files, arguments and signals, judged by what it prints and
+//! The real binary, as an operator runs it: controlled by files, arguments and signals, and observed by its output and
 //! by
 //! how it ends.
 
@@ -22,7 +22,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    ACME, Browser, Http, NOW_UNIX_S, Operator, PATIENCE, Raw, Setup,
+    ACME, Browser, CONDITION_TIMEOUT, Http, NOW_UNIX_S, Operator, Raw, Setup,
     gateway::{NAMES, client_config},
     terminal::Terminal,
 };
@@ -55,7 +55,7 @@ impl Site {
         self.folder.path().join(name)
     }
 
-    /// `crumbgate` with these arguments, in the folder, and with no variable that would tell it anything.
+    /// `crumbgate` with these arguments, in the folder, and without environment variables that configure it.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = crumbgate(arguments);
         command.current_dir(self.folder.path());
@@ -104,15 +104,15 @@ pub(crate) fn crumbgate(arguments: &[&str]) -> Command {
     command
 }
 
-/// Takes away what a developer's shell may tell the program.
+/// Removes the variables of a developer's shell that would configure the program.
 pub(crate) fn without_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        let told = name.to_str().is_some_and(|name| {
+        let is_ours = name.to_str().is_some_and(|name| {
             name.starts_with("CRUMBGATE_")
                 || name.starts_with("CLICOLOR")
                 || matches!(name, "NO_COLOR" | "RUST_LOG")
         });
-        if told {
+        if is_ours {
             command.env_remove(name);
         }
     }
@@ -127,7 +127,7 @@ pub(crate) struct Program<'s> {
     terminal: Option<Terminal>,
 }
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Debug)]
 pub(crate) struct Finished {
     /// None: by a signal.
@@ -166,23 +166,23 @@ impl<'s> Program<'s> {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    /// What it has printed on standard error.
+    /// Its output on standard error.
     pub(crate) fn stderr(&self) -> String {
         read(&self.stderr)
     }
 
-    /// What it has printed on standard output.
+    /// Its output on standard output.
     pub(crate) fn stdout(&self) -> String {
         read(&self.stdout)
     }
 
-    /// Waits until `look` finds something. Fails where the program ends before, or after [`PATIENCE`].
+    /// Waits until `look` finds something. Fails where the program ends before, or after [`CONDITION_TIMEOUT`].
     pub(crate) async fn wait_for<T>(
         &mut self,
         what: &str,
         mut look: impl FnMut(&Self) -> Option<T>,
     ) -> T {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + CONDITION_TIMEOUT;
         loop {
             let ended = self.child.try_wait().unwrap();
             if let Some(found) = look(self) {
@@ -223,7 +223,7 @@ impl<'s> Program<'s> {
         .await
     }
 
-    /// Who administers it, without a token; waits until it can be.
+    /// A client of its admin API, without a token; waits until it is served.
     pub(crate) async fn operator(&mut self) -> Operator {
         let address = self.admin().await;
         match address.strip_prefix("unix:") {
@@ -233,7 +233,7 @@ impl<'s> Program<'s> {
         }
     }
 
-    /// Where it is administered: an address, or `unix:` and a path.
+    /// The address of its admin API: an address, or `unix:` and a path.
     pub(crate) async fn admin(&mut self) -> String {
         let message = "listening for administration";
         let find = move |program: &Self| {
@@ -263,9 +263,9 @@ impl<'s> Program<'s> {
         client_config(&self.site.roots, http)
     }
 
-    /// Waits for its end. Fails after [`PATIENCE`].
+    /// Waits for its end. Fails after [`CONDITION_TIMEOUT`].
     pub(crate) async fn exit(mut self) -> Finished {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + CONDITION_TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Vocabulary(pub(crate) BTreeMap<String, BTreeMap<String, BTreeSet<String>>>);
 
 impl Vocabulary {
-    /// What an exposition tells.
+    /// The names in an exposition.
     pub(crate) fn of(text: &str) -> Self {
         let mut metrics = BTreeMap::<String, BTreeMap<_, BTreeSet<_>>>::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -21,7 +21,7 @@ impl Vocabulary {
         Self(metrics)
     }
 
-    /// Whether a query asks for what there is, and for nothing else.
+    /// True where a query uses only existing metrics and labels.
     #[track_caller]
     pub(crate) fn assert_knows(&self, query: &str) {
         let selectors = Selector::all(query);
@@ -51,7 +51,7 @@ impl Vocabulary {
         }
     }
 
-    /// Whether a series could be one of these.
+    /// True where a series could be one of these.
     #[track_caller]
     pub(crate) fn assert_has(&self, series: &Selector) {
         if series.metric == "up" {
@@ -71,7 +71,7 @@ impl Vocabulary {
     }
 }
 
-/// The labels by which Prometheus tells its targets apart.
+/// The labels by which Prometheus distinguishes its targets.
 pub(crate) const ADDED_BY_PROMETHEUS: [&str; 2] = ["instance", "job"];
 
 /// A metric that a query asks for, and its matchers: label, operator, value.
@@ -102,7 +102,7 @@ impl Selector {
     }
 }
 
-/// Whether what follows a word makes it a function, or an aggregation such as `sum by (job) (…)`.
+/// True where the text after a word makes it a function, or an aggregation such as `sum by (job) (…)`.
 fn is_called(follows: &str) -> bool {
     let aggregates = ["by", "without"].iter().any(|word| {
         follows.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('('))
@@ -110,7 +110,7 @@ fn is_called(follows: &str) -> bool {
     aggregates || follows.starts_with('(')
 }
 
-/// What names labels, in parentheses.
+/// The part that names labels, in parentheses.
 const LISTS: [&str; 6] = ["by", "group_left", "group_right", "ignoring", "on", "without"];
 const OPERATORS: [&str; 5] = ["and", "bool", "offset", "or", "unless"];
 

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::PATIENCE;
+use super::CONDITION_TIMEOUT;
 
 /// One connection; bytes in, bytes out.
 pub(crate) struct Raw {
@@ -37,7 +37,7 @@ impl Raw {
     }
 
     /// Reads until the bytes so far contain `end`, and returns them all; what is read is used up. Fails when the peer
-    /// closes before, or after [`PATIENCE`].
+    /// closes before, or after [`CONDITION_TIMEOUT`].
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
@@ -46,7 +46,9 @@ impl Raw {
                 self.buffer = rest;
                 return text[..at + end.len()].to_owned();
             }
-            let more = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
+            let more =
+                tokio::time::timeout(CONDITION_TIMEOUT, self.stream.read_buf(&mut self.buffer))
+                    .await;
             match more.unwrap_or_else(|_| panic!("no {end:?} came: {text:?}")) {
                 Ok(0) => panic!("closed before {end:?}: {text:?}"),
                 Ok(_) => {}
@@ -60,10 +62,12 @@ impl Raw {
         self.read_until("\r\n\r\n").await
     }
 
-    /// All bytes until the peer closes or breaks off. Fails after [`PATIENCE`].
+    /// All bytes until the peer closes or breaks off. Fails after [`CONDITION_TIMEOUT`].
     pub(crate) async fn read_to_end(&mut self) -> String {
         loop {
-            let more = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
+            let more =
+                tokio::time::timeout(CONDITION_TIMEOUT, self.stream.read_buf(&mut self.buffer))
+                    .await;
             if matches!(more.expect("the peer closes"), Ok(0) | Err(_)) {
                 let bytes = std::mem::take(&mut self.buffer);
                 return String::from_utf8_lossy(&bytes).into_owned();
@@ -71,7 +75,7 @@ impl Raw {
         }
     }
 
-    /// Whether nothing comes for this long, and the peer does not close either.
+    /// True where nothing arrives for this long, and the peer does not close either.
     pub(crate) async fn is_silent_for(&mut self, duration: Duration) -> bool {
         self.buffer.is_empty()
             && tokio::time::timeout(duration, self.stream.read_buf(&mut self.buffer)).await.is_err()

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{Http, PATIENCE, Running};
+use super::{CONDITION_TIMEOUT, Http, Running};
 
 /// One connection of such a client.
 pub(crate) struct Streaming {
@@ -28,7 +28,7 @@ pub(crate) struct Streaming {
     tasks: Tasks,
 }
 
-/// What drives a connection.
+/// The task that drives a connection.
 #[derive(Clone, Default)]
 struct Tasks(Arc<Mutex<Vec<AbortHandle>>>);
 
@@ -107,13 +107,13 @@ impl Streaming {
 
 /// Waits for the answer's head.
 pub(crate) async fn head_of(coming: Coming) -> Response<Incoming> {
-    let answer = tokio::time::timeout(PATIENCE, coming).await.expect("an answer comes");
+    let answer = tokio::time::timeout(CONDITION_TIMEOUT, coming).await.expect("an answer comes");
     answer.unwrap().unwrap()
 }
 
 /// The next part of a body, or none at its end; trailers are no part.
 pub(crate) async fn next_part(body: &mut Incoming) -> hyper::Result<Option<Bytes>> {
-    let next = tokio::time::timeout(PATIENCE, body.frame()).await.expect("a part comes");
+    let next = tokio::time::timeout(CONDITION_TIMEOUT, body.frame()).await.expect("a part comes");
     Ok(next.transpose()?.and_then(|frame| frame.into_data().ok()))
 }
 
@@ -132,7 +132,7 @@ impl Feed {
         self.0.send(Ok(Frame::data(bytes.into()))).await.is_ok()
     }
 
-    /// Whether nobody takes any more.
+    /// True once the receiver has stopped reading.
     pub(crate) fn is_over(&self) -> bool {
         self.0.is_closed()
     }

@@ -1,4 +1,4 @@
-//! A terminal, as far as a program can tell: 100 columns wide, with nobody before it.
+//! A terminal from the program's point of view: 100 columns wide, without a user.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use rustix::{
     termios::{Winsize, tcsetwinsize},
 };
 
-/// What copies all that is printed at a terminal, until the last program there has ended.
+/// The task that copies the output of a terminal until the last program there has ended.
 pub(crate) struct Terminal {
     copying: JoinHandle<()>,
 }

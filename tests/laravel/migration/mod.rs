@@ -246,7 +246,7 @@ impl Machine {
         Browser::at(Http::Two, HOST, self.port(port), self.path("certificate"))
     }
 
-    /// What curl says about a plain request to port 80.
+    /// The answer that curl reports for a plain request to port 80.
     fn plain(&self, path: &str) -> Answer {
         let url = format!("http://127.0.0.1:{}{path}", self.port(80));
         let host = format!("host: {HOST}");

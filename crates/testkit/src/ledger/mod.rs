@@ -172,13 +172,13 @@ impl Draft {
         &mut self,
         start_unix_s: u64,
         tenant: &str,
-        told: &[(AgreementEvent, &str, u64)],
+        events: &[(AgreementEvent, &str, u64)],
     ) -> Vec<String> {
-        let pages = told
+        let pages = events
             .iter()
             .map(|(event, html, count)| self.agreement(start_unix_s, tenant, *event, html, *count));
         let pages = pages.collect();
-        let agreements = told.iter().map(|(.., count)| count).sum();
+        let agreements = events.iter().map(|(.., count)| count).sum();
         let seen = Figures { agreements, ..Figures::default() };
         self.heartbeat_of(start_unix_s, tenant, 0, seen, Figures::default());
         pages

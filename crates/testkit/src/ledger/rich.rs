@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Draft, Seen};
 
-/// How many days [`rich`] is about.
+/// The number of days in the ledger of [`rich`].
 const DAYS: u64 = 8;
 
 const HOUR: u64 = 3_600;
@@ -183,7 +183,7 @@ fn asked(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
         let version = if hour < 96 { 1 } else { 2 };
         format!("<!DOCTYPE html><html lang={language}><title>Cookies, version {version}</title>")
     });
-    let mut told = vec![
+    let mut events = vec![
         (AgreementEvent::Shown, &*pages[0], busy * 2),
         (AgreementEvent::Agreed, &*pages[0], busy),
         (AgreementEvent::Declined, &*pages[0], busy / 9),
@@ -191,8 +191,8 @@ fn asked(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
         (AgreementEvent::Shown, &*pages[1], busy / 5),
         (AgreementEvent::Agreed, &*pages[1], busy / 7),
     ];
-    told.retain(|(.., count)| *count > 0);
-    draft.agreements(at, tenant, &told);
+    events.retain(|(.., count)| *count > 0);
+    draft.agreements(at, tenant, &events);
 }
 
 fn watched(draft: &mut Draft, at: u64, tenant: &str, busy: u64) {
