@@ -1,6 +1,5 @@
 //! The cost of the metrics: recording one exchange, with the clock that it reads, and writing all of them. Recording
-//! without
-//! the clock is a pure part: `benches/pure.rs`.
+//! without the clock is a pure part: `benches/pure.rs`.
 
 use std::{hint::black_box, time::Instant};
 

@@ -1,8 +1,7 @@
 //! The cost of a report over a million entries: seconds to read and add them up, and to write each format.
 //!
 //! Prints Markdown. `cargo bench --bench report`. The ledger is a year of a busy gateway: windows of five minutes,
-//! forty
-//! tenants, three hundred names, of which each window has some.
+//! forty tenants, three hundred names, of which each window has some.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 

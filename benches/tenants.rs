@@ -1,6 +1,5 @@
 //! The cost of tenants: seconds to load a million of them, nanoseconds to find one, also while others are written,
-//! bytes
-//! to keep one.
+//! bytes to keep one.
 //!
 //! Prints Markdown. `cargo bench --bench tenants`; Linux only, since it reads its own size from `/proc`.
 

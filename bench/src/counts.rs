@@ -2,8 +2,7 @@
 //! features, however busy it is.
 //!
 //! Each part's work is done many times by one process and twice as often by another; what a process needs besides
-//! cancels
-//! out in the difference.
+//! cancels out in the difference.
 
 use std::{
     collections::BTreeMap,

@@ -65,8 +65,7 @@ impl Exact {
     }
 
     /// What a request adds to numbers that grow. `measure` sends as many requests as it is told, and returns by how
-    /// much
-    /// each number has grown meanwhile.
+    /// much each number has grown meanwhile.
     pub fn per_request(
         mut measure: impl FnMut(u64) -> Result<BTreeMap<String, u64>>,
     ) -> Result<BTreeMap<String, f64>> {

@@ -49,8 +49,7 @@ impl Baseline {
     }
 
     /// Ratios that have grown by more than a tenth, and instructions by more than a fiftieth. What was not measured
-    /// before
-    /// wants a new baseline, and counts, too.
+    /// before wants a new baseline, and counts, too.
     pub fn slower(&self, now: &Self) -> Vec<Regression> {
         let mut found = self.longer(now);
         for (load, peers) in &now.ratios {

@@ -495,8 +495,7 @@ async fn a_bundle_of_the_previous_format_still_verifies() {
 const FOLDER: &str = "CHILD_KEEPS_AGREEMENTS_IN";
 
 /// With the variable, acts as the child: shows one page after another, as fast as it can, until it is killed. Without
-/// it,
-/// does the same for a short time.
+/// it, does the same for a short time.
 #[test]
 fn one_page_after_another_is_shown() {
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);

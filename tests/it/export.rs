@@ -190,8 +190,7 @@ async fn a_tenant_s_bundle_verifies_and_has_no_trace_of_another() {
         let bundle = site.path("acme.zip");
         let entries = member(&bundle, "entries.ndjson");
         // In three segments: twelve windows of the gateway's heartbeat, acme's and three verdicts; a rotation; a
-        // prune; a
-        // change of the tenant.
+        // prune; a change of the tenant.
         assert_eq!(entries.lines().count(), 3 * 12 * 5 + 3);
         let change =
             r#""event":"tenant","tenant":"acme.example","actor":"ada","detail":"{\"before\":null"#;

@@ -22,8 +22,7 @@ use crate::harness::{
 };
 
 /// Texts that must not be in any line, each with the place that it is sent in. No two have a part in common, and a
-/// route
-/// template replaces each as an identifier.
+/// route template replaces each as an identifier.
 const CANARIES: [(&str, &str); 15] = [
     ("undeclared cookie's name", "Canary01NameOfATracker"),
     ("undeclared cookie's value", "Canary02ValueOfATracker"),
@@ -471,8 +470,7 @@ async fn an_invalid_rust_log_is_refused_with_the_expected_syntax() {
 }
 
 /// A client that connects by an address may send it as a server name, which is not allowed and harmless: thousands of
-/// such
-/// connections must not cause thousands of lines.
+/// such connections must not cause thousands of lines.
 #[tokio::test]
 async fn an_address_as_a_server_name_causes_no_line() {
     in_time(async {

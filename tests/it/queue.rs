@@ -220,8 +220,7 @@ async fn an_unused_connection_of_one_worker_is_closed_for_another_worker() {
 }
 
 /// A connection that one worker has kept since before there was a limit is closed for the other one's request, too;
-/// and a
-/// connection in use does not count as unused because it was kept before.
+/// and a connection in use does not count as unused because it was kept before.
 #[tokio::test]
 async fn a_limit_that_a_reload_adds_or_removes_counts_unused_connections_correctly() {
     in_time(async {

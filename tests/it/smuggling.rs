@@ -318,8 +318,7 @@ fn head(method: &str, path: &str, fields: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 /// Sends each of these as the first stream of a connection, followed by a correct request: the application receives
-/// none
-/// of the first, and the second only where the connection has survived.
+/// none of the first, and the second only where the connection has survived.
 async fn are_refused(cases: Vec<(&str, Vec<u8>)>) {
     let app = App::answering(&[]).await;
     let gateway = Setup::before(&app).start();

@@ -1,6 +1,5 @@
 //! Tenants that are set while the gateway runs, as the state file keeps them, and the ledger's entries about their
-//! changes
-//! and about the declarations in force.
+//! changes and about the declarations in force.
 //!
 //! Some tests start a process of their own, which can be killed and whose disk can be full: this test program, which an
 //! environment variable makes set tenants until it ends.

@@ -1,8 +1,7 @@
 //! Allocations for each request, of the gateway with an allocator that counts (the binary `allocations`).
 //!
 //! One that grows what was allocated counts like one that is new. What the gateway does by the clock, such as writing
-//! its
-//! ledger, is in the figures, too: some hundredths.
+//! its ledger, is in the figures, too: some hundredths.
 
 pub mod sites;
 

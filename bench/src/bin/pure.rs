@@ -2,8 +2,7 @@
 //! lists the names.
 //!
 //! Nothing here reads a clock, and what is hashed is hashed by the process's own random keys only where the gateway
-//! does
-//! so, too.
+//! does so, too.
 
 use std::process::ExitCode;
 

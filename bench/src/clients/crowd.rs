@@ -88,8 +88,7 @@ impl Crowd {
     }
 
     /// Repeats an exchange on each connection until the time is over; what has begun is brought to its end. A
-    /// connection
-    /// that fails is opened and prepared anew.
+    /// connection that fails is opened and prepared anew.
     pub(super) async fn repeat(
         &mut self,
         duration: Duration,

@@ -74,8 +74,7 @@ impl Paced {
     }
 
     /// Sends that many requests a second: each on the connection that has been free for longest, and later than it is
-    /// due
-    /// where none is free.
+    /// due where none is free.
     pub async fn run(&mut self, rate_per_s: f64, duration: Duration) -> anyhow::Result<Latencies> {
         ensure!(rate_per_s > 0.0, "a rate has to be above 0");
         let schedule = Mutex::new(Schedule::new(rate_per_s, duration)?);

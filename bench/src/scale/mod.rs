@@ -1,9 +1,8 @@
 //! How the gateway's costs grow with tenants, names, connections and workers.
 //!
-//! Each growth is measured at a few points, on a gateway that is started for it; its curves are drawn, and all that was
-//! measured is in `scale.json`. The load is this process (see [`clients`](crate::clients)), so it has to run on the
-//! load's
-//! core.
+//! Each growth is measured at a few points, on a gateway that is started for it; its curves are drawn, and all that
+//! was measured is in `scale.json`. The load is this process (see [`clients`](crate::clients)), so it has to run on
+//! the load's core.
 
 mod growths;
 mod requests;

@@ -1,8 +1,8 @@
 //! What is measured, in which order.
 //!
 //! Under each load the targets take turns, round by round: what the machine does meanwhile meets all of them. A
-//! target of
-//! which something can't be measured is left out there, and named in the report; one that fails a check ends the run.
+//! target of which something can't be measured is left out there, and named in the report; one that fails a check
+//! ends the run.
 
 mod connections;
 mod features;

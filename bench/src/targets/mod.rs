@@ -1,8 +1,7 @@
 //! What is measured: the gateway and its peers, with the configuration of each.
 //!
 //! A target is started before an application ([`Place`]) and then is a process with an address. What the peers are
-//! told is
-//! in `bench/peers`, as their own files.
+//! told is in `bench/peers`, as their own files.
 
 mod crumbgate;
 mod haproxy;

@@ -1,9 +1,7 @@
 //! The applications behind the targets.
 //!
 //! [`Nginx`] serves the loads: it is fast, and no target of ours. [`Own`] serves what it can't: bodies that are sent,
-//! and
-//! WebSockets. [`Scripted`] serves the checks: it shows the bytes of
-//! each head that reached it.
+//! and WebSockets. [`Scripted`] serves the checks: it shows the bytes of each head that reached it.
 
 mod nginx;
 mod own;

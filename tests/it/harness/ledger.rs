@@ -98,7 +98,7 @@ impl LedgerWriter {
         self.heartbeat(None, Figures::default())
     }
 
-    /// What cookies of a tenant did in the window: its heartbeat, and an entry for each.
+    /// Writes the verdicts on a tenant's cookies in the window: its heartbeat, and an entry for each.
     pub(crate) fn traffic(&mut self, tenant: &str, cookies: &[CookieCount<'_>]) {
         let mut seen = Figures::default();
         for (_, _, action, count) in cookies {
@@ -110,9 +110,8 @@ impl LedgerWriter {
         }
     }
 
-    /// What became of pages of a tenant in the window: its heartbeat, and an entry for each. The pages are in the
-    /// ledger
-    /// from now on.
+    /// Writes the events of a tenant's pages in the window: its heartbeat, and an entry for each. The pages are in the
+    /// ledger from now on.
     pub(crate) fn agreements(&mut self, tenant: &str, cookies: &[(AgreementEvent, &str, u64)]) {
         let agreements = cookies.iter().map(|(.., count)| count).sum();
         self.heartbeat(Some(tenant), Figures { agreements, ..Figures::default() });
@@ -261,7 +260,7 @@ pub(crate) fn declaration_hash() -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What most windows of these ledgers hold.
+/// The cookies in most windows of these ledgers.
 pub(crate) const USUAL: [CookieCount<'static>; 3] = [
     ("flexopus_session", "/api/{id}", Action::Rewrite, 40),
     ("_ga", "/", Action::Strip(Reason::Undeclared), 7),

@@ -1,6 +1,5 @@
-//! The real binary, as an operator runs it: controlled by files, arguments and signals, and observed by its output and
-//! by
-//! how it ends.
+//! The real binary, as an operator runs it: controlled by files, arguments and signals, and observed by its output
+//! and by how it ends.
 
 use std::{
     fs::{self, File},

@@ -125,7 +125,7 @@ impl Draft {
         self.connection.execute_batch("COMMIT").unwrap();
     }
 
-    /// What a tenant's traffic of the window that begins then adds up to, with a heartbeat that balances.
+    /// Writes the verdicts on a tenant's cookies in the window that begins then, with a heartbeat that balances.
     pub fn traffic(&mut self, start_unix_s: u64, tenant: &str, requests: u64, seen: &[Seen<'_>]) {
         let mut figures = Figures::default();
         for seen in seen {
@@ -166,7 +166,7 @@ impl Draft {
         insert.execute(row).unwrap();
     }
 
-    /// What happened to pages of a tenant in the window that begins then, with a heartbeat that balances. Returns their
+    /// Writes the events of a tenant's pages in the window that begins then, with a heartbeat that balances. Returns their
     /// hashes.
     pub fn agreements(
         &mut self,
