@@ -142,56 +142,68 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// The files and folders of a folder of `src/`.
-fn sources_of(folder: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(root().join("src").join(folder)).unwrap();
-    let names = entries.map(|entry| {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        if entry.file_type().unwrap().is_dir() { format!("{name}/") } else { name }
-    });
-    let is_source = |name: &str| name.ends_with(".rs") || name.ends_with('/');
-    names.filter(|name| is_source(name) && !matches!(&**name, "mod.rs" | "tests.rs")).collect()
+/// The folders `src/` of all packages that make up the gateway, and their packages' folders.
+fn packages() -> Vec<(String, PathBuf)> {
+    let crates = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap());
+    let crates = crates.map(|entry| format!("crates/{}", entry.file_name().display()));
+    let folders = crates.chain([".".to_owned()]);
+    folders.map(|folder| (folder.clone(), root().join(folder).join("src"))).collect()
 }
 
-/// The rows of the map: their topics, and the names in them.
-fn map() -> Vec<(Vec<String>, BTreeSet<String>)> {
-    let text = read("docs/ARCHITECTURE.md");
-    let rows = table(&text, "| where | what it holds |");
-    let named = |cell: &str| code(cell).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    rows.iter().map(|row| (named(row[0]), named(row[1]).into_iter().collect())).collect()
+/// The crates of the workspace that a package uses, sorted, without their common prefix.
+fn uses(package: &str) -> Vec<String> {
+    let manifest: toml::Table = read(&format!("{package}/Cargo.toml")).parse().unwrap();
+    let names = manifest["dependencies"].as_table().unwrap().keys();
+    let mut used: Vec<_> =
+        names.filter_map(|name| name.strip_prefix("crumbgate-")).map(str::to_owned).collect();
+    used.sort_unstable();
+    used
 }
 
 #[test]
-fn the_map_of_the_sources_shows_all_of_them_and_nothing_else() {
-    let shown: BTreeSet<_> = map().into_iter().flat_map(|(places, _)| places).collect();
-    let mut there = sources_of("");
-    // The crate's root is not on it.
-    there.remove("lib.rs");
-    assert_eq!(shown, there);
-    for (places, named) in map() {
-        let [folder] = &places[..] else { continue };
-        if !folder.ends_with('/') {
-            continue;
+fn the_map_of_crates_is_complete_and_shows_their_dependencies() {
+    let text = read("docs/ARCHITECTURE.md");
+    let rows = table(&text, "| crate | content | uses |");
+    let mut shown = BTreeSet::new();
+    for row in &rows {
+        let [package] = code(row[0])[..] else { panic!("{row:?}") };
+        // The root package uses all others.
+        let folder = if package == "src" { "." } else { package };
+        if folder != "." {
+            assert_eq!(
+                row[2].split(", ").filter(|it| *it != "–").collect::<Vec<_>>(),
+                uses(folder)
+            );
         }
-        let files = |name: &&String| name.ends_with(".rs") || name.ends_with('/');
-        let named: BTreeSet<_> = named.iter().filter(files).cloned().collect();
-        let mut there = sources_of(folder);
-        let text = fs::read_to_string(root().join("src").join(folder).join("mod.rs")).unwrap();
-        // A module that contains only tests needs no place on the map.
-        there.retain(|name| {
-            !text.contains(&format!("#[cfg(test)]\nmod {};", name.trim_end_matches(".rs")))
-        });
-        assert_eq!(named, there, "src/{folder}");
+        assert!(!row[1].is_empty(), "{package}");
+        assert!(shown.insert(folder.to_owned()), "{package} is there once");
     }
+    let there: BTreeSet<_> = packages().into_iter().map(|(folder, _)| folder).collect();
+    assert_eq!(shown, there);
+}
+
+#[test]
+fn the_map_of_folders_is_complete() {
+    let text = read("docs/ARCHITECTURE.md");
+    let rows = table(&text, "| folder | content |");
+    let shown: BTreeSet<_> =
+        rows.iter().flat_map(|row| code(row[0])).map(|name| root().join(name)).collect();
+    assert!(rows.iter().all(|row| row.len() == 2 && !row[1].is_empty()));
+    let sources = packages().into_iter().map(|(_, source)| source);
+    let entries = sources.flat_map(|source| fs::read_dir(source).unwrap());
+    let folders = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let there: BTreeSet<_> =
+        folders.map(|path| root().join(path.strip_prefix(root()).unwrap())).collect();
+    let normal = |paths: BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
+        paths.iter().map(|path| path.components().collect()).collect()
+    };
+    assert_eq!(normal(shown), normal(there));
 }
 
 #[test]
 fn every_source_file_that_a_document_names_exists() {
-    let known: Vec<PathBuf> = all_files(&root().join("src"))
-        .into_iter()
-        .chain(all_files(&root().join("tests")))
-        .collect();
+    let folders = ["src", "tests", "crates", "bench", "fuzz"].map(|folder| root().join(folder));
+    let known: Vec<PathBuf> = folders.iter().flat_map(|folder| all_files(folder)).collect();
     let mut count = 0;
     for document in documents() {
         for code in code(&read(&document)) {
@@ -287,12 +299,9 @@ fn every_metric_is_in_the_operators_table_with_its_labels_and_every_one_there_is
     let text = read("docs/reference/metrics.md");
     let rows = table(&text, METRICS);
     let listed = rows.iter().map(|row| {
-        let [name, kind, labels, description, to_do] = row[..] else { panic!("{row:?}") };
+        let [name, kind, labels, meaning, to_do] = row[..] else { panic!("{row:?}") };
         let [name] = code(name)[..] else { panic!("one metric in {row:?}") };
-        assert!(
-            !description.is_empty() && !to_do.is_empty(),
-            "the description of {name}, and what to do"
-        );
+        assert!(!meaning.is_empty() && !to_do.is_empty(), "the meaning of {name}, and what to do");
         let labels = code(labels).into_iter().map(str::to_owned).collect();
         (name.to_owned(), Described { kind: kind.to_owned(), labels })
     });
@@ -313,29 +322,30 @@ fn every_fixed_label_value_is_explained() {
     for row in table(&text, METRICS) {
         let [metric] = code(row[0])[..] else { panic!("{row:?}") };
         for label in ["state", "cause", "outcome", "side", "kind", "action"] {
-            let documented = code(row[3]);
+            let explained = code(row[3]);
             // Words that a table above explains need no explanation again.
             if metric == "crumbgate_tenant_cookies_total" {
                 continue;
             }
             for value in values_of(metric, label) {
-                assert!(documented.contains(&&*value), "{label}=\"{value}\" of {metric}");
+                assert!(explained.contains(&&*value), "{label}=\"{value}\" of {metric}");
             }
         }
     }
     let rows = table(&text, "| reason | answer | meaning | what to do |");
-    let documented: BTreeSet<_> =
+    let explained: BTreeSet<_> =
         rows.iter().flat_map(|row| code(row[0])).map(str::to_owned).collect();
-    assert_eq!(documented, values_of("crumbgate_rejections_total", "reason"));
+    assert_eq!(explained, values_of("crumbgate_rejections_total", "reason"));
     assert!(rows.iter().all(|row| row.len() == 4 && row.iter().all(|cell| !cell.is_empty())));
 }
 
 /// The texts of all `warn!` and `error!` lines of the gateway, with their levels. A text that contains a value ends
 /// before that.
-fn documented() -> BTreeMap<String, BTreeSet<&'static str>> {
-    let mut documented = BTreeMap::<_, BTreeSet<_>>::new();
-    for file in all_files(&root().join("src")) {
-        let text = fs::read_to_string(&file).unwrap();
+fn logged() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut logged = BTreeMap::<_, BTreeSet<_>>::new();
+    for file in packages().iter().flat_map(|(_, source)| all_files(source)) {
+        // Style sheets and images have no lines.
+        let Ok(text) = fs::read_to_string(&file) else { continue };
         let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).fold(
             String::new(),
             |mut code, line| {
@@ -354,12 +364,12 @@ fn documented() -> BTreeMap<String, BTreeSet<&'static str>> {
                 }
                 let message = message_of(&code[at + call.len()..]);
                 let message = message.unwrap_or_else(|| panic!("{}: a text", file.display()));
-                documented.entry(message).or_default().insert(level);
+                logged.entry(message).or_default().insert(level);
             }
         }
     }
-    assert!(documented.len() > 40, "{documented:?}");
-    documented
+    assert!(logged.len() > 40, "{logged:?}");
+    logged
 }
 
 /// The text of a logged line from the arguments of its macro: the literal that is no field's value and in no call.
@@ -420,14 +430,14 @@ fn every_warning_is_in_the_operators_table_and_every_one_there_is_logged() {
             assert!(is_new, "{line} is there once");
         }
     }
-    let documented = documented();
-    let in_one_alone: Vec<_> = documented
+    let logged = logged();
+    let in_one_alone: Vec<_> = logged
         .keys()
         .filter(|line| !explained.contains_key(*line))
-        .chain(explained.keys().filter(|line| !documented.contains_key(*line)))
+        .chain(explained.keys().filter(|line| !logged.contains_key(*line)))
         .collect();
     assert!(in_one_alone.is_empty(), "not in the source and in the table: {in_one_alone:#?}");
-    assert_eq!(explained, documented, "the levels");
+    assert_eq!(explained, logged, "the levels");
 }
 
 /// The names of all tests: of functions, and of those that `both_versions!` makes.

@@ -1,4 +1,5 @@
-//! The generated parts of `docs/reference/`: the commands as their help shows them, and the keys of `config.toml`.
+//! The generated parts of `docs/reference/`: the commands as their help shows them, the keys of `config.toml`, and the source
+//! files with the first sentence of their documentation.
 //!
 //! A generated part begins behind a marker and ends with the file. The tests compare it. With the environment variable
 //! `WRITE_DOCUMENTS` they write it instead: `WRITE_DOCUMENTS=1 cargo nextest run --test it reference`.
@@ -165,4 +166,77 @@ fn the_reference_of_the_configuration_is_the_shipped_file() {
         assert!(text.contains(&format!("`{name}`")) || text.contains(name), "{name}");
     }
     assert_generated("docs/reference/configuration.md", &text);
+}
+
+/// The files below a folder that end with `.rs`, relative to it, sorted.
+fn sources(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut pending = vec![folder.to_owned()];
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// The first sentence of a file's documentation, as text for a cell.
+fn first_sentence(source: &str) -> String {
+    let lines = source.lines().take_while(|line| line.starts_with("//! "));
+    let paragraph: Vec<_> = lines.map(|line| line.trim_start_matches("//! ")).collect();
+    let paragraph = paragraph.join(" ");
+    let end =
+        paragraph.find(". ").or_else(|| paragraph.find(": ")).map_or(paragraph.len(), |at| at);
+    without_links(paragraph[..end].trim_end_matches(['.', ':'])).replace('|', "\\|")
+}
+
+/// A text of rustdoc without its links, which lead nowhere outside of it.
+fn without_links(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        plain += before;
+        let Some((words, after)) = after.split_once(']') else {
+            return plain + "[" + after;
+        };
+        plain += words;
+        rest = match after.strip_prefix('(').and_then(|target| target.split_once(')')) {
+            Some((_, after)) => after,
+            None => after,
+        };
+    }
+    plain + rest
+}
+
+#[test]
+fn the_reference_of_sources_is_the_first_sentence_of_each_file() {
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let crates = crates.map(|entry| format!("crates/{}", entry.unwrap().file_name().display()));
+    let mut packages: Vec<_> = crates.collect();
+    packages.sort_unstable();
+    packages.push(".".to_owned());
+    let mut text = String::new();
+    for package in packages {
+        let title = if package == "." { "src" } else { &package };
+        let source = root().join(&package).join("src");
+        text += &format!("\n## `{title}`\n\n| file | content |\n|---|---|\n");
+        for file in sources(&source) {
+            let sentence = first_sentence(&fs::read_to_string(source.join(&file)).unwrap());
+            text += &format!("| `{file}` | {sentence} |\n");
+        }
+    }
+    assert_generated("docs/reference/sources.md", &text);
+}
+
+#[test]
+fn a_first_sentence_has_no_links() {
+    assert_eq!(
+        first_sentence("//! A [`Gateway`] of [links](there).\n//! More.\n"),
+        "A `Gateway` of links"
+    );
+    assert_eq!(first_sentence("use std::fs;\n"), "");
+    assert_eq!(without_links("open [ and no end"), "open [ and no end");
 }
