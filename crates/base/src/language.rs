@@ -1,9 +1,9 @@
-//! The languages that people are shown things in: which one they prefer, and what all of them share.
+//! The languages of texts for people, and the choice of the one that a browser prefers.
 
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use serde::Deserialize;
 
-/// A language that the gateway speaks.
+/// A language of texts for people.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
@@ -15,10 +15,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them.
+    /// Every language.
     pub const ALL: [Self; 2] = [Self::De, Self::En];
 
-    /// As BCP 47 has it.
+    /// Returns the language tag (BCP 47).
     pub fn tag(self) -> &'static str {
         match self {
             Self::De => "de",
@@ -26,7 +26,7 @@ impl Language {
         }
     }
 
-    /// What a browser prefers (RFC 9110, section 12.5.4). English where it prefers neither.
+    /// Returns the language that a browser prefers (RFC 9110, section 12.5.4), or English if it prefers neither.
     pub fn preferred(fields: &HeaderMap) -> Self {
         let values = fields.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
         let (mut best, mut best_weight) = (Self::En, 0);
@@ -45,11 +45,30 @@ impl Language {
     }
 }
 
-/// A weight from 0 to 1 with up to three digits; 0 where it is none.
+/// Reads a weight from 0 to 1 with up to three digits, in thousandths. A malformed weight is 0.
 fn per_mille(weight: &str) -> u32 {
     let (whole, rest) = weight.split_once('.').unwrap_or((weight, ""));
     let digits = format!("{whole}{rest:0<3}");
     digits.parse().ok().filter(|weight| rest.len() <= 3 && *weight <= 1_000).unwrap_or(0)
+}
+
+/// A value for each language, such as the texts of a page. A language without a value does not compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Translations<T> {
+    /// The German one.
+    pub de: T,
+    /// The English one.
+    pub en: T,
+}
+
+impl<T> Translations<T> {
+    /// Returns the value for a language.
+    pub const fn of(&self, language: Language) -> &T {
+        match language {
+            Language::De => &self.de,
+            Language::En => &self.en,
+        }
+    }
 }
 
 /// A number with `mark` between its thousands: `1,234,567`.

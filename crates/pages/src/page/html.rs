@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crumbgate_base::format::iso_day;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     browsers::Browser,
     settings::{PagePath, Place},
     sheet::{Row, Sheet, Translated},
-    spoken,
     subject::Since,
 };
 
@@ -236,7 +236,7 @@ fn version(sheet: &Sheet<'_>) -> Markup {
         (words.version) " " code { (sheet.version()) }
         @match subject.since {
             Since::At(since) => {
-                " " (words.version_of) " " time datetime=(spoken::iso_day(since)) { (words.day(since)) }
+                " " (words.version_of) " " time datetime=(iso_day(since)) { (words.language.day(since)) }
             }
             Since::NotYet => { ", " (words.not_in_force) }
             Since::Unknown => {}

@@ -1,12 +1,12 @@
 //! The content of the cookie page as JSON.
 
+use crumbgate_base::format::iso_day;
 use serde::Serialize;
 
 use super::{
     browsers::Browser,
     settings,
     sheet::{Sheet, Translated},
-    spoken,
     subject::Since,
 };
 
@@ -65,7 +65,7 @@ pub(super) fn of(sheet: &Sheet<'_>) -> String {
     let page = CookiePage {
         version: subject.version,
         since: match subject.since {
-            Since::At(unix_s) => Some(spoken::iso_day(unix_s)),
+            Since::At(unix_s) => Some(iso_day(unix_s)),
             Since::NotYet | Since::Unknown => None,
         },
         language: words.language.tag(),

@@ -5,17 +5,17 @@
 //!
 //! - [`settings`]: the settings of the operator, and the paths of the pages.
 //! - `subject`: the input of the pages; `pages`: all of them, rendered.
-//! - `words`: every text in each language; `spoken`: durations and days; `browsers`: help pages of common browsers.
+//! - `words`: every text in each language; `lifetime`: lifetimes of cookies; `browsers`: help pages of common browsers.
 //! - `sheet`: the content of a page in one language; `html`, `banner`, `json`, [`text`]: its output formats.
 
 mod banner;
 mod browsers;
 mod html;
 mod json;
+mod lifetime;
 mod pages;
 pub mod settings;
 mod sheet;
-mod spoken;
 mod subject;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{settings::PagePath, spoken, subject::Subject, words::Words};
+use super::{lifetime::lifetime, settings::PagePath, subject::Subject, words::Words};
 use crumbgate_base::language::Language;
 use crumbgate_policy::{Agreement, declaration::DeclaredCookie};
 
@@ -44,8 +44,8 @@ impl<'s> Sheet<'s> {
         let words = Words::of(language);
         let row = |cookie: &'s DeclaredCookie| Row {
             name: cookie.name.as_str(),
-            duration_s: spoken::lifetime(cookie, subject.session).seconds(),
-            duration: words.kept(cookie, subject.session),
+            duration_s: lifetime(cookie, subject.session).seconds(),
+            duration: words.lifetime(cookie, subject.session),
             purpose: translated(&cookie.purpose, language, words.purpose_default),
             without: translated(&cookie.without, language, words.without_default),
         };
@@ -65,7 +65,7 @@ impl<'s> Sheet<'s> {
     /// Returns the protection of the sealed cookie; `None` if no cookie is sealed.
     pub(super) fn sealed(&self) -> Option<String> {
         let name = self.subject.sealed?;
-        Some((self.words.sealed)(name, &self.words.exactly(self.subject.session)))
+        Some((self.words.sealed)(name, &self.words.duration(self.subject.session)))
     }
 
     /// Returns the paragraphs about the agreement; `None` if people are not asked.

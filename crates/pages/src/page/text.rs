@@ -47,7 +47,7 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
         text.wrapped("", &format!("{}: {}", words.operator, named.join(", ")));
     }
     let since = match subject.since {
-        Since::At(since) => format!(" {} {}", words.version_of, words.day(since)),
+        Since::At(since) => format!(" {} {}", words.version_of, words.language.day(since)),
         Since::NotYet => format!(", {}", words.not_in_force),
         Since::Unknown => String::new(),
     };

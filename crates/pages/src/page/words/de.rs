@@ -6,31 +6,8 @@ use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
     language: Language::De,
-    units: [
-        ["Woche", "Wochen"],
-        ["Tag", "Tage"],
-        ["Stunde", "Stunden"],
-        ["Minute", "Minuten"],
-        ["Sekunde", "Sekunden"],
-    ],
-    and: "und",
     after_use: |duration| format!("{duration} nach der letzten Nutzung"),
     after_set: |duration| format!("{duration} nach dem Setzen"),
-    months: [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-    date: |day, month, year| format!("{day}. {month} {year}"),
 
     title: "Cookies auf dieser Website",
     lead: |count| match count {

@@ -6,31 +6,8 @@ use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
     language: Language::En,
-    units: [
-        ["week", "weeks"],
-        ["day", "days"],
-        ["hour", "hours"],
-        ["minute", "minutes"],
-        ["second", "seconds"],
-    ],
-    and: "and",
     after_use: |duration| format!("{duration} after the last use"),
     after_set: |duration| format!("{duration} after it is set"),
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    date: |day, month, year| format!("{day} {month} {year}"),
 
     title: "Cookies on this site",
     lead: |count| match count {

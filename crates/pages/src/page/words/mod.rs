@@ -6,14 +6,13 @@ mod texts;
 
 pub(in crate::page) use texts::Words;
 
-use crumbgate_base::language::Language;
+use crumbgate_base::language::{Language, Translations};
+
+static WORDS: Translations<Words> = Translations { de: de::WORDS, en: en::WORDS };
 
 impl Words {
     /// Returns the texts in this language.
     pub(in crate::page) fn of(language: Language) -> &'static Self {
-        match language {
-            Language::De => &de::WORDS,
-            Language::En => &en::WORDS,
-        }
+        WORDS.of(language)
     }
 }

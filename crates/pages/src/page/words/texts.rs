@@ -7,16 +7,10 @@ use crumbgate_policy::Agreement;
 /// The texts of the pages in one language. A text with a number or a name in it is a function.
 pub(in crate::page) struct Words {
     pub(in crate::page) language: Language,
-    /// Week, day, hour, minute and second, each in singular and plural.
-    pub(in crate::page) units: [[&'static str; 2]; 5],
-    pub(in crate::page) and: &'static str,
     /// The duration of a cookie that each use renews.
     pub(in crate::page) after_use: fn(&str) -> String,
     /// The duration of a cookie that nothing renews.
     pub(in crate::page) after_set: fn(&str) -> String,
-    pub(in crate::page) months: [&'static str; 12],
-    /// A date, from day, month and year.
-    pub(in crate::page) date: fn(u8, &str, i32) -> String,
 
     pub(in crate::page) title: &'static str,
     pub(in crate::page) lead: fn(usize) -> String,
