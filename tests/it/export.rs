@@ -322,7 +322,7 @@ async fn the_steps_of_verify_txt_work_with_python_and_openssl_alone() {
             assert_eq!(code, Some(0), "{verification}");
             assert!(verification.contains("It verifies: "), "{verification}");
             for (name, from, to, expected) in [
-                ("entries.ndjson", "\"count\":7,", "\"count\":6,", "not what was sealed"),
+                ("entries.ndjson", "\"count\":7,", "\"count\":6,", "differs from what was signed"),
                 ("checkpoints.txt", "closed 2026", "closed 2025", "signature"),
                 ("keys.txt", "1 crumb", "2 crumb", "keys"),
                 ("declarations.json", "XSRF", "xsrf", "declaration"),
@@ -592,7 +592,7 @@ async fn a_file_that_is_no_bundle_or_that_expands_too_far_is_refused() {
         let newer = changed(&members(&site.path("all.zip")), "bundle.json", "bundle-2", "bundle-9");
         write(&site.path("newer.zip"), &newer);
         for (name, expected) in [
-            ("cut.zip", "cut.zip: it is no bundle that this version reads"),
+            ("cut.zip", "cut.zip: not a bundle that this version reads"),
             ("other.zip", "bundle.json is cut or damaged: it is missing"),
             ("many.zip", "it has 100 members"),
             ("newer.zip", "its form is \"crumbgate-bundle-9\", expected \"crumbgate-bundle-2\""),

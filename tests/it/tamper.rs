@@ -506,7 +506,7 @@ async fn a_truncated_file_or_one_that_is_no_ledger_is_reported() {
             );
         }
         for (content, expected) in
-            [(&b""[..], "there is no such file"), (b"nothing\n", "it can't be read")]
+            [(&b""[..], "there is no such file"), (b"nothing\n", "the file can't be read")]
         {
             cut(&site.path("crumbgate.db"), content);
             let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;

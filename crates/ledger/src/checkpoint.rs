@@ -1,17 +1,18 @@
-//! What a closed segment is, in a text that is signed: C2SP's checkpoint (<https://c2sp.org/tlog-checkpoint>).
+//! The signed text of a closed segment: C2SP's checkpoint (<https://c2sp.org/tlog-checkpoint>).
 //!
 //! ```text
-//! crumbgate/ledger/8e1f0a77c2d94b35/segment/12      whose: each segment is a tree of its own
-//! 300                                               how many entries it has
+//! crumbgate/ledger/8e1f0a77c2d94b35/segment/12      the ledger and the segment: each segment is a tree
+//! 300                                               the number of its entries
 //! CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=      the root of their tree
-//! entries 3301-3600                                 their numbers
-//! previous 7I+aWm0FzrLq…=                           SHA-256 of the previous checkpoint's text; `none` for the first
-//! closed 2026-11-23T10:00:00Z                       when
+//! entries 3301-3600                                 the entries' numbers
+//! previous 7I+aWm0FzrLq…=                           SHA-256 of the previous checkpoint's text, or `none`
+//! closed 2026-11-23T10:00:00Z                       the moment of closing
 //! next-key crumbgate/ledger/8e1f0a77c2d94b35+…      only where another key signs from the next segment on
 //! ```
 //!
-//! `previous` makes a chain of them: one checkpoint that is kept elsewhere fixes every entry up to its last. `next-key`
-//! makes a chain of the keys, which stays whole when the entries that tell of a rotation were pruned.
+//! `previous` chains the checkpoints: one checkpoint that is kept elsewhere proves every entry up
+//! to its last. `next-key` chains the keys, even after the entries that recorded a rotation were
+//! pruned.
 
 use std::fmt::Write;
 
@@ -21,12 +22,12 @@ use super::{
 };
 use crumbgate_base::text::{rfc3339, unix_s_of};
 
-/// The end of a segment.
+/// The signed end of a segment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Checkpoint {
-    /// Which ledger: the name of its keys.
+    /// The name of the ledger, which is the name of its keys.
     pub ledger: String,
-    /// Which segment; the first is 1.
+    /// The segment's number, from 1.
     pub segment: u64,
     /// The number of its first entry.
     pub first: u64,
@@ -34,27 +35,27 @@ pub struct Checkpoint {
     pub last: u64,
     /// The root of the tree of its entries' lines.
     pub root: Hash,
-    /// The SHA-256 of the text of the checkpoint before it.
+    /// The SHA-256 of the previous checkpoint's text.
     pub previous: Option<Hash>,
-    /// When it was closed, in seconds since the Unix epoch.
+    /// The moment at which it was closed, in seconds since the Unix epoch.
     pub closed_unix_s: u64,
-    /// The key that signs from the next segment on, where that is another one.
+    /// The key that signs from the next segment on, where it changes.
     pub next_key: Option<Verifier>,
 }
 
-/// Why a text is no checkpoint.
+/// A reason why a text is not a checkpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CheckpointError {
-    /// It is not even a note.
+    /// It is not a signed note.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// It is not a checkpoint of a ledger.
+    /// It is a signed note of another kind.
     #[error("it is a signed note, but not a checkpoint of a ledger")]
     NoCheckpoint,
 }
 
 impl Checkpoint {
-    /// The text that is signed. It has one form.
+    /// The text to sign. A checkpoint has exactly one.
     pub fn text(&self) -> String {
         let Self { ledger, segment, first, last, .. } = self;
         let previous = self.previous.as_ref().map_or_else(|| NONE.to_owned(), base64);
@@ -65,23 +66,23 @@ impl Checkpoint {
             rfc3339(self.closed_unix_s),
         );
         if let Some(next) = &self.next_key {
-            // Writing to a text never fails.
+            // Writing to a string never fails.
             let _ = writeln!(text, "next-key {next}");
         }
         text
     }
 
-    /// How many entries the segment has.
+    /// The number of entries of the segment.
     pub fn size(&self) -> u64 {
         self.last.saturating_sub(self.first).saturating_add(1)
     }
 
-    /// What the next checkpoint says of this one.
+    /// The hash to which the next checkpoint's `previous` refers.
     pub fn hash(&self) -> Hash {
         sha256(self.text().as_bytes())
     }
 
-    /// Reads the text of a note. Anything but the one form is refused.
+    /// Reads the text of a note. Rejects every form but the one of [`Checkpoint::text`].
     pub fn parse(note: &SignedNote<'_>) -> Result<Self, CheckpointError> {
         let checkpoint = Self::read(note.text).ok_or(CheckpointError::NoCheckpoint)?;
         let is_the_form = checkpoint.first <= checkpoint.last && checkpoint.text() == note.text;

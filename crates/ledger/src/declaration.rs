@@ -1,6 +1,7 @@
-//! A declaration as JSON: what a version of it says, in one form.
+//! A declaration as JSON, in one form.
 //!
-//! What is hashed stays as it is: a declaration that says nothing of a key that came later has the version that it had.
+//! The form of a declaration that was hashed never changes: a key that was added later is absent
+//! where a declaration does not use it.
 
 use std::path::Path;
 
@@ -18,8 +19,9 @@ use crumbgate_policy::declaration::{
     Declaration, DeclaredCookie, Inject, Lifetime, SessionDuration,
 };
 
-/// The record of a declaration that rules from `since_unix_s` on. Its JSON has the keys of `[[cookies]]` in
-/// `config.toml`, with every default written out; durations are numbers of seconds.
+/// Returns the record of a declaration that is in force from `since_unix_s` on. Its JSON has the
+/// keys of `[[cookies]]` in `config.toml`, with every default written out; durations are numbers of
+/// seconds.
 pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord {
     let cookies: Vec<_> = declaration.cookies().iter().map(cookie).collect();
     let json = json!({ "cookies": cookies }).to_string();
@@ -27,12 +29,13 @@ pub fn record(declaration: &Declaration, since_unix_s: u64) -> DeclarationRecord
     DeclarationRecord { hash, json, since_unix_s }
 }
 
-/// When a declaration was first in force, in seconds since the Unix epoch, as the ledger in this file knows; none where it
-/// does not, or is absent. Waits for the disk.
+/// Returns the moment at which a declaration first came into force, in seconds since the Unix
+/// epoch. `None` where the ledger at `path` does not know the declaration, or does not exist. Waits
+/// for the disk.
 ///
 /// # Errors
 ///
-/// Where there is a file, and it can't be read, or is none of ours.
+/// Fails where the file exists and can't be read, or is not a state file.
 pub fn since(path: &Path, hash: &str) -> Result<Option<u64>, ReadError> {
     let connection = match open(path) {
         Ok((connection, _)) => connection,
@@ -106,6 +109,6 @@ mod tests {
         assert_eq!(record.hash, BEFORE_WITHOUT);
     }
 
-    /// Of what Flexopus publishes, before a declaration could say what does not work without a cookie.
+    /// The declaration that Flexopus published before a declaration could have `without`.
     const BEFORE_WITHOUT: &str = "010451157a255ffed3c5a1f67d9b57e8babc5ecec2e7ae5309345c4b3e696c82";
 }

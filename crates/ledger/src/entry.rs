@@ -1,4 +1,4 @@
-//! What the ledger holds: entries of four kinds, numbered in the order in which they were first written.
+//! Entries of the ledger: four kinds, numbered in the order in which they were first written.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use crumbgate_policy::{
     verdict::{Action, Direction},
 };
 
-/// One entry of the ledger. Its texts are numbers until [`Texts`] are asked for them: a report over a million entries
-/// compares numbers.
+/// One entry. It refers to its texts by number, so that a report on a million entries compares
+/// numbers; [`Texts`] has the texts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Entry {
-    /// What became of a page of the gateway's own in a window.
+    /// The use of one of the gateway's own pages in a window.
     Agreement(Agreement),
-    /// Something happened to the gateway itself, or to a tenant's keys.
+    /// An event of the gateway or of a tenant.
     Event(Event),
-    /// The gateway, or a tenant's traffic, was alive in a window (A5).
+    /// The liveness of the gateway, or of a tenant's traffic, in a window (A5).
     Heartbeat(Heartbeat),
-    /// What became of cookies in a window (A2).
+    /// Equal verdicts on cookies in a window (A2).
     Verdicts(Verdicts),
 }
 
@@ -27,129 +27,134 @@ pub enum Entry {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TextId(pub u32);
 
-/// How often one verdict was reached in one window (A2). Two entries of one window that differ in nothing but count and
-/// times are possible where a segment was closed between them: their counts add up.
+/// The number of equal verdicts in one window (A2). Where a segment was closed within the window,
+/// two entries may differ in count and times only; their counts add up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Verdicts {
     /// The window.
     pub window: Window,
-    /// The tenant's name: a host, `*.suffix` or `(default)`.
+    /// The tenant: a host, `*.suffix` or `(default)`.
     pub tenant: TextId,
-    /// Whether the verdict was carried out.
+    /// The mode in which the verdict was reached: in report mode it was not carried out.
     pub mode: Mode,
-    /// Which way the cookies went.
+    /// The direction in which the cookies went.
     pub direction: Direction,
-    /// What happened to them, and why.
+    /// The action, with a reason where it strips.
     pub action: Action,
-    /// The template of their name; none for nameless ones.
+    /// The template of the cookies' name; `None` for nameless cookies.
     pub name: Option<TextId>,
-    /// What the upstream asked for; none where it has not set them.
+    /// The lifetime that the application requested; `None` for cookies of requests.
     pub lifetime: Option<AskedLifetime>,
-    /// For how many seconds they left for the browser; 0 deletes; none where no declared cookie left.
+    /// The lifetime that the browser received, in seconds; 0 deletes. `None` where no declared
+    /// cookie left.
     pub granted_s: Option<u32>,
     /// The route template.
     pub route: TextId,
-    /// The SHA-256 of the declaration that ruled, in hexadecimal digits.
+    /// The SHA-256 of the declaration in force, in hexadecimal digits.
     pub declaration: TextId,
-    /// How many.
+    /// The number of cookies.
     pub count: u64,
     /// The first minute in which one was seen, in seconds since the Unix epoch.
     pub first_unix_s: u64,
-    /// The last such minute.
+    /// The last such minute, likewise.
     pub last_unix_s: u64,
-    /// All attributes that any of them was set with.
+    /// The union of the attributes with which the cookies were set.
     pub attributes: Attributes,
 }
 
-/// How often one thing happened to one page of the gateway's own in one window. As with [`Verdicts`], counts of entries
-/// that differ in nothing else add up.
+/// The number of equal agreement events on one of the gateway's pages in one window. As with
+/// [`Verdicts`], counts of otherwise equal entries add up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Agreement {
     /// The window.
     pub window: Window,
-    /// The tenant's name.
+    /// The tenant.
     pub tenant: TextId,
-    /// What happened.
+    /// The event.
     pub event: AgreementEvent,
-    /// The SHA-256 of the very page, in hexadecimal digits: the ledger has it under that hash.
+    /// The SHA-256 of the page, in hexadecimal digits. The ledger stores the page under it.
     pub page: TextId,
-    /// The SHA-256 of the declaration that ruled, in hexadecimal digits.
+    /// The SHA-256 of the declaration in force, in hexadecimal digits.
     pub declaration: TextId,
-    /// How often.
+    /// The number of events.
     pub count: u64,
-    /// The first minute in which it did, in seconds since the Unix epoch.
+    /// The first minute in which the event occurred, in seconds since the Unix epoch.
     pub first_unix_s: u64,
-    /// The last such minute.
+    /// The last such minute, likewise.
     pub last_unix_s: u64,
 }
 
-/// That the gateway was alive in a window; for a tenant, what its traffic added up to.
+/// Evidence that the gateway was alive in a window, with the totals of a tenant's traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Heartbeat {
     /// The window.
     pub window: Window,
-    /// The tenant that had traffic; none for the gateway itself, which has a heartbeat in every window, and no traffic
-    /// of its own: its figures are zero.
+    /// The tenant that had traffic. `None` for the gateway itself, which has a heartbeat in every
+    /// window, with figures of zero.
     pub tenant: Option<TextId>,
-    /// Counts the heartbeats of this tenant (or of the gateway) from 1, without a gap: a missing one shows.
+    /// The heartbeat's number: each tenant, and the gateway, counts from 1 without gaps, so that a
+    /// missing one shows.
     pub number: u64,
-    /// The first second of the window in which it was alive (gateway), or the first minute with traffic (tenant), in
-    /// seconds since the Unix epoch.
+    /// The first second of the window in which the gateway was alive, or the first minute in which
+    /// the tenant had traffic, in seconds since the Unix epoch.
     pub from_unix_s: u64,
-    /// The last such second or minute.
+    /// The last such second or minute, likewise.
     pub until_unix_s: u64,
-    /// Requests of which the cookies were judged.
+    /// The number of requests whose cookies were judged.
     pub requests: u64,
-    /// Cookies and agreements that were counted, by the counters that the metrics show.
+    /// The cookies and agreements that were counted, by the counters of the metrics.
     pub seen: Figures,
-    /// Those of them that are in no [`Verdicts`] and no [`Agreement`], because there was no room. So, for each figure
-    /// (A1): `seen` = the sum of the window's entries + `dropped`.
+    /// The counted cookies and agreements that are in no entry because there was no room. For each
+    /// figure, `seen` equals the sum of the window's entries plus `dropped` (A1).
     pub dropped: Figures,
-    /// The SHA-256 of the declaration that is loaded, in hexadecimal digits.
+    /// The SHA-256 of the declaration in force, in hexadecimal digits.
     pub declaration: TextId,
 }
 
-/// Something that happened to the gateway itself, or to one tenant's keys.
+/// An event of the gateway or of one tenant.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Event {
-    /// When, in seconds since the Unix epoch.
+    /// The moment, in seconds since the Unix epoch.
     pub at_unix_s: u64,
-    /// What.
+    /// The kind.
     pub kind: EventKind,
-    /// The tenant that it is about, of an [`EventKind::Tenant`]: nobody else may see it. All others name none.
+    /// The tenant of an [`EventKind::Tenant`], which only that tenant may see. `None` for all other
+    /// kinds.
     pub tenant: Option<TextId>,
-    /// Who brought it about: `crumbgate run`, `crumbgate audit rotate-key` …
+    /// The program or operator that caused it: `crumbgate run`, `crumbgate audit rotate-key` …
     pub actor: String,
-    /// What else is to be said, as a JSON object; its keys are listed at [`EventKind`].
+    /// Details as a JSON object. [`EventKind`] lists its keys.
     pub detail: String,
 }
 
-/// What can happen to the gateway.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum EventKind {
-    /// The clock ran away from the other one, or the machine slept: no window was open from `from` until `until`.
+    /// The wall clock jumped, or the machine slept: no window was open from `from` until `until`.
     Clock,
-    /// The configuration is another one than before: `old` and `new`, SHA-256.
+    /// The configuration has changed: `old` and `new`, SHA-256.
     Configuration,
-    /// A damaged file was set aside, and this one begun: `file`, its name (none where it was gone), and `problem`.
+    /// A damaged file was moved aside and this one begun: `file`, its name (null where the file was
+    /// missing), and `problem`.
     Damage,
-    /// The declaration is another one than before: `old` and `new`, SHA-256.
+    /// The declaration has changed: `old` and `new`, SHA-256.
     Declaration,
-    /// The key that signs has changed: `old` and `new`, public keys.
+    /// The signing key has changed: `old` and `new`, public keys.
     Key,
-    /// Verdicts were lost for want of room: `cookies`, `requests`, and `agreements` where there were any, how many; `from`,
-    /// `until`, when.
+    /// Verdicts were lost because there was no room: `cookies`, `requests` and, unless 0,
+    /// `agreements` are their numbers, `from` and `until` the period.
     Loss,
-    /// Entries older than the retention were removed: `segments`, the last of them.
+    /// Entries older than the retention were removed: `segments` is the number of the last segment.
     Prune,
-    /// The gateway began to serve: `version`.
+    /// The gateway started: `version`.
     Start,
-    /// The gateway has stopped, and everything is written.
+    /// The gateway stopped, and everything is written.
     Stop,
-    /// A tenant was set or removed while the gateway ran: `before` and `after`, its keys as they are written; null where
-    /// there was none, or is none any more.
+    /// A tenant was set or removed at run time: `before` and `after` are its keys as in the
+    /// configuration, null where the tenant did not exist or was removed.
     Tenant,
-    /// It had stopped without a [`EventKind::Stop`]: the books may be short from `from` until `until`.
+    /// The gateway before this one had not recorded [`EventKind::Stop`]: entries from `from` until
+    /// `until` may be missing.
     UncleanStop,
 }
 
@@ -204,62 +209,64 @@ impl EventKind {
     }
 }
 
-/// Entries that were closed together, under one root.
+/// A closed segment: entries under one signed root.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Segment {
-    /// Counts segments from 1.
+    /// The segment's number, from 1.
     pub number: u64,
     /// The number of its first entry.
     pub first: u64,
     /// The number of its last entry.
     pub last: u64,
-    /// The latest second that an entry of it speaks of: what retention goes by.
+    /// The latest second that one of its entries mentions, in seconds since the Unix epoch.
+    /// Retention is measured from it.
     pub newest_unix_s: u64,
-    /// What the salts of its entries come from (see `line.rs`).
+    /// The secret from which the salts of its entries are derived (see `line.rs`).
     pub secret: [u8; 32],
-    /// The signed checkpoint: a C2SP signed note.
+    /// The signed checkpoint, as a C2SP signed note.
     pub checkpoint: String,
-    /// When its entries were removed, in seconds since the Unix epoch; none: they are there.
+    /// The moment at which its entries were removed, in seconds since the Unix epoch. `None` while
+    /// they exist.
     pub pruned_unix_s: Option<u64>,
 }
 
 /// A key that has signed checkpoints.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SigningKey {
-    /// The first segment that it has signed.
+    /// The first segment that it signed.
     pub since_segment: u64,
-    /// The public half, as C2SP's signed notes write it (`name+hash+key`).
+    /// The public half, as in C2SP's signed notes (`name+hash+key`).
     pub verifier: String,
 }
 
-/// A declaration that has ruled.
+/// A declaration that is or was in force.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DeclarationRecord {
-    /// SHA-256 of `json`, in hexadecimal digits: the declaration's version.
+    /// The SHA-256 of `json`, in hexadecimal digits.
     pub hash: String,
-    /// The declaration itself, as JSON.
+    /// The declaration as JSON.
     pub json: String,
-    /// When it was first loaded, in seconds since the Unix epoch.
+    /// The moment at which it was first loaded, in seconds since the Unix epoch.
     pub since_unix_s: u64,
 }
 
-/// The texts of a ledger: tenants, names, routes, versions.
+/// The texts of a ledger: tenants, names, routes and hashes, by number.
 #[derive(Clone, Debug, Default)]
 pub struct Texts(Vec<Option<Arc<str>>>);
 
 impl Texts {
-    /// The text of a number; `?` where the file lacks it (then it is damaged).
+    /// Returns the text of a number, `?` where a damaged file lacks it.
     pub fn get(&self, id: TextId) -> &str {
         self.0.get(id.0 as usize).and_then(Option::as_deref).unwrap_or("?")
     }
 
-    /// The number of a text.
+    /// Returns the number of a text.
     pub fn find(&self, text: &str) -> Option<TextId> {
         let index = self.0.iter().position(|known| known.as_deref() == Some(text))?;
         u32::try_from(index).ok().map(TextId)
     }
 
-    /// Adds a text under its number.
+    /// Adds a text.
     pub fn insert(&mut self, id: TextId, text: Arc<str>) {
         let index = id.0 as usize;
         if self.0.len() <= index {

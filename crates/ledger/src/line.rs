@@ -1,9 +1,10 @@
-//! An entry as one line of JSON: what an export holds, and what is hashed.
+//! An entry as one line of JSON, as it is exported and hashed.
 //!
-//! The bytes of a line are the entry's leaf in its segment's Merkle tree, so they are written here in one fixed order
-//! and form, and checked anywhere with `sha256` alone. Each line has a salt: without it, who has a proof of one entry
-//! could guess its neighbours, which may be another tenant's. A salt is the first 16 bytes of
-//! HMAC-SHA256(the segment's secret, the entry's number in 8 bytes, big-endian), in base64url.
+//! The bytes of a line are the entry's leaf in its segment's Merkle tree. They have one fixed order
+//! and form, so that anybody can check them with SHA-256 alone. Each line has a salt: without it,
+//! somebody with a proof of one entry could guess the neighbouring entries, which may belong to
+//! other tenants. The salt is the first 16 bytes of HMAC-SHA256(the segment's secret, the entry's
+//! number in 8 bytes, big-endian), in base64url.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,12 +26,12 @@ pub struct LineWriter<'t> {
 }
 
 impl<'t> LineWriter<'t> {
-    /// A writer for the segment with this secret.
+    /// Creates a writer for the segment with this secret.
     pub fn new(texts: &'t Texts, secret: &[u8; 32]) -> Self {
         Self { texts, secret: hmac::Key::new(hmac::HMAC_SHA256, secret) }
     }
 
-    /// Adds the line of an entry to `line`, without a line feed.
+    /// Appends the line of an entry to `line`, without a line feed.
     pub fn write(&self, seq: u64, entry: &Entry, line: &mut Vec<u8>) {
         let mut object = Object::begin(line);
         object.number("seq", seq);
@@ -46,7 +47,8 @@ impl<'t> LineWriter<'t> {
         object.end();
     }
 
-    /// The leaf of an entry in its segment's tree. Leaves its line in `line`, behind the byte that marks a leaf.
+    /// Returns the leaf of an entry in its segment's tree. `line` then holds the byte that marks a
+    /// leaf, followed by the entry's line.
     pub fn leaf(&self, seq: u64, entry: &Entry, line: &mut Vec<u8>) -> Hash {
         line.clear();
         line.push(merkle::LEAF);
@@ -70,12 +72,12 @@ impl<'t> LineWriter<'t> {
         object.text("kind", "event");
         object.time("at", event.at_unix_s);
         object.text("event", event.kind.word());
-        // Absent and not null where there is none: lines that were hashed before there were such events have no such key.
+        // Absent instead of null: lines that were hashed before tenant events existed lack the key.
         if let Some(tenant) = event.tenant {
             object.text("tenant", self.texts.get(tenant));
         }
         object.text("actor", &event.actor);
-        // As a text: a JSON object within could be written in more than one way.
+        // A string, because a nested JSON object has more than one form.
         object.text("detail", &event.detail);
     }
 
@@ -118,7 +120,7 @@ impl<'t> LineWriter<'t> {
         object.number("dropped_request", request);
         object.number("dropped_response", response);
         object.number("dropped_added", added);
-        // Absent where there are none, as in lines that were hashed before there were agreements.
+        // Absent where 0: lines that were hashed before agreements existed lack the keys.
         object.some_number("agreements", agreements);
         object.some_number("dropped_agreements", dropped_agreements);
         object.text("declaration", self.texts.get(heartbeat.declaration));
@@ -132,7 +134,7 @@ fn write_window(object: &mut Object<'_>, window: Window) {
     object.number("window_s", window.length_s.into());
 }
 
-/// A JSON object that is being written, without white space.
+/// A JSON object without white space, written field by field.
 struct Object<'l> {
     line: &'l mut Vec<u8>,
     is_empty: bool,
@@ -167,7 +169,7 @@ impl<'l> Object<'l> {
         self.raw(key, itoa::Buffer::new().format(number));
     }
 
-    /// A number, if it is not 0.
+    /// Writes a number, unless it is 0.
     fn some_number(&mut self, key: &str, number: u64) {
         if number > 0 {
             self.number(key, number);
@@ -205,7 +207,8 @@ impl<'l> Object<'l> {
         self.line.push(b'"');
     }
 
-    /// A JSON string (RFC 8259, section 7): as short as it may be, with control characters as `\u00XX`.
+    /// Writes a JSON string (RFC 8259, section 7) in its shortest form, with control characters as
+    /// `\u00XX`.
     fn quoted(&mut self, text: &str) {
         self.line.push(b'"');
         let mut rest = text.as_bytes();

@@ -1,12 +1,12 @@
-//! Merkle trees of RFC 9162, section 2.1: one hash that stands for many leaves in their order, and short proofs that a
-//! leaf is among them.
+//! Merkle trees of RFC 9162, section 2.1: one hash for many leaves in their order, and short proofs
+//! that a leaf is among them.
 
 use aws_lc_rs::digest::{self, SHA256};
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
-/// The SHA-256 of some bytes.
+/// The SHA-256 of these bytes.
 pub fn sha256(bytes: &[u8]) -> Hash {
     let mut hash = Hash::default();
     // A SHA-256 has 32 bytes.
@@ -14,7 +14,7 @@ pub fn sha256(bytes: &[u8]) -> Hash {
     hash
 }
 
-/// The hash of a leaf.
+/// The hash of a leaf with this content.
 pub fn leaf(content: &[u8]) -> Hash {
     let mut prefixed = Vec::with_capacity(1 + content.len());
     prefixed.push(LEAF);
@@ -22,7 +22,7 @@ pub fn leaf(content: &[u8]) -> Hash {
     sha256(&prefixed)
 }
 
-/// What stands before a leaf's content when it is hashed: no leaf can be taken for a node.
+/// The byte before a leaf's content when it is hashed, so that no leaf can pass for a node.
 pub(super) const LEAF: u8 = 0;
 const NODE: u8 = 1;
 
@@ -33,17 +33,18 @@ fn node(left: &Hash, right: &Hash) -> Hash {
     sha256(&prefixed)
 }
 
-/// A tree that grows leaf by leaf, of which only the roots of its full subtrees are kept: at most 64 hashes.
+/// A tree that grows leaf by leaf. It keeps only the roots of its complete subtrees, at most 64
+/// hashes.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     size: u64,
-    /// Of the full subtrees, largest first: one for each bit that is set in `size`.
+    /// The roots of the complete subtrees, largest first: one for each bit that is set in `size`.
     peaks: Vec<Hash>,
 }
 
 impl Tree {
-    /// Adds a leaf, or a subtree where all that are added have the same size, which is a power of two (the last one may
-    /// be smaller).
+    /// Adds a leaf, or the root of a subtree. All added subtrees must have the same size, a power
+    /// of two; only the last may be smaller.
     pub fn push(&mut self, leaf: Hash) {
         let mut subtree = leaf;
         for _ in 0..self.size.trailing_ones() {
@@ -55,19 +56,19 @@ impl Tree {
         self.size += 1;
     }
 
-    /// How many were added.
+    /// The number of added leaves or subtrees.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The root; of an empty tree, the hash of nothing.
+    /// The root. An empty tree has the hash of no bytes.
     pub fn root(&self) -> Hash {
         let smaller = self.peaks.iter().rev().copied();
         smaller.reduce(|right, left| node(&left, &right)).unwrap_or_else(|| sha256(b""))
     }
 }
 
-/// A whole tree in memory, 64 bytes for each leaf: for proofs of many of its leaves.
+/// A whole tree in memory, 64 bytes for each leaf, for proofs of many leaves.
 #[derive(Clone, Debug)]
 pub struct WholeTree {
     /// The leaves, then each level above them. A node without a sibling is its own parent.
@@ -75,7 +76,7 @@ pub struct WholeTree {
 }
 
 impl WholeTree {
-    /// The tree of these leaves.
+    /// Builds the tree of these leaves.
     pub fn new(leaves: Vec<Hash>) -> Self {
         let mut levels = vec![leaves];
         while let Some(below) = levels.last().filter(|level| level.len() > 1) {
@@ -88,14 +89,14 @@ impl WholeTree {
         Self { levels }
     }
 
-    /// The root; of an empty tree, the hash of nothing.
+    /// The root. An empty tree has the hash of no bytes.
     pub fn root(&self) -> Hash {
         let top = self.levels.last().and_then(|level| level.first());
         top.copied().unwrap_or_else(|| sha256(b""))
     }
 
-    /// The proof that the leaf at `index` is in the tree: the siblings on its way up, lowest first (RFC 9162, section
-    /// 2.1.3.1). Empty for a leaf that is alone, or not there.
+    /// Returns the proof for the leaf at `index`: the siblings on its way up, lowest first (RFC
+    /// 9162, section 2.1.3.1). Empty for an only leaf, and where there is no such leaf.
     pub fn path(&self, index: usize) -> Vec<Hash> {
         let siblings = self.levels.iter().enumerate().map(|(height, level)| {
             let at = index >> height;
@@ -105,8 +106,8 @@ impl WholeTree {
     }
 }
 
-/// The root that a proof leads to from the leaf at `index` of a tree of `size` leaves (RFC 9162, section 2.1.3.2). None:
-/// no tree of that size has such a proof.
+/// Returns the root to which a proof leads from the leaf at `index` of a tree of `size` leaves (RFC
+/// 9162, section 2.1.3.2). `None` where no tree of that size has such a proof.
 pub fn root_of_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
     if index >= size {
         return None;
@@ -119,7 +120,7 @@ pub fn root_of_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<
         }
         if at & 1 == 1 || at == last {
             root = node(sibling, &root);
-            // Where it had no sibling, it was its own parent.
+            // A node without a sibling is its own parent.
             while at & 1 == 0 && at != 0 {
                 at >>= 1;
                 last >>= 1;
@@ -155,7 +156,7 @@ mod tests {
         tree.root()
     }
 
-    /// The definition of RFC 9162, section 2.1.1, word by word.
+    /// The definition of RFC 9162, section 2.1.1, literally.
     fn by_definition(leaves: &[Hash]) -> Hash {
         match leaves {
             [] => sha256(b""),
@@ -168,7 +169,7 @@ mod tests {
         }
     }
 
-    /// The leaves and roots that Certificate Transparency's implementations test themselves with.
+    /// The leaves and roots of the tests of Certificate Transparency's implementations.
     #[test]
     fn the_known_trees_have_their_known_roots() {
         let leaves: [&[u8]; 8] = [

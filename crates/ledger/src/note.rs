@@ -1,4 +1,4 @@
-//! Texts that are signed with Ed25519: C2SP's signed notes (<https://c2sp.org/signed-note>).
+//! Texts signed with Ed25519: C2SP's signed notes (<https://c2sp.org/signed-note>).
 //!
 //! A note is its text, an empty line, and a line for each signature:
 //!
@@ -9,8 +9,9 @@
 //! — crumbgate/ledger/8e1f0a77c2d94b35 c2lnbmF0dXJl…
 //! ```
 //!
-//! The base64 behind the key's name is 4 bytes that tell keys apart, and the signature of the text, its last line feed
-//! included. Whoever verifies knows the key as one line, a *verifier*: `name+8 hexadecimal digits+base64`.
+//! The base64 after the key's name holds 4 bytes that identify the key, then the signature of the
+//! text including its last line feed. A verifying party knows the key as one line, a *verifier*:
+//! `name+8 hexadecimal digits+base64`.
 
 use std::{fmt, str::FromStr};
 
@@ -28,15 +29,15 @@ pub struct Verifier {
     public_key: [u8; 32],
 }
 
-/// A note, taken apart; nothing of it is verified yet.
+/// A parsed note. Its signatures are not verified yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SignedNote<'n> {
-    /// What is signed, with its last line feed.
+    /// The signed text, with its last line feed.
     pub text: &'n str,
     signatures: Vec<Signature<'n>>,
 }
 
-/// One line of signatures.
+/// One signature line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Signature<'n> {
     name: &'n str,
@@ -44,27 +45,27 @@ struct Signature<'n> {
     signature: Vec<u8>,
 }
 
-/// Why a text is no note, or no verifier.
+/// A reason why a text is not a note or not a verifier.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NoteError {
-    /// More than any note of ours has.
+    /// It is longer than any checkpoint.
     #[error("it has more than {MAX_BYTES} bytes")]
     TooLong,
-    /// A control character, or no UTF-8.
-    #[error("it has bytes that no text has")]
+    /// It has control characters, or is not UTF-8.
+    #[error("it has bytes that are not text")]
     NoText,
-    /// Nothing is signed, or nothing signs.
+    /// It has no text, or no signature.
     #[error("expected a text, an empty line, and lines `— name signature`")]
     NoSignature,
-    /// A line among the signatures that is none.
+    /// One of the signature lines has another form.
     #[error("expected `— name signature`, the signature in base64 and 68 bytes long")]
     BadSignature,
-    /// A verifier of another form.
+    /// The verifier has another form.
     #[error(
         "expected a public key as `name+8 hexadecimal digits+base64`: `crumbgate audit key` prints it"
     )]
     BadVerifier,
-    /// A verifier whose parts contradict each other.
+    /// The verifier's key identifier does not match its name and key.
     #[error(
         "its 8 hexadecimal digits belong to another name or key: a character was lost or changed"
     )]
@@ -72,7 +73,7 @@ pub enum NoteError {
 }
 
 impl Verifier {
-    /// A verifier; none where the name can't be one.
+    /// Creates a verifier. Returns `None` where the name has characters that no key name may have.
     pub fn new(name: &str, public_key: [u8; 32]) -> Option<Self> {
         is_name(name).then(|| Self { name: name.to_owned(), public_key })
     }
@@ -87,12 +88,13 @@ impl Verifier {
         &self.public_key
     }
 
-    /// The SHA-256 of the key, in 64 hexadecimal digits: to compare by eye.
+    /// The SHA-256 of the key in 64 hexadecimal digits, for comparing by eye.
     pub fn fingerprint(&self) -> String {
         hex(&sha256(&self.public_key))
     }
 
-    /// Whether the note has a signature of this key, and it is right. Those of other keys are passed over.
+    /// Returns whether the note has a valid signature of this key. Signatures of other keys are
+    /// ignored.
     pub fn verifies(&self, note: &SignedNote<'_>) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, &self.public_key);
         let key_id = self.key_id();
@@ -105,7 +107,7 @@ impl Verifier {
             && own.all(|own| key.verify(note.text.as_bytes(), &own.signature).is_ok())
     }
 
-    /// The note of a text that was signed with the private half.
+    /// Returns the note of a text with this signature, which was made with the private half.
     pub fn note(&self, text: &str, signature: &[u8]) -> String {
         let signature = STANDARD.encode([&self.key_id(), signature].concat());
         format!("{text}\n{SIGNATURE}{} {signature}\n", self.name)
@@ -146,7 +148,7 @@ impl FromStr for Verifier {
 }
 
 impl<'n> SignedNote<'n> {
-    /// Takes a note apart.
+    /// Splits a note into its text and its signatures.
     pub fn parse(note: &'n str) -> Result<Self, NoteError> {
         if note.len() > MAX_BYTES {
             return Err(NoteError::TooLong);
@@ -167,7 +169,7 @@ impl<'n> Signature<'n> {
         let named = line.strip_prefix(SIGNATURE).and_then(|line| line.split_once(' '));
         let (name, signature) = named.ok_or(NoteError::BadSignature)?;
         let signature = STANDARD.decode(signature).map_err(|_| NoteError::BadSignature)?;
-        // Other algorithms may sign beside ours: theirs may be longer.
+        // Signatures of other algorithms may be present, and longer.
         let Some((key_id, signature)) = signature.split_first_chunk() else {
             return Err(NoteError::BadSignature);
         };
@@ -182,19 +184,19 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 
-/// A hash in base64.
+/// Encodes a hash in base64.
 pub fn base64(hash: &Hash) -> String {
     STANDARD.encode(hash)
 }
 
-/// A hash of base64.
+/// Decodes a hash from base64.
 pub fn hash_of_base64(text: &str) -> Option<Hash> {
     STANDARD.decode(text).ok()?.try_into().ok()
 }
 
-/// The number of Ed25519 among C2SP's kinds of signatures.
+/// The number of Ed25519 among C2SP's signature types.
 const ED25519_TYPE: u8 = 1;
-/// What a line of signatures begins with: an em dash and a space.
+/// The beginning of a signature line: an em dash and a space.
 const SIGNATURE: &str = "\u{2014} ";
 const MAX_BYTES: usize = 64 * 1024;
 

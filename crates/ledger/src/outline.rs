@@ -1,8 +1,10 @@
-//! What a segment's row keeps beside its root, so that not only the segment is named that does not fit, but the entry.
+//! Data that a segment's row keeps beside its root, so that verification names the changed entry
+//! and not only its segment.
 //!
-//! The root of each block of 64 leaves (32 bytes) is proven by the segment's root, which is made of them; so the block
-//! that does not fit is certain, whatever else was changed. The first 8 bytes of each leaf's hash, its *mark*, name the
-//! entry within the block; who changes an entry and its mark leaves at least the block. That is 8.5 bytes for each entry.
+//! The segment's root is computed from the roots of its blocks of 64 leaves (32 bytes each), so it
+//! is certain which block was changed, whatever else was. The first 8 bytes of each leaf's hash,
+//! its *mark*, identify the entry within the block. Somebody who changes an entry together with its
+//! mark still reveals the block. An outline takes 8.5 bytes for each entry.
 
 use super::merkle::{Hash, Tree};
 
@@ -15,10 +17,11 @@ pub struct Outline {
     pub marks: Vec<Mark>,
 }
 
-/// The beginning of a leaf's hash.
+/// The first bytes of a leaf's hash.
 pub type Mark = [u8; 8];
 
-/// How many leaves a block has; the last one may have fewer. A power of two: so it is a subtree.
+/// The number of leaves of a block; the last block may have fewer. A power of two, so that a block
+/// is a subtree.
 pub const BLOCK: usize = 64;
 
 /// The mark of a leaf.
@@ -35,12 +38,12 @@ impl Outline {
         tree.root()
     }
 
-    /// How it is kept: the blocks, then the marks.
+    /// Serializes the outline: the blocks, then the marks.
     pub fn to_bytes(&self) -> Vec<u8> {
         [self.blocks.as_flattened(), self.marks.as_flattened()].concat()
     }
 
-    /// Reads what [`Outline::to_bytes`] wrote, of a segment with so many entries.
+    /// Reads the bytes of [`Outline::to_bytes`] for a segment with this many entries.
     pub fn of_bytes(bytes: &[u8], entries: u64) -> Option<Self> {
         let entries = usize::try_from(entries).ok()?;
         let blocks = entries.div_ceil(BLOCK);
@@ -60,19 +63,19 @@ pub struct OutlineBuilder {
 }
 
 impl OutlineBuilder {
-    /// Adds the next leaf. Returns the block that it completes.
+    /// Adds the next leaf. Returns the root of the block that it completes.
     pub fn push(&mut self, leaf: Hash) -> Option<Hash> {
         self.outline.marks.push(mark(&leaf));
         self.block.push(leaf);
         (self.block.size() == BLOCK as u64).then(|| self.end_block())
     }
 
-    /// How many leaves it has.
+    /// The number of added leaves.
     pub fn size(&self) -> u64 {
         self.outline.marks.len() as u64
     }
 
-    /// The root and the outline.
+    /// Returns the root and the outline.
     pub fn finish(mut self) -> (Hash, Outline) {
         if self.block.size() > 0 {
             self.end_block();

@@ -1,4 +1,4 @@
-//! Reads a line back into the entry that it was written from (`line.rs`).
+//! Reads a line back into its entry (the reverse of `line.rs`).
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
@@ -16,7 +16,7 @@ use crumbgate_policy::{
     verdict::{Action, Reason},
 };
 
-/// Gives texts their numbers, as the ledger's file does.
+/// Assigns numbers to texts, as the ledger's file does.
 #[derive(Debug, Default)]
 pub struct Interner {
     texts: Texts,
@@ -24,12 +24,12 @@ pub struct Interner {
 }
 
 impl Interner {
-    /// The texts so far.
+    /// The texts that have a number.
     pub fn texts(&self) -> &Texts {
         &self.texts
     }
 
-    /// The number of a text.
+    /// Returns the number of a text; a new text gets one.
     pub fn id(&mut self, text: &str) -> TextId {
         if let Some(id) = self.ids.get(text) {
             return *id;
@@ -42,14 +42,14 @@ impl Interner {
     }
 }
 
-/// The number of the entry that a line is of; none where it does not begin with one, as lines do.
+/// Returns the number of a line's entry. `None` where the line does not begin with a number.
 pub fn seq_of(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(b"{\"seq\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
 }
 
-/// Reads a line: the entry, or what is wrong with it.
+/// Reads a line. The error describes the first defect.
 pub fn read_line(line: &[u8], interner: &mut Interner) -> Result<Entry, String> {
     let json = |error: serde_json::Error| error.to_string();
     match kind_of(line).unwrap_or_default() {
@@ -63,11 +63,11 @@ pub fn read_line(line: &[u8], interner: &mut Interner) -> Result<Entry, String> 
         "verdicts" => {
             serde_json::from_slice::<VerdictsLine<'_>>(line).map_err(json)?.read(interner)
         }
-        other => Err(format!("it is of an unknown kind: {other:?}")),
+        other => Err(format!("unknown kind {other:?}")),
     }
 }
 
-/// The kind that a line says behind its number and its salt, as lines do.
+/// Returns the kind of a line's entry, which follows its number and its salt.
 fn kind_of(line: &[u8]) -> Option<&str> {
     let begin = line.get(..line.len().min(LONGEST_BEGIN_BYTES))?;
     let at = memchr::memmem::find(begin, KIND)?;
@@ -76,7 +76,7 @@ fn kind_of(line: &[u8]) -> Option<&str> {
 }
 
 const KIND: &[u8] = b"\"kind\":\"";
-/// Number, salt and kind of the longest line that there can be.
+/// The longest beginning of a line, with number, salt and kind.
 const LONGEST_BEGIN_BYTES: usize = 96;
 
 #[derive(Deserialize)]
@@ -144,7 +144,7 @@ impl EventLine<'_> {
     fn read(self, interner: &mut Interner) -> Result<Entry, String> {
         let kind = word(&self.event)?;
         if (kind == EventKind::Tenant) != self.tenant.is_some() {
-            return Err("an event names a tenant where it is about one, and only there".to_owned());
+            return Err("only an event about a tenant names one".to_owned());
         }
         Ok(Entry::Event(Event {
             at_unix_s: moment(&self.at)?,
@@ -421,11 +421,11 @@ mod tests {
             ),
             (
                 r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"tenant","actor":"","detail":""}"#,
-                "names a tenant",
+                "about a tenant",
             ),
             (
                 r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"stop","tenant":"a","actor":"","detail":""}"#,
-                "names a tenant",
+                "about a tenant",
             ),
         ] {
             let error = read_line(line.as_bytes(), &mut Interner::default()).unwrap_err();

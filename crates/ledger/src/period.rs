@@ -1,4 +1,4 @@
-//! The begin and the end of a time, as people type them.
+//! The beginning and the end of a period, as people type them.
 
 use std::str::FromStr;
 
@@ -9,15 +9,15 @@ use time::{
 /// A moment as it was typed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Moment {
-    /// So many seconds ago.
+    /// A number of seconds ago.
     Ago(u64),
-    /// So many seconds after the Unix epoch.
+    /// A number of seconds after the Unix epoch.
     At(u64),
-    /// The day that begins so many seconds after the Unix epoch.
+    /// A day, by its first second after the Unix epoch.
     Day(u64),
 }
 
-/// What is no moment.
+/// The text is not a moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "expected a day (2026-11-25), a moment (2026-11-25T20:00:00Z, or with an offset), or how long ago (90m, 12h, 7d, 4w)"
@@ -45,7 +45,8 @@ impl FromStr for Moment {
 }
 
 impl Moment {
-    /// The moment as a begin: of a day, its first second.
+    /// Returns the moment as the beginning of a period, in seconds since the Unix epoch: a day
+    /// begins with its first second.
     pub fn begin(self, now_unix_s: u64) -> u64 {
         match self {
             Self::Ago(seconds) => now_unix_s.saturating_sub(seconds),
@@ -53,7 +54,8 @@ impl Moment {
         }
     }
 
-    /// The moment as an end, itself excluded: of a day, the first second of the next, so that the day is in.
+    /// Returns the moment as the exclusive end of a period, in seconds since the Unix epoch: a day
+    /// ends with the first second of the next, so the day is included.
     pub fn end(self, now_unix_s: u64) -> u64 {
         match self {
             Self::Ago(_) | Self::At(_) => self.begin(now_unix_s),

@@ -1,11 +1,11 @@
-//! How far a long piece of work is: counted by whoever does it, looked at by whoever waits for it.
+//! The progress of a long operation: one thread counts it, another displays it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// Steps that are expected, and those that were taken. Clones count the same steps, from any thread.
+/// The numbers of expected and completed steps. Clones share them, across threads.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Steps>);
 
@@ -16,22 +16,23 @@ struct Steps {
 }
 
 impl Progress {
-    /// How many steps there are to take, as far as that is known; 0 before it is.
+    /// The number of expected steps; 0 until it is known.
     pub fn expected(&self) -> u64 {
         self.0.expected.load(Relaxed)
     }
 
-    /// How many were taken. A second look at what does not fit can make them more than were expected.
+    /// The number of completed steps. It can exceed the expected number, because a defect is
+    /// examined a second time.
     pub fn taken(&self) -> u64 {
         self.0.taken.load(Relaxed)
     }
 
-    /// Expects so many steps more.
+    /// Adds to the number of expected steps.
     pub fn expect(&self, steps: u64) {
         self.0.expected.fetch_add(steps, Relaxed);
     }
 
-    /// Takes a step.
+    /// Counts a completed step.
     pub fn step(&self) {
         self.0.taken.fetch_add(1, Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Reads a ledger: a running gateway's, one that was left, or a copy. Nothing is ever written.
+//! Reads the ledger of a running gateway, of a stopped one, or a copy. Never writes.
 
 use std::path::{Path, PathBuf};
 
@@ -17,56 +17,56 @@ use super::{
 };
 use crumbgate_policy::asked::Attributes;
 
-/// A ledger as it was at the moment when it was opened: what is written meanwhile does not show.
+/// A ledger as it was when it was opened. Later writes are not visible.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
     texts: Texts,
     path: PathBuf,
-    /// Of its schema.
+    /// The version of the file's tables.
     version: i64,
     progress: Progress,
 }
 
-/// Why a ledger can't be read.
+/// A reason why a ledger can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// There is none.
-    #[error("{}: there is no such file; a gateway makes it when it starts", .path.display())]
+    /// The file does not exist.
+    #[error("{}: there is no such file; a gateway creates it when it starts", .path.display())]
     Absent {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// It is none of ours.
+    /// The file is not a state file.
     #[error("{}: {error}", .path.display())]
     Schema {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The reason.
         error: SchemaError,
     },
-    /// The file, or what is in it, is damaged.
-    #[error("{}: it can't be read: {error}", .path.display())]
+    /// The file or its content is damaged.
+    #[error("{}: the file can't be read: {error}", .path.display())]
     Sqlite {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         error: rusqlite::Error,
     },
-    /// A value that no version of the gateway has written.
+    /// An entry has a value that no version of the gateway writes.
     #[error("{}: entry {seq} is damaged: {what}", .path.display())]
     Entry {
-        /// The file.
+        /// The path.
         path: PathBuf,
         /// The entry's number.
         seq: u64,
-        /// What is wrong with it.
+        /// The defect.
         what: &'static str,
     },
 }
 
 impl Reader {
-    /// Opens a ledger, and holds on to what it says now.
+    /// Opens a ledger and takes a snapshot of it.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let (connection, version) = open(path)?;
         let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
@@ -75,25 +75,25 @@ impl Reader {
         Ok(Self { connection, texts, path, version, progress: Progress::default() })
     }
 
-    /// The same, with each entry that is handed out as a step of `progress`.
+    /// Counts each entry that is read as a step of `progress`.
     #[must_use]
     pub fn counted_by(mut self, progress: &Progress) -> Self {
         self.progress = progress.clone();
         self
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The texts that entries name by number.
+    /// The texts that entries refer to by number.
     pub fn texts(&self) -> &Texts {
         &self.texts
     }
 
-    /// Hands out the entries with these numbers, in order, each with its number. `each` may stop it by an error of its
-    /// own.
+    /// Passes the entries with these numbers to `each`, in order, each with its number. `each` may
+    /// end the iteration with an error of its own.
     pub fn entries<E: From<ReadError>>(
         &self,
         first: u64,
@@ -106,12 +106,13 @@ impl Reader {
         })
     }
 
-    /// Says that so many entries are going to be handed out.
+    /// Announces that this many entries are going to be read.
     pub fn expect(&self, entries: u64) {
         self.progress.expect(entries);
     }
 
-    /// The same of all entries. Where their number can't be read, something else will fail, and tell it better.
+    /// Announces all entries. Where their number can't be read, later steps fail with a better
+    /// message.
     pub fn expect_all(&self) {
         let (Ok(first), Ok(last)) = (self.first(), self.last()) else { return };
         let first = first.and_then(|first| u64::try_from(first).ok()).unwrap_or_default().max(1);
@@ -125,22 +126,23 @@ impl Reader {
         last.map_err(|error| self.failed(error))
     }
 
-    /// The number of the first entry, whatever it is; none where there is none.
+    /// The number of the first entry, which is negative or 0 in a damaged file. `None` where there
+    /// is no entry.
     pub fn first(&self) -> Result<Option<i64>, ReadError> {
         let sql = self.of_age(FIRST, FIRST_BEFORE);
         let first = self.connection.query_row(sql, [], |row| row.get(0));
         first.map_err(|error| self.failed(error))
     }
 
-    /// The number of the last entry of a closed segment; 0 where none is closed.
+    /// The number of the last entry of a closed segment; 0 where no segment is closed.
     pub fn last_sealed(&self) -> Result<u64, ReadError> {
         let sql = "SELECT coalesce(max(last), 0) FROM segments";
         let last = self.connection.query_row(sql, [], |row| unsigned(row, 0));
         last.map_err(|error| self.failed(error))
     }
 
-    /// The number of the last closed segment, and the latest second that an entry of it speaks of; none where none is
-    /// closed.
+    /// The number of the last closed segment, and the latest second that one of its entries
+    /// mentions. `None` where no segment is closed.
     pub fn last_closed(&self) -> Result<Option<(u64, u64)>, ReadError> {
         let sql = "SELECT number, newest FROM segments ORDER BY number DESC LIMIT 1";
         let read = |row: &Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
@@ -148,7 +150,7 @@ impl Reader {
         last.map_err(|error| self.failed(error))
     }
 
-    /// Every closed segment, in order.
+    /// The closed segments, in order.
     pub fn segments(&self) -> Result<Vec<Segment>, ReadError> {
         self.collect(
             "SELECT number, first, last, newest, secret, checkpoint, pruned FROM segments ORDER BY number",
@@ -166,7 +168,7 @@ impl Reader {
         )
     }
 
-    /// What names a segment's entries where they don't fit; none where it was pruned, or there is no such segment.
+    /// The outline of a segment, as bytes. `None` where the segment was pruned or does not exist.
     pub fn outline(&self, segment: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let number = i64::try_from(segment).unwrap_or(i64::MAX);
         let sql = "SELECT outline FROM segments WHERE number = ?1";
@@ -174,14 +176,14 @@ impl Reader {
         outline.map(Option::flatten).map_err(|error| self.failed(error))
     }
 
-    /// Every key that has signed, in order.
+    /// The keys that have signed, in order.
     pub fn keys(&self) -> Result<Vec<SigningKey>, ReadError> {
         self.collect("SELECT since_segment, verifier FROM keys ORDER BY since_segment", |row| {
             Ok(SigningKey { since_segment: unsigned(row, 0)?, verifier: row.get(1)? })
         })
     }
 
-    /// Every declaration that has ruled, oldest first.
+    /// The declarations that are or were in force, oldest first.
     pub fn declarations(&self) -> Result<Vec<DeclarationRecord>, ReadError> {
         self.collect("SELECT hash, json, since FROM declarations ORDER BY since, hash", |row| {
             let (hash, json) = (row.get(0)?, row.get(1)?);
@@ -189,7 +191,8 @@ impl Reader {
         })
     }
 
-    /// Hands out every page, each with its hash. `each` may stop it by an error of its own.
+    /// Passes every page to `each`, with its hash. `each` may end the iteration with an error of
+    /// its own.
     pub fn pages<E: From<ReadError>>(
         &self,
         mut each: impl FnMut(&str, &[u8]) -> Result<(), E>,
@@ -208,7 +211,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The page of a hash; none where there is none.
+    /// The page with this hash.
     pub fn page(&self, hash: &str) -> Result<Option<Vec<u8>>, ReadError> {
         if self.version < schema::WITH_AGREEMENTS {
             return Ok(None);
@@ -217,7 +220,7 @@ impl Reader {
         page.map_err(|error| self.failed(error))
     }
 
-    /// The first for a ledger that can have agreements, the second for an older one.
+    /// Returns the first query for a file that has agreements, the second for an older one.
     fn of_age(&self, sql: &'static str, older: &'static str) -> &'static str {
         if self.version < schema::WITH_AGREEMENTS { older } else { sql }
     }
@@ -238,14 +241,15 @@ impl Reader {
     }
 }
 
-/// Opens a file of ours, and holds on to what it says now. Returns the version of its schema, too.
+/// Opens a state file and takes a snapshot of it. Also returns the version of its tables.
 pub fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
     if !path.exists() {
         return Err(ReadError::Absent { path: path.to_owned() });
     }
     let failed = |error| ReadError::Sqlite { path: path.to_owned(), error };
     let connection = match snapshot(path, false) {
-        // A folder that can't be written, a medium that is read-only: nobody writes there, so nothing must be shared.
+        // Nobody writes in a folder or on a medium that is read-only, so the file can be opened
+        // without locks.
         Err(error) if is_unwritable(&error) && !beside(path, "-wal").exists() => {
             snapshot(path, true)
         }
@@ -260,7 +264,7 @@ pub fn open(path: &Path) -> Result<(Connection, i64), ReadError> {
     }
 }
 
-/// Hands out the entries with these numbers of a ledger that is open, as [`Reader::entries`] does.
+/// Passes entries to `each` like [`Reader::entries`], from an open connection.
 pub fn entries<E: From<ReadError>>(
     connection: &Connection,
     first: u64,
@@ -300,14 +304,15 @@ pub fn entries<E: From<ReadError>>(
     }
 }
 
-/// The file of a connection, for errors.
+/// The path of a connection's file, for errors.
 fn path_of(connection: &Connection) -> PathBuf {
     connection.path().unwrap_or_default().into()
 }
 
-/// Opens a database, and holds on to what it says now. `is_immutable`: nobody can change it meanwhile.
+/// Opens a database and begins a read transaction. `is_immutable` promises SQLite that nobody
+/// changes the file.
 fn snapshot(path: &Path, is_immutable: bool) -> rusqlite::Result<Connection> {
-    // A connection is one thread's at a time: SQLite need not see to that.
+    // Only one thread at a time uses the connection, so SQLite needs no mutex.
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = if is_immutable {
         let path = path.as_os_str().as_encoded_bytes();
@@ -325,10 +330,10 @@ fn is_unwritable(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-/// How long a reader waits for a writer that holds the whole file, which it does for moments.
+/// The time that a reader waits for a writer that locks the whole file.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// A table of entries that is being read, one entry ahead.
+/// A table of entries, read one entry ahead.
 struct Source<'s> {
     rows: Rows<'s>,
     read: ReadEntry,
@@ -358,8 +363,7 @@ impl<'s> Source<'s> {
     }
 }
 
-const WRONG_VALUE: &str =
-    "a value has another type, or is larger, than any that the gateway writes";
+const WRONG_VALUE: &str = "a value has a type or size that the gateway never writes";
 
 fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
     let optional = |index| row.get::<_, Option<i64>>(index);
@@ -442,7 +446,7 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
     };
     let tenant = row.get::<_, Option<u32>>(5)?.map(TextId);
     if (kind == EventKind::Tenant) != tenant.is_some() {
-        return Ok(Err("an event names a tenant where it is about one, and only there"));
+        return Ok(Err("only an event about a tenant names one"));
     }
     let (at_unix_s, actor, detail) = (unsigned(row, 1)?, row.get(3)?, row.get(4)?);
     Ok(Ok(Entry::Event(Event { at_unix_s, kind, tenant, actor, detail })))
@@ -456,7 +460,7 @@ fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<TextId> {
     row.get(index).map(TextId)
 }
 
-/// The texts of a ledger that is open.
+/// Reads all texts from an open connection.
 pub fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
     let mut texts = Texts::default();
     let mut statement = connection.prepare("SELECT id, text FROM texts WHERE id < ?1")?;
@@ -467,7 +471,7 @@ pub fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
     Ok(texts)
 }
 
-/// More texts than a ledger has; a number beyond them comes from damage.
+/// The limit on text numbers. Larger ones come from damage.
 pub(crate) const MAX_TEXTS: u32 = 1 << 24;
 
 const VERDICTS: &str = "SELECT seq, window, window_s, tenant, mode, direction, action, name, \
@@ -487,10 +491,10 @@ const HEARTBEATS_WITHOUT_AGREEMENTS: &str = "SELECT seq, window, window_s, tenan
 const AGREEMENTS: &str = "SELECT seq, window, window_s, tenant, event, page, declaration, count, \
      first, last FROM agreements WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
-/// Of a ledger that has no table of them: nothing.
+/// The query for a file without agreements: it returns nothing.
 const NO_AGREEMENTS: &str = "SELECT 0 WHERE ?1 IS NULL AND ?2 IS NULL";
 
-/// As bytes: what somebody has put there need not be text.
+/// Bytes, because what somebody has written into the file need not be text.
 const PAGES: &str = "SELECT CAST(hash AS TEXT), CAST(html AS BLOB) FROM pages ORDER BY hash";
 
 const PAGE: &str = "SELECT CAST(html AS BLOB) FROM pages WHERE hash = ?1";
@@ -509,7 +513,7 @@ const FIRST_BEFORE: &str = "SELECT min(seq) FROM (
      SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
      UNION ALL SELECT min(seq) FROM events)";
 
-/// The number of the last entry of any table, or of the last closed segment.
+/// Selects the number of the last entry of all tables, or of the last closed segment.
 pub const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
      SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
      UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(seq) FROM agreements

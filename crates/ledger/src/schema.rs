@@ -1,27 +1,26 @@
-//! The versions of the state file's tables, and how a file is recognized.
-//!
-//! The tables themselves are in the crate that writes the file.
+//! The versions of the state file, and how a state file is recognized. The crate that writes the
+//! file defines its tables.
 
 use rusqlite::Connection;
 
-/// What a file of this version has in SQLite's `user_version`.
+/// The newest version, in SQLite's `user_version`.
 pub const VERSION: i64 = 3;
 
-/// What marks a file as one of ours, in SQLite's `application_id`: "Crmb".
+/// The mark of a state file, in SQLite's `application_id`: "Crmb".
 pub const APPLICATION_ID: i64 = 0x4372_6d62;
 
-/// Why a file is no ledger of ours.
+/// A reason why a file is not a state file that this version reads.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It is something else.
-    #[error("it is no ledger of Crumbgate's; name another file in state.path")]
+    #[error("it is not a state file of Crumbgate; name another file in state.path")]
     Foreign,
     /// It is newer than this program.
     #[error(
-        "its schema has version {found}, and this version of Crumbgate knows {VERSION}: use the newer one"
+        "its schema has version {found}, and this version of Crumbgate reads versions up to {VERSION}: use a newer one"
     )]
     Newer {
-        /// Its version.
+        /// The file's version.
         found: i64,
     },
     /// SQLite can't read or write it.
@@ -29,7 +28,7 @@ pub enum SchemaError {
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// The version of a file; 0 of an empty one.
+/// Returns the version of a file; 0 for an empty one.
 pub fn version(connection: &Connection) -> Result<i64, SchemaError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
@@ -43,8 +42,8 @@ pub fn version(connection: &Connection) -> Result<i64, SchemaError> {
     }
 }
 
-/// Since when there are the tenants.
+/// The first version with tenants.
 pub const WITH_TENANTS: i64 = 2;
 
-/// Since when there are agreements, and their pages.
+/// The first version with agreements and pages.
 pub const WITH_AGREEMENTS: i64 = 3;

@@ -1,30 +1,30 @@
-//! What a bundle consists of: the names and forms that the writer and the verifier share.
+//! The members of a bundle, in the names and forms that export and verification share.
 
 use serde::{Deserialize, Serialize};
 
 use super::super::{checkpoint::Checkpoint, entry::Entry, entry::TextId};
 
-/// The form of bundles that this version writes, and reads.
+/// The format of new bundles.
 pub(crate) const FORMAT: &str = "crumbgate-bundle-2";
 
-/// The form before it, which is read: it has no agreements, and its table no columns for them.
+/// The previous format, which can be read. It has no agreements, and no columns for them.
 pub(crate) const FORMER: &str = "crumbgate-bundle-1";
 
-/// How to verify a bundle by hand.
+/// Instructions for verifying a bundle by hand.
 pub(crate) const GUIDE: &str = "VERIFY.txt";
-/// The same for a machine, in Python and OpenSSL alone.
+/// A script that verifies a bundle with Python and OpenSSL only.
 pub(crate) const SCRIPT: &str = "verify.py";
 /// A [`Manifest`].
 pub(crate) const MANIFEST: &str = "bundle.json";
-/// Each key: the first segment that it has signed, a space, its verifier.
+/// The keys: for each one the first segment that it signed, a space, and its verifier.
 pub(crate) const KEYS: &str = "keys.txt";
-/// Every checkpoint of the ledger, in order, with an empty line behind each.
+/// Every checkpoint of the ledger, in order, each followed by an empty line.
 pub(crate) const CHECKPOINTS: &str = "checkpoints.txt";
-/// The lines of the entries: what was hashed, byte for byte.
+/// The lines of the entries, exactly as they were hashed.
 pub(crate) const ENTRIES: &str = "entries.ndjson";
-/// An [`OutlineLine`] for each segment; not in a tenant's bundle.
+/// An [`OutlineLine`] for each segment. Absent from a tenant's bundle.
 pub(crate) const OUTLINES: &str = "outlines.ndjson";
-/// A [`ProofLine`] for each entry; only in a tenant's bundle.
+/// A [`ProofLine`] for each entry. Only in a tenant's bundle.
 pub(crate) const PROOFS: &str = "proofs.ndjson";
 /// The entries as a table.
 pub(crate) const TABLE: &str = "entries.csv";
@@ -33,23 +33,23 @@ pub(crate) const DECLARATIONS: &str = "declarations.json";
 /// The newest declaration, for the EDPB Website Auditing Tool.
 pub(crate) const KNOWLEDGE: &str = "declaration-edpb.json";
 
-/// The folder of the pages that were shown.
+/// The folder of the pages.
 const PAGES: &str = "pages/";
 
-/// The name of the page of a hash; none where that is no hash, but whatever somebody has put there.
+/// The name of the member for the page with this hash. `None` where the text is not a hash.
 pub(crate) fn page_member(hash: &str) -> Option<String> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     (hash.len() == 64 && hash.bytes().all(is_digit)).then(|| format!("{PAGES}{hash}.html"))
 }
 
-/// The hash of the page that a member has, by its name; none of another member.
+/// The hash in the name of a page's member. `None` for other members.
 pub(crate) fn hash_of_member(name: &str) -> Option<&str> {
     let file = name.strip_prefix(PAGES).filter(|file| !file.is_empty())?;
-    // What has another form is no hash that an entry could name.
+    // A text of another form is not a hash that an entry could name.
     Some(file.strip_suffix(".html").unwrap_or(name))
 }
 
-/// What a bundle says of itself. It is not signed: it is where the verifier looks for what.
+/// A description of the bundle. It is not signed, and only tells the verifier where to look.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -58,19 +58,19 @@ pub(crate) struct Manifest {
     pub(crate) tenant: Option<String>,
     pub(crate) since: Option<String>,
     pub(crate) until: Option<String>,
-    /// The segments of which the entries are here, as ranges.
+    /// The segments whose entries are present, as ranges.
     pub(crate) segments: Vec<[u64; 2]>,
     pub(crate) entries: u64,
 }
 
 impl Manifest {
-    /// Whether the entries of a segment are in the bundle.
+    /// Whether the entries of a segment are present.
     pub(crate) fn has(&self, segment: u64) -> bool {
         self.segments.iter().any(|[first, last]| (*first..=*last).contains(&segment))
     }
 }
 
-/// What names the entries of a segment (see `outline.rs`), in base64.
+/// The outline of a segment (see `outline.rs`), in base64.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutlineLine {
@@ -78,7 +78,8 @@ pub(crate) struct OutlineLine {
     pub(crate) outline: String,
 }
 
-/// That an entry's line is the leaf at `index` of its segment's tree (RFC 9162, section 2.1.3), hashes in base64.
+/// A proof that an entry's line is the leaf at `index` of its segment's tree (RFC 9162, section
+/// 2.1.3), with hashes in base64.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProofLine {
@@ -88,7 +89,7 @@ pub(crate) struct ProofLine {
     pub(crate) path: Vec<String>,
 }
 
-/// A declaration; `json` is the text of which `hash` is the SHA-256.
+/// A declaration. `hash` is the SHA-256 of the text `json`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeclarationLine {
@@ -97,7 +98,7 @@ pub(crate) struct DeclarationLine {
     pub(crate) json: String,
 }
 
-/// Whether an entry is in the bundle of a tenant: its own, and what the gateway says of itself.
+/// Whether an entry belongs into a tenant's bundle: it is the tenant's, or the gateway's own.
 pub(crate) fn belongs(entry: &Entry, tenant: TextId) -> bool {
     match entry {
         Entry::Agreement(agreement) => agreement.tenant == tenant,
@@ -107,7 +108,7 @@ pub(crate) fn belongs(entry: &Entry, tenant: TextId) -> bool {
     }
 }
 
-/// The cookies of which domain the knowledge base of a bundle is about: a tenant's host, or any.
+/// The domain of a bundle's knowledge base: the tenant's host, or any.
 pub(crate) fn knowledge_domain(tenant: Option<&str>) -> &str {
     tenant.filter(|name| !name.starts_with(['*', '('])).unwrap_or("*")
 }

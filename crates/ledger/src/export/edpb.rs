@@ -1,17 +1,19 @@
-//! The declaration as a knowledge base of the EDPB Website Auditing Tool, so that an auditor who visits the site with that
-//! tool sees beside each declared cookie what was declared of it.
+//! The declaration as a knowledge base of the EDPB Website Auditing Tool: an auditor who visits the
+//! site with that tool sees the declaration of each declared cookie beside it.
 //!
-//! The form is that of the tool's own import and export (`src/app/services/knowledge-base.service.ts` in its sources, with
-//! `KnowledgeBase` and `CookieKnowledge` of `src/app/models`, and the example `src/assets/example/Base_cookie.json`): one
-//! object, or a list of them, with `category: "cookie"` and a list of `knowledges`. It finds a cookie by its exact name
-//! where `domain` is `*`, or by exact name and exact domain.
+//! The form is that of the tool's own import and export
+//! (`src/app/services/knowledge-base.service.ts` in its sources, with `KnowledgeBase` and
+//! `CookieKnowledge` of `src/app/models`, and the example `src/assets/example/Base_cookie.json`):
+//! one object, or a list of them, with `category: "cookie"` and a list of `knowledges`. The tool
+//! finds a cookie by its exact name where `domain` is `*`, else by exact name and exact domain.
 
 use serde_json::{Value, json};
 
 use super::super::entry::DeclarationRecord;
 use crumbgate_base::text::rfc3339;
 
-/// The knowledge base of a declaration, for the cookies of `domain` (`*`: of any).
+/// Returns the knowledge base of a declaration for the cookies of `domain`, or of any domain for
+/// `*`.
 pub(crate) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> Value {
     let since = rfc3339(declaration.since_unix_s);
     let declared: Value = serde_json::from_str(&declaration.json).unwrap_or_default();
@@ -23,7 +25,7 @@ pub(crate) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> V
                 "kind": "cookie",
                 "domain": domain,
                 "name": cookie["name"],
-                // All that is declared is technically necessary (D4).
+                // Every declared cookie is technically necessary (D4).
                 "category": "Technical",
                 "source": "Open (controller)",
                 "controller": "",
@@ -44,7 +46,7 @@ pub(crate) fn knowledge_base(declaration: &DeclarationRecord, domain: &str) -> V
     })
 }
 
-/// The tool's days: `25/09/2021`.
+/// A day in the tool's form: `25/09/2021`.
 fn day(moment: &str) -> String {
     let mut parts = moment.split(['-', 'T']);
     let (year, month, day) = (parts.next(), parts.next(), parts.next());
@@ -79,7 +81,7 @@ mod tests {
             knowledges.iter().map(|cookie| cookie["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"]);
         for cookie in knowledges {
-            // The fields of the tool's `CookieKnowledge`, but those that it sets itself.
+            // The fields of the tool's `CookieKnowledge`, except those that the tool itself sets.
             for field in [
                 "kind",
                 "domain",

@@ -1,6 +1,8 @@
-//! Exports a ledger, or what one tenant may see of it, as a bundle: a zip that verifies without anything else.
+//! Exports a ledger, or one tenant's part of it, as a bundle: a zip archive that can be verified on
+//! its own.
 //!
-//! The same ledger and selection make the same bytes. A bundle is written aside and renamed when it is whole.
+//! The same ledger and selection produce the same bytes. A bundle is written to a temporary file
+//! and renamed when it is complete.
 
 pub(super) mod bundle;
 pub(super) mod edpb;
@@ -32,74 +34,74 @@ use super::{
 };
 use crumbgate_base::text::rfc3339;
 
-/// What is to be exported.
+/// The selection to export.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Whose entries, by the tenant's name; none: everybody's.
+    /// The tenant whose entries are exported; `None` exports all entries.
     pub tenant: Option<String>,
-    /// Only segments that were closed then or later, in seconds since the Unix epoch.
+    /// The earliest closing of a segment, in seconds since the Unix epoch.
     pub since_unix_s: Option<u64>,
-    /// Only segments that were begun before that.
+    /// The exclusive latest start of a segment, likewise.
     pub until_unix_s: Option<u64>,
 }
 
-/// What was exported.
+/// The result of an export.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Exported {
-    /// How many entries.
+    /// The number of entries.
     pub entries: u64,
-    /// Of how many segments.
+    /// The number of segments.
     pub segments: u64,
 }
 
-/// Why there is no bundle.
+/// A reason why no bundle was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// A checkpoint can't be read.
-    #[error("the checkpoint of segment {segment} is damaged; `crumbgate audit verify` says more")]
+    #[error("the checkpoint of segment {segment} is damaged; `crumbgate audit verify` has details")]
     Checkpoint {
         /// The segment.
         segment: u64,
-        /// Why.
+        /// The defect.
         #[source]
         source: CheckpointError,
     },
-    /// A file that would be lost.
-    #[error("{} is there already and stays as it is; to replace it, say --overwrite", .path.display())]
+    /// The file exists.
+    #[error("{} exists and is not replaced without --overwrite", .path.display())]
     Exists {
-        /// The file.
+        /// The path.
         path: PathBuf,
     },
-    /// Nothing is sealed in that time.
+    /// No segment is closed in the period.
     #[error(
-        "no segment with entries was closed in that time: segments are closed every hour and when the gateway stops, \
-         and lose their entries after audit.retention"
+        "no segment with entries was closed in this period: segments are closed every hour and when the gateway stops, \
+         and their entries are removed after audit.retention"
     )]
     Nothing,
     /// The ledger can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Nobody of that name.
+    /// The ledger has no such tenant.
     #[error(
         "the ledger has no tenant {tenant:?}; expected its name in the configuration: a host, `*.suffix` or `(default)`"
     )]
     Tenant {
-        /// As given.
+        /// The requested name.
         tenant: String,
     },
-    /// It can't be written.
-    #[error("{} can't be written; check that the folder may be written to and has room", .path.display())]
+    /// The bundle can't be written.
+    #[error("{} can't be written; check that its folder is writable and has room", .path.display())]
     Write {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// Writes the bundle of a selection to `path`. A file that is there already stays, and is an error, unless `overwrite`
-/// is set; the ledger itself is never replaced.
+/// Writes the bundle of a selection to `path`. Replaces an existing file only with `overwrite`, and
+/// never the ledger itself.
 pub fn export(
     reader: &Reader,
     selection: &Selection,
@@ -132,15 +134,15 @@ pub fn export(
     Ok(exported)
 }
 
-/// What goes into a bundle.
+/// The content of a bundle.
 struct Contents<'r> {
     reader: &'r Reader,
     selection: &'r Selection,
     tenant: Option<TextId>,
     ledger: String,
-    /// Every segment: its checkpoint goes in.
+    /// Every segment: its checkpoint is exported.
     segments: Vec<Segment>,
-    /// Those of which the entries go in.
+    /// The segments whose entries are exported.
     chosen: Vec<Checkpoint>,
 }
 
@@ -173,7 +175,8 @@ impl<'r> Contents<'r> {
     fn write(&self, zip: &mut Zip) -> Result<Exported, Failure> {
         let is_tenant = self.tenant.is_some();
         let entries: u64 = self.chosen.iter().map(Checkpoint::size).sum();
-        // They are read for the lines and for the table; those of a tenant also for their proofs.
+        // The entries are read for the lines and for the table, and in a tenant's bundle also for
+        // the proofs.
         self.reader.expect(entries.saturating_mul(if is_tenant { 3 } else { 2 }));
         zip.text(bundle::GUIDE, &guide(is_tenant))?;
         zip.text(bundle::SCRIPT, include_str!("verify.py"))?;
@@ -208,7 +211,7 @@ impl<'r> Contents<'r> {
         Ok(())
     }
 
-    /// Writes the entries. Says how many there are, and which pages they name.
+    /// Writes the entries. Returns their number, and the hashes of the pages that they name.
     fn write_entries(&self, zip: &mut Zip) -> Result<(u64, BTreeSet<&str>), Failure> {
         zip.begin(bundle::ENTRIES)?;
         let (mut line, mut count, mut pages) = (Vec::new(), 0, BTreeSet::new());
@@ -305,7 +308,8 @@ impl<'r> Contents<'r> {
         zip.json(bundle::DECLARATIONS, &declarations)
     }
 
-    /// Writes the pages of these hashes. One that is missing is missing in the bundle, too: there that is found.
+    /// Writes the pages with these hashes. A missing page is missing in the bundle too, where
+    /// verification finds it.
     fn write_pages(&self, zip: &mut Zip, hashes: &BTreeSet<&str>) -> Result<(), Failure> {
         for hash in hashes {
             let (Some(name), Some(html)) = (bundle::page_member(hash), self.reader.page(hash)?)
@@ -318,7 +322,7 @@ impl<'r> Contents<'r> {
         Ok(())
     }
 
-    /// Hands out every entry that goes in.
+    /// Passes every exported entry to `each`.
     fn each(
         &self,
         mut each: impl FnMut(&LineWriter<'_>, u64, &Entry) -> Result<(), Failure>,
@@ -331,7 +335,7 @@ impl<'r> Contents<'r> {
         Ok(())
     }
 
-    /// Hands out every entry of a segment.
+    /// Passes every entry of a segment to `each`.
     fn each_of(
         &self,
         checkpoint: &Checkpoint,
@@ -355,7 +359,7 @@ fn checkpoint_of(segment: &Segment) -> Result<Checkpoint, ExportError> {
     read().map_err(|source| ExportError::Checkpoint { segment: segment.number, source })
 }
 
-/// `VERIFY.txt`, with the part that is about such a bundle.
+/// The text of `VERIFY.txt` for this kind of bundle.
 fn guide(is_tenant: bool) -> String {
     let part = if is_tenant {
         include_str!("verify-tenant.txt")
@@ -365,7 +369,7 @@ fn guide(is_tenant: bool) -> String {
     include_str!("verify.txt").replace("{entries}\n", part)
 }
 
-/// Why a bundle was not written to its end.
+/// A reason why writing a bundle ended early.
 enum Failure {
     Read(ReadError),
     Write(io::Error),
@@ -383,7 +387,8 @@ impl From<ReadError> for Failure {
     }
 }
 
-/// A zip that is being written, member by member; no clock, so that the same members make the same bytes.
+/// A zip archive that is being written, member by member. It has no clock, so that the same members
+/// produce the same bytes.
 struct Zip(ZipWriter<BufWriter<File>>);
 
 impl Zip {
@@ -396,7 +401,7 @@ impl Zip {
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(zip::DateTime::default())
             .unix_permissions(0o644)
-            // Entries may have more than 4 GiB.
+            // The entries may exceed 4 GiB.
             .large_file(true);
         self.0.start_file(name, options).map_err(io_error)
     }

@@ -1,4 +1,5 @@
-//! Entries as a table for spreadsheets: one row each, in columns that all kinds share, and no cell a formula (A4).
+//! Entries as a table for spreadsheets: one row for each, with the same columns for all kinds, and
+//! no cell that a spreadsheet treats as a formula (A4).
 
 use std::{borrow::Cow, io::Write};
 
@@ -17,7 +18,8 @@ pub(crate) struct Table<W: Write> {
 }
 
 impl<W: Write> Table<W> {
-    /// Begins with the names of the columns; `is_former`: with those of a bundle of the form before (`bundle::FORMER`).
+    /// Writes the names of the columns. `is_former` selects those of the previous bundle format
+    /// (`bundle::FORMER`).
     pub(crate) fn begin(to: W, is_former: bool) -> csv::Result<Self> {
         let mut rows =
             WriterBuilder::new().has_headers(false).terminator(Terminator::CRLF).from_writer(to);
@@ -40,13 +42,13 @@ impl<W: Write> Table<W> {
         self.rows.serialize((row, More::of(entry, texts)))
     }
 
-    /// What was written to, when all of it has arrived there.
+    /// Returns the destination after everything was written.
     pub(crate) fn end(self) -> std::io::Result<W> {
         self.rows.into_inner().map_err(|error| error.into_error())
     }
 }
 
-/// The names of a [`Row`]'s fields.
+/// The names of the fields of [`Row`].
 const COLUMNS: [&str; 32] = [
     "seq",
     "kind",
@@ -82,10 +84,10 @@ const COLUMNS: [&str; 32] = [
     "detail",
 ];
 
-/// The names of a [`More`]'s fields.
+/// The names of the fields of [`More`].
 const MORE_COLUMNS: [&str; 3] = ["page", "agreements", "dropped_agreements"];
 
-/// One row; empty where an entry has no such thing. Texts from outside are made harmless.
+/// One row. Cells without a value are empty. External text is escaped.
 #[derive(Default, Serialize)]
 struct Row<'t> {
     seq: u64,
@@ -122,7 +124,7 @@ struct Row<'t> {
     detail: Cow<'t, str>,
 }
 
-/// What a row has more than in a bundle of the form before (`bundle::FORMER`).
+/// The columns that the previous bundle format (`bundle::FORMER`) lacks.
 #[derive(Default, Serialize)]
 struct More<'t> {
     page: Cow<'t, str>,

@@ -1,4 +1,4 @@
-//! What must add up beyond the hashes: the figures of each window (A1), and the heartbeats (A5).
+//! Checks beyond the hashes: the totals of each window (A1) and the heartbeats (A5).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -10,22 +10,22 @@ use super::{
     finding::Balance,
 };
 
-/// The books of a ledger, kept while its entries pass by in order.
+/// The totals of a ledger, added up while its entries are read in order.
 #[derive(Default)]
 pub(super) struct Books {
-    /// Windows that are not balanced (yet): most are gone as soon as their last entry came.
+    /// Windows that do not balance yet. Most leave with their last entry.
     open: HashMap<(Window, TextId), Sums>,
     /// The last heartbeat of each tenant, and of the gateway.
     heartbeats: HashMap<Option<TextId>, Last>,
-    /// The last window in which the gateway was alive; none where entries are absent since.
+    /// The last window in which the gateway was alive. `None` where entries are absent since.
     gateway: Option<Window>,
-    /// Whether an event since then says that it was stopped.
+    /// Whether an event since then records a stop.
     stopped: bool,
-    /// How many stretches of entries were absent so far.
+    /// The number of stretches of absent entries.
     absences: u64,
-    /// When the last of them was closed: what began before may be there in part only.
+    /// The closing of the last absent segment. Earlier windows may be incomplete.
     absent_unix_s: Option<u64>,
-    /// The last segment that an event says was pruned.
+    /// The last segment that an event records as pruned.
     pruned: u64,
     /// The hashes of the pages that entries name.
     pages: HashSet<TextId>,
@@ -43,14 +43,14 @@ struct Last {
 }
 
 impl Books {
-    /// Says that the entries of a segment are not there.
+    /// Notes that the entries of a segment are absent.
     pub(super) fn skip(&mut self, closed_unix_s: u64) {
         self.absences += 1;
         self.absent_unix_s = self.absent_unix_s.max(Some(closed_unix_s));
         self.gateway = None;
     }
 
-    /// Enters the next entry.
+    /// Adds the next entry.
     pub(super) fn enter(&mut self, seq: u64, entry: &Entry, texts: &Texts) -> Result<(), Finding> {
         match entry {
             Entry::Agreement(agreement) => self.enter_agreement(agreement),
@@ -61,7 +61,7 @@ impl Books {
         Ok(())
     }
 
-    /// The last segment that an event says was pruned; 0 where none says so.
+    /// The last segment that an event records as pruned; 0 where there is none.
     pub(super) fn pruned(&self) -> u64 {
         self.pruned
     }
@@ -71,7 +71,7 @@ impl Books {
         self.pages.iter().map(|page| texts.get(*page)).collect()
     }
 
-    /// Closes the books: every window that had ended by `until_unix_s` must be balanced.
+    /// Ends the check: every window that had ended by `until_unix_s` must balance.
     pub(super) fn close(self, until_unix_s: u64, texts: &Texts) -> Result<(), Finding> {
         let is_due = |window: &Window| {
             window.end_unix_s() <= until_unix_s && self.absent_unix_s < Some(window.start_unix_s)
@@ -119,7 +119,7 @@ impl Books {
         let (last, absences) =
             self.heartbeats.get(&tenant).map_or((0, 0), |last| (last.number, last.absences));
         let expected = last.saturating_add(1);
-        // Where entries are absent, so may be heartbeats.
+        // Where entries are absent, heartbeats may be absent too.
         let follows = number == expected || (number > last && absences < self.absences);
         if !follows {
             let tenant = tenant.map(|tenant| texts.get(tenant).to_owned());
@@ -140,7 +140,7 @@ impl Books {
         let before = self.gateway.replace(window);
         let from_unix_s = before.map_or(u64::MAX, Window::end_unix_s);
         let until_unix_s = window.start_unix_s;
-        // An event explains one gap, and not the sign of life that happens to be written next to it.
+        // An event explains one gap, but not the heartbeat that happens to follow it.
         if until_unix_s > from_unix_s && !std::mem::take(&mut self.stopped) {
             return Err(Finding::Gap { entry: seq, from_unix_s, until_unix_s });
         }
@@ -157,7 +157,7 @@ impl Books {
     fn add(&mut self, window: Window, tenant: TextId, add: impl FnOnce(&mut Sums)) {
         let sums = self.open.entry((window, tenant)).or_default();
         add(sums);
-        // What comes later (a window can be split over two segments) must balance by itself then.
+        // Later entries of the window, which two segments can share, must balance by themselves.
         if sums.seen == sums.told {
             self.open.remove(&(window, tenant));
         }

@@ -1,4 +1,4 @@
-//! Verifies a bundle, with nothing but what is in it.
+//! Verifies a bundle, using only its content.
 
 use std::{fs::File, io::BufReader, path::Path};
 
@@ -32,11 +32,11 @@ use super::{
 };
 use crumbgate_base::text::unix_s_of;
 
-/// Verifies a bundle. The inner error is the first thing that does not fit. Each entry is a step of `progress`.
+/// Verifies a bundle. The inner error is the first defect. Each entry is a step of `progress`.
 ///
 /// # Errors
 ///
-/// Where there is nothing to verify: no file, or no bundle of ours.
+/// Fails where the file can't be read or is not a bundle.
 pub fn verify_bundle(
     path: &Path,
     expected: &Expected,
@@ -51,7 +51,7 @@ pub fn verify_bundle(
         }
     };
     if ![FORMAT, FORMER].contains(&&*manifest.format) {
-        let what = format!("its form is {:?}, expected {FORMAT:?}", manifest.format);
+        let what = format!("its format is {:?}, expected {FORMAT:?}", manifest.format);
         return Err(BundleError::Foreign { path: path.to_owned(), what });
     }
     progress.expect(manifest.entries);
@@ -99,7 +99,7 @@ fn verify(
     books.close(closed_unix_s, interner.texts())?;
     if entries != manifest.entries {
         let problem =
-            format!("it has {entries} entries, and says that it has {}", manifest.entries);
+            format!("it has {entries} entries, but its manifest says {}", manifest.entries);
         return Err(Finding::File { behind: 0, problem });
     }
     Ok(Verification {
@@ -146,7 +146,7 @@ fn verify_declarations(bundle: &Bundle, manifest: &Manifest) -> Result<(), Findi
 
 type Member<'a> = ZipFile<'a, BufReader<File>>;
 
-/// The way through the entries.
+/// The state of the pass over the entries.
 struct Walk<'m> {
     manifest: &'m Manifest,
     progress: &'m Progress,
@@ -194,7 +194,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A segment of which every entry is here.
+    /// Verifies a segment whose entries are all present.
     fn segment(
         &mut self,
         checkpoint: &Checkpoint,
@@ -208,7 +208,7 @@ impl Walk<'_> {
             if let Err(misfit) = check.push(seq, leaf(line)) {
                 return Ok(Err(misfit));
             }
-            // What an entry says that was changed is no matter.
+            // The content of a changed entry is not checked.
             if !check.is_in_doubt() {
                 self.enter(seq, line, table)?;
             }
@@ -217,7 +217,7 @@ impl Walk<'_> {
         Ok(check.finish())
     }
 
-    /// A segment of which one tenant's entries are here, each with its proof.
+    /// Verifies a segment of which one tenant's entries are present, each with its proof.
     fn proven(
         &mut self,
         checkpoint: &Checkpoint,
@@ -276,12 +276,12 @@ impl Walk<'_> {
         table.add(seq, &entry, self.interner.texts()).map_err(|error| damaged(TABLE, &error))
     }
 
-    /// Refuses another tenant's entry in the bundle of one.
+    /// Rejects another tenant's entry in a tenant's bundle.
     fn refuse_others(&mut self, entry: &Entry) -> Result<(), String> {
         let Some(tenant) = &self.manifest.tenant else { return Ok(()) };
         let tenant = self.interner.id(tenant);
         let is_in = bundle::belongs(entry, tenant);
-        is_in.then_some(()).ok_or_else(|| "it is another tenant's".to_owned())
+        is_in.then_some(()).ok_or_else(|| "it belongs to another tenant".to_owned())
     }
 }
 
@@ -296,7 +296,7 @@ fn read_outline(
     outline.ok_or(Finding::Outline { segment: checkpoint.segment })
 }
 
-/// What is to be said of a misfit, after a second look at the numbers of the segment's lines.
+/// Turns a misfit into a finding, after reading the numbers of the segment's lines again.
 fn name_misfit(
     misfit: Misfit,
     checkpoint: &Checkpoint,

@@ -1,4 +1,5 @@
-//! The chain of checkpoints: each signed by the key that signs there, each following the one before.
+//! The chain of checkpoints: each is signed by the key in force, and each refers to the one before
+//! it.
 
 use super::{
     super::{
@@ -9,21 +10,21 @@ use super::{
     Expected, Finding,
 };
 
-/// A chain, as far as it was followed.
+/// A chain that is being followed.
 pub(super) struct Chain<'e> {
     expected: &'e Expected,
-    /// The key that signs next.
+    /// The key that signs the next checkpoint.
     key: Verifier,
-    /// Those that the ledger says have signed, which are left to be met.
+    /// Keys that the ledger lists and that have not been met yet.
     listed: std::vec::IntoIter<SigningKey>,
-    /// Those that have signed.
+    /// Keys that have signed so far.
     signed: Vec<Verifier>,
     last: Option<Checkpoint>,
     anchors_met: u64,
 }
 
 impl<'e> Chain<'e> {
-    /// The beginning of a chain that these keys are said to have signed.
+    /// Begins a chain that these keys are supposed to have signed.
     pub(super) fn new(keys: Vec<SigningKey>, expected: &'e Expected) -> Result<Self, Finding> {
         let mut listed = keys.into_iter();
         let first = listed.next().filter(|key| key.since_segment == 1);
@@ -71,7 +72,7 @@ impl<'e> Chain<'e> {
         Ok(checkpoint)
     }
 
-    /// Ends the chain: is everything there that was expected?
+    /// Ends the chain, and checks that it contains everything expected.
     pub(super) fn end(mut self) -> Result<Followed, Finding> {
         if let Some(key) = self.listed.next() {
             return Err(Finding::Keys { segment: key.since_segment });
@@ -89,18 +90,18 @@ impl<'e> Chain<'e> {
         Ok(Followed { keys: self.signed, last: self.last, anchors: self.anchors_met })
     }
 
-    /// Which ledger it is.
+    /// The name of the ledger.
     pub(super) fn ledger(&self) -> &str {
         self.key.name()
     }
 }
 
-/// A chain that fits.
+/// A chain that was followed to its end.
 pub(super) struct Followed {
     /// The keys that have signed, in order.
     pub(super) keys: Vec<Verifier>,
     /// The newest checkpoint.
     pub(super) last: Option<Checkpoint>,
-    /// How many checkpoints that were kept elsewhere are in it.
+    /// The number of checkpoints in it that were kept elsewhere.
     pub(super) anchors: u64,
 }

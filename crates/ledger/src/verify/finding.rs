@@ -1,4 +1,4 @@
-//! What does not fit, in words that name where.
+//! Findings: defects of a ledger, as text that names their place.
 
 use std::fmt;
 
@@ -9,24 +9,24 @@ use super::super::{
 };
 use crumbgate_base::text::rfc3339;
 
-/// The first thing that does not fit.
+/// The first defect.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Finding {
-    /// A checkpoint that was kept elsewhere is not the one that is here.
+    /// A checkpoint that was kept elsewhere differs from the one in the ledger.
     Anchor {
         /// Its segment.
         segment: u64,
     },
-    /// A checkpoint that was kept elsewhere is of a segment that is not here any more.
+    /// The ledger ends before a checkpoint that was kept elsewhere.
     AnchorBeyond {
         /// Its segment.
         segment: u64,
-        /// The last segment that is here.
+        /// The last segment of the ledger.
         last: u64,
     },
-    /// The sums of a window do not agree (A1).
+    /// The totals of a window do not balance (A1).
     Balance(Box<Balance>),
-    /// A block of entries has one that was changed, and its mark with it.
+    /// An entry of a block was changed together with its mark.
     Block {
         /// The segment.
         segment: u64,
@@ -35,113 +35,113 @@ pub enum Finding {
         /// The last entry of the block.
         last: u64,
     },
-    /// An entry says something else than when it was sealed.
+    /// An entry differs from what was signed.
     Changed {
         /// The segment.
         segment: u64,
         /// The entry.
         entry: u64,
     },
-    /// A text is no checkpoint.
+    /// A text is not a checkpoint.
     Checkpoint {
         /// The segment.
         segment: u64,
-        /// Why.
+        /// The reason.
         error: CheckpointError,
     },
-    /// What a segment's row says of itself is not what was signed.
+    /// A segment's row differs from its checkpoint.
     Columns {
         /// The segment.
         segment: u64,
     },
-    /// A member of a bundle that is made from the others, and says something else.
+    /// A derived member of a bundle differs from the entries.
     Copy {
         /// The member.
         member: &'static str,
         /// The line.
         line: u64,
     },
-    /// A declaration is not the one of its hash.
+    /// A declaration does not have its hash.
     Declaration {
         /// The hash.
         hash: String,
     },
     /// The file is cut or damaged.
     File {
-        /// The last entry that could be read; 0 for none.
+        /// The last readable entry; 0 where there is none.
         behind: u64,
-        /// What can't be read, and why.
+        /// The defect.
         problem: String,
     },
-    /// The gateway was silent for a while, and no event says why (A5).
+    /// The gateway has no heartbeat for some time, and no event explains it (A5).
     Gap {
-        /// The heartbeat behind the gap.
+        /// The heartbeat after the gap.
         entry: u64,
-        /// The end of the window before, in seconds since the Unix epoch.
+        /// The end of the window before the gap, in seconds since the Unix epoch.
         from_unix_s: u64,
-        /// The begin of the window behind, likewise.
+        /// The start of the window after the gap, likewise.
         until_unix_s: u64,
     },
     /// A heartbeat does not follow the one before it (A5).
     Heartbeat {
         /// The entry.
         entry: u64,
-        /// Whose: a tenant, or the gateway.
+        /// The tenant, or the gateway.
         tenant: Option<String>,
         /// Its number.
         found: u64,
-        /// The number that it should have, at least.
+        /// The least number that it should have.
         expected: u64,
     },
-    /// An entry that was not there when its segment was sealed.
+    /// An entry was not present when its segment was signed.
     Inserted {
         /// The segment.
         segment: u64,
         /// The entry.
         entry: u64,
-        /// The number that the entry now has which was sealed in its place.
+        /// The present number of the entry that was signed in its place.
         moved_to: Option<u64>,
     },
-    /// The list of keys is not what the checkpoints say.
+    /// The list of keys differs from the checkpoints.
     Keys {
-        /// The segment from which on they differ.
+        /// The first segment for which they differ.
         segment: u64,
     },
-    /// No checkpoint is signed by the key that was asked for.
+    /// The expected key has signed no checkpoint.
     KeyUnknown {
-        /// The key that was asked for.
+        /// The expected key.
         expected: String,
-        /// The fingerprints of those that have signed.
+        /// The fingerprints of the keys that have signed.
         found: Vec<String>,
     },
-    /// An entry is gone.
+    /// An entry is missing.
     Missing {
         /// The segment.
         segment: u64,
         /// The entry.
         entry: u64,
     },
-    /// What names entries was changed; the entries fit.
+    /// An outline was changed. The entries are as signed.
     Outline {
         /// The segment.
         segment: u64,
     },
-    /// A page that was shown is not the one of its hash.
+    /// A page does not have its hash.
     Page {
         /// The hash.
         hash: String,
     },
-    /// A page that was shown is gone.
+    /// A page that entries name is missing.
     PageMissing {
         /// Its hash.
         hash: String,
     },
-    /// A page is there that no entry names.
+    /// No entry names a page.
     PageUnnamed {
-        /// Under which hash.
+        /// Its hash.
         hash: String,
     },
-    /// A checkpoint does not follow the one before it.
+    /// A checkpoint does not refer to the one before it.
     Previous {
         /// The segment.
         segment: u64,
@@ -153,21 +153,21 @@ pub enum Finding {
         /// The entry.
         entry: u64,
     },
-    /// Entries are gone, and no event says that they were pruned.
+    /// Entries are missing, and no event records that they were pruned.
     PrunedUntold {
         /// The segment.
         segment: u64,
     },
-    /// Two entries have changed places.
+    /// Two entries were exchanged.
     Reordered {
         /// The segment.
         segment: u64,
-        /// The place.
+        /// The position.
         entry: u64,
-        /// The entry that stands there.
+        /// The entry that is now at this position.
         holds: u64,
     },
-    /// Entries do not fit, and it can't be told which.
+    /// Entries do not fit, and it is unknown which.
     Segment {
         /// The segment.
         segment: u64,
@@ -176,51 +176,51 @@ pub enum Finding {
         /// Its last entry.
         last: u64,
     },
-    /// A segment is gone.
+    /// A segment is missing.
     SegmentMissing {
         /// The segment.
         segment: u64,
     },
-    /// A checkpoint is not signed by the key that signs there.
+    /// A checkpoint is not signed by the key in force.
     Signature {
         /// The segment.
         segment: u64,
         /// The fingerprint of the key.
         key: String,
     },
-    /// An entry is there, and no segment is that has it.
+    /// An entry belongs to no segment, and is not a new one.
     Stray {
         /// The entry.
         entry: i64,
     },
-    /// An entry is not to be understood.
+    /// An entry can't be read.
     Unreadable {
         /// The entry.
         entry: u64,
-        /// What is wrong with it.
+        /// The defect.
         what: String,
     },
-    /// A verifier that is none.
+    /// A listed key is not a verifier.
     Verifier(NoteError),
 }
 
-/// A window of which the sums do not agree.
+/// A window whose totals do not balance.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Balance {
     /// The window.
     pub window: Window,
-    /// Whose.
+    /// The tenant.
     pub tenant: String,
-    /// What was counted: cookies of requests, of responses, added; or agreements.
+    /// The counted objects: cookies of requests, of responses, added cookies, or agreements.
     pub figure: &'static str,
-    /// What the heartbeats say.
+    /// The total in the heartbeats.
     pub seen: u64,
-    /// What the entries say, with what was dropped.
+    /// The total in the entries, plus the dropped.
     pub told: u64,
 }
 
 impl Balance {
-    /// The first figure that differs.
+    /// Finds the first figure that differs.
     pub(super) fn of(window: Window, tenant: String, seen: Figures, told: Figures) -> Self {
         let figures = [
             ("cookies of requests", seen.request, told.request),
@@ -235,7 +235,7 @@ impl Balance {
 }
 
 impl Finding {
-    /// One word for programs.
+    /// The finding as one word for programs.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Anchor { .. } | Self::AnchorBeyond { .. } => "anchor",
@@ -263,7 +263,7 @@ impl Finding {
         }
     }
 
-    /// The segment that it is about.
+    /// The segment of the finding.
     pub fn segment(&self) -> Option<u64> {
         match *self {
             Self::Anchor { segment }
@@ -299,7 +299,7 @@ impl Finding {
         }
     }
 
-    /// The entry that it is about: the first, where it can't be told which of several.
+    /// The entry of the finding; the first one where several are possible.
     pub fn entry(&self) -> Option<i64> {
         let number = |entry: u64| i64::try_from(entry).ok();
         match *self {
@@ -336,7 +336,7 @@ impl Finding {
         }
     }
 
-    /// The segment that its root does not fit, without naming an entry.
+    /// The finding that a segment does not fit its root, without an entry.
     pub(super) fn whole(checkpoint: &Checkpoint) -> Self {
         Self::Segment {
             segment: checkpoint.segment,
@@ -351,17 +351,17 @@ impl fmt::Display for Finding {
         match self {
             Self::Anchor { segment } => write!(
                 f,
-                "segment {segment}: the checkpoint that was kept elsewhere is another one than the one here: \
-                 this history was written anew, or it is another ledger's"
+                "segment {segment}: its checkpoint differs from the one that was kept elsewhere: this history was \
+                 rewritten, or it is another ledger"
             ),
             Self::AnchorBeyond { segment, last } => write!(
                 f,
-                "segment {segment} is missing: its checkpoint was kept elsewhere, and here the last segment is {last}: \
-                 the end was cut off"
+                "segment {segment} is missing: its checkpoint was kept elsewhere, and the last segment is {last}: the \
+                 end was cut off"
             ),
             Self::Balance(balance) => write!(
                 f,
-                "window {} of {:?}: the heartbeat has {} {}, and its entries with those that were dropped come to {}",
+                "window {} of {:?}: the heartbeat has {} {}, but the entries and the dropped ones add up to {}",
                 rfc3339(balance.window.start_unix_s),
                 balance.tenant,
                 balance.seen,
@@ -370,31 +370,34 @@ impl fmt::Display for Finding {
             ),
             Self::Block { segment, first, last } => write!(
                 f,
-                "segment {segment}: one of the entries {first} to {last} is not what was sealed; its mark was changed \
-                 too, so it can't be told which"
+                "segment {segment}: one of the entries {first} to {last} differs from what was signed; its mark was \
+                 changed too, so it is unknown which one"
             ),
             Self::Changed { segment, entry } => {
-                write!(f, "segment {segment}: entry {entry} was changed: it is not what was sealed")
+                write!(
+                    f,
+                    "segment {segment}: entry {entry} was changed: it differs from what was signed"
+                )
             }
             Self::Checkpoint { segment, error } => {
                 write!(f, "segment {segment}: its checkpoint is damaged: {error}")
             }
             Self::Columns { segment } => write!(
                 f,
-                "segment {segment}: its row has other numbers than the checkpoint that was signed"
+                "segment {segment}: the numbers in its row differ from its signed checkpoint"
             ),
             Self::Copy { member, line } => write!(
                 f,
-                "{member}, line {line}: it does not say what entries.ndjson says (the entries themselves fit)"
+                "{member}, line {line}: it differs from entries.ndjson (the entries themselves are correct)"
             ),
             Self::Declaration { hash } => {
-                write!(f, "the declaration {hash} was changed: its SHA-256 is another one")
+                write!(f, "the declaration {hash} was changed: its SHA-256 differs")
             }
             Self::File { behind: 0, problem } => write!(f, "{problem}"),
-            Self::File { behind, problem } => write!(f, "behind entry {behind}: {problem}"),
+            Self::File { behind, problem } => write!(f, "after entry {behind}: {problem}"),
             Self::Gap { entry, from_unix_s, until_unix_s } => write!(
                 f,
-                "entry {entry}: no heartbeat of the gateway from {} to {}, and no event says that it was stopped",
+                "entry {entry}: no heartbeat of the gateway from {} to {}, and no event records that it was stopped",
                 rfc3339(*from_unix_s),
                 rfc3339(*until_unix_s)
             ),
@@ -408,70 +411,75 @@ impl fmt::Display for Finding {
             ),
             Self::Inserted { segment, entry, moved_to: None } => write!(
                 f,
-                "segment {segment}: entry {entry} was inserted: no such entry was sealed there"
+                "segment {segment}: entry {entry} was inserted: it was not there when the segment was signed"
             ),
             Self::Inserted { segment, entry, moved_to: Some(moved_to) } => write!(
                 f,
-                "segment {segment}: entry {entry} was inserted: what was sealed there is now entry {moved_to}"
+                "segment {segment}: entry {entry} was inserted: the entry that was signed there is now entry {moved_to}"
             ),
             Self::Keys { segment } => write!(
                 f,
-                "the list of keys is not what the checkpoints say, from segment {segment} on: a key was swapped"
+                "the list of keys differs from the checkpoints from segment {segment} on: a key was exchanged"
             ),
             Self::KeyUnknown { expected, found } => write!(
                 f,
-                "no checkpoint is signed by the key {expected}, but by {}: another ledger, or all of it was signed anew",
+                "no checkpoint is signed by the key {expected}, but by {}: it is another ledger, or was signed again",
                 found.join(", ")
             ),
             Self::Missing { segment, entry } => {
-                write!(f, "segment {segment}: entry {entry} is missing: it was sealed, and removed")
+                write!(
+                    f,
+                    "segment {segment}: entry {entry} is missing: it was signed, and then removed"
+                )
             }
             Self::Outline { segment } => write!(
                 f,
-                "segment {segment}: its outline was changed; its entries are what was sealed"
+                "segment {segment}: its outline was changed; its entries are as they were signed"
             ),
             Self::Page { hash } => {
-                write!(f, "the page {hash} was changed: its SHA-256 is another one")
+                write!(f, "the page {hash} was changed: its SHA-256 differs")
             }
             Self::PageMissing { hash } => {
-                write!(f, "the page {hash} is missing: entries say that it was shown")
+                write!(f, "the page {hash} is missing, and entries name it")
             }
             Self::PageUnnamed { hash } => {
                 write!(f, "the page {hash} was inserted: no entry names it")
             }
             Self::Previous { segment } => write!(
                 f,
-                "segment {segment}: its checkpoint follows another one than that of segment {}: one of them was \
-                 exchanged",
+                "segment {segment}: its checkpoint does not follow that of segment {}: one of them was exchanged",
                 segment.saturating_sub(1)
             ),
             Self::Proof { segment, entry } => write!(
                 f,
-                "segment {segment}: entry {entry} was changed, or its proof: they do not lead to the signed root"
+                "segment {segment}: entry {entry} or its proof was changed: they do not lead to the signed root"
             ),
             Self::PrunedUntold { segment } => write!(
                 f,
-                "segment {segment}: its entries are gone, and no event says that they were pruned: they were cut out"
+                "segment {segment}: its entries are missing, and no event records that they were pruned: they were removed"
             ),
             Self::Reordered { segment, entry, holds } => write!(
                 f,
-                "segment {segment}: entry {entry} was reordered: what stands there was sealed as entry {holds}"
+                "segment {segment}: entry {entry} was reordered: the entry at this position was signed as entry {holds}"
             ),
             Self::Segment { segment, first, last } => write!(
                 f,
-                "segment {segment}: its entries {first} to {last} do not fit the signed root, and what would name the \
-                 one that does not was changed or removed too"
+                "segment {segment}: its entries {first} to {last} do not fit the signed root; its outline, which \
+                 would identify the entry, was changed or removed too"
             ),
             Self::SegmentMissing { segment } => {
-                write!(f, "segment {segment} is missing: it was cut out")
+                write!(f, "segment {segment} is missing: it was removed")
             }
             Self::Signature { segment, key } => write!(
                 f,
-                "segment {segment}: its checkpoint is not signed by the key that signs there (fingerprint {key}): the \
-                 checkpoint was changed, or the key swapped"
+                "segment {segment}: its checkpoint is not signed by the key in force (fingerprint {key}): the \
+                 checkpoint was changed, or the key exchanged"
             ),
             Self::Stray { entry } => {
-                write!(f, "entry {entry} was inserted: no segment has it, and it is not new")
+                write!(
+                    f,
+                    "entry {entry} was inserted: it belongs to no segment, and is not a new one"
+                )
             }
             Self::Unreadable { entry, what } => {
                 write!(f, "entry {entry} was changed or damaged: {what}")

@@ -1,4 +1,4 @@
-//! Verifies the ledger in a gateway's own file, live or left.
+//! Verifies the state file of a gateway, running or stopped.
 
 use std::path::Path;
 
@@ -22,12 +22,12 @@ use super::{
     segment::{Misfit, SegmentCheck, name_change},
 };
 
-/// Verifies a ledger as it is now. The inner error is the first thing that does not fit. Each entry is a step of
-/// `progress`.
+/// Verifies a ledger in its present state. The inner error is the first defect. Each entry is a
+/// step of `progress`.
 ///
 /// # Errors
 ///
-/// Where there is nothing to verify: no file, another program's, or one that can't be opened.
+/// Fails where the file is absent, belongs to another program or can't be opened.
 pub fn verify_ledger(
     path: &Path,
     expected: &Expected,
@@ -41,7 +41,7 @@ pub fn verify_ledger(
     }
 }
 
-/// Why a verification goes no further.
+/// A reason why a verification ends early.
 enum Stop {
     Finding(Box<Finding>),
     Read(ReadError),
@@ -54,7 +54,7 @@ impl From<Finding> for Stop {
 }
 
 impl From<ReadError> for Stop {
-    /// What can't be read was damaged; that is found, and not a failure of the verification.
+    /// Unreadable content is a finding, not a failure of the verification.
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Entry { seq, what, .. } => {
@@ -71,7 +71,7 @@ impl From<ReadError> for Stop {
     }
 }
 
-/// Whether SQLite speaks of the file's content, and not of what kept it from reading.
+/// Whether SQLite reports damaged content, and not an obstacle to reading it.
 fn is_damage(error: &rusqlite::Error) -> bool {
     !matches!(
         error.sqlite_error_code(),
@@ -137,7 +137,8 @@ fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     })
 }
 
-/// A ledger in which nothing was ever closed: there is nothing that could be wrong, unless something was expected.
+/// A ledger without a closed segment has nothing to verify, unless a key or a checkpoint is
+/// expected.
 fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     if let Some(anchor) = expected.anchors.first() {
         return Err(Finding::AnchorBeyond { segment: anchor.segment, last: 0 }.into());
@@ -161,13 +162,13 @@ fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> 
     })
 }
 
-/// The way through the entries.
+/// The state of the pass over the entries.
 struct Walk<'r> {
     reader: &'r Reader,
     books: Books,
     entries: u64,
     present: u64,
-    /// The number of the last entry that was looked at.
+    /// The number of the last entry that was read.
     last: u64,
 }
 
@@ -192,7 +193,7 @@ impl Walk<'_> {
                 return Err(Finding::whole(checkpoint).into());
             }
             self.last = seq;
-            // What an entry says that was changed is no matter.
+            // The content of a changed entry is not checked.
             if check.is_in_doubt() {
                 return Ok(());
             }
@@ -210,7 +211,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What is to be said of a misfit, after a second look at the segment.
+    /// Turns a misfit into a finding, after reading the segment again.
     fn name(
         &self,
         misfit: Misfit,
@@ -233,7 +234,7 @@ impl Walk<'_> {
         Ok(name_change(checkpoint, &outline.marks, &entries, seq, leaf))
     }
 
-    /// Enters what is not sealed yet, and counts it.
+    /// Reads and counts the entries that are not signed yet.
     fn unsealed(&mut self) -> Result<u64, Stop> {
         let (first, mut count) = (self.reader.last_sealed()?.saturating_add(1), 0);
         self.reader.entries(first, u64::MAX, |seq, entry| {
@@ -244,14 +245,14 @@ impl Walk<'_> {
         Ok(count)
     }
 
-    /// Looks at the pages that the entries name.
+    /// Checks the pages that entries name.
     fn pages(&self) -> Result<(), Stop> {
         let mut check = PageCheck::new(self.books.pages(self.reader.texts()));
         self.reader.pages(|hash, html| check.meet(hash, html).map_err(Stop::from))?;
         Ok(check.end()?)
     }
 
-    /// Says how far one came before the file could not be read.
+    /// Notes the last entry that could be read.
     fn place(&self, stop: Stop) -> Stop {
         let Stop::Finding(finding) = stop else { return stop };
         match *finding {

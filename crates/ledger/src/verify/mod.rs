@@ -1,15 +1,16 @@
-//! Verifies a ledger, or a bundle that was exported of one: offline, with nothing but what is in it.
+//! Verifies a ledger or an exported bundle, offline and using only its content.
 //!
-//! What is checked, in the order of the entries, up to the first thing that does not fit:
+//! Verification follows the order of the entries and ends with the first defect. It checks
 //!
-//! - the chain of checkpoints: form, signature, the key that signs there, the predecessor (`chain.rs`);
-//! - the entries of each segment against its signed root: none changed, missing, inserted or reordered (`segment.rs`);
-//! - heartbeats without a gap, and the balance of every window that has ended (`books.rs`);
-//! - that segments without entries were pruned, and that declarations are those of their hashes;
-//! - that the pages which were shown are there, and those of their hashes (`pages.rs`);
+//! - the chain of checkpoints: form, signature, signing key and predecessor (`chain.rs`);
+//! - the entries of each segment against its signed root: none changed, missing, inserted or
+//!   reordered (`segment.rs`);
+//! - heartbeats without gaps, and the balance of every window that has ended (`books.rs`);
+//! - that segments without entries were pruned, and that declarations have their hashes;
+//! - that the pages that entries name are present and have their hashes (`pages.rs`);
 //! - a key and checkpoints that were kept elsewhere ([`Expected`]).
 //!
-//! Entries that no checkpoint has yet (of the last hour) are counted, and not vouched for.
+//! Entries that no checkpoint covers yet (of the last hour) are only counted.
 
 mod books;
 mod bundle;
@@ -34,30 +35,31 @@ use super::{
 };
 use crumbgate_base::text::hex;
 
-/// What a verification found.
+/// The result of a verification without a finding.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verification {
-    /// Which ledger: the name of its keys.
+    /// The name of the ledger, which is the name of its keys.
     pub ledger: String,
-    /// Whose entries: a tenant's, beside those of the gateway itself. None: everybody's.
+    /// The tenant whose entries are present, besides those of the gateway itself. `None` where all
+    /// are.
     pub tenant: Option<String>,
-    /// How many segments are closed.
+    /// The number of closed segments.
     pub segments: u64,
-    /// How many of them have their entries here.
+    /// The number of segments whose entries are present.
     pub present: u64,
-    /// How many entries were sealed, and are here and fit.
+    /// The number of signed entries that are present and correct.
     pub entries: u64,
-    /// How many entries are not sealed yet.
+    /// The number of entries that are not signed yet.
     pub unsealed: u64,
     /// The newest checkpoint.
     pub newest: Option<Checkpoint>,
     /// The keys that have signed, in order.
     pub keys: Vec<Verifier>,
-    /// How many checkpoints that were kept elsewhere are in the chain.
+    /// The number of checkpoints in the chain that were kept elsewhere.
     pub anchors: u64,
 }
 
-/// What was kept elsewhere, and must be found again.
+/// Facts that were kept elsewhere and must be found in the ledger.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
     /// A key that must have signed.
@@ -66,12 +68,12 @@ pub struct Expected {
     pub anchors: Vec<Checkpoint>,
 }
 
-/// A key that somebody knows by heart, or on paper.
+/// A key that was kept elsewhere.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PinnedKey {
     /// The SHA-256 of the public key, in hexadecimal digits.
     Fingerprint(String),
-    /// The whole verifier.
+    /// The verifier.
     Verifier(Verifier),
 }
 
@@ -105,15 +107,16 @@ impl fmt::Display for PinnedKey {
     }
 }
 
-/// Reads checkpoints that were kept elsewhere: signed notes, with an empty line behind each where there are several.
-/// Their signatures are not looked at: what counts is that the chain, which is verified, has the same.
+/// Reads checkpoints that were kept elsewhere: signed notes, separated by empty lines. Their
+/// signatures are not verified, because the verified chain must contain the same checkpoints.
 pub fn read_anchors(text: &str) -> Result<Vec<Checkpoint>, CheckpointError> {
     let anchors = notes(text).map(|note| Checkpoint::parse(&SignedNote::parse(&note)?));
     let anchors: Vec<_> = anchors.collect::<Result<_, _>>()?;
     if anchors.is_empty() { Err(CheckpointError::NoCheckpoint) } else { Ok(anchors) }
 }
 
-/// The notes of a text that has an empty line behind each: text, signatures, text, signatures …
+/// Splits a text with several notes, each followed by an empty line: text, signatures, text,
+/// signatures …
 pub(super) fn notes(text: &str) -> impl Iterator<Item = String> {
     let mut parts = text.split("\n\n").map(|part| part.trim_matches('\n'));
     std::iter::from_fn(move || {
@@ -125,7 +128,7 @@ pub(super) fn notes(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Whether a declaration, or a page, is the one of its hash.
+/// Whether a declaration or a page has this hash.
 fn is_of_hash(bytes: &[u8], hash: &str) -> bool {
     hex(&sha256(bytes)) == hash
 }

@@ -1,22 +1,22 @@
-//! The pages that were shown: each that an entry names is there, is the one of its hash, and there is no other.
+//! Checks pages: every page that an entry names is present and has its hash, and there is no other.
 
 use std::collections::BTreeSet;
 
 use super::{Finding, is_of_hash};
 
-/// Pages that are met one after another.
+/// A check of pages, one after another.
 pub(super) struct PageCheck<'t> {
     /// The hashes that entries name and that were not met yet.
     left: BTreeSet<&'t str>,
 }
 
 impl<'t> PageCheck<'t> {
-    /// `named` are the hashes that entries name.
+    /// Begins a check. `named` are the hashes that entries name.
     pub(super) fn new(named: BTreeSet<&'t str>) -> Self {
         Self { left: named }
     }
 
-    /// Looks at the next page.
+    /// Checks the next page.
     pub(super) fn meet(&mut self, hash: &str, html: &[u8]) -> Result<(), Finding> {
         if !self.left.remove(hash) {
             return Err(Finding::PageUnnamed { hash: hash.to_owned() });
@@ -27,7 +27,7 @@ impl<'t> PageCheck<'t> {
         Ok(())
     }
 
-    /// All that are there were met.
+    /// Ends the check: no named page may be missing.
     pub(super) fn end(self) -> Result<(), Finding> {
         match self.left.first() {
             Some(hash) => Err(Finding::PageMissing { hash: (*hash).to_owned() }),

@@ -1,4 +1,4 @@
-//! One segment: do its entries fit its signed root, and which is the first that does not?
+//! Checks the entries of a segment against its signed root, and finds the first that does not fit.
 
 use super::{
     super::{
@@ -10,36 +10,36 @@ use super::{
     Finding,
 };
 
-/// Compares the leaves of a segment with what was sealed, one after another.
+/// A comparison of a segment's leaves with its outline, one after another.
 pub(super) struct SegmentCheck<'c> {
     checkpoint: &'c Checkpoint,
-    /// What was kept to name entries by. None: it is lost, or does not fit the root itself.
+    /// The outline. `None` where it is missing, or does not fit the root itself.
     outline: Option<Outline>,
     outline_is_lost: bool,
     leaves: OutlineBuilder,
-    /// The first entry of which the mark is another.
+    /// The first entry whose mark differs.
     suspect: Option<u64>,
 }
 
-/// Where the entries of a segment stop fitting.
+/// A place where the entries of a segment do not fit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Misfit {
-    /// This one is another one than was sealed.
+    /// This entry differs from the signed one.
     Changed(u64),
-    /// This one was sealed and is not there.
+    /// This entry was signed and is missing.
     Missing(u64),
-    /// There is more than one of this number, or one that comes too late.
+    /// This number occurs twice, or too late.
     Surplus(u64),
-    /// One of the block that begins with this one.
+    /// One entry of the block that begins with this one.
     InBlock(u64),
-    /// Some entry.
+    /// Some entry of the segment.
     Somewhere,
-    /// None: only the outline was changed.
+    /// No entry: only the outline was changed.
     OutlineAlone,
 }
 
 impl<'c> SegmentCheck<'c> {
-    /// Begins with a segment. `outline` is what was kept of it.
+    /// Begins the check of a segment.
     pub(super) fn new(checkpoint: &'c Checkpoint, outline: Option<&[u8]>) -> Self {
         let outline = outline.and_then(|bytes| Outline::of_bytes(bytes, checkpoint.size()));
         let outline = outline.filter(|outline| outline.root() == checkpoint.root);
@@ -73,12 +73,12 @@ impl<'c> SegmentCheck<'c> {
         }
     }
 
-    /// Whether an entry came that does not seem to fit: the end of its block decides.
+    /// Whether an entry's mark differs. The end of its block decides whether the entry does.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.suspect.is_some()
     }
 
-    /// Ends the segment: all of its entries came.
+    /// Ends the segment after its last entry.
     pub(super) fn finish(mut self) -> Result<(), Misfit> {
         let expected = self.expected();
         if expected <= self.checkpoint.last {
@@ -97,7 +97,7 @@ impl<'c> SegmentCheck<'c> {
         Err(Misfit::Somewhere)
     }
 
-    /// The number of the entry that comes next.
+    /// The number of the next entry.
     fn expected(&self) -> u64 {
         self.checkpoint.first.saturating_add(self.leaves.size())
     }
@@ -116,7 +116,7 @@ impl<'c> SegmentCheck<'c> {
 }
 
 impl Misfit {
-    /// What is said of it, as far as it can be known from the place alone.
+    /// The finding, as far as the place alone determines it.
     pub(super) fn finding(self, checkpoint: &Checkpoint) -> Finding {
         let segment = checkpoint.segment;
         match self {
@@ -133,11 +133,11 @@ impl Misfit {
     }
 }
 
-/// Says what became of an entry that is not what was sealed in its place: changed, exchanged for another, removed with
-/// those behind it moved up, or a new one put before it.
+/// Finds out what was done with an entry that does not fit: changed, exchanged with another,
+/// removed with the later ones moved up, or preceded by an inserted one.
 ///
-/// `entries` are those that now have the segment's numbers, and a few behind; `leaf` is an entry's leaf, were it the one
-/// of that number.
+/// `entries` are the entries that now have the segment's numbers, and a few later ones. `leaf`
+/// computes the leaf of an entry under a number.
 pub(super) fn name_change(
     checkpoint: &Checkpoint,
     marks: &[Mark],

@@ -1,5 +1,5 @@
-//! Reads the members of a bundle, which may come from anybody: whatever it claims to hold, what is kept of it in memory
-//! has a bound.
+//! Reads the members of a bundle. A bundle may come from anybody, so everything that is kept in
+//! memory is bounded.
 
 use std::{
     fs::File,
@@ -15,44 +15,45 @@ use super::{
     Finding,
 };
 
-/// A bundle's file.
+/// An opened bundle.
 pub(super) struct Bundle {
     path: PathBuf,
 }
 
-/// Why a file is no bundle.
+/// A reason why a file is not a bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// It can't be opened.
-    #[error("{}: it can't be read", .path.display())]
+    /// The file can't be read.
+    #[error("{}: the file can't be read", .path.display())]
     Open {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// It is another zip.
-    #[error("{}: it is no bundle that this version reads: {what}", .path.display())]
+    /// It is another zip archive.
+    #[error("{}: not a bundle that this version reads: {what}", .path.display())]
     Foreign {
-        /// The file.
+        /// The path.
         path: PathBuf,
-        /// What is odd.
+        /// The difference.
         what: String,
     },
 }
 
-/// More members than a bundle has, beside its pages.
+/// The limit on members other than pages.
 const MAX_MEMBERS: usize = 32;
-/// More pages than a bundle has: a tenant has some twelve for each declaration.
+/// The limit on pages. A tenant has some twelve for each declaration.
 const MAX_PAGES: usize = 100_000;
-/// Of a member that is read as a whole: a checkpoint has 400 bytes, and ten years have 87,600 of them.
+/// The limit on a member that is read as a whole, in bytes. A checkpoint has 400 bytes, and ten
+/// years have 87,600 of them.
 const MAX_WHOLE_BYTES: u64 = 64 << 20;
-/// Of a page.
+/// The limit on a page, in bytes.
 const MAX_PAGE_BYTES: u64 = 16 << 20;
-/// Of a member that is read line by line.
+/// The limit on a member that is read line by line, in bytes.
 const MAX_STREAM_BYTES: u64 = 1 << 40;
-/// Of a line: an outline of a million entries has 11 MB.
+/// The limit on a line, in bytes. The outline of a million entries has 11 MB.
 const MAX_LINE_BYTES: u64 = 64 << 20;
 
 impl Bundle {
@@ -70,13 +71,13 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// The file anew, so that several members can be read side by side.
+    /// Opens the file again, so that several members can be read side by side.
     pub(super) fn archive(&self) -> Result<Archive, Finding> {
         let file = File::open(&self.path).map_err(|error| damaged("", &error))?;
         ZipArchive::new(BufReader::new(file)).map_err(|error| damaged("", &error))
     }
 
-    /// A whole member.
+    /// Reads a whole member.
     pub(super) fn text(&self, name: &'static str) -> Result<String, Finding> {
         let mut archive = self.archive()?;
         let mut text = String::new();
@@ -88,7 +89,7 @@ impl Bundle {
         Ok(text)
     }
 
-    /// Hands out the pages, each with the hash that its name says.
+    /// Passes each page to `each`, with the hash in its name.
     pub(super) fn pages(
         &self,
         mut each: impl FnMut(&str, &[u8]) -> Result<(), Finding>,
@@ -110,7 +111,7 @@ impl Bundle {
         Ok(())
     }
 
-    /// A whole member of JSON.
+    /// Reads a whole member as JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, Finding> {
         serde_json::from_str(&self.text(name)?).map_err(|error| damaged(name, &error))
     }
@@ -118,7 +119,7 @@ impl Bundle {
 
 pub(super) type Archive = ZipArchive<BufReader<File>>;
 
-/// A member of an archive, to be read.
+/// Opens a member of an archive.
 pub(super) fn member<'a>(
     archive: &'a mut Archive,
     name: &'static str,
@@ -129,7 +130,7 @@ pub(super) fn member<'a>(
     })
 }
 
-/// What is found where a member can't be read.
+/// The finding that a member can't be read.
 pub(super) fn damaged(name: &str, problem: &dyn std::fmt::Display) -> Finding {
     let name = if name.is_empty() { "the bundle" } else { name };
     Finding::File { behind: 0, problem: format!("{name} is cut or damaged: {problem}") }
@@ -152,28 +153,28 @@ impl<R: Read> Lines<R> {
         Ok(lines)
     }
 
-    /// The line, without its line feed; none behind the last.
+    /// The line without its line feed; `None` after the last.
     pub(super) fn line(&self) -> Option<&[u8]> {
         (!self.is_at_end).then_some(&self.line)
     }
 
-    /// Goes on to the next line.
+    /// Advances to the next line.
     pub(super) fn advance(&mut self) -> Result<(), Finding> {
         self.line.clear();
         let mut from = (&mut self.from).take(MAX_LINE_BYTES);
         from.read_until(b'\n', &mut self.line).map_err(|error| damaged(self.name, &error))?;
         self.is_at_end = self.line.is_empty();
         if !self.is_at_end && self.line.pop() != Some(b'\n') {
-            return Err(damaged(self.name, &"its last line is not whole, or one is too long"));
+            return Err(damaged(self.name, &"its last line is incomplete, or a line is too long"));
         }
         Ok(())
     }
 
-    /// The number of the entry that the line is of; none behind the last line.
+    /// The number of the line's entry; `None` after the last line.
     pub(super) fn seq(&self) -> Result<Option<u64>, Finding> {
         let Some(line) = self.line() else { return Ok(None) };
         let seq = seq_of(line);
-        seq.map(Some).ok_or_else(|| damaged(self.name, &"a line says no number of an entry"))
+        seq.map(Some).ok_or_else(|| damaged(self.name, &"a line has no entry number"))
     }
 
     /// The line as JSON.
@@ -183,7 +184,7 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Takes what should be in a member, and compares it with what is.
+/// A writer that compares the expected content of a member with its actual content.
 pub(super) struct Compared<R> {
     member: BufReader<R>,
     line: u64,
@@ -195,7 +196,7 @@ impl<R: Read> Compared<R> {
         Self { member: BufReader::new(member), line: 1, differs_in: None }
     }
 
-    /// The first line that differs, if any does, now that all that should be there was written.
+    /// Returns the first line that differs, after all of the expected content was written.
     pub(super) fn end(mut self) -> Option<u64> {
         let is_more = self.member.fill_buf().map_or(true, |rest| !rest.is_empty());
         self.differs_in.or(is_more.then_some(self.line))
