@@ -20,10 +20,10 @@ END
     [[ -e $njs ]] || packages+=(libnginx-mod-http-js)
     install_packages "${packages[@]}"
     # shellcheck disable=SC2034 # the scripts that source this one use it
-    crumbgate=${CRUMBGATE_BINARY:-target/release/crumbgate}
+    crumbgate=${CRUMBGATE_BINARY:-target/dist/crumbgate}
     if [[ -z ${CRUMBGATE_BINARY:-} ]]; then
-        quietly "Building the gateway" cargo build --release --locked
+        quietly "Building the gateway" cargo build --profile dist --locked --bin crumbgate
     fi
-    quietly "Building what measures" cargo build --release --locked --manifest-path bench/Cargo.toml \
-        --features gateway --target-dir target
+    quietly "Building what measures" cargo build --release --locked --package crumbgate-bench \
+        --features gateway
 }

@@ -49,7 +49,7 @@ enum Command {
         #[arg(long, default_value = "target/release/pure")]
         pure: PathBuf,
         /// The gateway's program
-        #[arg(long, default_value = "target/release/crumbgate")]
+        #[arg(long, default_value = "target/dist/crumbgate")]
         crumbgate: PathBuf,
     },
     /// Say what has become slower than bench/baseline.json tells
@@ -61,7 +61,7 @@ enum Command {
         #[arg(long, default_value = "target/release/pure")]
         pure: PathBuf,
         /// The gateway's program
-        #[arg(long, default_value = "target/release/crumbgate")]
+        #[arg(long, default_value = "target/dist/crumbgate")]
         crumbgate: PathBuf,
     },
     /// Check every target, measure, and print the report
@@ -71,7 +71,7 @@ enum Command {
     /// Count the system calls of a request
     Syscalls {
         /// The gateway's program
-        #[arg(long, default_value = "target/release/crumbgate")]
+        #[arg(long, default_value = "target/dist/crumbgate")]
         crumbgate: PathBuf,
     },
     /// Serve large bodies and WebSockets, as an application does
@@ -106,7 +106,7 @@ struct Wanted {
     #[arg(long, default_value_t = 10_000)]
     idle_connections: usize,
     /// The gateway's program
-    #[arg(long, default_value = "target/release/crumbgate")]
+    #[arg(long, default_value = "target/dist/crumbgate")]
     crumbgate: PathBuf,
     /// The folder for report.md and results.json
     #[arg(long, default_value = "target/bench")]
@@ -125,7 +125,7 @@ struct Growing {
     #[arg(long, default_value_t = 1_000_000)]
     most: u64,
     /// The gateway's program
-    #[arg(long, default_value = "target/release/crumbgate")]
+    #[arg(long, default_value = "target/dist/crumbgate")]
     crumbgate: PathBuf,
     /// The folder for scale.md, scale.json and the pictures
     #[arg(long, default_value = "target/bench")]
