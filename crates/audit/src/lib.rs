@@ -5,22 +5,22 @@
 //! the evidence: the action on each cookie name per route; its [`Page`]s go to the ledger. So the two can be compared (A1).
 //! Events on the gateway's own pages (shown, agreed, declined, withdrawn) are counted in both as well.
 
+mod aggregator;
 mod agreement;
-mod counts;
+mod batch;
+mod counters;
 mod escape;
-mod journal;
 mod name;
-mod page;
 mod route;
 pub mod tenants;
 mod window;
 
+pub use aggregator::{Account, Journal};
 pub use agreement::{AgreementEvent, ShownPage};
-pub use counts::{Books, Counts, Tally};
+pub use batch::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name};
+pub use counters::{Books, Counts, Tally};
 pub use escape::csv_cell;
-pub use journal::{Account, Journal};
 pub use name::{NameBuffer, name_template};
-pub use page::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name};
 pub use route::route_template;
 pub use window::{Figures, Window};
 

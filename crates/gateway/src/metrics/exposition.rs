@@ -2,11 +2,11 @@
 
 use super::{
     Metrics,
-    readings::{ProcessReading, Readings, UpstreamReading},
-    text::{Kind, Label, Seconds, Text},
-    words::{
+    labels::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, SpanLoss,
     },
+    readings::{ProcessReading, Readings, UpstreamReading},
+    text::{Kind, Label, Seconds, Text},
     worker::Sum,
 };
 use crumbgate_audit::{AgreementEvent, Books, OTHER, Tally};

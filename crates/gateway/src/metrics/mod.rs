@@ -8,10 +8,10 @@
 
 mod exposition;
 mod histogram;
+mod labels;
 mod readings;
 mod sample;
 mod text;
-mod words;
 mod worker;
 
 use std::sync::{
@@ -21,14 +21,14 @@ use std::sync::{
 
 pub use exposition::expose;
 pub use histogram::Durations;
+pub use labels::{
+    ConnectionState, CutCause, Handshake, RejectionReason, Side, SpanLoss, TlsVersion,
+};
 pub use readings::{
     CertificateReading, LedgerReading, ProcessReading, Readings, ReloadReading, ServerReading,
     UpstreamReading,
 };
 pub use sample::Sample;
-pub use words::{
-    ConnectionState, CutCause, Handshake, RejectionReason, Side, SpanLoss, TlsVersion,
-};
 pub use worker::{ConnectionStates, WorkerMetrics};
 
 use worker::Sum;

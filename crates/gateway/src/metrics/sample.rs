@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Metrics, histogram::Durations, words::STATUS_CLASSES};
+use super::{Metrics, histogram::Durations, labels::STATUS_CLASSES};
 use crumbgate_audit::Books;
 use crumbgate_policy::verdict::{Action, Direction};
 

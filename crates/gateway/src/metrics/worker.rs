@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     histogram::{Durations, Histogram},
-    words::{
+    labels::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, status_class,
     },
 };

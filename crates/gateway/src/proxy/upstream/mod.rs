@@ -4,11 +4,11 @@
 //! `idle_connections` unused connections from each worker. The health of a server is shared by all workers (`state.rs`):
 //! a server that fails an exchange of one worker (`ejection.rs`) or active checks (`health.rs`) is avoided by all.
 
-mod again;
 mod connect;
 mod ejection;
 mod health;
 mod queue;
+mod retry;
 mod server;
 mod state;
 mod stream;
@@ -212,7 +212,7 @@ impl Upstream {
                         Some(request) if lease.kept => Some(Box::new(request)),
                         Some(_) | None if is_stale && is_repeatable => {
                             let body = RequestBody::none();
-                            again::read_back(&line.take_sent(), body).map(Box::new)
+                            retry::read_back(&line.take_sent(), body).map(Box::new)
                         }
                         Some(_) | None => None,
                     };

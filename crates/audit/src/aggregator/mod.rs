@@ -25,9 +25,9 @@ use self::agreements::Agreements;
 use super::{
     MAX_NAMES, OTHER,
     agreement::{AgreementEvent, ShownPage},
-    counts::{Books, Counts},
+    batch::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
+    counters::{Books, Counts},
     name::{NameBuffer, name_template},
-    page::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
     route::RouteBuffer,
     window::{Figures, Window},
 };
