@@ -4,7 +4,7 @@
 use std::{hint::black_box, time::Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use crumbgate_audit::Books;
+use crumbgate_audit::Counters;
 use crumbgate_gateway::metrics::{Metrics, Readings, expose};
 
 fn record(criterion: &mut Criterion) {
@@ -22,17 +22,17 @@ fn record(criterion: &mut Criterion) {
 }
 
 fn write(criterion: &mut Criterion) {
-    let (metrics, books) = (Metrics::default(), Books::default());
+    let (metrics, counters) = (Metrics::default(), Counters::default());
     let _workers: Vec<_> = (0..16).map(|_| metrics.open()).collect();
     for tenant in 0..1_000 {
-        books.open(&format!("{tenant}.flexopus.example").into()).count_request();
+        counters.open(&format!("{tenant}.flexopus.example").into()).count_request();
     }
     criterion.bench_function("writing, 16 workers, 1000 tenants", |bencher| {
-        bencher.iter(|| expose(&metrics, &books, &Readings::default()));
+        bencher.iter(|| expose(&metrics, &counters, &Readings::default()));
     });
     let readings = Readings { tenant_series: 100, ..Readings::default() };
     criterion.bench_function("writing, 100 tenants with series of their own", |bencher| {
-        bencher.iter(|| expose(&metrics, &books, &readings));
+        bencher.iter(|| expose(&metrics, &counters, &readings));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, sync::Arc, time::Duration};
 
-use crumbgate_audit::{Books, Journal, NameBuffer, name_template};
+use crumbgate_audit::{Aggregator, Counters, NameBuffer, name_template};
 use crumbgate_gateway::metrics::{Metrics, RejectionReason};
 use crumbgate_policy::{
     Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
@@ -135,8 +135,8 @@ fn the_metrics_of_an_exchange_cost_no_allocation() {
 #[test]
 fn a2_what_was_met_before_is_written_down_without_an_allocation() {
     let (sender, pages) = std::sync::mpsc::sync_channel(8);
-    let journal = Journal::new(Arc::new(Books::default()), Some((sender, 300)));
-    let account = journal.account(&"acme.example".into(), &"first".into());
+    let aggregator = Aggregator::new(Arc::new(Counters::default()), Some((sender, 300)));
+    let account = aggregator.recorder(&"acme.example".into(), &"first".into());
     let exchange = |session: &[u8]| {
         let path = format!("/api/desks/{}", session.len());
         let cookies = [session, b"; _ga_G1ABC2=1; nameless; flexopus_session=a b"].concat();
@@ -161,7 +161,7 @@ fn a2_what_was_met_before_is_written_down_without_an_allocation() {
     };
     assert!(exchange(XSRF) > 0, "each row is made once");
     assert_eq!(exchange(b"XSRF-TOKEN=other"), 0);
-    journal.hand_on();
+    aggregator.flush();
     assert_eq!(exchange(b"XSRF-TOKEN=t"), 0, "a page that was handed on takes no row with it");
     assert_eq!(pages.try_iter().count(), 1);
 }

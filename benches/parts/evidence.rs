@@ -1,4 +1,4 @@
-//! Writing down: names as templates, the books with and without the journal, the metrics.
+//! Writing down: names as templates, the counters with and without the aggregator, the metrics.
 
 use std::{
     hint::black_box,
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate_audit::{Account, Books, Journal, NameBuffer, Page, name_template};
+use crumbgate_audit::{Aggregator, Batch, Counters, NameBuffer, TenantRecorder, name_template};
 use crumbgate_gateway::metrics::Metrics;
 use crumbgate_policy::{
     Mode,
@@ -21,9 +21,9 @@ use super::Part;
 pub(super) fn parts() -> Vec<Part> {
     let mut parts: Vec<_> = NAMES.iter().map(|(what, name)| template(what, name)).collect();
     parts.extend([
-        counting("the books alone, 14 verdicts", false, verdicts()),
-        counting("books and journal, 14 verdicts", true, verdicts()),
-        counting("books and journal, no cookie", true, Vec::new()),
+        counting("the counters alone, 14 verdicts", false, verdicts()),
+        counting("counters and journal, 14 verdicts", true, verdicts()),
+        counting("counters and journal, no cookie", true, Vec::new()),
         handing_on(),
         metrics(),
     ]);
@@ -44,8 +44,9 @@ fn counting(what: &str, with_journal: bool, verdicts: Vec<Verdict<'static>>) -> 
     Part::new(format!("ledger: {what}"), move || {
         // Nothing is handed on: the page never ends.
         let (sender, pages) = mpsc::sync_channel(1);
-        let journal = Journal::new(Arc::default(), with_journal.then_some((sender, WINDOW_S)));
-        let account = account(&journal);
+        let aggregator =
+            Aggregator::new(Arc::default(), with_journal.then_some((sender, WINDOW_S)));
+        let account = account(&aggregator);
         let verdicts = verdicts.clone();
         move || {
             exchange(&account, &verdicts);
@@ -57,23 +58,23 @@ fn counting(what: &str, with_journal: bool, verdicts: Vec<Verdict<'static>>) -> 
 /// An exchange, and then a page with its rows: what a worker does several times a second.
 fn handing_on() -> Part {
     Part::new("ledger: 14 verdicts, and their page", || {
-        let (sender, pages) = mpsc::sync_channel::<Page>(1);
-        let journal = Journal::new(Arc::<Books>::default(), Some((sender, WINDOW_S)));
-        let account = account(&journal);
+        let (sender, pages) = mpsc::sync_channel::<Batch>(1);
+        let aggregator = Aggregator::new(Arc::<Counters>::default(), Some((sender, WINDOW_S)));
+        let account = account(&aggregator);
         let verdicts = verdicts();
         move || {
             exchange(&account, &verdicts);
-            journal.hand_on();
+            aggregator.flush();
             black_box(pages.try_recv().expect("a page was handed on"));
         }
     })
 }
 
-fn account(journal: &std::rc::Rc<Journal>) -> Account {
-    journal.account(&"acme.flexopus.example".into(), &"first".into())
+fn account(aggregator: &std::rc::Rc<Aggregator>) -> TenantRecorder {
+    aggregator.recorder(&"acme.flexopus.example".into(), &"first".into())
 }
 
-fn exchange(account: &Account, verdicts: &[Verdict<'_>]) {
+fn exchange(account: &TenantRecorder, verdicts: &[Verdict<'_>]) {
     let route = account.route(black_box("/api/buildings/7/desks/42"));
     account.count_request(UNIX_S);
     for verdict in verdicts {

@@ -137,7 +137,7 @@ pub(super) fn serve_until_stopped(
     } else {
         service::stopping(gateway.control().config(|config| config.server.drain));
     }
-    let counters = gateway.books().clone();
+    let counters = gateway.counters().clone();
     cut_at_second_signal(gateway.cutter(), gateway.control().clone(), signals)?;
     let report = gateway.drain();
     let total = counters.total();

@@ -38,11 +38,11 @@ pub(super) fn watch(control: &Control) {
     let Some(timeout) = sd_notify::watchdog_enabled() else { return };
     let control = control.clone();
     control.runtime().clone().spawn(async move {
-        let mut pulses = control.pulses();
+        let mut pulses = control.liveness();
         let mut moved = vec![Instant::now(); pulses.len()];
         loop {
             tokio::time::sleep(timeout / 3).await;
-            let now = control.pulses();
+            let now = control.liveness();
             for (moved, (before, now)) in moved.iter_mut().zip(pulses.iter().zip(&now)) {
                 if before != now {
                     *moved = Instant::now();

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate_audit::{Tally, tenants::Tenant};
+use crumbgate_audit::{CounterSnapshot, tenants::Tenant};
 use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::Request;
 use proptest::{
@@ -213,7 +213,7 @@ fn row(direction: Direction, action: Action) -> usize {
 }
 
 /// All counts of a snapshot, in the order of [`DIRECTIONS`] and of [`ACTIONS`].
-fn counted(tally: &Tally) -> Vec<u64> {
+fn counted(tally: &CounterSnapshot) -> Vec<u64> {
     let of = |direction| ACTIONS.map(|action| tally.of(direction, action));
     DIRECTIONS.map(of).concat()
 }
@@ -315,7 +315,7 @@ fn traffic(exchanges: usize) -> Vec<Exchange> {
 }
 
 #[track_caller]
-fn assert_balance(tally: &Tally, expected: &Expected) {
+fn assert_balance(tally: &CounterSnapshot, expected: &Expected) {
     assert_eq!(tally.requests, expected.requests);
     assert_eq!(counted(tally), expected.verdicts);
     assert_eq!(DIRECTIONS.map(|direction| tally.seen(direction)), expected.seen);
@@ -378,8 +378,8 @@ async fn a1_the_counters_of_several_tenants_balance_over_all_workers_and_both_ve
     for (name, expected) in &tenants {
         assert_balance(&gateway.tally(name), expected);
     }
-    assert_balance(&gateway.inner().books().total(), &total);
-    assert_eq!(gateway.inner().books().read().len(), tenants.len());
+    assert_balance(&gateway.inner().counters().total(), &total);
+    assert_eq!(gateway.inner().counters().read().len(), tenants.len());
 
     let kept = Kept::read(&gateway.stop().await.ledger());
     kept.assert_balanced();
@@ -432,5 +432,5 @@ both_versions!(a1_a_tenant_that_is_changed_or_returns_keeps_its_counters, |http|
         table.insert(Tenant::clone(&tenant));
     }
     assert_balance(&gateway.tally("acme.example"), &expected);
-    assert_balance(&gateway.inner().books().total(), &expected);
+    assert_balance(&gateway.inner().counters().total(), &expected);
 });

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crumbgate_audit::Books;
+use crumbgate_audit::Counters;
 use crumbgate_config::{Config, Limits, Source, known_keys};
 use crumbgate_gateway::metrics::{
     CertificateReading, LedgerReading, Metrics, ProcessReading, Readings, ServerReading,
@@ -266,7 +266,7 @@ fn exposition() -> String {
         process: Some(ProcessReading::default()),
         ..Readings::default()
     };
-    expose(&Metrics::default(), &Books::default(), &readings)
+    expose(&Metrics::default(), &Counters::default(), &readings)
 }
 
 /// Every metric of an exposition.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate_gateway::proxy::upstream::{ServerState, Shared};
+use crumbgate_gateway::proxy::upstream::{ServerState, UpstreamState};
 use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -21,7 +21,7 @@ fn before_all(apps: &[App]) -> Setup {
     Setup::before_servers(&servers)
 }
 
-fn shared(gateway: &Running) -> Arc<Shared> {
+fn shared(gateway: &Running) -> Arc<UpstreamState> {
     gateway.inner().upstreams().remove(0)
 }
 

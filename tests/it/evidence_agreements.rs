@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate_audit::{AgreementEvent, Books, Journal, Page, ShownPage};
+use crumbgate_audit::{Aggregator, AgreementEvent, Batch, Counters, ShownPage};
 use crumbgate_base::clock::Clock;
 use crumbgate_gateway::metrics::{Metrics, Readings, expose};
 use crumbgate_ledger::{
@@ -52,7 +52,7 @@ fn hash(text: &str) -> String {
 }
 
 /// The state writer of a gateway with one worker, whose clock is `clock`, and the sender of its batches.
-fn start(path: &Path, clock: Clock) -> (StateThread, SyncSender<Page>) {
+fn start(path: &Path, clock: Clock) -> (StateThread, SyncSender<Batch>) {
     let settings = Settings {
         path: path.to_owned(),
         keeps_evidence: true,
@@ -73,28 +73,28 @@ fn fixed() -> Clock {
 
 /// A gateway without workers: the test takes their place.
 struct Worker {
-    books: Arc<Books>,
-    journal: Rc<Journal>,
+    counters: Arc<Counters>,
+    aggregator: Rc<Aggregator>,
 }
 
 impl Worker {
-    fn new(sender: SyncSender<Page>) -> Self {
-        let books = Arc::new(Books::default());
-        let journal = Journal::new(Arc::clone(&books), Some((sender, 300)));
-        Self { books, journal }
+    fn new(sender: SyncSender<Batch>) -> Self {
+        let counters = Arc::new(Counters::default());
+        let aggregator = Aggregator::new(Arc::clone(&counters), Some((sender, 300)));
+        Self { counters, aggregator }
     }
 
     fn count(&self, tenant: &str, declaration: &str, event: AgreementEvent, page: &Arc<ShownPage>) {
-        let account = self.journal.account(&tenant.into(), &declaration.into());
+        let account = self.aggregator.recorder(&tenant.into(), &declaration.into());
         account.count_agreement(event, page, NOW_UNIX_S + 61);
     }
 
     /// Sends what was counted, as soon as the queue has room for all of it.
     fn hand_on_all(&self) {
-        self.journal.hand_on();
-        while self.journal.waiting() > 0 {
+        self.aggregator.flush();
+        while self.aggregator.unsent() > 0 {
             std::thread::yield_now();
-            self.journal.hand_on();
+            self.aggregator.flush();
         }
     }
 }
@@ -126,11 +126,11 @@ async fn agreements_appear_in_every_output_of_the_ledger() {
             for _ in 0..times {
                 worker.count(tenant, declaration, event, page);
             }
-            worker.journal.hand_on();
+            worker.aggregator.flush();
         }
         state.handle().configure("b".repeat(64), declaration(SECOND), "ada");
         until("all of it is written", || {
-            worker.journal.hand_on();
+            worker.aggregator.flush();
             Kept::try_read(&path).is_ok_and(|kept| kept.agreements.len() == 7)
         })
         .await;
@@ -159,7 +159,7 @@ async fn agreements_appear_in_every_output_of_the_ledger() {
         let times = AgreementEvent::ALL.map(|event| kept.agreements(ACME, event));
         assert_eq!(times, [3, 1, 9, 1]);
         assert_eq!(kept.agreements(RIVAL, Shown), 4);
-        let exposition = expose(&Metrics::default(), &worker.books, &Readings::default());
+        let exposition = expose(&Metrics::default(), &worker.counters, &Readings::default());
         for event in AgreementEvent::ALL {
             let entries = kept.agreements(ACME, event) + kept.agreements(RIVAL, event);
             let word = event.word();
@@ -511,7 +511,7 @@ fn one_page_after_another_is_shown() {
         let page = page(&format!("<p>{number}{}", "x".repeat(20_000)));
         worker.count(ACME, &declaration, Shown, &page);
         worker.count(ACME, &declaration, Agreed, &page);
-        worker.journal.hand_on();
+        worker.aggregator.flush();
         if folder.is_some() {
             // As many pages as fit on a disk, more than fit in memory.
             std::thread::sleep(Duration::from_millis(2));
@@ -576,12 +576,12 @@ async fn a_damaged_file_that_is_put_aside_keeps_its_pages_and_the_new_file_has_a
         };
         worker.count(ACME, &declaration, Shown, &asks);
         worker.count(ACME, &declaration, Shown, &other);
-        worker.journal.hand_on();
+        worker.aggregator.flush();
         until("two are written", written(2)).await;
         // The file is moved away.
         fs::rename(&path, folder.path().join("moved.db")).unwrap();
         worker.count(ACME, &declaration, Agreed, &asks);
-        worker.journal.hand_on();
+        worker.aggregator.flush();
         until("it goes on in a new one", written(1)).await;
         state.stop();
         let kept = Kept::read(&path);

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crumbgate_audit::Tally;
+use crumbgate_audit::CounterSnapshot;
 use crumbgate_policy::verdict::{Action, Direction, Reason};
 use http::{Method, StatusCode};
 use rustls::pki_types::ServerName;
@@ -167,7 +167,7 @@ both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_counters_and_of_th
         }
     }
     let metrics = Exposed::by(&gateway);
-    let books: Tally = gateway.tally(ACME);
+    let books: CounterSnapshot = gateway.tally(ACME);
     let mut reached = 0;
     for (direction, action, count) in verdicts(&metrics) {
         assert_eq!(count, books.of(direction, action) as f64, "{direction:?} {action:?}");

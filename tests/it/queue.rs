@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
-use crumbgate_gateway::proxy::upstream::Shared;
+use crumbgate_gateway::proxy::upstream::UpstreamState;
 use http::Method;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,7 +18,7 @@ use crate::harness::{
     read_request, request, spawn, until,
 };
 
-fn shared(gateway: &Running) -> Arc<Shared> {
+fn shared(gateway: &Running) -> Arc<UpstreamState> {
     gateway.inner().upstreams().remove(0)
 }
 

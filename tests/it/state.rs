@@ -15,7 +15,7 @@ use std::{
     thread,
 };
 
-use crumbgate_audit::{AgreementEvent, Books, Journal, Page, ShownPage};
+use crumbgate_audit::{Aggregator, AgreementEvent, Batch, Counters, ShownPage};
 use crumbgate_base::clock::Clock;
 use crumbgate_ledger::{
     entry::{DeclarationRecord, EventKind},
@@ -67,7 +67,7 @@ fn settings(path: &Path) -> Settings {
 }
 
 /// The state writer of a gateway with one worker, and the sender of its batches.
-fn keep(settings: Settings) -> (StateThread, SyncSender<Page>) {
+fn keep(settings: Settings) -> (StateThread, SyncSender<Batch>) {
     let (sender, batches) = StateThread::queue(1);
     (StateThread::start(settings, batches).unwrap(), sender)
 }
@@ -368,7 +368,7 @@ async fn many_changes_are_stored_while_the_queue_of_batches_is_full() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("crumbgate.db");
         let (sender, batches) = StateThread::queue(1);
-        while sender.try_send(Page::default()).is_ok() {}
+        while sender.try_send(Batch::default()).is_ok() {}
         let state = StateThread::start(settings(&path), batches).unwrap();
         thread::scope(|scope| {
             for worker in 0..8 {
@@ -376,7 +376,7 @@ async fn many_changes_are_stored_while_the_queue_of_batches_is_full() {
                 let sender = sender.clone();
                 scope.spawn(move || {
                     for number in 0..250 {
-                        while sender.try_send(Page::default()).is_ok() {}
+                        while sender.try_send(Batch::default()).is_ok() {}
                         let host = format!("{worker}-{number}.example");
                         handle.change_tenants(vec![set(&host, HOUR)], "ada").unwrap();
                     }
@@ -443,8 +443,8 @@ proptest! {
 }
 
 /// A gateway without workers: the test takes their place.
-fn count(journal: &Rc<Journal>, declaration: &str, name: &str, action: Action) {
-    let account = journal.account(&ACME.into(), &declaration.into());
+fn count(aggregator: &Rc<Aggregator>, declaration: &str, name: &str, action: Action) {
+    let account = aggregator.recorder(&ACME.into(), &declaration.into());
     account.count_request(NOW_UNIX_S);
     let (direction, asked, granted_s) = (Direction::Request, None, None);
     let verdict =
@@ -461,23 +461,23 @@ async fn a2_a_window_of_two_declarations_balances_verifies_and_is_reported_with_
         let (first, second) = (declaration(FIRST), declaration(SECOND));
         let (state, sender) = keep(settings(&path));
         let evidence = Some((sender, 300));
-        let journal = Journal::new(Arc::new(Books::default()), evidence);
+        let aggregator = Aggregator::new(Arc::new(Counters::default()), evidence);
         let handle = state.handle();
         // The file is open, and its start is recorded.
         handle.change_tenants(vec![set(ACME, HOUR)], "ada").unwrap();
-        count(&journal, &first.hash, "flexopus_session", Action::Keep);
-        count(&journal, &first.hash, "_ga", Action::Strip(Reason::Undeclared));
+        count(&aggregator, &first.hash, "flexopus_session", Action::Keep);
+        count(&aggregator, &first.hash, "_ga", Action::Strip(Reason::Undeclared));
         handle.configure("b".repeat(64), second.clone(), "ada");
-        count(&journal, &second.hash, "_ga", Action::Keep);
-        journal.hand_on();
+        count(&aggregator, &second.hash, "_ga", Action::Keep);
+        aggregator.flush();
         until("all of it is written", || {
             Kept::try_read(&path).is_ok_and(|kept| kept.verdicts.len() == 3)
         })
         .await;
         // And back again, in the same window.
         handle.configure("b".repeat(64), first.clone(), "bob");
-        count(&journal, &first.hash, "flexopus_session", Action::Keep);
-        journal.hand_on();
+        count(&aggregator, &first.hash, "flexopus_session", Action::Keep);
+        aggregator.flush();
         state.stop();
 
         let kept = Kept::read(&path);
@@ -633,11 +633,11 @@ async fn can_be_read_and_is_migrated_when_written(version: u32) {
         let (state, sender) = keep(settings(&path));
         state.handle().change_tenants(vec![set("a.example", HOUR)], "ada").unwrap();
         assert_eq!(stored(&path), pairs(&[("a.example", HOUR)]));
-        let journal = Journal::new(Arc::new(Books::default()), Some((sender, 300)));
+        let aggregator = Aggregator::new(Arc::new(Counters::default()), Some((sender, 300)));
         let page = Arc::new(ShownPage::new("<p>We use cookies"));
-        let account = journal.account(&ACME.into(), &"first".into());
+        let account = aggregator.recorder(&ACME.into(), &"first".into());
         account.count_agreement(AgreementEvent::Shown, &page, NOW_UNIX_S);
-        journal.hand_on();
+        aggregator.flush();
         state.stop();
         let kept = Kept::try_read(&path).unwrap();
         assert_eq!((kept.agreements(ACME, AgreementEvent::Shown), kept.pages.len()), (1, 1));

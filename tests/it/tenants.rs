@@ -105,7 +105,7 @@ both_versions!(t1_unknown_hosts_are_refused, |http| {
     let hosts = ["globex.example", "acme.example.evil.test", "127.0.0.1", "[::1]:8443"];
     assert_eq!(durations(&gateway, http, &hosts).await, [(MISDIRECTED, None); 4]);
     assert!(app.received().is_empty());
-    assert!(gateway.inner().books().read().is_empty(), "nobody's cookies were judged");
+    assert!(gateway.inner().counters().read().is_empty(), "nobody's cookies were judged");
 });
 
 both_versions!(t1_unknown_hosts_are_served_by_default_where_that_is_configured, |http| {

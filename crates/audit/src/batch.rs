@@ -14,22 +14,22 @@ use crumbgate_policy::{
 
 /// The counts of one worker since its last batch, all within one window and under one declaration.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Page {
+pub struct Batch {
     /// The window of time.
     pub window: Window,
     /// The version of the declaration that the verdicts are based on.
     pub declaration: Arc<str>,
     /// One for each tenant with traffic.
-    pub accounts: Vec<PageAccount>,
+    pub tenants: Vec<TenantCount>,
     /// The counts of verdicts.
-    pub rows: Vec<PageRow>,
+    pub verdicts: Vec<VerdictCount>,
     /// The counts of events on the gateway's own pages.
-    pub agreements: Vec<PageAgreement>,
+    pub agreements: Vec<AgreementCount>,
 }
 
 /// The totals of one tenant.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PageAccount {
+pub struct TenantCount {
     /// The tenant's name.
     pub tenant: Arc<str>,
     /// The first minute with traffic, in seconds since the Unix epoch.
@@ -46,7 +46,7 @@ pub struct PageAccount {
 
 /// The count of one verdict.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PageRow {
+pub struct VerdictCount {
     /// The tenant's name.
     pub tenant: Arc<str>,
     /// The mode: whether verdicts were applied or only counted.
@@ -75,7 +75,7 @@ pub struct PageRow {
 
 /// The count of one event on one of the gateway's own pages.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PageAgreement {
+pub struct AgreementCount {
     /// The tenant's name.
     pub tenant: Arc<str>,
     /// The kind of event.

@@ -13,14 +13,14 @@ use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep, Verdict};
 
 /// The counters of all workers.
 #[derive(Debug, Default)]
-pub struct Books {
+pub struct Counters {
     /// Locked when a worker counts for a tenant for the first time and during a read, never during other requests.
-    counts: Mutex<Vec<(Arc<str>, Arc<Counts>)>>,
+    counts: Mutex<Vec<(Arc<str>, Arc<TenantCounters>)>>,
 }
 
 /// One worker's counters for one tenant. That worker is their only writer.
 #[derive(Debug, Default)]
-pub struct Counts {
+pub struct TenantCounters {
     requests: AtomicU64,
     verdicts: [[AtomicU64; Action::ALL.len()]; Direction::ALL.len()],
     seals: [AtomicU64; SealStep::ALL.len()],
@@ -29,7 +29,7 @@ pub struct Counts {
 
 /// Values of counters at one moment: the number of each verdict and of each event on pages.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Tally {
+pub struct CounterSnapshot {
     /// Number of requests whose cookies were judged.
     pub requests: u64,
     verdicts: [[u64; Action::ALL.len()]; Direction::ALL.len()],
@@ -37,33 +37,34 @@ pub struct Tally {
     agreements: [u64; AgreementEvent::ALL.len()],
 }
 
-impl Books {
+impl Counters {
     /// Creates counters of a tenant for one worker, their only writer.
-    pub fn open(&self, tenant: &Arc<str>) -> Arc<Counts> {
-        let counts = Arc::new(Counts::default());
+    pub fn open(&self, tenant: &Arc<str>) -> Arc<TenantCounters> {
+        let counts = Arc::new(TenantCounters::default());
         let entry = (Arc::clone(tenant), Arc::clone(&counts));
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
         counts
     }
 
     /// The counts of each tenant that had traffic, summed over all workers.
-    pub fn read(&self) -> BTreeMap<Arc<str>, Tally> {
-        let mut tallies = BTreeMap::<_, Tally>::new();
-        self.visit(|tenant, counts| tallies.entry(Arc::clone(tenant)).or_default().add(counts));
-        tallies
+    pub fn read(&self) -> BTreeMap<Arc<str>, CounterSnapshot> {
+        let mut snapshots = BTreeMap::<_, CounterSnapshot>::new();
+        self.visit(|tenant, counts| snapshots.entry(Arc::clone(tenant)).or_default().add(counts));
+        snapshots
     }
 
     /// The counts summed over all tenants and workers.
-    pub fn total(&self) -> Tally {
-        let mut total = Tally::default();
+    pub fn total(&self) -> CounterSnapshot {
+        let mut total = CounterSnapshot::default();
         self.visit(|_, counts| total.add(counts));
         total
     }
 
     /// The counts of the first `most` tenants that had traffic, in that order, and the sum of all others. A tenant that is
     /// once among the first stays there.
-    pub fn first(&self, most: usize) -> (Vec<(Arc<str>, Tally)>, Tally) {
-        let (mut first, mut others) = (Vec::<(Arc<str>, Tally)>::new(), Tally::default());
+    pub fn first(&self, most: usize) -> (Vec<(Arc<str>, CounterSnapshot)>, CounterSnapshot) {
+        let (mut first, mut others) =
+            (Vec::<(Arc<str>, CounterSnapshot)>::new(), CounterSnapshot::default());
         let mut places = HashMap::new();
         self.visit(|tenant, counts| {
             let place = match places.get(tenant) {
@@ -71,7 +72,7 @@ impl Books {
                 None if first.len() == most => return others.add(counts),
                 None => {
                     places.insert(Arc::clone(tenant), first.len());
-                    first.push((Arc::clone(tenant), Tally::default()));
+                    first.push((Arc::clone(tenant), CounterSnapshot::default()));
                     first.len() - 1
                 }
             };
@@ -82,7 +83,7 @@ impl Books {
 
     /// Calls `look` with every worker's counters of every tenant, in the order in which they were created. Releases the lock
     /// in between, so that a worker with a new tenant does not wait for the whole visit.
-    fn visit(&self, mut look: impl FnMut(&Arc<str>, &Counts)) {
+    fn visit(&self, mut look: impl FnMut(&Arc<str>, &TenantCounters)) {
         let mut seen = 0;
         loop {
             // Counters are only ever added at the end.
@@ -99,17 +100,17 @@ impl Books {
 /// Number of counters visited per lock.
 const AT_A_TIME: usize = 256;
 
-impl Counts {
+impl TenantCounters {
     /// Counts one request.
     pub fn count_request(&self) {
         increment(&self.requests);
     }
 
     /// The current values.
-    pub fn read(&self) -> Tally {
-        let mut tally = Tally::default();
-        tally.add(self);
-        tally
+    pub fn read(&self) -> CounterSnapshot {
+        let mut snapshot = CounterSnapshot::default();
+        snapshot.add(self);
+        snapshot
     }
 
     /// Counts one verdict.
@@ -131,7 +132,7 @@ impl Counts {
     }
 }
 
-impl Tally {
+impl CounterSnapshot {
     /// Number of cookies on which `action` was taken in `direction`.
     pub fn of(&self, direction: Direction, action: Action) -> u64 {
         self.verdicts[direction as usize].get(action.index()).copied().unwrap_or(0)
@@ -177,7 +178,7 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, counts: &Counts) {
+    fn add(&mut self, counts: &TenantCounters) {
         self.requests += counts.requests.load(Relaxed);
         let sums = self.verdicts.iter_mut().flatten();
         for (sum, counter) in sums.zip(counts.verdicts.iter().flatten()) {
@@ -203,10 +204,10 @@ mod tests {
 
     #[test]
     fn a1_the_counters_of_two_workers_add_up() {
-        let books = Arc::new(Books::default());
+        let counters = Arc::new(Counters::default());
         let acme: Arc<str> = "acme.example".into();
         for action in [Action::Keep, Action::Strip(Reason::Undeclared)] {
-            let counts = books.open(&acme);
+            let counts = counters.open(&acme);
             counts.count_request();
             counts.count(&Verdict {
                 direction: Direction::Request,
@@ -217,22 +218,24 @@ mod tests {
                 seal: None,
             });
         }
-        let tally = &books.read()[&acme];
-        assert_eq!(tally.requests, 2);
-        assert_eq!(tally.of(Direction::Request, Action::Keep), 1);
-        assert_eq!(tally.stripped(Direction::Request), 1);
-        assert_eq!(tally.seen(Direction::Request), 2);
-        assert_eq!(tally.seen(Direction::Response), 0);
-        assert_eq!(*tally, books.total());
+        let snapshot = &counters.read()[&acme];
+        assert_eq!(snapshot.requests, 2);
+        assert_eq!(snapshot.of(Direction::Request, Action::Keep), 1);
+        assert_eq!(snapshot.stripped(Direction::Request), 1);
+        assert_eq!(snapshot.seen(Direction::Request), 2);
+        assert_eq!(snapshot.seen(Direction::Response), 0);
+        assert_eq!(*snapshot, counters.total());
     }
 
     #[test]
     fn the_first_tenants_with_traffic_stay_the_first() {
-        let books = Books::default();
-        let visit = |tenant: usize| books.open(&format!("{tenant}.example").into()).count_request();
+        let counters = Counters::default();
+        let visit =
+            |tenant: usize| counters.open(&format!("{tenant}.example").into()).count_request();
         let told = || {
-            let (first, others) = books.first(2);
-            let first = first.into_iter().map(|(name, tally)| (name.to_string(), tally.requests));
+            let (first, others) = counters.first(2);
+            let first =
+                first.into_iter().map(|(name, snapshot)| (name.to_string(), snapshot.requests));
             (first.collect::<Vec<_>>(), others.requests)
         };
         visit(7);
@@ -241,7 +244,7 @@ mod tests {
         let first = vec![("7.example".to_owned(), 2), ("0.example".to_owned(), 1)];
         let all = 3 * AT_A_TIME as u64 + 1;
         assert_eq!(told(), (first, all - 3));
-        assert_eq!(books.total().requests, all);
-        assert_eq!(books.first(0), (vec![], books.total()));
+        assert_eq!(counters.total().requests, all);
+        assert_eq!(counters.first(0), (vec![], counters.total()));
     }
 }

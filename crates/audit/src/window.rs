@@ -29,6 +29,11 @@ impl Window {
     }
 }
 
+/// The start of a moment's minute: evidence does not record seconds (A2).
+pub(super) fn minute(unix_s: u64) -> u64 {
+    unix_s - unix_s % 60
+}
+
 /// Numbers of cookies: those seen, by direction, and those that the gateway added. Each cookie counts once. Also the
 /// number of events on the gateway's own pages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

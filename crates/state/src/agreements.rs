@@ -9,7 +9,7 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::entry_state::EntryState;
-use crumbgate_audit::{AgreementEvent, PageAgreement, ShownPage, Window};
+use crumbgate_audit::{AgreementCount, AgreementEvent, ShownPage, Window};
 
 /// The pending agreement entries and their pages.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Agreements {
         &mut self,
         window: Window,
         declaration: &Arc<str>,
-        row: &PageAgreement,
+        row: &AgreementCount,
         has_room: bool,
     ) -> bool {
         let key = AgreementKey {
@@ -154,8 +154,8 @@ mod tests {
 
     const WINDOW: Window = Window { start_unix_s: 600, length_s: 300 };
 
-    fn row(html: &str, count: u64) -> PageAgreement {
-        PageAgreement {
+    fn row(html: &str, count: u64) -> AgreementCount {
+        AgreementCount {
             tenant: "a.example".into(),
             event: AgreementEvent::Shown,
             page: Arc::new(ShownPage::new(html)),
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    fn add(agreements: &mut Agreements, row: &PageAgreement) -> bool {
+    fn add(agreements: &mut Agreements, row: &AgreementCount) -> bool {
         agreements.add(WINDOW, &"first".into(), row, true)
     }
 

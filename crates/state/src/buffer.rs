@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 
 use super::{agreements::Agreements, entry_state::EntryState};
 use crumbgate_audit::{
-    MAX_NAMES, OTHER, Page, PageAccount, PageAgreement, PageRow, has_foreign_name,
+    AgreementCount, Batch, MAX_NAMES, OTHER, TenantCount, VerdictCount, has_foreign_name,
 };
 use crumbgate_base::text::rfc3339;
 use crumbgate_ledger::entry::{Event, EventKind, Figures, Window};
@@ -111,11 +111,11 @@ struct Loss {
 
 impl WriteBuffer {
     /// Adds a worker's batch.
-    pub(super) fn add(&mut self, page: Page) {
-        for account in page.accounts {
+    pub(super) fn add(&mut self, page: Batch) {
+        for account in page.tenants {
             self.add_account(page.window, &page.declaration, &account);
         }
-        for row in page.rows {
+        for row in page.verdicts {
             self.add_row(page.window, &page.declaration, row);
         }
         for row in page.agreements {
@@ -239,7 +239,7 @@ impl WriteBuffer {
         });
     }
 
-    fn add_account(&mut self, window: Window, declaration: &Arc<str>, account: &PageAccount) {
+    fn add_account(&mut self, window: Window, declaration: &Arc<str>, account: &TenantCount) {
         let tenant = Some(Arc::clone(&account.tenant));
         let key = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
         let has_room = self.has_room();
@@ -265,7 +265,7 @@ impl WriteBuffer {
         }
     }
 
-    fn add_row(&mut self, window: Window, declaration: &Arc<str>, row: PageRow) {
+    fn add_row(&mut self, window: Window, declaration: &Arc<str>, row: VerdictCount) {
         let has_room = self.has_room();
         let tenant = Some(Arc::clone(&row.tenant));
         let heartbeat = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
@@ -313,7 +313,7 @@ impl WriteBuffer {
         pending.attributes = pending.attributes.union(row.attributes);
     }
 
-    fn add_agreement(&mut self, window: Window, declaration: &Arc<str>, row: &PageAgreement) {
+    fn add_agreement(&mut self, window: Window, declaration: &Arc<str>, row: &AgreementCount) {
         let has_room = self.has_room();
         let tenant = Some(Arc::clone(&row.tenant));
         let key = HeartbeatKey { window, tenant, declaration: Arc::clone(declaration) };
@@ -379,8 +379,8 @@ mod tests {
 
     const WINDOW: Window = Window { start_unix_s: 600, length_s: 300 };
 
-    fn row(tenant: &str, name: &str, count: u64) -> PageRow {
-        PageRow {
+    fn row(tenant: &str, name: &str, count: u64) -> VerdictCount {
+        VerdictCount {
             tenant: tenant.into(),
             mode: Mode::Enforce,
             direction: Direction::Request,
@@ -396,9 +396,9 @@ mod tests {
         }
     }
 
-    fn page(tenant: &str, rows: Vec<PageRow>) -> Page {
+    fn page(tenant: &str, rows: Vec<VerdictCount>) -> Batch {
         let seen = rows.iter().map(|row| row.count).sum();
-        let account = PageAccount {
+        let account = TenantCount {
             tenant: tenant.into(),
             first_unix_s: 660,
             last_unix_s: 660,
@@ -406,11 +406,11 @@ mod tests {
             seen: Figures { request: seen, ..Figures::default() },
             dropped: Figures::default(),
         };
-        Page {
+        Batch {
             window: WINDOW,
             declaration: "first".into(),
-            accounts: vec![account],
-            rows,
+            tenants: vec![account],
+            verdicts: rows,
             agreements: Vec::new(),
         }
     }

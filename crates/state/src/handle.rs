@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::tenants::TenantChange;
-use crumbgate_audit::Page;
+use crumbgate_audit::Batch;
 use crumbgate_ledger::entry::DeclarationRecord;
 
 /// Sends commands to the thread that writes the state file.
@@ -23,7 +23,7 @@ pub struct StateHandle {
     queue: Arc<Mutex<CommandQueue>>,
     /// An empty batch in the workers' queue wakes the thread. Where that queue is full, the thread
     /// has batches to take, and checks the commands after each.
-    wake: SyncSender<Page>,
+    wake: SyncSender<Batch>,
 }
 
 /// A reason why tenants were not changed.
@@ -53,7 +53,7 @@ pub enum ChangeError {
 }
 
 impl StateHandle {
-    pub(super) fn new(wake: SyncSender<Page>) -> Self {
+    pub(super) fn new(wake: SyncSender<Batch>) -> Self {
         Self { queue: Arc::default(), wake }
     }
 
@@ -109,7 +109,7 @@ impl StateHandle {
         queue.commands.push((number, command));
         drop(queue);
         if was_empty {
-            let _ = self.wake.try_send(Page::default());
+            let _ = self.wake.try_send(Batch::default());
         }
         Some(number)
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crumbgate_audit::Page;
+use crumbgate_audit::Batch;
 use tracing::warn;
 
 use crate::{handle::StateHandle, settings::Settings, status::Status, writer::StateWriter};
@@ -26,13 +26,13 @@ pub struct StateThread {
 /// The thread's end of the queue of batches.
 #[derive(Debug)]
 pub struct BatchReceiver {
-    batches: Receiver<Page>,
-    wake: SyncSender<Page>,
+    batches: Receiver<Batch>,
+    wake: SyncSender<Batch>,
 }
 
 impl StateThread {
     /// Creates the queue of batches from this many workers.
-    pub fn queue(workers: usize) -> (SyncSender<Page>, BatchReceiver) {
+    pub fn queue(workers: usize) -> (SyncSender<Batch>, BatchReceiver) {
         let places = workers.saturating_mul(BATCHES_PER_WORKER).saturating_add(WAKE_SLOTS);
         let (sender, batches) = mpsc::sync_channel(places);
         (sender.clone(), BatchReceiver { batches, wake: sender })

@@ -11,7 +11,7 @@ use crumbgate_base::clock::Clock;
 use crumbgate_gateway::{
     gateway::{Control, NotReady, Status},
     metrics::CertificateReading,
-    proxy::upstream::{ServerState, Shared},
+    proxy::upstream::{ServerState, UpstreamState},
 };
 use crumbgate_report::overview::Look;
 
@@ -22,7 +22,7 @@ pub(super) struct DashboardModel {
     pub(super) readiness: Result<(), NotReady>,
     pub(super) minute: Interval,
     pub(super) history: Vec<Option<Interval>>,
-    pub(super) upstreams: Vec<Arc<Shared>>,
+    pub(super) upstreams: Vec<Arc<UpstreamState>>,
     pub(super) certificates: Vec<CertificateReading>,
     pub(super) ledger: Ledger,
     /// See [`Control::tenants_version`].

@@ -11,7 +11,7 @@ use super::{
     sparkline::sparkline,
     words::Words,
 };
-use crumbgate_gateway::proxy::upstream::{ServerState, Shared};
+use crumbgate_gateway::proxy::upstream::{ServerState, UpstreamState};
 use crumbgate_policy::{Mode, verdict::Direction};
 use crumbgate_report::{
     overview::{Look, Newcomer},
@@ -251,7 +251,7 @@ fn upstreams(model: &DashboardModel, words: &Words) -> Markup {
     section("upstreams", words.upstreams, &content)
 }
 
-fn upstream_rows(upstream: &Shared, has_others: bool, words: &Words) -> Markup {
+fn upstream_rows(upstream: &UpstreamState, has_others: bool, words: &Words) -> Markup {
     html! {
         tbody {
             @if has_others { tr { th.group colspan="3" scope="rowgroup" { (upstream.name()) } } }

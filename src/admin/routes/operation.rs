@@ -426,7 +426,7 @@ pub(super) async fn upstreams(State(app): State<App>) -> axum::Json<Upstreams> {
 }
 
 impl Upstream {
-    fn of(shared: &upstream::Shared) -> Self {
+    fn of(shared: &upstream::UpstreamState) -> Self {
         Self {
             name: shared.name().to_owned(),
             ready: shared.is_ready(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crumbgate::certificate;
-use crumbgate_audit::Tally;
+use crumbgate_audit::CounterSnapshot;
 use crumbgate_base::clock::Clock;
 use crumbgate_config::Config;
 use crumbgate_gateway::gateway::{DrainReport, Gateway};
@@ -229,8 +229,8 @@ impl Running {
     }
 
     /// The counters of a tenant.
-    pub(crate) fn tally(&self, tenant: &str) -> Tally {
-        self.gateway().books().read().remove(tenant).unwrap_or_default()
+    pub(crate) fn tally(&self, tenant: &str) -> CounterSnapshot {
+        self.gateway().counters().read().remove(tenant).unwrap_or_default()
     }
 
     /// A browser at [`ACME`].

@@ -4,9 +4,9 @@ use std::{collections::HashMap, mem, sync::Arc};
 
 use foldhash::fast::RandomState;
 
-use super::{
-    super::agreement::{AgreementEvent, ShownPage},
-    minute,
+use super::super::{
+    agreement::{AgreementEvent, ShownPage},
+    window::minute,
 };
 
 /// The counts of one window.
@@ -18,7 +18,7 @@ pub(super) struct Agreements {
 /// The key of a row.
 #[derive(Clone, Eq, Hash, PartialEq)]
 struct Key {
-    account: usize,
+    tenant: usize,
     event: AgreementEvent,
     /// The page's hash.
     page: Arc<str>,
@@ -34,7 +34,7 @@ struct Row {
 
 /// The count of a row since it was last taken.
 pub(super) struct Taken {
-    pub(super) account: usize,
+    pub(super) tenant: usize,
     pub(super) event: AgreementEvent,
     pub(super) page: Arc<ShownPage>,
     pub(super) count: u64,
@@ -46,12 +46,12 @@ impl Agreements {
     /// Counts an event on a page; returns `false` if there is no room for its row.
     pub(super) fn count(
         &mut self,
-        account: usize,
+        tenant: usize,
         event: AgreementEvent,
         page: &Arc<ShownPage>,
         unix_s: u64,
     ) -> bool {
-        let key = Key { account, event, page: Arc::clone(page.hash()) };
+        let key = Key { tenant, event, page: Arc::clone(page.hash()) };
         let is_full = self.rows.len() >= MAX_ROWS;
         let minute = minute(unix_s);
         let row = match self.rows.get_mut(&key) {
@@ -78,7 +78,7 @@ impl Agreements {
     pub(super) fn take(&mut self) -> impl Iterator<Item = Taken> {
         let rows = self.rows.iter_mut().filter(|(_, row)| row.count > 0);
         rows.map(|(key, row)| Taken {
-            account: key.account,
+            tenant: key.tenant,
             event: key.event,
             page: Arc::clone(&row.page),
             count: mem::take(&mut row.count),

@@ -1,7 +1,7 @@
 //! The aggregator of one worker: it counts verdicts by name, route and outcome in the worker's own memory.
 //!
 //! A verdict or page event that occurred before in this window costs a few look-ups and an addition: no lock, no
-//! allocation. The counts since the last [`Page`] are flushed several times a second, at the end of each window, and
+//! allocation. The counts since the last [`Batch`] are flushed several times a second, at the end of each window, and
 //! when the declaration changes.
 
 mod agreements;
@@ -23,13 +23,13 @@ use foldhash::fast::RandomState;
 
 use self::agreements::Agreements;
 use super::{
-    MAX_NAMES, OTHER,
     agreement::{AgreementEvent, ShownPage},
-    batch::{Page, PageAccount, PageAgreement, PageRow, has_foreign_name},
-    counters::{Books, Counts},
+    batch::{AgreementCount, Batch, TenantCount, VerdictCount, has_foreign_name},
+    counters::{Counters, TenantCounters},
+    limits::{MAX_NAMES, OTHER},
     name::{NameBuffer, name_template},
     route::RouteBuffer,
-    window::{Figures, Window},
+    window::{Figures, Window, minute},
 };
 use crumbgate_policy::{
     Mode,
@@ -37,38 +37,38 @@ use crumbgate_policy::{
     verdict::{Action, Direction, Verdict},
 };
 
-/// Counts verdicts for one worker: as evidence for the ledger, and in the worker's part of the [`Books`].
-pub struct Journal {
-    books: Arc<Books>,
-    /// `None` if no ledger is kept; the counters are kept in any case.
+/// Counts verdicts for one worker: as evidence for the ledger, and in the worker's part of the [`Counters`].
+pub struct Aggregator {
+    counters: Arc<Counters>,
+    /// `None` if no ledger is kept. The counters are updated in any case.
     evidence: Option<RefCell<Evidence>>,
-    /// Counters and index of each tenant. Holding the `Account`s themselves would be a reference cycle.
+    /// Counters and index of each tenant. Holding the `TenantRecorder`s themselves would be a reference cycle.
     by_tenant: RefCell<HashMap<Arc<str>, Opened, RandomState>>,
 }
 
-type Opened = (Arc<Counts>, usize);
+type Opened = (Arc<TenantCounters>, usize);
 
 /// Records the verdicts of one tenant on one worker.
 #[derive(Clone)]
-pub struct Account {
-    journal: Rc<Journal>,
-    counts: Arc<Counts>,
+pub struct TenantRecorder {
+    aggregator: Rc<Aggregator>,
+    counters: Arc<TenantCounters>,
     number: usize,
     declaration: Arc<str>,
 }
 
 /// The counts for the ledger, and buffers to which its texts are written without an allocation.
 struct Evidence {
-    draft: Draft,
+    builder: BatchBuilder,
     name: NameBuffer,
     route: RouteBuffer,
 }
 
 /// Builds the next batch.
-struct Draft {
-    sender: SyncSender<Page>,
+struct BatchBuilder {
+    sender: SyncSender<Batch>,
     /// Batches that did not fit into the channel, oldest first.
-    unsent: VecDeque<Page>,
+    unsent: VecDeque<Batch>,
     /// Number of rows in `unsent`, of all kinds.
     unsent_rows: usize,
     /// True if `unsent` was full at the last flush: until the next one, no flush is tried for want of room.
@@ -76,7 +76,7 @@ struct Draft {
     window: Window,
     /// The version of the declaration that the current counts belong to.
     declaration: Arc<str>,
-    accounts: Vec<AccountState>,
+    tenants: Vec<TenantState>,
     /// The indexes of tenants that had traffic since the last batch.
     touched: Vec<usize>,
     /// Every name and route of `rows`, each stored once.
@@ -91,13 +91,13 @@ struct Draft {
 }
 
 /// The state of one tenant since the last batch and in this window.
-struct AccountState {
+struct TenantState {
     tenant: Arc<str>,
-    counts: Arc<Counts>,
+    counters: Arc<TenantCounters>,
     is_touched: bool,
     first_unix_s: u64,
     last_unix_s: u64,
-    /// The values of `counts` at the last batch.
+    /// The values of `counters` at the last batch.
     reported_requests: u64,
     reported: Figures,
     dropped: Figures,
@@ -110,7 +110,7 @@ type Names = HashSet<Text, RandomState>;
 /// The key of a row. Names and routes are compared by address: `texts` holds each once, and the row keeps it alive.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Key {
-    account: usize,
+    tenant: usize,
     name: usize,
     route: usize,
     granted_s: Option<u32>,
@@ -123,7 +123,7 @@ struct Key {
 /// Hashes the fields in which most rows differ, and leaves the others to the comparison.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_usize(self.name ^ self.account.rotate_left(32));
+        state.write_usize(self.name ^ self.tenant.rotate_left(32));
         state.write_usize(self.route);
         state.write_u32(self.granted_s.unwrap_or_default());
         self.action.hash(state);
@@ -156,68 +156,69 @@ struct Row {
     attributes: Attributes,
 }
 
-impl Journal {
-    /// The aggregator of a new worker. Its counters are read through `books`. With `sender` and a window's length in
+impl Aggregator {
+    /// The aggregator of a new worker. Its counters are read through `counters`. With `sender` and a window's length in
     /// seconds, it also counts evidence and sends it there.
-    pub fn new(books: Arc<Books>, sender: Option<(SyncSender<Page>, u32)>) -> Rc<Self> {
+    pub fn new(counters: Arc<Counters>, sender: Option<(SyncSender<Batch>, u32)>) -> Rc<Self> {
         let evidence = sender.map(|(sender, window_s)| {
             let (name, route) = (NameBuffer::default(), RouteBuffer::default());
-            RefCell::new(Evidence { draft: Draft::new(sender, window_s), name, route })
+            RefCell::new(Evidence { builder: BatchBuilder::new(sender, window_s), name, route })
         });
-        Rc::new(Self { books, evidence, by_tenant: RefCell::default() })
+        Rc::new(Self { counters, evidence, by_tenant: RefCell::default() })
     }
 
     /// A recorder for `tenant` and this version of the declaration.
-    pub fn account(self: &Rc<Self>, tenant: &Arc<str>, declaration: &Arc<str>) -> Account {
+    pub fn recorder(self: &Rc<Self>, tenant: &Arc<str>, declaration: &Arc<str>) -> TenantRecorder {
         let mut by_tenant = self.by_tenant.borrow_mut();
-        let (counts, number) = by_tenant.entry(Arc::clone(tenant)).or_insert_with(|| {
-            let counts = self.books.open(tenant);
-            let open =
-                |evidence: &RefCell<Evidence>| evidence.borrow_mut().draft.open(tenant, &counts);
+        let (counters, number) = by_tenant.entry(Arc::clone(tenant)).or_insert_with(|| {
+            let counters = self.counters.open(tenant);
+            let open = |evidence: &RefCell<Evidence>| {
+                evidence.borrow_mut().builder.open(tenant, &counters)
+            };
             let number = self.evidence.as_ref().map_or(0, open);
-            (counts, number)
+            (counters, number)
         });
-        let (counts, declaration) = (Arc::clone(counts), Arc::clone(declaration));
-        Account { journal: Rc::clone(self), counts, number: *number, declaration }
+        let (counters, declaration) = (Arc::clone(counters), Arc::clone(declaration));
+        TenantRecorder { aggregator: Rc::clone(self), counters, number: *number, declaration }
     }
 
     /// Sends the counts since the last batch, if there are any. Never waits: counts that can't be sent now stay here and
     /// continue to grow.
-    pub fn hand_on(&self) {
+    pub fn flush(&self) {
         if let Some(evidence) = &self.evidence {
-            evidence.borrow_mut().draft.hand_on();
+            evidence.borrow_mut().builder.flush();
         }
     }
 
     /// Number of batches that could not be sent yet.
-    pub fn waiting(&self) -> usize {
-        self.evidence.as_ref().map_or(0, |evidence| evidence.borrow().draft.unsent.len())
+    pub fn unsent(&self) -> usize {
+        self.evidence.as_ref().map_or(0, |evidence| evidence.borrow().builder.unsent.len())
     }
 }
 
-impl Account {
+impl TenantRecorder {
     /// The template of a path, for the verdicts of one exchange; `None` if no evidence is kept.
     pub fn route(&self, path: &str) -> Option<Arc<str>> {
-        let evidence = &mut *self.journal.evidence.as_ref()?.borrow_mut();
-        Some(evidence.draft.route(evidence.route.template(path)))
+        let evidence = &mut *self.aggregator.evidence.as_ref()?.borrow_mut();
+        Some(evidence.builder.route(evidence.route.template(path)))
     }
 
     /// Counts one request.
     pub fn count_request(&self, unix_s: u64) {
-        if let Some(evidence) = &self.journal.evidence {
-            evidence.borrow_mut().draft.touch(self.number, &self.declaration, unix_s);
+        if let Some(evidence) = &self.aggregator.evidence {
+            evidence.borrow_mut().builder.touch(self.number, &self.declaration, unix_s);
         }
-        self.counts.count_request();
+        self.counters.count_request();
     }
 
-    /// Counts one verdict; `route` is the result of [`Account::route`] for the exchange.
+    /// Counts one verdict; `route` is the result of [`TenantRecorder::route`] for the exchange.
     pub fn count(&self, verdict: &Verdict<'_>, mode: Mode, route: Option<&Arc<str>>, unix_s: u64) {
-        let (Some(evidence), Some(route)) = (&self.journal.evidence, route) else {
-            return self.counts.count(verdict);
+        let (Some(evidence), Some(route)) = (&self.aggregator.evidence, route) else {
+            return self.counters.count(verdict);
         };
-        let Evidence { draft, name, .. } = &mut *evidence.borrow_mut();
+        let Evidence { builder, name, .. } = &mut *evidence.borrow_mut();
         // First, because it may begin a new batch, to which this verdict then belongs.
-        draft.touch(self.number, &self.declaration, unix_s);
+        builder.touch(self.number, &self.declaration, unix_s);
         let is_foreign = has_foreign_name(verdict.action);
         let name = if is_foreign {
             name_template(verdict.name, name).as_bytes()
@@ -226,32 +227,32 @@ impl Account {
             verdict.name
         };
         let name = Name { text: name, is_foreign };
-        draft.count(self.number, verdict, name, mode, route, unix_s);
-        // Last, because `draft.count` may flush a full batch, which does not contain this verdict.
-        self.counts.count(verdict);
+        builder.count(self.number, verdict, name, mode, route, unix_s);
+        // Last, because `builder.count` may flush a full batch, which does not contain this verdict.
+        self.counters.count(verdict);
     }
 
     /// Counts one event on a page. A withdrawal counts for the page on which its button was pressed.
     pub fn count_agreement(&self, event: AgreementEvent, page: &Arc<ShownPage>, unix_s: u64) {
-        if let Some(evidence) = &self.journal.evidence {
-            let draft = &mut evidence.borrow_mut().draft;
-            draft.touch(self.number, &self.declaration, unix_s);
-            draft.count_agreement(self.number, event, page, unix_s);
+        if let Some(evidence) = &self.aggregator.evidence {
+            let builder = &mut evidence.borrow_mut().builder;
+            builder.touch(self.number, &self.declaration, unix_s);
+            builder.count_agreement(self.number, event, page, unix_s);
         }
         // Last, as for verdicts.
-        self.counts.count_agreement(event);
+        self.counters.count_agreement(event);
     }
 }
 
-impl fmt::Debug for Journal {
+impl fmt::Debug for Aggregator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").finish_non_exhaustive()
+        f.debug_struct("Aggregator").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Account {
+impl fmt::Debug for TenantRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Account").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("TenantRecorder").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
@@ -263,8 +264,8 @@ struct Name<'n> {
     is_foreign: bool,
 }
 
-impl Draft {
-    fn new(sender: SyncSender<Page>, window_s: u32) -> Self {
+impl BatchBuilder {
+    fn new(sender: SyncSender<Batch>, window_s: u32) -> Self {
         Self {
             sender,
             unsent: VecDeque::new(),
@@ -272,7 +273,7 @@ impl Draft {
             is_stuck: false,
             window: Window { start_unix_s: 0, length_s: window_s },
             declaration: Arc::default(),
-            accounts: Vec::new(),
+            tenants: Vec::new(),
             touched: Vec::new(),
             texts: HashSet::default(),
             routes: 0,
@@ -283,10 +284,10 @@ impl Draft {
         }
     }
 
-    fn open(&mut self, tenant: &Arc<str>, counts: &Arc<Counts>) -> usize {
-        self.accounts.push(AccountState {
+    fn open(&mut self, tenant: &Arc<str>, counters: &Arc<TenantCounters>) -> usize {
+        self.tenants.push(TenantState {
             tenant: Arc::clone(tenant),
-            counts: Arc::clone(counts),
+            counters: Arc::clone(counters),
             is_touched: false,
             first_unix_s: 0,
             last_unix_s: 0,
@@ -295,7 +296,7 @@ impl Draft {
             dropped: Figures::default(),
             names: HashSet::default(),
         });
-        self.accounts.len() - 1
+        self.tenants.len() - 1
     }
 
     fn route(&mut self, template: &str) -> Arc<str> {
@@ -312,19 +313,19 @@ impl Draft {
     }
 
     /// Notes traffic of a tenant. First begins a new batch if the window or the declaration has changed.
-    fn touch(&mut self, account: usize, declaration: &Arc<str>, unix_s: u64) {
+    fn touch(&mut self, tenant: usize, declaration: &Arc<str>, unix_s: u64) {
         self.rule(declaration);
         if !self.window.holds(unix_s) {
-            self.hand_on();
+            self.flush();
             self.begin(Window::of(unix_s, self.window.length_s));
         }
         let minute = minute(unix_s);
-        let Some(state) = self.accounts.get_mut(account) else { return };
+        let Some(state) = self.tenants.get_mut(tenant) else { return };
         if !state.is_touched {
             state.is_touched = true;
             state.first_unix_s = minute;
             state.last_unix_s = minute;
-            self.touched.push(account);
+            self.touched.push(tenant);
         }
         state.first_unix_s = state.first_unix_s.min(minute);
         state.last_unix_s = state.last_unix_s.max(minute);
@@ -338,8 +339,8 @@ impl Draft {
         self.agreements.clear();
         self.texts.clear();
         self.routes = 0;
-        for account in self.named.drain(..) {
-            if let Some(state) = self.accounts.get_mut(account) {
+        for tenant in self.named.drain(..) {
+            if let Some(state) = self.tenants.get_mut(tenant) {
                 state.names = HashSet::default();
             }
         }
@@ -352,7 +353,7 @@ impl Draft {
             return;
         }
         if self.declaration != *declaration {
-            self.hand_on();
+            self.flush();
             self.drop_counts();
         }
         self.declaration = Arc::clone(declaration);
@@ -363,12 +364,12 @@ impl Draft {
     fn drop_counts(&mut self) {
         for (key, row) in self.rows.iter_mut().filter(|(_, row)| row.count > 0) {
             let count = std::mem::take(&mut row.count);
-            if let Some(state) = self.accounts.get_mut(key.account) {
+            if let Some(state) = self.tenants.get_mut(key.tenant) {
                 *state.dropped.of(key.direction, key.action) += count;
             }
         }
         for row in self.agreements.take() {
-            if let Some(state) = self.accounts.get_mut(row.account) {
+            if let Some(state) = self.tenants.get_mut(row.tenant) {
                 state.dropped.agreements += row.count;
             }
         }
@@ -376,7 +377,7 @@ impl Draft {
 
     fn count(
         &mut self,
-        account: usize,
+        tenant: usize,
         verdict: &Verdict<'_>,
         name: Name<'_>,
         mode: Mode,
@@ -385,7 +386,7 @@ impl Draft {
     ) {
         let known = self.texts.get(name.text);
         let mut key = Key {
-            account,
+            tenant,
             name: known.map_or(0, |known| address(&known.0)),
             route: address(route),
             granted_s: verdict.granted_s,
@@ -397,25 +398,25 @@ impl Draft {
         if (known.is_some() || name.text.is_empty()) && self.increment(&key, verdict, unix_s) {
             return;
         }
-        let name = self.admit(account, name);
+        let name = self.admit(tenant, name);
         key.name = name.as_ref().map_or(0, address);
         if self.increment(&key, verdict, unix_s) {
             return;
         }
         if self.rows.len() >= MAX_ROWS {
             if !self.is_stuck {
-                self.hand_on();
+                self.flush();
             }
             if !self.touched.is_empty() {
                 // Neither a row nor a place in `unsent` is free: counted as dropped.
-                if let Some(state) = self.accounts.get_mut(account) {
+                if let Some(state) = self.tenants.get_mut(tenant) {
                     *state.dropped.of(verdict.direction, verdict.action) += 1;
                 }
                 return;
             }
             self.rows.clear();
             let declaration = Arc::clone(&self.declaration);
-            self.touch(account, &declaration, unix_s);
+            self.touch(tenant, &declaration, unix_s);
         }
         self.rows.insert(
             key,
@@ -433,28 +434,28 @@ impl Draft {
 
     fn count_agreement(
         &mut self,
-        account: usize,
+        tenant: usize,
         event: AgreementEvent,
         page: &Arc<ShownPage>,
         unix_s: u64,
     ) {
-        if self.agreements.count(account, event, page, unix_s) {
+        if self.agreements.count(tenant, event, page, unix_s) {
             return;
         }
         if !self.is_stuck {
-            self.hand_on();
+            self.flush();
         }
         if !self.touched.is_empty() {
             // As for verdicts: there is no room.
-            if let Some(state) = self.accounts.get_mut(account) {
+            if let Some(state) = self.tenants.get_mut(tenant) {
                 state.dropped.agreements += 1;
             }
             return;
         }
         self.agreements.clear();
         let declaration = Arc::clone(&self.declaration);
-        self.touch(account, &declaration, unix_s);
-        self.agreements.count(account, event, page, unix_s);
+        self.touch(tenant, &declaration, unix_s);
+        self.agreements.count(tenant, event, page, unix_s);
     }
 
     /// Counts in an existing row; returns `false` if there is none.
@@ -477,12 +478,12 @@ impl Draft {
 
     /// The text for a name that no row of this tenant has yet: the name itself if there is room for it (A4), otherwise
     /// `(other)`; `None` for an empty name.
-    fn admit(&mut self, account: usize, name: Name<'_>) -> Option<Arc<str>> {
+    fn admit(&mut self, tenant: usize, name: Name<'_>) -> Option<Arc<str>> {
         if name.text.is_empty() {
             return None;
         }
         let known = self.texts.get(name.text).map(|known| Arc::clone(&known.0));
-        let names = self.accounts.get_mut(account).map(|state| &mut state.names);
+        let names = self.tenants.get_mut(tenant).map(|state| &mut state.names);
         let names = names.filter(|names| name.is_foreign && !names.contains(name.text));
         let is_full =
             |names: &&mut Names| names.len() >= MAX_NAMES || self.texts.len() >= MAX_TEXTS;
@@ -492,7 +493,7 @@ impl Draft {
         let text = known.unwrap_or_else(|| String::from_utf8_lossy(name.text).into());
         if let Some(names) = names {
             if names.is_empty() {
-                self.named.push(account);
+                self.named.push(tenant);
             }
             names.insert(Text(Arc::clone(&text)));
         }
@@ -500,11 +501,11 @@ impl Draft {
         Some(text)
     }
 
-    fn hand_on(&mut self) {
-        while let Some(page) = self.unsent.pop_front() {
-            let rows = rows_of(&page);
-            if let Err(page) = self.send(page) {
-                self.unsent.push_front(page);
+    fn flush(&mut self) {
+        while let Some(batch) = self.unsent.pop_front() {
+            let rows = rows_of(&batch);
+            if let Err(batch) = self.send(batch) {
+                self.unsent.push_front(batch);
                 break;
             }
             self.unsent_rows = self.unsent_rows.saturating_sub(rows);
@@ -513,44 +514,44 @@ impl Draft {
         if self.touched.is_empty() || self.is_stuck {
             return;
         }
-        let page = self.page();
-        let unsent = if self.unsent.is_empty() { self.send(page).err() } else { Some(page) };
-        if let Some(page) = unsent {
-            self.unsent_rows = self.unsent_rows.saturating_add(rows_of(&page));
-            self.unsent.push_back(page);
+        let batch = self.take();
+        let unsent = if self.unsent.is_empty() { self.send(batch).err() } else { Some(batch) };
+        if let Some(batch) = unsent {
+            self.unsent_rows = self.unsent_rows.saturating_add(rows_of(&batch));
+            self.unsent.push_back(batch);
         }
     }
 
     /// Sends a batch, or returns it if the channel is full.
-    fn send(&self, page: Page) -> Result<(), Page> {
-        match self.sender.try_send(page) {
+    fn send(&self, batch: Batch) -> Result<(), Batch> {
+        match self.sender.try_send(batch) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(page) | TrySendError::Disconnected(page)) => Err(page),
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => Err(batch),
         }
     }
 
     /// The counts since the last batch.
-    fn page(&mut self) -> Page {
-        let mut accounts = Vec::with_capacity(self.touched.len());
-        for account in self.touched.drain(..) {
-            let Some(state) = self.accounts.get_mut(account) else { continue };
-            let tally = state.counts.read();
-            accounts.push(PageAccount {
+    fn take(&mut self) -> Batch {
+        let mut tenants = Vec::with_capacity(self.touched.len());
+        for tenant in self.touched.drain(..) {
+            let Some(state) = self.tenants.get_mut(tenant) else { continue };
+            let snapshot = state.counters.read();
+            tenants.push(TenantCount {
                 tenant: Arc::clone(&state.tenant),
                 first_unix_s: state.first_unix_s,
                 last_unix_s: state.last_unix_s,
-                requests: tally.requests.saturating_sub(state.reported_requests),
-                seen: tally.figures().since(state.reported),
+                requests: snapshot.requests.saturating_sub(state.reported_requests),
+                seen: snapshot.figures().since(state.reported),
                 dropped: std::mem::take(&mut state.dropped),
             });
             state.is_touched = false;
-            state.reported_requests = tally.requests;
-            state.reported = tally.figures();
+            state.reported_requests = snapshot.requests;
+            state.reported = snapshot.figures();
         }
         let rows = self.rows.iter_mut().filter(|(_, row)| row.count > 0);
         let rows = rows.filter_map(|(key, row)| {
-            Some(PageRow {
-                tenant: Arc::clone(&self.accounts.get(key.account)?.tenant),
+            Some(VerdictCount {
+                tenant: Arc::clone(&self.tenants.get(key.tenant)?.tenant),
                 mode: key.mode,
                 direction: key.direction,
                 action: key.action,
@@ -564,10 +565,10 @@ impl Draft {
                 attributes: row.attributes,
             })
         });
-        let rows = rows.collect();
+        let verdicts = rows.collect();
         let agreements = self.agreements.take().filter_map(|row| {
-            Some(PageAgreement {
-                tenant: Arc::clone(&self.accounts.get(row.account)?.tenant),
+            Some(AgreementCount {
+                tenant: Arc::clone(&self.tenants.get(row.tenant)?.tenant),
                 event: row.event,
                 page: row.page,
                 count: row.count,
@@ -577,21 +578,16 @@ impl Draft {
         });
         let agreements = agreements.collect();
         let declaration = Arc::clone(&self.declaration);
-        Page { window: self.window, declaration, accounts, rows, agreements }
+        Batch { window: self.window, declaration, tenants, verdicts, agreements }
     }
 }
 
-fn rows_of(page: &Page) -> usize {
-    page.rows.len() + page.accounts.len() + page.agreements.len()
+fn rows_of(batch: &Batch) -> usize {
+    batch.verdicts.len() + batch.tenants.len() + batch.agreements.len()
 }
 
 fn address(text: &Arc<str>) -> usize {
     Arc::as_ptr(text).addr()
-}
-
-/// The start of a moment's minute: evidence does not record seconds (A2).
-fn minute(unix_s: u64) -> u64 {
-    unix_s - unix_s % 60
 }
 
 /// Number of rows that a worker keeps. When they are full, they are flushed and removed.

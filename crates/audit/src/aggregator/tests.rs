@@ -14,17 +14,17 @@ const WINDOW_S: u32 = 60;
 const FIRST: &str = "first";
 
 /// An aggregator whose batches only the test receives.
-fn journal(capacity: usize) -> (Rc<Journal>, Receiver<Page>) {
-    let (sender, pages) = sync_channel(capacity);
-    (Journal::new(Arc::new(Books::default()), Some((sender, WINDOW_S))), pages)
+fn new_aggregator(capacity: usize) -> (Rc<Aggregator>, Receiver<Batch>) {
+    let (sender, batches) = sync_channel(capacity);
+    (Aggregator::new(Arc::new(Counters::default()), Some((sender, WINDOW_S))), batches)
 }
 
-fn count(account: &Account, name: &str, action: Action, unix_s: u64) {
+fn count(recorder: &TenantRecorder, name: &str, action: Action, unix_s: u64) {
     let (direction, asked, granted_s) = (Direction::Request, None, None);
     let verdict =
         Verdict { direction, name: name.as_bytes(), action, asked, granted_s, seal: None };
-    let route = account.route("/api/desks/42");
-    account.count(&verdict, Mode::Enforce, route.as_ref(), unix_s);
+    let route = recorder.route("/api/desks/42");
+    recorder.count(&verdict, Mode::Enforce, route.as_ref(), unix_s);
 }
 
 const STRIP: Action = Action::Strip(Reason::Undeclared);
@@ -49,23 +49,23 @@ fn name(number: usize) -> String {
 struct Sums {
     requests: u64,
     seen: Figures,
-    told: Figures,
+    counted: Figures,
 }
 
-fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<(Window, Arc<str>), Sums> {
+fn sums(batches: impl IntoIterator<Item = Batch>) -> BTreeMap<(Window, Arc<str>), Sums> {
     let mut windows = BTreeMap::<_, Sums>::new();
-    for page in pages {
-        let sums = windows.entry((page.window, page.declaration)).or_default();
-        for account in page.accounts {
-            sums.requests += account.requests;
-            sums.seen.add(account.seen);
-            sums.told.add(account.dropped);
+    for batch in batches {
+        let sums = windows.entry((batch.window, batch.declaration)).or_default();
+        for tenant in batch.tenants {
+            sums.requests += tenant.requests;
+            sums.seen.add(tenant.seen);
+            sums.counted.add(tenant.dropped);
         }
-        for row in page.rows {
-            *sums.told.of(row.direction, row.action) += row.count;
+        for row in batch.verdicts {
+            *sums.counted.of(row.direction, row.action) += row.count;
         }
-        for row in page.agreements {
-            sums.told.agreements += row.count;
+        for row in batch.agreements {
+            sums.counted.agreements += row.count;
         }
     }
     windows
@@ -73,134 +73,134 @@ fn sums(pages: impl IntoIterator<Item = Page>) -> BTreeMap<(Window, Arc<str>), S
 
 #[test]
 fn a2_equal_verdicts_are_one_row_and_the_next_batch_has_only_new_counts() {
-    let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into(), &FIRST.into());
-    account.count_request(61);
-    count(&account, "_ga_G1ABC2", STRIP, 61);
-    count(&account, "_ga_G9XYZ8", STRIP, 119);
-    journal.hand_on();
-    count(&account, "_ga_G1ABC2", STRIP, 100);
-    journal.hand_on();
-    journal.hand_on();
-    let pages: Vec<_> = pages.try_iter().collect();
-    let rows: Vec<_> = pages
+    let (aggregator, batches) = new_aggregator(8);
+    let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
+    recorder.count_request(61);
+    count(&recorder, "_ga_G1ABC2", STRIP, 61);
+    count(&recorder, "_ga_G9XYZ8", STRIP, 119);
+    aggregator.flush();
+    count(&recorder, "_ga_G1ABC2", STRIP, 100);
+    aggregator.flush();
+    aggregator.flush();
+    let batches: Vec<_> = batches.try_iter().collect();
+    let rows: Vec<_> = batches
         .iter()
-        .flat_map(|page| &page.rows)
+        .flat_map(|batch| &batch.verdicts)
         .map(|row| (row.name.as_deref(), &*row.route, row.count, row.first_unix_s))
         .collect();
     let template = Some("_ga_{id}");
     assert_eq!(rows, [(template, "/api/desks/{id}", 2, 60), (template, "/api/desks/{id}", 1, 60)]);
-    assert_eq!(pages.iter().map(|page| page.accounts[0].requests).collect::<Vec<_>>(), [1, 0]);
+    assert_eq!(batches.iter().map(|batch| batch.tenants[0].requests).collect::<Vec<_>>(), [1, 0]);
 }
 
 #[test]
 fn a2_verdicts_of_two_declarations_in_one_window_are_in_different_batches() {
     for capacity in [0, 8] {
-        let (journal, pages) = journal(capacity);
-        let account = journal.account(&"acme.example".into(), &FIRST.into());
-        let reloaded = journal.account(&"acme.example".into(), &"second".into());
-        count(&account, "_ga", STRIP, 0);
+        let (aggregator, batches) = new_aggregator(capacity);
+        let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
+        let reloaded = aggregator.recorder(&"acme.example".into(), &"second".into());
+        count(&recorder, "_ga", STRIP, 0);
         count(&reloaded, "_ga", STRIP, 0);
-        let reloaded = journal.account(&"acme.example".into(), &"second".into());
+        let reloaded = aggregator.recorder(&"acme.example".into(), &"second".into());
         count(&reloaded, "_ga", STRIP, 0);
         // An exchange that began before the reload.
-        count(&account, "_ga", STRIP, 0);
-        journal.hand_on();
-        let pages: Vec<_> = pages.try_iter().chain(take_unsent(&journal)).collect();
-        let told: Vec<_> =
-            pages.iter().map(|page| (&*page.declaration, page.rows[0].count)).collect();
-        assert_eq!(told, [(FIRST, 1), ("second", 2), (FIRST, 1)]);
+        count(&recorder, "_ga", STRIP, 0);
+        aggregator.flush();
+        let batches: Vec<_> = batches.try_iter().chain(take_unsent(&aggregator)).collect();
+        let counted: Vec<_> =
+            batches.iter().map(|batch| (&*batch.declaration, batch.verdicts[0].count)).collect();
+        assert_eq!(counted, [(FIRST, 1), ("second", 2), (FIRST, 1)]);
     }
 }
 
 #[test]
 fn a3_a_nameless_cookie_has_no_text() {
-    let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into(), &FIRST.into());
-    count(&account, "", Action::Strip(Reason::Nameless), 0);
-    journal.hand_on();
-    assert_eq!(pages.try_recv().unwrap().rows[0].name, None);
+    let (aggregator, batches) = new_aggregator(8);
+    let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
+    count(&recorder, "", Action::Strip(Reason::Nameless), 0);
+    aggregator.flush();
+    assert_eq!(batches.try_recv().unwrap().verdicts[0].name, None);
 }
 
 #[test]
 fn a4_beyond_a_thousand_names_of_a_tenant_all_are_other_until_the_next_window() {
-    let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let (aggregator, batches) = new_aggregator(8);
+    let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
     for name in names(MAX_NAMES + 50) {
-        count(&account, &name, STRIP, 0);
+        count(&recorder, &name, STRIP, 0);
     }
     // A name that is already known, and a declared one, still have room.
-    count(&account, &name(0), STRIP, 0);
-    count(&account, "flexopus_session", Action::Keep, 0);
-    count(&account, &name(MAX_NAMES + 1), STRIP, 60);
-    journal.hand_on();
-    let pages: Vec<_> = pages.try_iter().collect();
-    let count_of = |page: &Page, name: &str| -> u64 {
-        let of = |row: &&PageRow| row.name.as_deref() == Some(name);
-        page.rows.iter().filter(of).map(|row| row.count).sum()
+    count(&recorder, &name(0), STRIP, 0);
+    count(&recorder, "flexopus_session", Action::Keep, 0);
+    count(&recorder, &name(MAX_NAMES + 1), STRIP, 60);
+    aggregator.flush();
+    let batches: Vec<_> = batches.try_iter().collect();
+    let count_of = |batch: &Batch, name: &str| -> u64 {
+        let of = |row: &&VerdictCount| row.name.as_deref() == Some(name);
+        batch.verdicts.iter().filter(of).map(|row| row.count).sum()
     };
-    assert_eq!(pages[0].rows.len(), MAX_NAMES + 2);
-    assert_eq!(count_of(&pages[0], OTHER), 50);
-    assert_eq!(count_of(&pages[0], &name(0)), 2);
-    assert_eq!(count_of(&pages[0], "flexopus_session"), 1);
-    assert_eq!(count_of(&pages[1], &name(MAX_NAMES + 1)), 1);
+    assert_eq!(batches[0].verdicts.len(), MAX_NAMES + 2);
+    assert_eq!(count_of(&batches[0], OTHER), 50);
+    assert_eq!(count_of(&batches[0], &name(0)), 2);
+    assert_eq!(count_of(&batches[0], "flexopus_session"), 1);
+    assert_eq!(count_of(&batches[1], &name(MAX_NAMES + 1)), 1);
 }
 
 #[test]
 fn a1_verdicts_without_room_are_counted_as_dropped_and_nothing_waits() {
     // No batch is received, and each tenant has names of its own.
-    let (journal, pages) = journal(0);
+    let (aggregator, batches) = new_aggregator(0);
     let tenants = (MAX_UNSENT_ROWS + 3 * MAX_ROWS) / MAX_NAMES;
     let names = names(MAX_NAMES);
     for tenant in 0..tenants {
-        let account = journal.account(&format!("{tenant}.example").into(), &FIRST.into());
-        account.count_request(0);
+        let recorder = aggregator.recorder(&format!("{tenant}.example").into(), &FIRST.into());
+        recorder.count_request(0);
         for name in &names {
-            count(&account, name, STRIP, 0);
+            count(&recorder, name, STRIP, 0);
         }
     }
-    count(&journal.account(&"0.example".into(), &FIRST.into()), "late", STRIP, 60);
-    drop(pages);
-    let unsent = take_unsent(&journal);
+    count(&aggregator.recorder(&"0.example".into(), &FIRST.into()), "late", STRIP, 60);
+    drop(batches);
+    let unsent = take_unsent(&aggregator);
     assert!(unsent.len() > 2, "{}", unsent.len());
-    journal.hand_on();
-    let rest = take_unsent(&journal);
-    let (mut seen, mut told, mut dropped) = (0, 0, 0);
-    for page in unsent.into_iter().chain(rest) {
-        dropped += page.accounts.iter().map(|account| account.dropped.cookies()).sum::<u64>();
-        for sums in sums([page]).into_values() {
+    aggregator.flush();
+    let rest = take_unsent(&aggregator);
+    let (mut seen, mut counted, mut dropped) = (0, 0, 0);
+    for batch in unsent.into_iter().chain(rest) {
+        dropped += batch.tenants.iter().map(|tenant| tenant.dropped.cookies()).sum::<u64>();
+        for sums in sums([batch]).into_values() {
             seen += sums.seen.cookies();
-            told += sums.told.cookies();
+            counted += sums.counted.cookies();
         }
     }
     assert!(dropped > 0);
-    assert_eq!((seen, seen), (told, (tenants * MAX_NAMES) as u64 + 1));
+    assert_eq!((seen, seen), (counted, (tenants * MAX_NAMES) as u64 + 1));
 }
 
 #[test]
 fn an_event_on_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
-    let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let (aggregator, batches) = new_aggregator(8);
+    let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
     let [shown, other] = ["<p>a", "<p>b"].map(|html| Arc::new(ShownPage::new(html)));
-    account.count_agreement(AgreementEvent::Shown, &shown, 61);
-    account.count_agreement(AgreementEvent::Shown, &shown, 119);
-    account.count_agreement(AgreementEvent::Agreed, &shown, 62);
-    account.count_agreement(AgreementEvent::Shown, &other, 62);
-    journal.hand_on();
-    account.count_agreement(AgreementEvent::Withdrawn, &shown, 120);
-    journal.hand_on();
-    let mut told = Vec::new();
-    for page in pages.try_iter() {
-        let [account] = &page.accounts[..] else { panic!("{:?}", page.accounts) };
-        assert_eq!((account.seen.cookies(), account.dropped), (0, Figures::default()));
-        let of_row = |row: &PageAgreement| {
+    recorder.count_agreement(AgreementEvent::Shown, &shown, 61);
+    recorder.count_agreement(AgreementEvent::Shown, &shown, 119);
+    recorder.count_agreement(AgreementEvent::Agreed, &shown, 62);
+    recorder.count_agreement(AgreementEvent::Shown, &other, 62);
+    aggregator.flush();
+    recorder.count_agreement(AgreementEvent::Withdrawn, &shown, 120);
+    aggregator.flush();
+    let mut counted = Vec::new();
+    for batch in batches.try_iter() {
+        let [tenant] = &batch.tenants[..] else { panic!("{:?}", batch.tenants) };
+        assert_eq!((tenant.seen.cookies(), tenant.dropped), (0, Figures::default()));
+        let of_row = |row: &AgreementCount| {
             assert_eq!(&*row.tenant, "acme.example");
             let page = Arc::clone(row.page.html());
             (row.event, page.to_string(), row.count, row.first_unix_s, row.last_unix_s)
         };
-        let mut rows: Vec<_> = page.agreements.iter().map(of_row).collect();
+        let mut rows: Vec<_> = batch.agreements.iter().map(of_row).collect();
         rows.sort();
-        told.push((page.window.start_unix_s, account.seen.agreements, rows));
+        counted.push((batch.window.start_unix_s, tenant.seen.agreements, rows));
     }
     let row = |event, page: &str, count, unix_s| (event, page.to_owned(), count, unix_s, unix_s);
     let first = vec![
@@ -209,52 +209,52 @@ fn an_event_on_a_page_is_one_row_of_its_minutes_and_counts_as_no_cookie() {
         row(AgreementEvent::Shown, "<p>b", 1, 60),
     ];
     let second = vec![row(AgreementEvent::Withdrawn, "<p>a", 1, 120)];
-    assert_eq!(told, [(60, 4, first), (120, 1, second)]);
-    let total = journal.books.total();
+    assert_eq!(counted, [(60, 4, first), (120, 1, second)]);
+    let total = aggregator.counters.total();
     assert_eq!(AgreementEvent::ALL.map(|event| total.agreements(event)), [1, 0, 3, 1]);
 }
 
 #[test]
 fn a1_pages_without_room_are_counted_as_dropped_and_full_rows_are_flushed() {
     let number = Cell::new(0);
-    let agree = |account: &Account, unix_s: u64| {
+    let agree = |recorder: &TenantRecorder, unix_s: u64| {
         // Another page makes another row.
         number.set(number.get() + 1);
         let page = Arc::new(ShownPage::new(format!("<p>{}", number.get())));
-        account.count_agreement(AgreementEvent::Shown, &page, unix_s);
+        recorder.count_agreement(AgreementEvent::Shown, &page, unix_s);
     };
     // Batches are received: nothing is lost, however many pages there are.
-    let (journal, pages) = journal(8);
-    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let (aggregator, batches) = new_aggregator(8);
+    let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
     let many = 2 * agreements::MAX_ROWS + 10;
-    (0..many).for_each(|_| agree(&account, 0));
-    journal.hand_on();
-    let pages: Vec<_> = pages.try_iter().collect();
-    let rows: Vec<_> = pages.iter().map(|page| page.agreements.len()).collect();
+    (0..many).for_each(|_| agree(&recorder, 0));
+    aggregator.flush();
+    let batches: Vec<_> = batches.try_iter().collect();
+    let rows: Vec<_> = batches.iter().map(|batch| batch.agreements.len()).collect();
     assert_eq!(rows, [agreements::MAX_ROWS, agreements::MAX_ROWS, 10]);
 
     // Batches are not received: the number of kept rows is limited, and the rest is counted as dropped.
-    let (journal, _pages) = self::journal(0);
-    let account = journal.account(&"acme.example".into(), &FIRST.into());
+    let (aggregator, _pages) = new_aggregator(0);
+    let recorder = aggregator.recorder(&"acme.example".into(), &FIRST.into());
     let many = MAX_UNSENT_ROWS + 4 * agreements::MAX_ROWS;
-    (0..many).for_each(|_| agree(&account, 0));
-    agree(&account, 60);
-    let unsent = take_unsent(&journal);
-    let kept: usize = unsent.iter().map(|page| page.agreements.len()).sum();
+    (0..many).for_each(|_| agree(&recorder, 0));
+    agree(&recorder, 60);
+    let unsent = take_unsent(&aggregator);
+    let kept: usize = unsent.iter().map(|batch| batch.agreements.len()).sum();
     assert!((MAX_UNSENT_ROWS..=MAX_UNSENT_ROWS + agreements::MAX_ROWS).contains(&kept), "{kept}");
-    journal.hand_on();
+    aggregator.flush();
     let mut sums_of_all = Sums::default();
-    for sums in sums(unsent.into_iter().chain(take_unsent(&journal))).into_values() {
-        assert_eq!(sums.seen, sums.told);
+    for sums in sums(unsent.into_iter().chain(take_unsent(&aggregator))).into_values() {
+        assert_eq!(sums.seen, sums.counted);
         sums_of_all.seen.add(sums.seen);
     }
     assert_eq!(sums_of_all.seen.agreements, many as u64 + 1);
 }
 
-fn take_unsent(journal: &Journal) -> VecDeque<Page> {
-    let draft = &mut journal.evidence.as_ref().unwrap().borrow_mut().draft;
-    draft.unsent_rows = 0;
-    std::mem::take(&mut draft.unsent)
+fn take_unsent(aggregator: &Aggregator) -> VecDeque<Batch> {
+    let builder = &mut aggregator.evidence.as_ref().unwrap().borrow_mut().builder;
+    builder.unsent_rows = 0;
+    std::mem::take(&mut builder.unsent)
 }
 
 /// A step of a random history.
@@ -262,7 +262,7 @@ fn take_unsent(journal: &Journal) -> VecDeque<Page> {
 enum Step {
     Agree { tenant: usize, page: usize, event: AgreementEvent },
     Count { tenant: usize, name: usize, is_stripped: bool },
-    HandOn,
+    Flush,
     Request { tenant: usize },
     Rule { declaration: usize },
     Take,
@@ -276,7 +276,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_usize).prop_map(|tenant| Step::Request { tenant }),
         2 => (0..3_usize, 0..3_usize, prop::sample::select(AgreementEvent::ALL.to_vec()))
             .prop_map(|(tenant, page, event)| Step::Agree { tenant, page, event }),
-        1 => Just(Step::HandOn),
+        1 => Just(Step::Flush),
         1 => (0..3_usize).prop_map(|declaration| Step::Rule { declaration }),
         1 => Just(Step::Take),
         1 => (0..100_u64).prop_map(|seconds| Step::Wait { seconds }),
@@ -289,11 +289,11 @@ proptest! {
         steps in prop::collection::vec(step(), 1..300),
         capacity in 0..3_usize,
     ) {
-        let (journal, pages) = journal(capacity);
+        let (aggregator, batches) = new_aggregator(capacity);
         let names = names(40);
-        let account = |tenant: &usize, declaration: &str| {
+        let recorder = |tenant: &usize, declaration: &str| {
             let tenant = ["a.example", "b.example", "c.example"][*tenant];
-            journal.account(&tenant.into(), &declaration.into())
+            aggregator.recorder(&tenant.into(), &declaration.into())
         };
         let (mut unix_s, mut taken) = (0, Vec::new());
         let mut rules = "0".to_owned();
@@ -303,26 +303,26 @@ proptest! {
             match step {
                 Step::Count { tenant, name: number, is_stripped } => {
                     let action = if is_stripped { STRIP } else { Action::Keep };
-                    count(&account(&tenant, &rules), &names[number], action, unix_s);
+                    count(&recorder(&tenant, &rules), &names[number], action, unix_s);
                     *counted.entry(rules.clone()).or_default() += 1;
                 }
                 Step::Agree { tenant, page, event } => {
-                    account(&tenant, &rules).count_agreement(event, &shown[page], unix_s);
+                    recorder(&tenant, &rules).count_agreement(event, &shown[page], unix_s);
                     *counted.entry(rules.clone()).or_default() += 1;
                 }
-                Step::HandOn => journal.hand_on(),
-                Step::Request { tenant } => account(&tenant, &rules).count_request(unix_s),
+                Step::Flush => aggregator.flush(),
+                Step::Request { tenant } => recorder(&tenant, &rules).count_request(unix_s),
                 Step::Rule { declaration } => rules = declaration.to_string(),
-                Step::Take => taken.extend(pages.try_iter()),
+                Step::Take => taken.extend(batches.try_iter()),
                 Step::Wait { seconds } => unix_s += seconds,
             }
         }
-        journal.hand_on();
-        taken.extend(pages.try_iter());
-        taken.extend(take_unsent(&journal));
+        aggregator.flush();
+        taken.extend(batches.try_iter());
+        taken.extend(take_unsent(&aggregator));
         let windows = sums(taken);
         for (window, sums) in &windows {
-            prop_assert_eq!(sums.seen, sums.told, "{:?}", window);
+            prop_assert_eq!(sums.seen, sums.counted, "{:?}", window);
         }
         let mut ruled = BTreeMap::<String, u64>::new();
         let all = |sums: &Sums| sums.seen.cookies() + sums.seen.agreements;
@@ -330,7 +330,7 @@ proptest! {
             *ruled.entry(declaration.to_string()).or_default() += all(sums);
         }
         prop_assert_eq!(ruled, counted, "each is counted under the declaration that judged it");
-        let total = journal.books.total();
+        let total = aggregator.counters.total();
         prop_assert_eq!(windows.values().map(|sums| sums.requests).sum::<u64>(), total.requests);
         prop_assert_eq!(
             windows.values().map(|sums| sums.seen.request).sum::<u64>(),

@@ -11,7 +11,7 @@ use crate::{
     proxy::{
         snapshot::Snapshot,
         tls::{self, CertificateError, Certificates, Expiry, Tickets},
-        upstream::Shared,
+        upstream::UpstreamState,
     },
     seal_keys::{self, Found},
     traces::Tracing,
@@ -27,7 +27,7 @@ use crumbgate_state as state;
 pub(super) struct Parts {
     tls: Option<TlsAcceptor>,
     expiries: Vec<Expiry>,
-    upstreams: Vec<Arc<Shared>>,
+    upstreams: Vec<Arc<UpstreamState>>,
     /// Keys and settings for sealing session cookies; `None` if nothing is sealed or opened.
     sealing: Option<Arc<Sealing>>,
     /// The declaration, with the time at which it first came into force.
@@ -52,7 +52,7 @@ impl Parts {
             (Some(tls), expiries)
         };
         let known = before.map_or(&[][..], |before| &before.upstreams);
-        let upstreams = Shared::all(with_verifiers(&config.upstreams)?, known);
+        let upstreams = UpstreamState::all(with_verifiers(&config.upstreams)?, known);
         let has_keys = before.is_some_and(|before| before.sealing.is_some());
         let sealing = sealing(config, has_keys, clock)?;
         let declared = declared(config, clock);

@@ -29,10 +29,10 @@ use super::{
 use crate::proxy::{
     snapshot::Snapshot,
     tls::Tickets,
-    upstream::{Shared, check_health},
-    worker::{Adoption, Phase, Settings},
+    upstream::{UpstreamState, check_health},
+    worker::{ConfigUpdate, Phase, Settings},
 };
-use crumbgate_audit::{Books, tenants::TenantTable};
+use crumbgate_audit::{Counters, tenants::TenantTable};
 use crumbgate_base::clock::Now;
 use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems};
 use crumbgate_state::{StateHandle, StateThread, Status as LedgerStatus};
@@ -60,7 +60,7 @@ pub(super) struct Inner {
     sockets: Mutex<Vec<KeptSockets>>,
     /// The actor that requested the stop; `None` while no stop was requested, or when a signal requested it.
     stop: watch::Sender<Option<&'static str>>,
-    pub(super) lanes: Mutex<Vec<Lane>>,
+    pub(super) workers: Mutex<Vec<WorkerHandle>>,
     pub(super) last_reload: Mutex<LastReload>,
     ledger: Mutex<Option<Arc<LedgerStatus>>>,
     state_handle: Mutex<Option<StateHandle>>,
@@ -85,9 +85,9 @@ pub(super) struct Running {
 }
 
 /// One worker, as the control thread reaches it.
-pub(super) struct Lane {
-    pub(super) adoption: UnboundedSender<Adoption>,
-    pub(super) pulse: Arc<AtomicU64>,
+pub(super) struct WorkerHandle {
+    pub(super) updates: UnboundedSender<ConfigUpdate>,
+    pub(super) liveness: Arc<AtomicU64>,
 }
 
 /// The configuration in force.
@@ -200,7 +200,7 @@ impl Control {
             directory: Mutex::new(directory),
             sockets: Mutex::default(),
             stop: watch::Sender::new(None),
-            lanes: Mutex::default(),
+            workers: Mutex::default(),
             last_reload: Mutex::default(),
             ledger: Mutex::default(),
             state_handle: Mutex::default(),
@@ -231,8 +231,8 @@ impl Control {
     }
 
     /// Adds a worker that takes part in reloads.
-    pub(super) fn add_worker(&self, lane: Lane) {
-        locked(&self.0.lanes).push(lane);
+    pub(super) fn add_worker(&self, worker: WorkerHandle) {
+        locked(&self.0.workers).push(worker);
     }
 
     /// Keeps listening sockets for a successor.
@@ -322,7 +322,7 @@ impl Control {
     }
 
     /// The current upstreams, in the order of the configuration, with the state of their servers.
-    pub fn upstreams(&self) -> Vec<Arc<Shared>> {
+    pub fn upstreams(&self) -> Vec<Arc<UpstreamState>> {
         self.current().snapshot.upstreams.clone()
     }
 
@@ -332,8 +332,8 @@ impl Control {
     }
 
     /// The counters of all workers (A1).
-    pub fn books(&self) -> &Arc<Books> {
-        &self.0.running.settings.books
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.0.running.settings.counters
     }
 
     /// The ledger's state; `None` if no ledger is kept.
@@ -400,7 +400,7 @@ impl Control {
             config_since_unix_s: current.since_unix_s,
             declaration: current.snapshot.declaration.to_string(),
             listeners: current.listeners.clone(),
-            workers: locked(&self.0.lanes).len(),
+            workers: locked(&self.0.workers).len(),
             tenants: current.snapshot.tenants.len(),
             live_tenants: locked(&self.0.directory).live(),
             connections: self.0.running.settings.connections.load(Relaxed),
@@ -410,8 +410,8 @@ impl Control {
     }
 
     /// The number of sweeps that each worker has made. A worker whose number does not change for seconds is stuck.
-    pub fn pulses(&self) -> Vec<u64> {
-        locked(&self.0.lanes).iter().map(|lane| lane.pulse.load(Relaxed)).collect()
+    pub fn liveness(&self) -> Vec<u64> {
+        locked(&self.0.workers).iter().map(|worker| worker.liveness.load(Relaxed)).collect()
     }
 
     /// The current table of tenants.

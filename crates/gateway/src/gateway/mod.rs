@@ -51,13 +51,13 @@ use crate::{
     proxy::{
         self,
         tls::CertificateError,
-        upstream::Shared,
-        worker::{Drained, Listeners, Orders, Phase, Settings, Worker},
+        upstream::UpstreamState,
+        worker::{Drained, Listeners, Phase, Settings, Worker, WorkerCommands},
     },
     seal_keys::KeyFileError,
 };
-use control::{Lane, Running};
-use crumbgate_audit::{Books, tenants::TenantTable};
+use control::{Running, WorkerHandle};
+use crumbgate_audit::{Counters, tenants::TenantTable};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::Loaded;
 use crumbgate_policy::superseded::Superseded;
@@ -144,14 +144,14 @@ impl Gateway {
                 loaded.config.limits.superseded_values,
                 u64::from_ne_bytes(proxy::random()),
             )),
-            books: Arc::new(Books::default()),
+            counters: Arc::new(Counters::default()),
             metrics: Arc::new(Metrics::default()),
             clock,
             connections: Arc::new(AtomicUsize::new(0)),
         });
         let control_thread = ControlThread::start().map_err(StartError::Worker)?;
         let listeners = [https.listeners, http.listeners].concat();
-        let (phase, told) = watch::channel(Phase::Serve);
+        let (phase, phases) = watch::channel(Phase::Serve);
         let running = Running {
             phase,
             runtime: control_thread.handle.clone(),
@@ -172,20 +172,20 @@ impl Gateway {
         };
         let (started, starts) = mpsc::channel();
         for (number, (https, http)) in https.sockets.into_iter().zip(http.sockets).enumerate() {
-            let (adoption, adoptions) = unbounded_channel();
-            let pulse = Arc::new(AtomicU64::new(0));
-            let lane = Lane { adoption, pulse: Arc::clone(&pulse) };
-            let orders = Orders { phase: told.clone(), adoptions, pulse };
+            let (updates, received) = unbounded_channel();
+            let liveness = Arc::new(AtomicU64::new(0));
+            let worker = WorkerHandle { updates, liveness: Arc::clone(&liveness) };
+            let commands = WorkerCommands { phase: phases.clone(), updates: received, liveness };
             let (settings, snapshot) = (Arc::clone(&settings), Arc::clone(&snapshot));
             let (evidence, started) = (evidence.clone(), started.clone());
             let run = move || {
-                let pulse = Arc::clone(&orders.pulse);
-                let make = || Worker::new(settings, snapshot, evidence, pulse);
-                run_worker(make, Listeners { https, http }, orders, started)
+                let liveness = Arc::clone(&commands.liveness);
+                let make = || Worker::new(settings, snapshot, evidence, liveness);
+                run_worker(make, Listeners { https, http }, commands, started)
             };
             let thread = thread::Builder::new().name(format!("worker-{number}")).spawn(run);
             gateway.workers.push(thread.map_err(StartError::Worker)?);
-            gateway.control.add_worker(lane);
+            gateway.control.add_worker(worker);
         }
         drop((started, evidence));
         for _ in &gateway.workers {
@@ -220,8 +220,8 @@ impl Gateway {
     }
 
     /// The counters of all workers (A1).
-    pub fn books(&self) -> &Arc<Books> {
-        self.control.books()
+    pub fn counters(&self) -> &Arc<Counters> {
+        self.control.counters()
     }
 
     /// The ledger's state; `None` if no ledger is kept.
@@ -235,7 +235,7 @@ impl Gateway {
     }
 
     /// The upstreams, in the order of the configuration, with the state of their servers.
-    pub fn upstreams(&self) -> Vec<Arc<Shared>> {
+    pub fn upstreams(&self) -> Vec<Arc<UpstreamState>> {
         self.control.upstreams()
     }
 
@@ -315,7 +315,7 @@ impl Drop for ControlThread {
 fn run_worker(
     make: impl FnOnce() -> std::rc::Rc<Worker>,
     listeners: Listeners,
-    orders: Orders,
+    commands: WorkerCommands,
     started: mpsc::Sender<io::Result<()>>,
 ) -> Drained {
     let runtime = runtime::Builder::new_current_thread()
@@ -333,7 +333,7 @@ fn run_worker(
     let _ = started.send(result);
     drop(started);
     ready.map_or_else(Drained::default, |(runtime, listeners)| {
-        runtime.block_on(make().serve(listeners, orders))
+        runtime.block_on(make().serve(listeners, commands))
     })
 }
 

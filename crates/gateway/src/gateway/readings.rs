@@ -7,7 +7,7 @@ use crate::{
         UpstreamReading,
     },
     process,
-    proxy::upstream::{ServerState, Shared},
+    proxy::upstream::{ServerState, UpstreamState},
     telemetry,
 };
 use crumbgate_policy::verdict::Direction;
@@ -17,13 +17,13 @@ impl Control {
     /// that had traffic, which takes milliseconds if there are many.
     pub fn metrics_text(&self, tenant_series: usize) -> String {
         let settings = &self.0.running.settings;
-        metrics::expose(&settings.metrics, &settings.books, &self.readings(tenant_series))
+        metrics::expose(&settings.metrics, &settings.counters, &self.readings(tenant_series))
     }
 
     /// The sums of all workers' counters. Visits every tenant that had traffic, as [`metrics_text`](Self::metrics_text) does.
     pub fn sample(&self) -> Sample {
         let settings = &self.0.running.settings;
-        settings.metrics.sample(&settings.books)
+        settings.metrics.sample(&settings.counters)
     }
 
     /// The server certificates, in the order of the configuration.
@@ -68,7 +68,7 @@ impl Control {
     }
 }
 
-fn upstream(shared: &Shared) -> UpstreamReading {
+fn upstream(shared: &UpstreamState) -> UpstreamReading {
     let server = |server: &ServerState| ServerReading {
         address: server.address().to_string(),
         is_up: server.is_up(),

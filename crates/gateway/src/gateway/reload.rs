@@ -16,7 +16,7 @@ use super::{
     sockets::{self, KeptSockets, Listener, ListenerKey},
     tenants::Directory,
 };
-use crate::proxy::worker::{Adoption, Listeners};
+use crate::proxy::worker::{ConfigUpdate, Listeners};
 use crumbgate_audit::tenants::TenantTable;
 use crumbgate_config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server};
 
@@ -213,7 +213,7 @@ impl Control {
 
     /// Opens the new listeners.
     fn open_new(&self, before: &Current, server: &Server) -> Result<Opened, StartError> {
-        let workers = locked(&self.0.lanes).len();
+        let workers = locked(&self.0.workers).len();
         let mut listeners = before.listeners.clone();
         let mut kept = Vec::new();
         let mut open = |key, addresses: &[SocketAddr]| {
@@ -233,10 +233,10 @@ impl Control {
     fn adopt(&self, snapshot: &Arc<crate::proxy::snapshot::Snapshot>, opened: Vec<Listeners>) {
         let (done, heard) = mpsc::channel();
         let mut waited_for = 0;
-        for (lane, listeners) in locked(&self.0.lanes).iter().zip(opened) {
+        for (worker, listeners) in locked(&self.0.workers).iter().zip(opened) {
             let (snapshot, done) = (Arc::clone(snapshot), done.clone());
             // A worker that has ended serves nothing, so it is not waited for.
-            let told = lane.adoption.send(Adoption { snapshot, listeners, done });
+            let told = worker.updates.send(ConfigUpdate { snapshot, listeners, done });
             waited_for += usize::from(told.is_ok());
         }
         drop(done);

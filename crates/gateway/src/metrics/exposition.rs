@@ -9,16 +9,16 @@ use super::{
     text::{Kind, Label, Seconds, Text},
     worker::Sum,
 };
-use crumbgate_audit::{AgreementEvent, Books, OTHER, Tally};
+use crumbgate_audit::{AgreementEvent, CounterSnapshot, Counters, OTHER};
 use crumbgate_pages::banner::Outcome;
 use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 
 /// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).
-pub fn expose(metrics: &Metrics, books: &Books, readings: &Readings) -> String {
+pub fn expose(metrics: &Metrics, counters: &Counters, readings: &Readings) -> String {
     let mut text = Text::default();
     tell_exchanges(&mut text, &metrics.sum());
-    tell_cookies(&mut text, &books.total());
-    tell_tenants(&mut text, books, readings);
+    tell_cookies(&mut text, &counters.total());
+    tell_tenants(&mut text, counters, readings);
     tell_spans(&mut text, metrics);
     tell_configuration(&mut text, readings);
     tell_ledger(&mut text, readings);
@@ -81,7 +81,7 @@ fn tell_exchanges(text: &mut Text, sum: &Sum) {
     text.family("crumbgate_workers", Gauge, help).value(sum.workers);
 }
 
-fn tell_cookies(text: &mut Text, tally: &Tally) {
+fn tell_cookies(text: &mut Text, tally: &CounterSnapshot) {
     let help = "Verdicts on cookies: each cookie seen is kept, rewritten or stripped (A1); evict, inject and renew add cookies.";
     let mut family = text.family("crumbgate_cookies_total", Counter, help);
     for (direction, action) in verdicts() {
@@ -115,14 +115,14 @@ fn verdict_labels(direction: Direction, action: Action) -> [Label<'static>; 3] {
     [("direction", direction.word()), ("action", action.word()), ("reason", reason)]
 }
 
-fn tell_tenants(text: &mut Text, books: &Books, readings: &Readings) {
+fn tell_tenants(text: &mut Text, counters: &Counters, readings: &Readings) {
     let help = "Tenants of the configuration file and those set at run time.";
     text.family("crumbgate_tenants", Gauge, help).value(readings.tenants);
     if readings.tenant_series == 0 {
         return;
     }
-    let (tallies, others) = books.first(readings.tenant_series);
-    let mut tallies: Vec<(&str, &Tally)> =
+    let (tallies, others) = counters.first(readings.tenant_series);
+    let mut tallies: Vec<(&str, &CounterSnapshot)> =
         tallies.iter().map(|(tenant, tally)| (&**tenant, tally)).collect();
     tallies.push((OTHER, &others));
     let help = "Requests whose cookies were judged, by tenant; tenants beyond the limit on series share one.";

@@ -1,7 +1,7 @@
 //! Metrics for an operator's monitoring.
 //!
 //! Each worker counts in a [`WorkerMetrics`] of its own, as the only writer. [`expose`] adds them up and writes them, the
-//! [`Books`](crumbgate_audit::Books), and values that the caller has read elsewhere ([`Readings`]) as text. The number of
+//! [`Counters`](crumbgate_audit::Counters), and values that the caller has read elsewhere ([`Readings`]) as text. The number of
 //! series depends on the configuration, never on what clients send.
 //!
 //! `exposition.rs` has each metric with its help; `docs/reference/metrics.md` explains what to do about it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Metrics, histogram::Durations, labels::STATUS_CLASSES};
-use crumbgate_audit::Books;
+use crumbgate_audit::Counters;
 use crumbgate_policy::verdict::{Action, Direction};
 
 /// Values of growing counters, or the difference of two samples.
@@ -27,9 +27,9 @@ pub struct Sample {
 
 impl Metrics {
     /// The current values. Visits every tenant that had traffic.
-    pub fn sample(&self, books: &Books) -> Sample {
+    pub fn sample(&self, counters: &Counters) -> Sample {
         let sum = self.sum();
-        let total = books.total();
+        let total = counters.total();
         let kept = |direction| total.of(direction, Action::Keep);
         let failed = STATUS_CLASSES.iter().zip(sum.answers).filter(|(class, _)| **class == "5xx");
         Sample {

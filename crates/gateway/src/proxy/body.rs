@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use super::{
     access::Record, agreement::insertion::Insertion, deadline::Deadline, delivery::Delivery,
-    limits, recorder::Recorder, request_body::Fault, trailers::clean_trailers, upstream::Lease,
+    limits, recorder::Recorder, request_body::Fault, trailers::clean_trailers, upstream::Checkout,
 };
 use crumbgate_pages::banner::Outcome;
 
@@ -46,7 +46,7 @@ struct Streamed {
     /// Size limit of a part.
     part_bytes: usize,
     /// The connection, which is given back at the body's end.
-    lease: Option<Lease>,
+    checkout: Option<Checkout>,
     deadline: Deadline,
     recorder: Recorder,
 }
@@ -66,12 +66,12 @@ impl Body {
     /// The streamed body of the application's answer, whose parts are at most `timeout` apart.
     pub(crate) fn streamed(
         incoming: Incoming,
-        lease: Lease,
+        checkout: Checkout,
         timeout: Duration,
         recorder: Recorder,
     ) -> Self {
         if incoming.is_end_stream() {
-            lease.give_back();
+            checkout.give_back();
             return Self::none();
         }
         let deadline = Deadline::new(timeout);
@@ -81,7 +81,7 @@ impl Body {
             rest: Bytes::new(),
             insertion: None,
             part_bytes: if delivery.is_some() { limits::H2_PART_BYTES } else { usize::MAX },
-            lease: Some(lease),
+            checkout: Some(checkout),
             deadline,
             recorder,
         };
@@ -148,7 +148,7 @@ impl Streamed {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 ready!(self.deadline.poll_exhausted(context));
-                self.lease = None;
+                self.checkout = None;
                 return Poll::Ready(Some(Err(Fault::Late)));
             }
         };
@@ -169,7 +169,7 @@ impl Streamed {
                 }
             }
             Some(Err(_)) => {
-                self.lease = None;
+                self.checkout = None;
                 (Some(Err(Fault::Broken)), false)
             }
             None => (None, true),
@@ -177,8 +177,8 @@ impl Streamed {
         if ended {
             self.insert(|insertion, _| insertion.finish());
         }
-        if ended && let Some(lease) = self.lease.take() {
-            lease.give_back();
+        if ended && let Some(checkout) = self.checkout.take() {
+            checkout.give_back();
         }
         Poll::Ready(frame)
     }

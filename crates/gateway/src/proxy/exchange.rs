@@ -230,14 +230,14 @@ impl Downstream {
             followed.call(upstream.name(), request.headers_mut(), &worker.trace_ids);
         }
         let answer = upstream.send(request, asked.is_some()).await?;
-        let Answer { mut response, marks, lease } = answer;
-        if version != Version::HTTP_2 && lease.has_sent_all() {
+        let Answer { mut response, marks, checkout } = answer;
+        if version != Version::HTTP_2 && checkout.has_sent_all() {
             self.activity.note_body_read();
         }
         let answered = Instant::now();
-        worker.metrics.count_upstream_answer(lease.elapsed_at(answered));
+        worker.metrics.count_upstream_answer(checkout.elapsed_at(answered));
         if let Some(followed) = record.as_mut().and_then(Record::followed) {
-            followed.set_answered(lease.address(), response.status().as_u16());
+            followed.set_answered(checkout.address(), response.status().as_u16());
         }
         let now = worker.clock.at(answered);
         let fields = response.headers();
@@ -294,14 +294,14 @@ impl Downstream {
         let Some((asked, upstream_io)) = tunnel else {
             let timeout = upstream.body_timeout();
             let response =
-                response.map(|body| Body::streamed(body, lease, timeout, recorder.clone()));
+                response.map(|body| Body::streamed(body, checkout, timeout, recorder.clone()));
             return Ok(match language {
                 Some(_) if method == Method::HEAD => notify_head(response),
                 Some(language) => notify(worker, view, response, recorder.clone(), language),
                 None => response,
             });
         };
-        lease.release();
+        checkout.release();
         let mut response = response.map(|_| Body::none());
         asked.confirm(&mut response);
         self.spawn_tunnel(asked, upstream_io, record.take());

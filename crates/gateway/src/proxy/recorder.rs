@@ -2,15 +2,15 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use crumbgate_audit::{Account, AgreementEvent, tenants::Tenant};
+use crumbgate_audit::{AgreementEvent, TenantRecorder, tenants::Tenant};
 use crumbgate_base::clock::Clock;
 use crumbgate_pages::page::Page;
 use crumbgate_policy::verdict::Verdict;
 
-/// A tenant, and its account in this worker's journal.
+/// A tenant, and its account in this worker's aggregator.
 pub(crate) struct Entry {
     pub(crate) tenant: Arc<Tenant>,
-    pub(super) account: Account,
+    pub(super) account: TenantRecorder,
     pub(super) clock: Clock,
 }
 

@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use super::{
-    connection::{Cause, Kind, Order, Registered, Watched},
+    connection::{Kind, Order, Registered, Watched},
     delivery,
     exchange::Downstream,
     forward::Origin,
@@ -30,7 +30,7 @@ use super::{
     socket::Socket,
     worker::{AFTER_CUT, Permit, Worker},
 };
-use crate::metrics::{Handshake, TlsVersion};
+use crate::metrics::{CutCause, Handshake, TlsVersion};
 use crumbgate_config::Limits;
 
 impl Worker {
@@ -195,7 +195,7 @@ async fn serve_awake(
         }
         Ended::Itself(Some(Ok(()))) => {}
         Ended::Itself(Some(Err(error))) => debug!(%error, "a connection ended"),
-        Ended::Cut(Cause::Head) => {
+        Ended::Cut(CutCause::Head) => {
             // No answer is being sent, so this one can't interrupt another.
             if let Some(parts) = serving.into_parts() {
                 let _ = timeout(AFTER_CUT, say_request_timeout(parts.io.into_inner())).await;
@@ -280,7 +280,7 @@ fn http1(limits: &Limits) -> hyper::server::conn::http1::Builder {
 
 /// The way in which a connection ended.
 enum Ended<T> {
-    Cut(Cause),
+    Cut(CutCause),
     Itself(T),
 }
 

@@ -6,7 +6,7 @@ use http::uri::PathAndQuery;
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
-use super::{tls::Expiry, upstream::Shared};
+use super::{tls::Expiry, upstream::UpstreamState};
 use crate::traces::Tracing;
 use crumbgate_audit::tenants::TenantTable;
 use crumbgate_config::Limits;
@@ -21,7 +21,7 @@ pub(crate) struct Snapshot {
     /// The port that plain listeners redirect to.
     pub(crate) https_port: u16,
     /// In the order of the configuration: tenants refer to upstreams by index, and both change together.
-    pub(crate) upstreams: Vec<Arc<Shared>>,
+    pub(crate) upstreams: Vec<Arc<UpstreamState>>,
     /// Keys and settings for sealing session cookies; `None` if nothing is sealed or opened.
     pub(crate) sealing: Option<Arc<Sealing>>,
     pub(crate) tls: Option<TlsAcceptor>,

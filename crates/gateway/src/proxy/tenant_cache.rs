@@ -3,14 +3,14 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc};
 
 use super::recorder::Entry;
-use crumbgate_audit::{Journal, tenants::TenantTable};
+use crumbgate_audit::{Aggregator, tenants::TenantTable};
 use crumbgate_base::clock::Clock;
 
 /// The tenant table as one worker sees it: what it found lately is kept, so that a request takes no lock that other
 /// workers take too. After a change of the table everything is looked up anew (T3).
 pub(crate) struct TenantCache {
     table: Arc<TenantTable>,
-    journal: Rc<Journal>,
+    aggregator: Rc<Aggregator>,
     declaration: Arc<str>,
     clock: Clock,
     seen: RefCell<Seen>,
@@ -26,12 +26,12 @@ impl TenantCache {
     /// `declaration` is the version of the one that the tenants of the table are judged by.
     pub(crate) fn new(
         table: Arc<TenantTable>,
-        journal: Rc<Journal>,
+        aggregator: Rc<Aggregator>,
         declaration: Arc<str>,
         clock: Clock,
     ) -> Self {
         let seen = Seen { generation: table.generation(), entries: HashMap::default() };
-        Self { table, journal, declaration, clock, seen: RefCell::new(seen) }
+        Self { table, aggregator, declaration, clock, seen: RefCell::new(seen) }
     }
 
     /// The tenant of `host` (lower case, no port).
@@ -47,7 +47,7 @@ impl TenantCache {
             return Some(Rc::clone(entry));
         }
         let tenant = self.table.find(host)?;
-        let account = self.journal.account(&tenant.name, &self.declaration);
+        let account = self.aggregator.recorder(&tenant.name, &self.declaration);
         let entry = Rc::new(Entry { tenant, account, clock: self.clock.clone() });
         seen.entries.insert(host.into(), Rc::clone(&entry));
         Some(entry)

@@ -29,7 +29,7 @@ use crate::{
     metrics::{Metrics, RejectionReason, WorkerMetrics},
     traces::Ids,
 };
-use crumbgate_audit::{Books, Journal, Page};
+use crumbgate_audit::{Aggregator, Batch, Counters};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::Limits;
 use crumbgate_policy::superseded::Superseded;
@@ -37,7 +37,7 @@ use crumbgate_policy::superseded::Superseded;
 /// Values that all workers share for the lifetime of the process.
 pub(crate) struct Settings {
     pub(crate) superseded: Arc<Superseded>,
-    pub(crate) books: Arc<Books>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     /// Number of downstream connections of all workers.
@@ -49,7 +49,7 @@ pub(crate) struct Worker {
     pub(crate) settings: Arc<Settings>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<WorkerMetrics>,
-    pub(crate) journal: Rc<Journal>,
+    pub(crate) aggregator: Rc<Aggregator>,
     pub(crate) connections: Rc<Connections>,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) request_ids: RequestIds,
@@ -59,14 +59,14 @@ pub(crate) struct Worker {
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
     /// Counts sweeps: a worker whose number does not change is stuck.
-    pulse: Arc<AtomicU64>,
+    liveness: Arc<AtomicU64>,
 }
 
 /// The channel to the ledger's thread, and the length of a window in seconds; `None` if no ledger is kept.
-pub(crate) type Evidence = Option<(SyncSender<Page>, u32)>;
+pub(crate) type Evidence = Option<(SyncSender<Batch>, u32)>;
 
 /// A new configuration for a worker.
-pub(crate) struct Adoption {
+pub(crate) struct ConfigUpdate {
     pub(crate) snapshot: Arc<Snapshot>,
     /// The sockets of new listeners.
     pub(crate) listeners: Listeners,
@@ -75,10 +75,10 @@ pub(crate) struct Adoption {
 }
 
 /// The channels that control a worker while it serves.
-pub(crate) struct Orders {
+pub(crate) struct WorkerCommands {
     pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) adoptions: UnboundedReceiver<Adoption>,
-    pub(crate) pulse: Arc<AtomicU64>,
+    pub(crate) updates: UnboundedReceiver<ConfigUpdate>,
+    pub(crate) liveness: Arc<AtomicU64>,
 }
 
 /// A worker's listening sockets, one per address.
@@ -145,15 +145,15 @@ impl Worker {
         settings: Arc<Settings>,
         snapshot: Arc<Snapshot>,
         evidence: Evidence,
-        pulse: Arc<AtomicU64>,
+        liveness: Arc<AtomicU64>,
     ) -> Rc<Self> {
-        let journal = Journal::new(Arc::clone(&settings.books), evidence);
+        let aggregator = Aggregator::new(Arc::clone(&settings.counters), evidence);
         let clock = settings.clock.clone();
         let metrics = settings.metrics.open();
         Rc::new(Self {
-            view: RefCell::new(Rc::new(WorkerConfig::new(snapshot, None, &journal, &clock))),
+            view: RefCell::new(Rc::new(WorkerConfig::new(snapshot, None, &aggregator, &clock))),
             clock,
-            journal,
+            aggregator,
             connections: Rc::new(Connections::new(Arc::clone(&metrics))),
             metrics,
             superseded: Arc::clone(&settings.superseded),
@@ -162,7 +162,7 @@ impl Worker {
             trace_ids: Ids::new(u64::from_ne_bytes(super::random())),
             settings,
             accepting: RefCell::default(),
-            pulse,
+            liveness,
         })
     }
 
@@ -176,12 +176,11 @@ impl Worker {
     pub(crate) async fn serve(
         self: Rc<Self>,
         listeners: WatchedListeners,
-        orders: Orders,
+        commands: WorkerCommands,
     ) -> Drained {
-        let Orders { mut phase, adoptions, .. } = orders;
+        let WorkerCommands { mut phase, updates, .. } = commands;
         self.accept_on(listeners, &phase);
-        let adopting =
-            tokio::task::spawn_local(Rc::clone(&self).adopt_all(adoptions, phase.clone()));
+        let adopting = tokio::task::spawn_local(Rc::clone(&self).adopt_all(updates, phase.clone()));
         let sweeping = tokio::task::spawn_local(Rc::clone(&self).sweep());
         let recording = tokio::task::spawn_local(Rc::clone(&self).record());
         // An error means that the sender was dropped, which is a stop too.
@@ -211,12 +210,13 @@ impl Worker {
     /// Adopts each new configuration at once: open exchanges finish with the old one.
     async fn adopt_all(
         self: Rc<Self>,
-        mut adoptions: UnboundedReceiver<Adoption>,
+        mut updates: UnboundedReceiver<ConfigUpdate>,
         phase: watch::Receiver<Phase>,
     ) {
-        while let Some(Adoption { snapshot, listeners, done }) = adoptions.recv().await {
+        while let Some(ConfigUpdate { snapshot, listeners, done }) = updates.recv().await {
             let listening = listeners.watched().map(|listeners| self.accept_on(listeners, &phase));
-            let view = WorkerConfig::new(snapshot, Some(&*self.view()), &self.journal, &self.clock);
+            let view =
+                WorkerConfig::new(snapshot, Some(&*self.view()), &self.aggregator, &self.clock);
             self.view.replace(Rc::new(view));
             // An error means that the reload no longer waits.
             let _ = done.send(listening);
@@ -234,17 +234,17 @@ impl Worker {
     async fn record(self: Rc<Self>) {
         loop {
             sleep(FLUSH_INTERVAL).await;
-            self.journal.hand_on();
+            self.aggregator.flush();
         }
     }
 
     /// Flushes the last counts; waits up to `LAST_FLUSH_TIMEOUT` while the ledger's queue is full.
     async fn hand_on_the_last(&self) {
         let handed_on = async {
-            self.journal.hand_on();
-            while self.journal.waiting() > 0 {
+            self.aggregator.flush();
+            while self.aggregator.unsent() > 0 {
                 sleep(Duration::from_millis(10)).await;
-                self.journal.hand_on();
+                self.aggregator.flush();
             }
         };
         if timeout(LAST_FLUSH_TIMEOUT, handed_on).await.is_err() {
@@ -267,7 +267,7 @@ impl Worker {
             let view = self.view();
             self.connections.sweep(view.limits());
             view.upstreams.iter().for_each(|upstream| upstream.sweep());
-            self.pulse.fetch_add(1, Relaxed);
+            self.liveness.fetch_add(1, Relaxed);
         }
     }
 

@@ -6,9 +6,9 @@ use super::{
     agreement::PageCache,
     snapshot::Snapshot,
     tenant_cache::TenantCache,
-    upstream::{Shared, Upstream},
+    upstream::{Upstream, UpstreamState},
 };
-use crumbgate_audit::{Journal, tenants::Tenant};
+use crumbgate_audit::{Aggregator, tenants::Tenant};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::Limits;
 use crumbgate_pages::page::Pages;
@@ -26,10 +26,10 @@ impl WorkerConfig {
     pub(crate) fn new(
         snapshot: Arc<Snapshot>,
         before: Option<&Self>,
-        journal: &Rc<Journal>,
+        aggregator: &Rc<Aggregator>,
         clock: &Clock,
     ) -> Self {
-        let upstream = |shared: &Arc<Shared>| {
+        let upstream = |shared: &Arc<UpstreamState>| {
             let before = before.and_then(|before| {
                 before.upstreams.iter().find(|upstream| upstream.name() == shared.name())
             });
@@ -39,7 +39,7 @@ impl WorkerConfig {
         Self {
             tenants: TenantCache::new(
                 table,
-                Rc::clone(journal),
+                Rc::clone(aggregator),
                 Arc::clone(&snapshot.declaration),
                 clock.clone(),
             ),

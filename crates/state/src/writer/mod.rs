@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crumbgate_audit::Page;
+use crumbgate_audit::Batch;
 use crumbgate_base::{error::with_causes, text::rfc3339};
 use crumbgate_ledger::entry::{DeclarationRecord, Event, EventKind, Window};
 use serde_json::json;
@@ -105,7 +105,7 @@ impl StateWriter {
     }
 
     /// Runs the thread until a command ends it.
-    pub(crate) fn run(mut self, batches: &Receiver<Page>, commands: CommandReceiver) {
+    pub(crate) fn run(mut self, batches: &Receiver<Batch>, commands: CommandReceiver) {
         self.remember_declaration(self.settings.declaration.clone());
         let mut due = Instant::now();
         loop {

@@ -68,40 +68,13 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Order {
     /// Close at once.
-    Cut(Cause),
+    Cut(CutCause),
     /// Finish open exchanges, accept no new ones.
     Drain,
     /// Free the memory that only exchanges need, because there was none for a while.
     Rest,
     /// Serve normally.
     Serve,
-}
-
-/// The reason that a connection is closed early.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Cause {
-    /// The time for draining is over.
-    Drain,
-    /// The head of a request took too long.
-    Head,
-    /// It did not end after it was told to drain.
-    Lingering,
-    /// The client cancelled too many requests, and continued after the order to drain.
-    Resets,
-    /// The client reads nothing of what is sent.
-    Stalled,
-}
-
-impl Cause {
-    fn counted(self) -> CutCause {
-        match self {
-            Self::Drain => CutCause::Drain,
-            Self::Head => CutCause::Head,
-            Self::Lingering => CutCause::Lingering,
-            Self::Resets => CutCause::Resets,
-            Self::Stalled => CutCause::Stalled,
-        }
-    }
 }
 
 impl Connections {
@@ -170,7 +143,7 @@ impl Connections {
                     connection.activity.open_exchanges.load(Relaxed) as usize
                 }
             };
-            self.command(connection, Order::Cut(Cause::Drain), self.time.now());
+            self.command(connection, Order::Cut(CutCause::Drain), self.time.now());
         }
         exchanges
     }
@@ -179,7 +152,7 @@ impl Connections {
         if connection.command(order, now)
             && let Order::Cut(cause) = order
         {
-            self.metrics.count_cut(cause.counted());
+            self.metrics.count_cut(cause);
         }
     }
 }
@@ -249,7 +222,7 @@ impl Connection {
             Kind::Handshake => {
                 let waited = now.saturating_sub(self.activity.idle_since.load(Relaxed));
                 let overdue = draining_since != NEVER && waited > millis(DRAIN_GRACE);
-                overdue.then_some(Order::Cut(Cause::Drain))
+                overdue.then_some(Order::Cut(CutCause::Drain))
             }
             // A tunnel ends when one of its peers closes, or with the drain.
             Kind::Tunnel => None,
@@ -267,29 +240,29 @@ impl Connection {
         }
     }
 
-    fn cause_to_cut(&self, now: Millis, limits: &Limits) -> Option<Cause> {
+    fn cause_to_cut(&self, now: Millis, limits: &Limits) -> Option<CutCause> {
         let activity = &*self.activity;
         let waited = |since: Millis, limit: Duration| now.saturating_sub(since) > millis(limit);
         let stalled_since = activity.stalled_since.load(Relaxed);
         if waited(stalled_since, limits.body_timeout) {
-            return Some(Cause::Stalled);
+            return Some(CutCause::Stalled);
         }
         // While an answer waits to be read, a 408 can't be sent, and the client is still there.
         let idle = activity.is_idle() && stalled_since == NEVER;
         let head_since = activity.head_since.load(Relaxed);
         if idle && self.kind.get() == Kind::Http1 && waited(head_since, limits.head_timeout) {
-            return Some(Cause::Head);
+            return Some(CutCause::Head);
         }
         let drained_at = self.drained_at.get();
         if !waited(drained_at, DRAIN_GRACE) {
             return None;
         }
         if activity.resets_exceed(limits.h2_resets) {
-            return Some(Cause::Resets);
+            return Some(CutCause::Resets);
         }
         let silent = waited(activity.moved_at.load(Relaxed), DRAIN_GRACE);
         let lingers = idle && (silent || waited(drained_at, limits.body_timeout));
-        lingers.then_some(Cause::Lingering)
+        lingers.then_some(CutCause::Lingering)
     }
 
     fn is_to_drain(&self, now: Millis, limits: &Limits, draining_since: Millis) -> bool {
@@ -413,7 +386,7 @@ mod tests {
         }
         assert_eq!(connection(Kind::Handshake).at(60 * MINUTE), None);
         assert_eq!(connection(Kind::Handshake).at_drain(2_000), None);
-        assert_eq!(connection(Kind::Handshake).at_drain(2_001), Some(Order::Cut(Cause::Drain)));
+        assert_eq!(connection(Kind::Handshake).at_drain(2_001), Some(Order::Cut(CutCause::Drain)));
         assert_eq!(connection(Kind::Tunnel).at(60 * MINUTE), None);
     }
 
@@ -423,7 +396,7 @@ mod tests {
         one.at(70_000);
         one.activity().note_read();
         assert_eq!(one.at(85_000), None);
-        assert_eq!(one.at(85_001), Some(Order::Cut(Cause::Head)));
+        assert_eq!(one.at(85_001), Some(Order::Cut(CutCause::Head)));
         let two = connection(Kind::Http2);
         two.at(70_000);
         two.activity().note_read();
@@ -436,9 +409,9 @@ mod tests {
         connection.activity().note_write(&PENDING);
         connection.activity().note_read();
         assert_eq!(connection.at(20_000), None);
-        assert_eq!(connection.at(60_001), Some(Order::Cut(Cause::Stalled)));
+        assert_eq!(connection.at(60_001), Some(Order::Cut(CutCause::Stalled)));
         connection.activity().note_write(&Poll::Ready(Ok(1)));
-        assert_eq!(connection.at(60_002), Some(Order::Cut(Cause::Head)));
+        assert_eq!(connection.at(60_002), Some(Order::Cut(CutCause::Head)));
     }
 
     #[test]
@@ -449,7 +422,7 @@ mod tests {
 
             let silent = connection(kind).drained_at(MINUTE);
             assert_eq!(silent.at(MINUTE + 2_000), None);
-            assert_eq!(silent.at(MINUTE + 2_001), Some(Order::Cut(Cause::Lingering)));
+            assert_eq!(silent.at(MINUTE + 2_001), Some(Order::Cut(CutCause::Lingering)));
 
             // The rest of an answer is being sent to a slow client.
             let slow = connection(kind).drained_at(MINUTE);
@@ -458,7 +431,7 @@ mod tests {
             assert_eq!(slow.at(MINUTE + 50_000), None);
             slow.activity().note_write(&Poll::Ready(Ok(1)));
             assert_eq!(slow.at(MINUTE + 52_000), None);
-            assert_eq!(slow.at(MINUTE + 52_001), Some(Order::Cut(Cause::Lingering)));
+            assert_eq!(slow.at(MINUTE + 52_001), Some(Order::Cut(CutCause::Lingering)));
 
             let busy = connection(kind).drained_at(MINUTE);
             let _exchange = busy.activity().begin_exchange(false);
@@ -473,7 +446,7 @@ mod tests {
             assert_eq!(connection.at(second * 1000), None, "{second}");
             connection.activity().note_read();
         }
-        assert_eq!(connection.at(2 * MINUTE + 1), Some(Order::Cut(Cause::Lingering)));
+        assert_eq!(connection.at(2 * MINUTE + 1), Some(Order::Cut(CutCause::Lingering)));
     }
 
     #[test]
@@ -495,7 +468,7 @@ mod tests {
         let flooding = flooding.drained_at(1);
         let _open = flooding.activity().begin_exchange(false);
         assert_eq!(flooding.at(2_001), None);
-        assert_eq!(flooding.at(2_002), Some(Order::Cut(Cause::Resets)));
+        assert_eq!(flooding.at(2_002), Some(Order::Cut(CutCause::Resets)));
 
         let unlucky = connection(Kind::Http2);
         for _ in 0..10 {

@@ -20,14 +20,14 @@ use tracing::{debug, info, warn};
 use super::{
     super::{limits, random},
     connect::{ConnectError, connect},
-    state::{Check, ServerState, Shared},
+    state::{Check, ServerState, UpstreamState},
     stream::UpstreamIo,
 };
 use crumbgate_config::{Health, ServerAddress};
 
 /// Checks the servers of an upstream as its `health` table configures; returns at once if it has none. Dropping the
 /// future ends all checks.
-pub async fn check_health(shared: Arc<Shared>) {
+pub async fn check_health(shared: Arc<UpstreamState>) {
     let mut checks = JoinSet::new();
     for server in shared.servers() {
         checks.spawn(check_server(Arc::clone(&shared), Arc::clone(server)));
@@ -35,7 +35,7 @@ pub async fn check_health(shared: Arc<Shared>) {
     while checks.join_next().await.is_some() {}
 }
 
-async fn check_server(shared: Arc<Shared>, server: Arc<ServerState>) {
+async fn check_server(shared: Arc<UpstreamState>, server: Arc<ServerState>) {
     let Some(health) = &shared.settings().health else { return };
     let mut spread = FIRST_SPREAD;
     loop {
@@ -47,7 +47,7 @@ async fn check_server(shared: Arc<Shared>, server: Arc<ServerState>) {
     }
 }
 
-async fn check(shared: &Shared, server: &ServerState, health: &Health) -> Check {
+async fn check(shared: &UpstreamState, server: &ServerState, health: &Health) -> Check {
     let at = Instant::now();
     let asked = timeout(health.timeout, ask(shared, server.address(), health)).await;
     let status = asked.unwrap_or(Err(CheckError::Late));
@@ -60,16 +60,16 @@ async fn check(shared: &Shared, server: &ServerState, health: &Health) -> Check 
     Check { at, took: at.elapsed(), healthy, outcome }
 }
 
-fn note(shared: &Shared, server: &ServerState, check: Check, health: &Health) {
+fn note(shared: &UpstreamState, server: &ServerState, check: Check, health: &Health) {
     let (upstream, outcome) = (shared.name(), check.outcome.clone());
     let was_known = server.is_up().is_some();
-    match server.vitals().note_check(check, health.fall, health.rise) {
+    match server.health().note_check(check, health.fall, health.rise) {
         Some(false) => {
             warn!(upstream, server = %server.address(), outcome, "an upstream server is down");
         }
         Some(true) => {
             // A server that has come up is no longer ejected either.
-            server.vitals().ejection.forget();
+            server.health().ejection.forget();
             if was_known {
                 info!(upstream, server = %server.address(), "an upstream server is up again");
             }
@@ -94,7 +94,7 @@ enum CheckError {
 }
 
 async fn ask(
-    shared: &Shared,
+    shared: &UpstreamState,
     address: &ServerAddress,
     health: &Health,
 ) -> Result<StatusCode, CheckError> {

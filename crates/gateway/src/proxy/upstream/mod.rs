@@ -35,10 +35,10 @@ use tracing::debug;
 pub(crate) use connect::ConnectError;
 pub use health::check_health;
 use queue::Queue;
-pub(crate) use server::Lease;
+pub(crate) use server::Checkout;
 use server::{Choice, Idle, Link, Server};
-use state::Slot;
-pub use state::{Check, ServerState, Shared};
+use state::ConnectionPermit;
+pub use state::{Check, ServerState, UpstreamState};
 use stream::{UpstreamIo, is_closing};
 
 use super::{
@@ -82,12 +82,12 @@ pub(crate) struct Answer {
     /// Flags that describe its fields.
     pub(crate) marks: Marks,
     /// The connection on which the body arrives.
-    pub(crate) lease: Lease,
+    pub(crate) checkout: Checkout,
 }
 
 /// An application, as one worker sees it.
 pub(crate) struct Upstream {
-    shared: Arc<Shared>,
+    shared: Arc<UpstreamState>,
     servers: Vec<Rc<Server>>,
     /// The index at which the next search for a server begins.
     turn: Cell<usize>,
@@ -101,13 +101,13 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// One worker's part of `shared`. After a reload it takes over the kept connections of `before` for servers that both
     /// have. Exchanges that already wait in the queue use the new one too.
-    pub(crate) fn new(shared: Arc<Shared>, before: Option<&Self>) -> Rc<Self> {
+    pub(crate) fn new(shared: Arc<UpstreamState>, before: Option<&Self>) -> Rc<Self> {
         let newest = before.map(|before| Rc::clone(&before.newest)).unwrap_or_default();
         let before = before.map_or(&[][..], |before| &before.servers);
         let server = |state: &Arc<ServerState>| {
-            let vitals = state.vitals();
-            let before = before.iter().find(|server| Arc::ptr_eq(&server.vitals, vitals));
-            Server::new(vitals, shared.settings(), before)
+            let health = state.health();
+            let before = before.iter().find(|server| Arc::ptr_eq(&server.health, health));
+            Server::new(health, shared.settings(), before)
         };
         let servers = shared.servers().iter().map(server).collect();
         // Random, because workers that all begin at the same server would prefer it.
@@ -148,24 +148,24 @@ impl Upstream {
         fresh: bool,
     ) -> Result<Answer, Error> {
         let progress = request.body().progress();
-        let lease = self.lease(fresh, &progress).await?;
-        let again = match self.send_on(lease, request).await {
+        let checkout = self.checkout(fresh, &progress).await?;
+        let retry = match self.send_on(checkout, request).await {
             Ok(answer) => return Ok(answer),
-            Err(Failure { error, again }) => again.ok_or(error)?,
+            Err(Failure { error, retry }) => retry.ok_or(error)?,
         };
         debug!(upstream = self.shared.name(), "a kept connection had closed: trying a fresh one");
-        let lease = Box::pin(self.open(self.choose(&[], true), true, &progress)).await?;
-        self.send_on(lease, *again).await.map_err(|failure| failure.error)
+        let checkout = Box::pin(self.open(self.choose(&[], true), true, &progress)).await?;
+        self.send_on(checkout, *retry).await.map_err(|failure| failure.error)
     }
 
     /// A connection for one request: a kept one, unless a `fresh` one is required.
-    async fn lease(&self, fresh: bool, progress: &Progress) -> Result<Lease, Error> {
+    async fn checkout(&self, fresh: bool, progress: &Progress) -> Result<Checkout, Error> {
         // While exchanges wait in the queue, new ones do not overtake them.
         let waits = self.limit() < usize::MAX && self.shared.queue().waiting() > 0;
         let mut choice = if waits { None } else { self.choose(&[], fresh) };
         if let Some(chosen) = choice.take_if(|_| !fresh) {
-            match self.lease_idle(chosen, progress, progress.began()).await {
-                Ok(lease) => return Ok(lease),
+            match self.checkout_idle(chosen, progress, progress.began()).await {
+                Ok(checkout) => return Ok(checkout),
                 Err(chosen) => choice = Some(chosen),
             }
         }
@@ -175,20 +175,20 @@ impl Upstream {
 
     async fn send_on(
         &self,
-        mut lease: Lease,
+        mut checkout: Checkout,
         request: Request<RequestBody>,
     ) -> Result<Answer, Failure> {
-        let progress = lease.progress.clone();
-        let Some(link) = &mut lease.link else {
+        let progress = checkout.progress.clone();
+        let Some(link) = &mut checkout.link else {
             return Err(Failure::of(Error::Late));
         };
-        let line = Arc::clone(&link.line);
+        let connection = Arc::clone(&link.connection);
         let is_repeatable = request.method().is_idempotent() && request.body().is_end_stream();
-        if lease.kept && is_repeatable {
-            line.remember();
+        if checkout.kept && is_repeatable {
+            connection.start_recording();
         }
         let mut answer = std::pin::pin!(link.sender.try_send_request(request));
-        let mut waiting_since = lease.since;
+        let mut waiting_since = checkout.since;
         loop {
             waiting_since = waiting_since.max(progress.moved_at());
             let deadline = waiting_since + self.settings().response_timeout;
@@ -196,10 +196,12 @@ impl Upstream {
                 Ok(Ok(response)) => {
                     let marks = Marks::of(response.headers());
                     if !forward::is_clearly_framed(response.headers(), marks) {
-                        return Err(Failure::of(lease.blame(self.shared.name(), Error::Framing)));
+                        return Err(Failure::of(
+                            checkout.record_failure(self.shared.name(), Error::Framing),
+                        ));
                     }
-                    lease.praise(self.shared.name());
-                    return Ok(Answer { response, marks, lease });
+                    checkout.record_success(self.shared.name());
+                    return Ok(Answer { response, marks, checkout });
                 }
                 Ok(Err(mut failed)) => {
                     let unsent = failed.take_message();
@@ -207,45 +209,49 @@ impl Upstream {
                         return Err(Failure::of(Error::Body(fault)));
                     }
                     let error = failed.into_error();
-                    let is_stale = lease.kept && !line.has_heard() && is_closed(&error);
-                    let again = match unsent {
-                        Some(request) if lease.kept => Some(Box::new(request)),
+                    let is_stale = checkout.kept && !connection.has_received() && is_closed(&error);
+                    let retry = match unsent {
+                        Some(request) if checkout.kept => Some(Box::new(request)),
                         Some(_) | None if is_stale && is_repeatable => {
                             let body = RequestBody::none();
-                            retry::read_back(&line.take_sent(), body).map(Box::new)
+                            retry::read_back(&connection.take_recorded(), body).map(Box::new)
                         }
                         Some(_) | None => None,
                     };
                     let error = Error::Broken(error);
-                    if is_stale || again.is_some() {
-                        return Err(Failure { error, again });
+                    if is_stale || retry.is_some() {
+                        return Err(Failure { error, retry });
                     }
-                    return Err(Failure::of(lease.blame(self.shared.name(), error)));
+                    return Err(Failure::of(checkout.record_failure(self.shared.name(), error)));
                 }
                 // The limit counts from the last part of the request's body. While the next part is due from the
                 // downstream, the body's own limit applies instead.
                 Err(_) if progress.moved_at() > waiting_since => {}
                 Err(_) if progress.waits_for_downstream() => waiting_since = Instant::now(),
-                Err(_) => return Err(Failure::of(lease.blame(self.shared.name(), Error::Late))),
+                Err(_) => {
+                    return Err(Failure::of(
+                        checkout.record_failure(self.shared.name(), Error::Late),
+                    ));
+                }
             }
         }
     }
 
     /// The newest kept connection to the chosen server that is still open.
-    async fn lease_idle(
+    async fn checkout_idle(
         &self,
         choice: Choice,
         progress: &Progress,
         now: Instant,
-    ) -> Result<Lease, Choice> {
+    ) -> Result<Checkout, Choice> {
         while let Some(Idle { mut link, since }) = choice.server.take_idle() {
             let stale = now.saturating_duration_since(since) > self.settings().idle_timeout;
             if stale || link.sender.is_closed() {
                 continue;
             }
             if link.sender.is_ready() || link.sender.ready().await.is_ok() {
-                link.line.listen();
-                return Ok(Lease::new(link, choice, progress, true, now));
+                link.connection.await_answer();
+                return Ok(Checkout::new(link, choice, progress, true, now));
             }
         }
         Err(choice)
@@ -258,7 +264,7 @@ impl Upstream {
         choice: Option<Choice>,
         fresh: bool,
         progress: &Progress,
-    ) -> Result<Lease, Error> {
+    ) -> Result<Checkout, Error> {
         self.shed_for_others();
         let mut tried = Vec::new();
         let mut room = choice.and_then(|choice| self.room(choice));
@@ -266,16 +272,16 @@ impl Upstream {
             let found = match room {
                 Some(room) => room,
                 None => match self.wait(&tried, fresh, progress).await? {
-                    Found::Kept(lease) => return Ok(lease),
+                    Found::Kept(checkout) => return Ok(checkout),
                     Found::Room(room) => room,
                 },
             };
-            let Room { choice: chosen, slot, shared } = found;
-            let connecting = connect_to(&chosen.server, &shared, slot);
+            let Room { choice: chosen, permit, shared } = found;
+            let connecting = connect_to(&chosen.server, &shared, permit);
             let connected = timeout(shared.settings().connect_timeout, connecting).await;
             let error = match connected.unwrap_or(Err(ConnectError::Late)) {
                 Ok(link) => {
-                    return Ok(Lease::new(link, chosen, progress, false, Instant::now()));
+                    return Ok(Checkout::new(link, chosen, progress, false, Instant::now()));
                 }
                 Err(error) => error,
             };
@@ -309,10 +315,10 @@ impl Upstream {
                     let kept = if fresh {
                         Err(choice)
                     } else {
-                        now.lease_idle(choice, progress, Instant::now()).await
+                        now.checkout_idle(choice, progress, Instant::now()).await
                     };
                     match kept.map_err(|choice| now.room(choice)) {
-                        Ok(lease) => return Ok(Found::Kept(lease)),
+                        Ok(checkout) => return Ok(Found::Kept(checkout)),
                         Err(Some(room)) => return Ok(Found::Room(room)),
                         Err(None) => {}
                     }
@@ -332,8 +338,8 @@ impl Upstream {
     }
 
     fn room(&self, choice: Choice) -> Option<Room> {
-        let slot = choice.server.vitals.take_slot(self.limit())?;
-        Some(Room { choice, slot, shared: Arc::clone(&self.shared) })
+        let permit = choice.server.health.acquire(self.limit())?;
+        Some(Room { choice, permit, shared: Arc::clone(&self.shared) })
     }
 
     /// Limit on the connections of a server.
@@ -358,12 +364,12 @@ impl Upstream {
             if rank.is_full {
                 return None;
             }
-            let seen = server.vitals.ejection.look();
+            let seen = server.health.ejection.look();
             let chosen = if seen.is_fine() {
                 Some(seen)
             } else {
                 let longest = self.settings().connect_timeout + self.settings().response_timeout;
-                server.vitals.ejection.choose(seen, ejection::now(), longest)
+                server.health.ejection.choose(seen, ejection::now(), longest)
             };
             if let Some(seen) = chosen {
                 return Some(Choice { server: Rc::clone(server), seen });
@@ -372,13 +378,13 @@ impl Upstream {
     }
 
     fn rank(&self, server: &Server, fresh: bool) -> Rank {
-        let seen = server.vitals.ejection.look();
+        let seen = server.health.ejection.look();
         let settings = self.settings();
         Rank {
-            is_down: settings.health.is_some() && server.vitals.is_down(),
+            is_down: settings.health.is_some() && server.health.is_down(),
             is_ejected: !seen.is_fine() && seen.is_ejected(ejection::now()),
             is_full: settings.max_connections.is_some_and(|limit| {
-                !server.vitals.has_room(limit) && (fresh || server.idle.borrow().is_empty())
+                !server.health.has_room(limit) && (fresh || server.idle.borrow().is_empty())
             }),
             busy: server.busy.get(),
         }
@@ -417,20 +423,24 @@ impl Drop for Upstream {
     }
 }
 
-async fn connect_to(server: &Server, shared: &Shared, slot: Slot) -> Result<Link, ConnectError> {
-    let stream = connect::connect(&server.vitals.address, shared.tls()).await?;
-    let line = Arc::clone(slot.line());
-    let io = UpstreamIo::new(stream, slot);
+async fn connect_to(
+    server: &Server,
+    shared: &UpstreamState,
+    permit: ConnectionPermit,
+) -> Result<Link, ConnectError> {
+    let stream = connect::connect(&server.health.address, shared.tls()).await?;
+    let connection = Arc::clone(permit.connection());
+    let io = UpstreamIo::new(stream, permit);
     let mut builder = http1::Builder::new();
     builder.max_headers(limits::RESPONSE_FIELDS).max_buf_size(limits::RESPONSE_HEAD_BYTES);
     let handshake = builder.handshake(TokioIo::new(io)).await;
-    let (sender, connection) = handshake.map_err(ConnectError::Http)?;
+    let (sender, driving) = handshake.map_err(ConnectError::Http)?;
     let driver = tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
+        if let Err(error) = driving.with_upgrades().await {
             debug!(%error, "an upstream connection ended");
         }
     });
-    Ok(Link { sender, driver: driver.abort_handle(), line, released: false })
+    Ok(Link { sender, driver: driver.abort_handle(), connection, released: false })
 }
 
 async fn shed(queue: Arc<Queue>, servers: Vec<Rc<Server>>) {
@@ -484,14 +494,14 @@ fn is_among(servers: &[Rc<Server>], server: &Rc<Server>) -> bool {
 /// Room for a new connection.
 struct Room {
     choice: Choice,
-    slot: Slot,
+    permit: ConnectionPermit,
     /// The upstream whose settings apply to the connection.
-    shared: Arc<Shared>,
+    shared: Arc<UpstreamState>,
 }
 
 /// The result of waiting in the queue.
 enum Found {
-    Kept(Lease),
+    Kept(Checkout),
     Room(Room),
 }
 
@@ -503,12 +513,12 @@ struct Failure {
     error: Error,
     /// The request, if it may be sent again: it was provably not sent, or it is idempotent and a kept connection closed
     /// before the first byte of an answer.
-    again: Option<Box<Request<RequestBody>>>,
+    retry: Option<Box<Request<RequestBody>>>,
 }
 
 impl Failure {
     fn of(error: Error) -> Self {
-        Self { error, again: None }
+        Self { error, retry: None }
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, watch};
 /// The queue of one application.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    places: Mutex<Places>,
+    entries: Mutex<Entries>,
     /// Number of waiting exchanges.
     waiting: AtomicUsize,
     /// Notifies the workers that an unused connection is wanted.
@@ -35,13 +35,13 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct Places {
-    line: VecDeque<Place>,
+struct Entries {
+    queue: VecDeque<Entry>,
     next: u64,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Entry {
     number: u64,
     worker: ThreadId,
     called: Arc<Notify>,
@@ -64,14 +64,14 @@ pub(super) struct Waiter<'q> {
 impl Queue {
     /// Enters the queue at its end; `None` if `bound` exchanges already wait.
     pub(super) fn enter(&self, bound: usize) -> Option<Waiter<'_>> {
-        let mut places = self.lock();
-        if places.line.len() >= bound {
+        let mut entries = self.lock();
+        if entries.queue.len() >= bound {
             self.refused.fetch_add(1, Relaxed);
             return None;
         }
-        let (number, called) = (places.next, Arc::new(Notify::new()));
-        places.next += 1;
-        places.line.push_back(Place {
+        let (number, called) = (entries.next, Arc::new(Notify::new()));
+        entries.next += 1;
+        entries.queue.push_back(Entry {
             number,
             worker: thread::current().id(),
             called: Arc::clone(&called),
@@ -80,7 +80,7 @@ impl Queue {
             passed: 0,
         });
         // A worker that frees a connection reads this after freeing it, so it sees the waiting exchange.
-        self.waiting.store(places.line.len(), SeqCst);
+        self.waiting.store(entries.queue.len(), SeqCst);
         self.entered.fetch_add(1, Relaxed);
         Some(Waiter { queue: self, number, called })
     }
@@ -108,7 +108,7 @@ impl Queue {
     /// Calls the first exchange, because there is room for another connection.
     pub(super) fn call(&self) {
         if self.waiting() > 0
-            && let Some(first) = self.lock().line.front()
+            && let Some(first) = self.lock().queue.front()
         {
             first.called.notify_one();
         }
@@ -118,12 +118,12 @@ impl Queue {
     /// the connection is to be closed instead, because the waiting exchanges can't use it.
     pub(super) fn offer(&self) -> bool {
         let worker = thread::current().id();
-        let mut places = self.lock();
-        let is_next = |place: &Place| place.worker == worker && !place.invited;
-        let Some(index) = places.line.iter().position(is_next) else {
-            return places.line.iter().all(|place| place.worker == worker);
+        let mut entries = self.lock();
+        let is_next = |entry: &Entry| entry.worker == worker && !entry.invited;
+        let Some(index) = entries.queue.iter().position(is_next) else {
+            return entries.queue.iter().all(|entry| entry.worker == worker);
         };
-        if let Some(first) = places.line.front_mut()
+        if let Some(first) = entries.queue.front_mut()
             && first.worker != worker
         {
             if first.passed >= MAX_PASSED {
@@ -131,9 +131,9 @@ impl Queue {
             }
             first.passed += 1;
         }
-        if let Some(place) = places.line.get_mut(index) {
-            place.invited = true;
-            place.called.notify_one();
+        if let Some(entry) = entries.queue.get_mut(index) {
+            entry.invited = true;
+            entry.called.notify_one();
         }
         true
     }
@@ -145,16 +145,16 @@ impl Queue {
 
     /// Assigns an unused connection to a waiting exchange; returns `true` if the caller is to close one for it.
     pub(super) fn serve(&self) -> bool {
-        let mut places = self.lock();
-        let place = places.line.iter_mut().find(|place| !place.served);
-        place.is_some_and(|place| {
-            place.served = true;
+        let mut entries = self.lock();
+        let entry = entries.queue.iter_mut().find(|entry| !entry.served);
+        entry.is_some_and(|entry| {
+            entry.served = true;
             true
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,10 +166,10 @@ impl Waiter<'_> {
 
     /// Returns `true` if it may look for room now.
     pub(super) fn may_look(&self) -> bool {
-        let mut places = self.queue.lock();
-        let is_first = places.line.front().is_some_and(|first| first.number == self.number);
+        let mut entries = self.queue.lock();
+        let is_first = entries.queue.front().is_some_and(|first| first.number == self.number);
         let invited =
-            self.find(&mut places).is_some_and(|place| std::mem::take(&mut place.invited));
+            self.find(&mut entries).is_some_and(|entry| std::mem::take(&mut entry.invited));
         is_first || invited
     }
 
@@ -181,8 +181,8 @@ impl Waiter<'_> {
     /// Resets its claim, so that another connection may be closed for it: another exchange may have taken the first one's
     /// room.
     pub(super) fn want_again(&self) {
-        if let Some(place) = self.find(&mut self.queue.lock()) {
-            place.served = false;
+        if let Some(entry) = self.find(&mut self.queue.lock()) {
+            entry.served = false;
         }
     }
 
@@ -191,21 +191,21 @@ impl Waiter<'_> {
         self.queue.gave_up.fetch_add(1, Relaxed);
     }
 
-    fn find<'l>(&self, places: &'l mut Places) -> Option<&'l mut Place> {
-        let index = places.line.binary_search_by_key(&self.number, |place| place.number);
-        index.ok().and_then(|index| places.line.get_mut(index))
+    fn find<'l>(&self, entries: &'l mut Entries) -> Option<&'l mut Entry> {
+        let index = entries.queue.binary_search_by_key(&self.number, |entry| entry.number);
+        index.ok().and_then(|index| entries.queue.get_mut(index))
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        let mut places = self.queue.lock();
-        let index = places.line.binary_search_by_key(&self.number, |place| place.number);
+        let mut entries = self.queue.lock();
+        let index = entries.queue.binary_search_by_key(&self.number, |entry| entry.number);
         if let Ok(index) = index {
-            places.line.remove(index);
+            entries.queue.remove(index);
         }
-        self.queue.waiting.store(places.line.len(), SeqCst);
-        if let Some(first) = places.line.front() {
+        self.queue.waiting.store(entries.queue.len(), SeqCst);
+        if let Some(first) = entries.queue.front() {
             first.called.notify_one();
         }
     }

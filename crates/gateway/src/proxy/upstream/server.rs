@@ -18,14 +18,14 @@ use super::{
     super::request_body::{Progress, RequestBody},
     Error,
     ejection::{self, Seen},
-    state::{Line, Vitals},
+    state::{ServerHealth, UpstreamConnection},
 };
 use crumbgate_config::{self as config, ServerAddress};
 
 /// One server of an application.
 pub(crate) struct Server {
     /// State that all workers share.
-    pub(super) vitals: Arc<Vitals>,
+    pub(super) health: Arc<ServerHealth>,
     pub(super) idle: RefCell<Vec<Idle>>,
     idle_limit: Cell<usize>,
     /// True if its number of connections is limited, so that unused ones are counted.
@@ -52,14 +52,14 @@ pub(super) struct Idle {
 pub(super) struct Link {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) driver: AbortHandle,
-    pub(super) line: Arc<Line>,
+    pub(super) connection: Arc<UpstreamConnection>,
     /// True if the driver continues after the link is dropped.
     pub(super) released: bool,
 }
 
 /// A connection in use by one exchange. Dropping it closes the connection; `give_back` keeps it, once the answer was read
 /// completely.
-pub(crate) struct Lease {
+pub(crate) struct Checkout {
     /// `None` only while the connection is given back.
     pub(super) link: Option<Link>,
     choice: Choice,
@@ -74,13 +74,13 @@ impl Server {
     /// A server with these settings of its upstream. Takes over the connections of `before`, kept ones and those in use. TLS
     /// connections are closed instead, because the CA bundle that verified them may have changed.
     pub(super) fn new(
-        vitals: &Arc<Vitals>,
+        health: &Arc<ServerHealth>,
         settings: &config::Upstream,
         before: Option<&Rc<Self>>,
     ) -> Rc<Self> {
         let (idle_limit, is_limited) =
             (settings.idle_connections, settings.max_connections.is_some());
-        let over_tls = matches!(vitals.address, ServerAddress::Tls { .. });
+        let over_tls = matches!(health.address, ServerAddress::Tls { .. });
         if let Some(before) = before {
             if !over_tls {
                 before.idle_limit.set(idle_limit);
@@ -93,12 +93,12 @@ impl Server {
         }
         let requests = before.map(|before| Arc::clone(&before.requests));
         Rc::new(Self {
-            vitals: Arc::clone(vitals),
+            health: Arc::clone(health),
             idle: RefCell::default(),
             idle_limit: Cell::new(idle_limit),
             is_limited: Cell::new(is_limited),
             busy: Cell::new(0),
-            requests: requests.unwrap_or_else(|| vitals.request_counter()),
+            requests: requests.unwrap_or_else(|| health.request_counter()),
         })
     }
 
@@ -109,9 +109,9 @@ impl Server {
         }
         for Idle { link, .. } in &*self.idle.borrow() {
             if is_limited {
-                link.line.becomes_spare();
+                link.connection.becomes_spare();
             } else {
-                link.line.becomes_busy();
+                link.connection.becomes_busy();
             }
         }
     }
@@ -120,7 +120,7 @@ impl Server {
     pub(super) fn take_idle(&self) -> Option<Idle> {
         let idle = self.idle.borrow_mut().pop()?;
         if self.is_limited.get() {
-            idle.link.line.becomes_busy();
+            idle.link.connection.becomes_busy();
         }
         Some(idle)
     }
@@ -132,8 +132,8 @@ impl Server {
             return;
         }
         if self.is_limited.get() {
-            link.line.becomes_spare();
-            if self.vitals.queue.waiting() > 0 && !self.vitals.queue.offer() {
+            link.connection.becomes_spare();
+            if self.health.queue.waiting() > 0 && !self.health.queue.offer() {
                 return;
             }
         }
@@ -142,7 +142,7 @@ impl Server {
 
     /// Closes the oldest kept connection for each waiting exchange, as long as there are kept ones.
     pub(super) fn shed(&self) {
-        while !self.idle.borrow().is_empty() && self.vitals.queue.serve() {
+        while !self.idle.borrow().is_empty() && self.health.queue.serve() {
             self.idle.borrow_mut().remove(0);
         }
     }
@@ -156,26 +156,26 @@ impl Choice {
     }
 
     pub(super) fn succeeded(&self, upstream: &str) {
-        let vitals = &self.server.vitals;
-        if vitals.ejection.succeeded(self.seen) {
-            info!(upstream, server = %vitals.address, "an upstream server answers again");
+        let health = &self.server.health;
+        if health.ejection.succeeded(self.seen) {
+            info!(upstream, server = %health.address, "an upstream server answers again");
         }
     }
 
     /// Records a failure, which may eject the server.
     pub(super) fn failed(&self, upstream: &str, error: &dyn std::error::Error) {
-        let vitals = &self.server.vitals;
-        vitals.count_failure();
-        match vitals.ejection.failed(self.seen, ejection::now()) {
+        let health = &self.server.health;
+        health.count_failure();
+        match health.ejection.failed(self.seen, ejection::now()) {
             Some(failures) => {
-                warn!(upstream, server = %vitals.address, %error, failures, "an upstream server failed");
+                warn!(upstream, server = %health.address, %error, failures, "an upstream server failed");
             }
-            None => debug!(upstream, server = %vitals.address, %error, "an upstream server failed"),
+            None => debug!(upstream, server = %health.address, %error, "an upstream server failed"),
         }
     }
 }
 
-impl Lease {
+impl Checkout {
     pub(super) fn new(
         link: Link,
         choice: Choice,
@@ -189,7 +189,7 @@ impl Lease {
     }
 
     /// Records that the server has answered.
-    pub(super) fn praise(&self, upstream: &str) {
+    pub(super) fn record_success(&self, upstream: &str) {
         self.choice.succeeded(upstream);
     }
 
@@ -205,11 +205,11 @@ impl Lease {
 
     /// The server's address.
     pub(crate) fn address(&self) -> &ServerAddress {
-        &self.choice.server.vitals.address
+        &self.choice.server.health.address
     }
 
     /// Records that the server caused an error, and closes the connection.
-    pub(super) fn blame(self, upstream: &str, error: Error) -> Error {
+    pub(super) fn record_failure(self, upstream: &str, error: Error) -> Error {
         self.choice.failed(upstream, &error);
         error
     }
@@ -232,7 +232,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Checkout {
     fn drop(&mut self) {
         let busy = &self.choice.server.busy;
         busy.set(busy.get() - 1);
@@ -241,7 +241,7 @@ impl Drop for Lease {
 
 impl Drop for Choice {
     fn drop(&mut self) {
-        self.server.vitals.ejection.ended(self.seen);
+        self.server.health.ejection.ended(self.seen);
     }
 }
 
@@ -249,7 +249,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         if !self.released {
             self.driver.abort();
-            self.line.becomes_spare();
+            self.connection.becomes_spare();
         }
     }
 }

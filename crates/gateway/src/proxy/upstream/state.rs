@@ -25,7 +25,7 @@ use crumbgate_config::{self as config, ServerAddress};
 
 /// An application, shared by all workers.
 #[derive(Debug)]
-pub struct Shared {
+pub struct UpstreamState {
     settings: config::Upstream,
     tls: Option<Arc<ClientConfig>>,
     servers: Vec<Arc<ServerState>>,
@@ -37,16 +37,16 @@ pub struct Shared {
 pub struct ServerState {
     is_checked: bool,
     max_connections: Option<usize>,
-    vitals: Arc<Vitals>,
+    health: Arc<ServerHealth>,
 }
 
 /// The state of a server that survives a reload.
 #[derive(Debug)]
-pub(super) struct Vitals {
+pub(super) struct ServerHealth {
     pub(super) address: ServerAddress,
     pub(super) ejection: Ejection,
     /// Result of active checks: [`UNKNOWN`], [`UP`] or [`DOWN`].
-    health: AtomicU8,
+    active: AtomicU8,
     checks: Mutex<Checks>,
     /// Open connections of all workers.
     connections: AtomicUsize,
@@ -84,23 +84,23 @@ pub struct Check {
 
 /// Permission to have one open connection to a server. It belongs to the connection's I/O, and is returned on drop.
 #[derive(Debug)]
-pub(super) struct Slot(Arc<Line>);
+pub(super) struct ConnectionPermit(Arc<UpstreamConnection>);
 
 /// State shared by the I/O of an open connection and the exchange that uses it.
 #[derive(Debug)]
-pub(super) struct Line {
-    vitals: Arc<Vitals>,
+pub(super) struct UpstreamConnection {
+    health: Arc<ServerHealth>,
     /// Use of the connection: [`BUSY`], [`SPARE`] or [`CLOSED`].
     state: AtomicU8,
-    /// True if a byte has been received since `listen`.
-    heard: AtomicBool,
+    /// True if a byte has been received since `await_answer`.
+    received: AtomicBool,
     /// True while sent bytes are recorded.
-    remembers: AtomicBool,
+    is_recording: AtomicBool,
     /// The recorded bytes.
     sent: Mutex<Vec<u8>>,
 }
 
-impl Shared {
+impl UpstreamState {
     /// Builds the state of all upstreams. A server with the same upstream and address in `before` keeps its health,
     /// ejection, counters and connections.
     pub fn all(
@@ -121,14 +121,15 @@ impl Shared {
     ) -> Self {
         let queue = before.map_or_else(Arc::default, |before| Arc::clone(&before.queue));
         let before = before.map_or(&[][..], |before| &before.servers);
-        let mut left: Vec<_> = before.iter().map(|server| Arc::clone(&server.vitals)).collect();
+        let mut left: Vec<_> = before.iter().map(|server| Arc::clone(&server.health)).collect();
         let (is_checked, max_connections) = (settings.health.is_some(), settings.max_connections);
         let server = |address: &ServerAddress| {
-            let kept = left.iter().position(|vitals| vitals.address == *address);
-            let vitals = kept.map(|index| left.swap_remove(index));
-            let vitals = vitals
-                .unwrap_or_else(|| Arc::new(Vitals::new(address.clone(), Arc::clone(&queue))));
-            Arc::new(ServerState { is_checked, max_connections, vitals })
+            let kept = left.iter().position(|health| health.address == *address);
+            let health = kept.map(|index| left.swap_remove(index));
+            let health = health.unwrap_or_else(|| {
+                Arc::new(ServerHealth::new(address.clone(), Arc::clone(&queue)))
+            });
+            Arc::new(ServerState { is_checked, max_connections, health })
         };
         let servers = settings.servers.iter().map(server).collect();
         Self { settings, tls, servers, queue }
@@ -181,7 +182,7 @@ impl Shared {
 
     /// Number of open connections to all servers that are not in use.
     pub(super) fn spare(&self) -> usize {
-        self.servers.iter().map(|server| server.vitals.spare.load(SeqCst)).sum()
+        self.servers.iter().map(|server| server.health.spare.load(SeqCst)).sum()
     }
 
     /// The TLS configuration that verifies `https://` servers.
@@ -193,12 +194,12 @@ impl Shared {
 impl ServerState {
     /// The address.
     pub fn address(&self) -> &ServerAddress {
-        &self.vitals.address
+        &self.health.address
     }
 
     /// The result of active checks; `None` without checks and before the first one ends.
     pub fn is_up(&self) -> Option<bool> {
-        match self.vitals.health.load(Relaxed) {
+        match self.health.active.load(Relaxed) {
             UP if self.is_checked => Some(true),
             DOWN if self.is_checked => Some(false),
             _ => None,
@@ -207,17 +208,17 @@ impl ServerState {
 
     /// Returns `true` if the server is ejected because it failed exchanges.
     pub fn is_ejected(&self) -> bool {
-        self.vitals.ejection.look().is_ejected(ejection::now())
+        self.health.ejection.look().is_ejected(ejection::now())
     }
 
     /// Number of failed exchanges in a row.
     pub fn failures(&self) -> u32 {
-        self.vitals.ejection.failures()
+        self.health.ejection.failures()
     }
 
     /// Number of open connections of all workers.
     pub fn connections(&self) -> usize {
-        self.vitals.connections.load(Relaxed)
+        self.health.connections.load(Relaxed)
     }
 
     /// Limit on connections; `None` if there is none.
@@ -227,46 +228,46 @@ impl ServerState {
 
     /// Number of requests sent to the server.
     pub fn requests_total(&self) -> u64 {
-        let requests = lock(&self.vitals.requests);
+        let requests = lock(&self.health.requests);
         requests.iter().fold(0, |sum, requests| sum.wrapping_add(requests.load(Relaxed)))
     }
 
     /// Number of exchanges that the server failed, and of connections that could not be opened.
     pub fn failures_total(&self) -> u64 {
-        self.vitals.failures_total.load(Relaxed)
+        self.health.failures_total.load(Relaxed)
     }
 
     /// Number of ejections.
     pub fn ejections_total(&self) -> u64 {
-        self.vitals.ejection.total()
+        self.health.ejection.total()
     }
 
     /// Number of completed active checks.
     pub fn checks_total(&self) -> u64 {
-        lock(&self.vitals.checks).total
+        lock(&self.health.checks).total
     }
 
     /// Number of failed active checks.
     pub fn checks_failed_total(&self) -> u64 {
-        lock(&self.vitals.checks).failed
+        lock(&self.health.checks).failed
     }
 
     /// The last active check.
     pub fn last_check(&self) -> Option<Check> {
-        lock(&self.vitals.checks).last.clone()
+        lock(&self.health.checks).last.clone()
     }
 
-    pub(super) fn vitals(&self) -> &Arc<Vitals> {
-        &self.vitals
+    pub(super) fn health(&self) -> &Arc<ServerHealth> {
+        &self.health
     }
 }
 
-impl Vitals {
+impl ServerHealth {
     fn new(address: ServerAddress, queue: Arc<Queue>) -> Self {
         Self {
             address,
             ejection: Ejection::default(),
-            health: AtomicU8::new(UNKNOWN),
+            active: AtomicU8::new(UNKNOWN),
             checks: Mutex::default(),
             connections: AtomicUsize::new(0),
             spare: AtomicUsize::new(0),
@@ -278,7 +279,7 @@ impl Vitals {
 
     /// Returns `true` if active checks find the server down.
     pub(super) fn is_down(&self) -> bool {
-        self.health.load(Relaxed) == DOWN
+        self.active.load(Relaxed) == DOWN
     }
 
     /// Records an active check; returns the new state if it changes. The server is down after `fall` failed checks in a row,
@@ -289,7 +290,7 @@ impl Vitals {
         checks.total = checks.total.saturating_add(1);
         checks.failed = checks.failed.saturating_add(u64::from(!healthy));
         checks.last = Some(check);
-        let (holds, needed) = match self.health.load(Relaxed) {
+        let (holds, needed) = match self.active.load(Relaxed) {
             DOWN => (false, rise),
             UP => (true, fall),
             _ => (!healthy, 1),
@@ -299,7 +300,7 @@ impl Vitals {
             return None;
         }
         checks.contrary = 0;
-        self.health.store(if healthy { UP } else { DOWN }, Relaxed);
+        self.active.store(if healthy { UP } else { DOWN }, Relaxed);
         Some(healthy)
     }
 
@@ -321,49 +322,49 @@ impl Vitals {
     }
 
     /// Permission to open another connection; `None` if the limit is reached.
-    pub(super) fn take_slot(self: &Arc<Self>, limit: usize) -> Option<Slot> {
+    pub(super) fn acquire(self: &Arc<Self>, limit: usize) -> Option<ConnectionPermit> {
         let one_more = |connections: usize| (connections < limit).then(|| connections + 1);
         self.connections.fetch_update(SeqCst, SeqCst, one_more).ok()?;
-        let vitals = Arc::clone(self);
-        Some(Slot(Arc::new(Line {
-            vitals,
+        let health = Arc::clone(self);
+        Some(ConnectionPermit(Arc::new(UpstreamConnection {
+            health,
             state: AtomicU8::new(BUSY),
-            heard: AtomicBool::new(false),
-            remembers: AtomicBool::new(false),
+            received: AtomicBool::new(false),
+            is_recording: AtomicBool::new(false),
             sent: Mutex::default(),
         })))
     }
 }
 
-impl Slot {
-    pub(super) fn line(&self) -> &Arc<Line> {
+impl ConnectionPermit {
+    pub(super) fn connection(&self) -> &Arc<UpstreamConnection> {
         &self.0
     }
 }
 
-impl Line {
-    /// Resets `has_heard`, before a request is sent.
-    pub(super) fn listen(&self) {
-        self.heard.store(false, Relaxed);
+impl UpstreamConnection {
+    /// Resets `has_received`, before a request is sent.
+    pub(super) fn await_answer(&self) {
+        self.received.store(false, Relaxed);
     }
 
     /// Records that a byte was received, which ends the recording of sent bytes.
-    pub(super) fn hear(&self) {
-        self.heard.store(true, Relaxed);
-        self.remembers.store(false, Relaxed);
+    pub(super) fn note_received(&self) {
+        self.received.store(true, Relaxed);
+        self.is_recording.store(false, Relaxed);
     }
 
     /// Starts to record sent bytes, until the first byte is received.
-    pub(super) fn remember(&self) {
+    pub(super) fn start_recording(&self) {
         let mut sent = lock(&self.sent);
         sent.clear();
         sent.shrink_to(RECORDED_BYTES);
-        self.remembers.store(true, Relaxed);
+        self.is_recording.store(true, Relaxed);
     }
 
     /// Records the first `bytes` of these pieces as sent.
     pub(super) fn note_sent(&self, pieces: &[io::IoSlice<'_>], mut bytes: usize) {
-        if self.remembers.load(Relaxed) {
+        if self.is_recording.load(Relaxed) {
             let mut sent = lock(&self.sent);
             for piece in pieces {
                 let of_it = piece.len().min(bytes);
@@ -374,8 +375,8 @@ impl Line {
     }
 
     /// Takes the recorded bytes; none if recording has ended.
-    pub(super) fn take_sent(&self) -> Vec<u8> {
-        if self.remembers.swap(false, Relaxed) {
+    pub(super) fn take_recorded(&self) -> Vec<u8> {
+        if self.is_recording.swap(false, Relaxed) {
             mem::take(&mut lock(&self.sent))
         } else {
             Vec::new()
@@ -383,33 +384,33 @@ impl Line {
     }
 
     /// Returns `true` if a byte was received.
-    pub(super) fn has_heard(&self) -> bool {
-        self.heard.load(Relaxed)
+    pub(super) fn has_received(&self) -> bool {
+        self.received.load(Relaxed)
     }
 
     /// Marks the connection as in use.
     pub(super) fn becomes_busy(&self) {
         if self.state.compare_exchange(SPARE, BUSY, SeqCst, SeqCst).is_ok() {
-            self.vitals.spare.fetch_sub(1, SeqCst);
+            self.health.spare.fetch_sub(1, SeqCst);
         }
     }
 
     /// Marks the connection as not in use.
     pub(super) fn becomes_spare(&self) {
         if self.state.compare_exchange(BUSY, SPARE, SeqCst, SeqCst).is_ok() {
-            self.vitals.spare.fetch_add(1, SeqCst);
+            self.health.spare.fetch_add(1, SeqCst);
         }
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let Line { vitals, state, .. } = &*self.0;
-        vitals.connections.fetch_sub(1, SeqCst);
+        let UpstreamConnection { health, state, .. } = &*self.0;
+        health.connections.fetch_sub(1, SeqCst);
         if state.swap(CLOSED, SeqCst) == SPARE {
-            vitals.spare.fetch_sub(1, SeqCst);
+            health.spare.fetch_sub(1, SeqCst);
         }
-        vitals.queue.call();
+        health.queue.call();
     }
 }
 
@@ -438,9 +439,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn vitals() -> Arc<Vitals> {
+    fn health() -> Arc<ServerHealth> {
         let address = ServerAddress::Unix("/run/app.sock".into());
-        Arc::new(Vitals::new(address, Arc::default()))
+        Arc::new(ServerHealth::new(address, Arc::default()))
     }
 
     fn check(healthy: bool) -> Check {
@@ -449,37 +450,37 @@ mod tests {
 
     #[test]
     fn only_checks_in_a_row_change_the_state() {
-        let vitals = vitals();
-        let mut note = |healthy| vitals.note_check(check(healthy), 3, 2);
+        let health = health();
+        let mut note = |healthy| health.note_check(check(healthy), 3, 2);
         assert_eq!(note(true), Some(true), "the first decides");
         let bad = [false, false, true, false, false, false, false].map(&mut note);
         assert_eq!(bad, [None, None, None, None, None, Some(false), None]);
         let good = [true, false, true, true, true].map(&mut note);
         assert_eq!(good, [None, None, None, Some(true), None]);
-        let checks = lock(&vitals.checks);
+        let checks = lock(&health.checks);
         assert_eq!((checks.total, checks.failed), (13, 7));
     }
 
     #[test]
     fn connections_are_counted_until_they_are_closed() {
-        let vitals = vitals();
-        let counts = || (vitals.connections.load(SeqCst), vitals.spare.load(SeqCst));
-        let slots = [(); 2].map(|()| vitals.take_slot(2).unwrap());
-        assert!(vitals.take_slot(2).is_none() && !vitals.has_room(2));
-        let [first, second] = slots.each_ref().map(|slot| Arc::clone(slot.line()));
+        let health = health();
+        let counts = || (health.connections.load(SeqCst), health.spare.load(SeqCst));
+        let permits = [(); 2].map(|()| health.acquire(2).unwrap());
+        assert!(health.acquire(2).is_none() && !health.has_room(2));
+        let [first, second] = permits.each_ref().map(|permit| Arc::clone(permit.connection()));
         first.becomes_spare();
         first.becomes_spare();
         assert_eq!(counts(), (2, 1));
         first.becomes_busy();
         second.becomes_spare();
         assert_eq!(counts(), (2, 1));
-        drop(slots);
+        drop(permits);
         first.becomes_spare();
         assert_eq!(counts(), (0, 0), "a closed connection is in neither count");
     }
 
     #[test]
     fn a_server_whose_first_check_fails_is_down_at_once() {
-        assert_eq!(vitals().note_check(check(false), 3, 2), Some(false));
+        assert_eq!(health().note_check(check(false), 3, 2), Some(false));
     }
 }

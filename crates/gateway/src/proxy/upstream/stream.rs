@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{super::socket::Socket, state::Slot};
+use super::{super::socket::Socket, state::ConnectionPermit};
 
 /// The I/O of an upstream connection.
 ///
@@ -24,7 +24,7 @@ pub(super) struct UpstreamIo {
     deaf: bool,
     /// The permission for this connection, which also records received bytes. Returned when the connection is closed. `None`
     /// for connections of health checks.
-    slot: Option<Slot>,
+    permit: Option<ConnectionPermit>,
 }
 
 pub(super) enum Stream {
@@ -34,20 +34,20 @@ pub(super) enum Stream {
 }
 
 impl UpstreamIo {
-    /// I/O that holds `slot` as long as it is open.
-    pub(super) fn new(stream: Stream, slot: Slot) -> Self {
-        Self { stream, deaf: false, slot: Some(slot) }
+    /// I/O that holds `permit` as long as it is open.
+    pub(super) fn new(stream: Stream, permit: ConnectionPermit) -> Self {
+        Self { stream, deaf: false, permit: Some(permit) }
     }
 
     /// I/O of a connection that does not count, for health checks.
     pub(super) fn alone(stream: Stream) -> Self {
-        Self { stream, deaf: false, slot: None }
+        Self { stream, deaf: false, permit: None }
     }
 
     /// Records the bytes of these pieces that count as written, including discarded ones: a retry needs them too.
     fn noted(&self, written: io::Result<usize>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        if let (Ok(bytes), Some(slot)) = (&written, &self.slot) {
-            slot.line().note_sent(pieces, *bytes);
+        if let (Ok(bytes), Some(permit)) = (&written, &self.permit) {
+            permit.connection().note_sent(pieces, *bytes);
         }
         written
     }
@@ -83,9 +83,9 @@ impl AsyncRead for UpstreamIo {
         let before = buffer.filled().len();
         let poll = delegate!(self, io => Pin::new(io).poll_read(context, buffer));
         if buffer.filled().len() > before
-            && let Some(slot) = &self.slot
+            && let Some(permit) = &self.permit
         {
-            slot.line().hear();
+            permit.connection().note_received();
         }
         poll
     }
