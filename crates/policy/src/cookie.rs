@@ -186,7 +186,7 @@ impl<'r> RequestCookies<'r> {
 
 const SEPARATOR: &[u8] = b"; ";
 
-/// Name and value of a pair; none where it has no name (R4).
+/// Splits a pair into name and value; `None` if it has no name (R4).
 pub(super) fn read_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
     split_once(part, b'=').filter(|(name, _)| !name.is_empty())
 }

@@ -1,7 +1,7 @@
 //! Reads `Set-Cookie` as a browser reads it, and builds it anew from the declaration (rules S1 to S7).
 //!
 //! The reader follows RFC 6265bis, section 5.6. Only three attributes (`terms.rs`) affect the result: `Max-Age` and
-//! `Expires`, which tell a deletion, and `SameSite`, because a stricter one stays.
+//! `Expires`, which indicate a deletion, and `SameSite`, because a stricter one stays.
 
 use std::borrow::Cow;
 

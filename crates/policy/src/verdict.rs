@@ -249,7 +249,7 @@ pub enum NotRenewed {
     Duplicated,
     /// The request does not match the cookie's renewal paths and methods (D3).
     Elsewhere,
-    /// The declaration says `inject = "off"` (N2).
+    /// The cookie is declared with `inject = "off"` (N2).
     Off,
     /// The request's method is `OPTIONS` (N3).
     Options,
