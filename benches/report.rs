@@ -12,7 +12,7 @@ use std::{
 
 use crumbgate_base::language::Language;
 use crumbgate_ledger::read::Reader;
-use crumbgate_policy::{asked::AskedLifetime, verdict::Action};
+use crumbgate_policy::{requested::RequestedLifetime, verdict::Action};
 use crumbgate_report::{Report, Selection, Usually};
 use crumbgate_testkit::ledger::{Draft, Seen};
 
@@ -69,14 +69,14 @@ fn write(path: &Path) -> u64 {
         let tenant = &tenants[turn % tenants.len()];
         let mut seen = vec![
             Seen::kept("flexopus_session", 9),
-            Seen::rewritten("flexopus_session", AskedLifetime::Day, 604_800, 2),
+            Seen::rewritten("flexopus_session", RequestedLifetime::Day, 604_800, 2),
             Seen::added(Action::Evict, &names[turn % names.len()], None, 1),
         ];
         for offset in 0..8 {
             let at = turn * 7 + offset * 13;
             let (name, route) = (&names[at % names.len()], routes[at % routes.len()]);
             let cookie = if offset % 4 == 0 {
-                Seen::set(name, AskedLifetime::Year, 1)
+                Seen::set(name, RequestedLifetime::Year, 1)
             } else {
                 Seen::sent(name, 3)
             };

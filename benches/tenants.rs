@@ -22,7 +22,7 @@ use std::{
 use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_config::Config;
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -153,7 +153,7 @@ fn tenants_from(first: usize, count: usize) -> impl Iterator<Item = Tenant> {
             mode: Mode::Enforce,
             evict: EvictScope::Host,
             seal: false,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
         };
         Tenant { name: name(index).into(), policy, upstream: 0 }
     })

@@ -5,8 +5,8 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use crumbgate_audit::{Aggregator, Counters, NameBuffer, name_template};
 use crumbgate_gateway::metrics::{Metrics, RejectionReason};
 use crumbgate_policy::{
-    Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
-    ResponseFacts, SetCookieFields,
+    AgreementMode, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
+    Resources, ResponseFacts, SetCookieFields,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
     verdict::Verdict,
@@ -32,7 +32,7 @@ fn policy() -> Policy {
         mode: Mode::Enforce,
         evict: EvictScope::Host,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     }
 }
 
@@ -152,8 +152,14 @@ fn a2_what_was_met_before_is_written_down_without_an_allocation() {
             account.count_request(60);
             for (name, direction, action) in &verdicts {
                 let (direction, action) = (*direction, *action);
-                let verdict =
-                    Verdict { direction, name, action, asked: None, granted_s: None, seal: None };
+                let verdict = Verdict {
+                    direction,
+                    name,
+                    action,
+                    requested: None,
+                    granted_s: None,
+                    seal: None,
+                };
                 account.count(&verdict, Mode::Enforce, route.as_ref(), 60);
             }
         })

@@ -10,7 +10,7 @@ use crumbgate_audit::{Aggregator, Batch, Counters, NameBuffer, TenantRecorder, n
 use crumbgate_gateway::metrics::Metrics;
 use crumbgate_policy::{
     Mode,
-    asked::Asked,
+    requested::RequestedAttributes,
     verdict::{Action, Direction, Reason, Verdict},
 };
 
@@ -97,7 +97,7 @@ fn verdicts() -> Vec<Verdict<'static>> {
         direction,
         name: name.as_bytes(),
         action,
-        asked: (direction == Direction::Response).then(Asked::default),
+        requested: (direction == Direction::Response).then(RequestedAttributes::default),
         granted_s: (action == Action::Rewrite).then_some(604_800),
         seal: None,
     };

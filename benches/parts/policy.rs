@@ -4,8 +4,8 @@
 use std::{hint::black_box, sync::Arc};
 
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
-    SetCookieFields,
+    AgreementMode, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    ResponseFacts, SetCookieFields,
     date::parse_cookie_date,
     declaration::{Declaration, DeclaredCookie, Lifetime, RenewOn, SessionDuration},
     superseded::Superseded,
@@ -114,7 +114,7 @@ fn policy(declaration: Declaration) -> Policy {
         mode: Mode::Enforce,
         evict: EvictScope::Host,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     }
 }
 

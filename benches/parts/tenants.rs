@@ -4,7 +4,7 @@ use std::{hint::black_box, sync::Arc};
 
 use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -48,7 +48,7 @@ fn table(tenants: usize) -> TenantTable {
             mode: Mode::Enforce,
             evict: EvictScope::Host,
             seal: false,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
         };
         Tenant { name: name.into(), policy, upstream: 0 }
     };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crumbgate_policy::{
-    Agreement, CookieField, EvictScope, Mode, Policy, RequestFacts,
+    AgreementMode, CookieField, EvictScope, Mode, Policy, RequestFacts,
     declaration::{Declaration, SessionDuration},
     verdict::Action,
 };
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         mode: Mode::Enforce,
         evict: EvictScope::Host,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     };
     let request = RequestFacts {
         method: "GET",

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use crumbgate_policy::{
-    Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
-    ResponseFacts, SetCookieFields, accepts_html,
+    AgreementMode, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
+    Resources, ResponseFacts, SetCookieFields, accepts_html,
     declaration::{Declaration, SessionDuration},
     may_be_shared,
     superseded::Superseded,
@@ -75,7 +75,7 @@ impl Exchange<'_> {
             mode,
             evict: if self.reaches_parents { EvictScope::Domain } else { EvictScope::Host },
             seal: false,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
         };
         let request = RequestFacts {
             method: if self.is_get { "GET" } else { "POST" },

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources, ResponseFacts,
-    SetCookieFields,
+    AgreementMode, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    ResponseFacts, SetCookieFields,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
     verdict::{Action, Verdict},
@@ -21,7 +21,7 @@ fuzz_target!(|field: &[u8]| {
         mode: Mode::Enforce,
         evict: EvictScope::Off,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     };
     let Some(left) = judge(&policy, field) else { return };
     assert!(http::HeaderValue::from_bytes(&left).is_ok());

@@ -21,7 +21,7 @@ use crumbgate_config::{Config, TenantKeys};
 use crumbgate_ledger as ledger;
 use crumbgate_pages::page::{Kind, Pages, Since, Subject, settings::Settings, text};
 use crumbgate_policy::{
-    Agreement, Mode, Policy,
+    AgreementMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 use crumbgate_state as state;
@@ -97,7 +97,7 @@ struct Content {
     since: Since,
     session: SessionDuration,
     mode: Mode,
-    agreement: Agreement,
+    agreement: AgreementMode,
     sealed: Option<String>,
     settings: Settings,
 }
@@ -109,7 +109,7 @@ impl Content {
             since: Since::NotYet,
             session: SessionDuration::ONE_WEEK,
             mode: Mode::Enforce,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
             sealed: None,
             settings: Settings::default(),
         }
@@ -120,7 +120,7 @@ impl Content {
         let defaults = config.defaults;
         let (session, mode, agreement, seals) = match tenant {
             None => {
-                let seals = defaults.seal || defaults.agreement != Agreement::Off;
+                let seals = defaults.seal || defaults.agreement != AgreementMode::Off;
                 (defaults.session, defaults.mode, defaults.agreement, seals)
             }
             Some(host) => {

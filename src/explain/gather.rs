@@ -11,7 +11,7 @@ use super::{
     transcript::{Exchange, Fields},
 };
 use crumbgate_policy::{
-    Agreement, Mode, Policy,
+    AgreementMode, Mode, Policy,
     declaration::{Declaration, DeclaredCookie, Inject},
     is_token,
     verdict::{Action, Direction, Reason},
@@ -156,7 +156,7 @@ pub(super) fn remarks(policy: &Policy, judged: &Judged) -> Vec<Remark> {
         let words = "the tenant seals its session cookie; an explanation has no keys, and shows what the application has";
         remark(Rule::G2, words.to_owned());
     }
-    if policy.mode == Mode::Enforce && policy.agreement == Agreement::Required {
+    if policy.mode == Mode::Enforce && policy.agreement == AgreementMode::Required {
         let words =
             "as for a person who has agreed: before that no declared cookie goes either way";
         remark(Rule::G6, words.to_owned());

@@ -11,8 +11,8 @@ use crumbgate_base::clock::Now;
 use crumbgate_policy::{
     self as policy, CookieField, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields,
-    asked::Asked,
     date::parse_cookie_date,
+    requested::RequestedAttributes,
     superseded::Superseded,
     verdict::{Action, Direction, NotEvicted, NotRenewed, Verdict},
 };
@@ -59,20 +59,20 @@ pub(super) struct Reached {
     pub(super) direction: Direction,
     pub(super) name: Vec<u8>,
     pub(super) action: Action,
-    asked: Option<Asked>,
+    requested: Option<RequestedAttributes>,
     granted_s: Option<u32>,
 }
 
 impl Reached {
     fn new(verdict: Verdict<'_>) -> Self {
-        let Verdict { direction, name, action, asked, granted_s, seal: _ } = verdict;
-        Self { direction, name: name.to_vec(), action, asked, granted_s }
+        let Verdict { direction, name, action, requested, granted_s, seal: _ } = verdict;
+        Self { direction, name: name.to_vec(), action, requested, granted_s }
     }
 
     pub(super) fn verdict(&self) -> Verdict<'_> {
-        let Self { direction, ref name, action, asked, granted_s } = *self;
+        let Self { direction, ref name, action, requested, granted_s } = *self;
         // An explanation has no keys: nothing is opened or sealed.
-        Verdict { direction, name, action, asked, granted_s, seal: None }
+        Verdict { direction, name, action, requested, granted_s, seal: None }
     }
 }
 

@@ -19,7 +19,7 @@ use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_base::clock::Now;
 use crumbgate_config::{Config, Limits};
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
     verdict::Direction,
@@ -137,7 +137,7 @@ impl Explainer {
             mode: Mode::default(),
             evict: EvictScope::default(),
             seal: false,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
         };
         let tenant = Tenant { name: Tenant::DEFAULT_NAME.into(), policy, upstream: 0 };
         let tenants = Arc::new(TenantTable::new([], Some(tenant)));

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crumbgate_policy::{
-    asked::AskedLifetime,
     declaration::{DeclaredCookie, PathPattern, SameSite, SessionDuration},
+    requested::RequestedLifetime,
     verdict::{Action, Direction, NotEvicted, NotRenewed, Reason, Verdict},
 };
 
@@ -188,20 +188,21 @@ impl Ruling {
         if verdict.granted_s == Some(0) {
             return Self::of(Fate::Rewritten, Rule::S4, "a deletion stays a deletion");
         }
-        let asked = verdict.asked.unwrap_or_default();
-        let asked = match asked.lifetime {
-            AskedLifetime::BrowserSession => "none (until the browser closes)",
-            AskedLifetime::Deletion => "a deletion",
-            AskedLifetime::Hour => "an hour at most",
-            AskedLifetime::Day => "a day at most",
-            AskedLifetime::Week => "a week at most",
-            AskedLifetime::Month => "a month at most",
-            AskedLifetime::Year => "a year at most",
-            AskedLifetime::Longer => "more than a year",
+        let requested = verdict.requested.unwrap_or_default();
+        let lifetime_requested = match requested.lifetime {
+            RequestedLifetime::BrowserSession => "none (until the browser closes)",
+            RequestedLifetime::Deletion => "a deletion",
+            RequestedLifetime::Hour => "an hour at most",
+            RequestedLifetime::Day => "a day at most",
+            RequestedLifetime::Week => "a week at most",
+            RequestedLifetime::Month => "a month at most",
+            RequestedLifetime::Year => "a year at most",
+            RequestedLifetime::Longer => "more than a year",
         };
         let lives = lifetime(verdict.granted_s);
-        let reason =
-            format!("as declared, for {lives} from now; the application asked for {asked}");
+        let reason = format!(
+            "as declared, for {lives} from now; the application asked for {lifetime_requested}"
+        );
         let rewritten = Self::of(Fate::Rewritten, Rule::S2, reason);
         let is_strict = around.leaves.is_some_and(|field| field.ends_with(b"; SameSite=Strict"));
         let is_stricter =

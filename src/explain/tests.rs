@@ -22,7 +22,7 @@ fn tenant(name: &str) -> Tenant {
         mode: Mode::Enforce,
         evict: EvictScope::Host,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     };
     Tenant { name: name.into(), policy, upstream: 0 }
 }
@@ -144,7 +144,7 @@ fn r7_what_no_transcript_can_show_has_its_words_too() {
     let ruled = |direction, reason| {
         let action = Action::Strip(reason);
         let verdict =
-            Verdict { direction, name: b"a", action, asked: None, granted_s: None, seal: None };
+            Verdict { direction, name: b"a", action, requested: None, granted_s: None, seal: None };
         Ruling::on(&verdict, Around::default()).rules
     };
     assert_eq!(ruled(Direction::Request, Reason::Misplaced), [Rule::R7]);
@@ -413,5 +413,5 @@ fn an_explanation_says_that_it_has_no_keys_and_nobody_s_agreement() {
     };
     assert_eq!(rules(&|_| ()), []);
     assert_eq!(rules(&|policy| policy.seal = true), [Rule::G2]);
-    assert_eq!(rules(&|policy| policy.agreement = Agreement::Required), [Rule::G2, Rule::G6]);
+    assert_eq!(rules(&|policy| policy.agreement = AgreementMode::Required), [Rule::G2, Rule::G6]);
 }

@@ -6,7 +6,7 @@ use crumbgate_audit::{MAX_NAMES, Window};
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Action, Direction, Reason},
 };
 use tokio::time::sleep;
@@ -62,12 +62,12 @@ both_versions!(a2_an_entry_contains_what_the_rule_lists, |http| {
     assert_eq!((sent.first_unix_s, sent.last_unix_s), (NOW_UNIX_S, NOW_UNIX_S + 60), "by minutes");
 
     let set = find(Direction::Response, UNDECLARED, "_ga");
-    assert_eq!((set.lifetime, set.granted_s), (Some(AskedLifetime::Longer), None));
+    assert_eq!((set.lifetime, set.granted_s), (Some(RequestedLifetime::Longer), None));
     assert_eq!(set.attributes, ["Secure", "Domain", "Max-Age", "Path", "SameSite=None"]);
     let granted = find(Direction::Response, Action::Rewrite, "flexopus_session");
-    assert_eq!((granted.lifetime, granted.granted_s), (Some(AskedLifetime::Day), Some(7_200)));
+    assert_eq!((granted.lifetime, granted.granted_s), (Some(RequestedLifetime::Day), Some(7_200)));
     let deleted = find(Direction::Response, Action::Rewrite, "XSRF-TOKEN");
-    assert_eq!((deleted.lifetime, deleted.granted_s), (Some(AskedLifetime::Deletion), Some(0)));
+    assert_eq!((deleted.lifetime, deleted.granted_s), (Some(RequestedLifetime::Deletion), Some(0)));
 });
 
 #[tokio::test]

@@ -446,9 +446,9 @@ proptest! {
 fn count(aggregator: &Rc<Aggregator>, declaration: &str, name: &str, action: Action) {
     let account = aggregator.recorder(&ACME.into(), &declaration.into());
     account.count_request(NOW_UNIX_S);
-    let (direction, asked, granted_s) = (Direction::Request, None, None);
+    let (direction, requested, granted_s) = (Direction::Request, None, None);
     let verdict =
-        Verdict { direction, name: name.as_bytes(), action, asked, granted_s, seal: None };
+        Verdict { direction, name: name.as_bytes(), action, requested, granted_s, seal: None };
     let route = account.route("/");
     account.count(&verdict, Mode::Enforce, route.as_ref(), NOW_UNIX_S);
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use crumbgate_audit::tenants::Tenant;
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
     verdict::{Action, Direction, Reason},
 };
@@ -239,7 +239,7 @@ fn tenant(name: &str, session_s: u32) -> Tenant {
         mode: Mode::Enforce,
         evict: EvictScope::Host,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     };
     Tenant { name: name.into(), policy, upstream: 0 }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crumbgate_policy::{
     Mode,
-    asked::{AskedLifetime, Attributes},
+    requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction},
 };
 
@@ -58,7 +58,7 @@ pub struct VerdictCount {
     /// The template of the cookie's name; `None` for a nameless cookie.
     pub name: Option<Arc<str>>,
     /// The lifetime that the upstream set.
-    pub lifetime: Option<AskedLifetime>,
+    pub lifetime: Option<RequestedLifetime>,
     /// The lifetime sent to the browser, in seconds.
     pub granted_s: Option<u32>,
     /// The route template.

@@ -213,7 +213,7 @@ mod tests {
                 direction: Direction::Request,
                 name: b"a",
                 action,
-                asked: None,
+                requested: None,
                 granted_s: None,
                 seal: None,
             });

@@ -7,7 +7,7 @@ use super::entry::EventKind;
 use crumbgate_audit::AgreementEvent;
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Action, Direction},
 };
 
@@ -49,7 +49,7 @@ macro_rules! coded {
     };
 }
 
-coded!(Action, AgreementEvent, AskedLifetime, Direction, EventKind, Mode);
+coded!(Action, AgreementEvent, RequestedLifetime, Direction, EventKind, Mode);
 
 #[cfg(test)]
 mod tests {
@@ -66,10 +66,10 @@ mod tests {
     fn every_member_has_its_own_number() {
         assert_numbers_lead_back::<Mode>();
         assert_numbers_lead_back::<Direction>();
-        assert_numbers_lead_back::<AskedLifetime>();
+        assert_numbers_lead_back::<RequestedLifetime>();
         assert_numbers_lead_back::<AgreementEvent>();
         assert_numbers_lead_back::<EventKind>();
         assert_numbers_lead_back::<Action>();
-        assert_eq!(AskedLifetime::of_word(">1y"), Some(AskedLifetime::Longer));
+        assert_eq!(RequestedLifetime::of_word(">1y"), Some(RequestedLifetime::Longer));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 pub use crumbgate_audit::{AgreementEvent, Figures, Window};
 use crumbgate_policy::{
     Mode,
-    asked::{AskedLifetime, Attributes},
+    requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction},
 };
 
@@ -44,7 +44,7 @@ pub struct Verdicts {
     /// The template of the cookies' name; `None` for nameless cookies.
     pub name: Option<TextId>,
     /// The lifetime that the application requested; `None` for cookies of requests.
-    pub lifetime: Option<AskedLifetime>,
+    pub lifetime: Option<RequestedLifetime>,
     /// The lifetime that the browser received, in seconds; 0 deletes. `None` where no declared
     /// cookie left.
     pub granted_s: Option<u32>,

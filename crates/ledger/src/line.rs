@@ -14,7 +14,7 @@ use super::{
     merkle::{self, Hash, sha256},
 };
 use crumbgate_base::text::rfc3339_bytes;
-use crumbgate_policy::{asked::AskedLifetime, verdict::Reason};
+use crumbgate_policy::{requested::RequestedLifetime, verdict::Reason};
 
 pub use crumbgate_base::text::{rfc3339, unix_s_of};
 
@@ -90,7 +90,7 @@ impl<'t> LineWriter<'t> {
         object.text("action", verdicts.action.word());
         object.optional_text("reason", verdicts.action.reason().map(Reason::word));
         object.optional_text("name", verdicts.name.map(|name| self.texts.get(name)));
-        object.optional_text("lifetime", verdicts.lifetime.map(AskedLifetime::word));
+        object.optional_text("lifetime", verdicts.lifetime.map(RequestedLifetime::word));
         match verdicts.granted_s {
             Some(seconds) => object.number("granted_s", seconds.into()),
             None => object.raw("granted_s", "null"),
@@ -242,7 +242,7 @@ mod tests {
     };
     use crumbgate_policy::{
         Mode,
-        asked::{AskedLifetime, Attributes},
+        requested::{Attributes, RequestedLifetime},
         verdict::{Action, Direction, Reason},
     };
 
@@ -271,7 +271,7 @@ mod tests {
             direction: Direction::Response,
             action: Action::Strip(Reason::Undeclared),
             name: Some(TextId(1)),
-            lifetime: Some(AskedLifetime::Longer),
+            lifetime: Some(RequestedLifetime::Longer),
             granted_s: None,
             route: TextId(2),
             declaration: TextId(3),

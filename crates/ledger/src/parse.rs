@@ -12,7 +12,7 @@ use super::{
 };
 use crumbgate_base::text::unix_s_of;
 use crumbgate_policy::{
-    asked::Attributes,
+    requested::Attributes,
     verdict::{Action, Reason},
 };
 
@@ -314,7 +314,7 @@ mod tests {
     };
     use crumbgate_policy::{
         Mode,
-        asked::AskedLifetime,
+        requested::RequestedLifetime,
         verdict::{Direction, Reason},
     };
 
@@ -332,7 +332,7 @@ mod tests {
                 direction: Direction::Request,
                 action,
                 name: (action != Action::Strip(Reason::Nameless)).then_some(name),
-                lifetime: (action == Action::Rewrite).then_some(AskedLifetime::Day),
+                lifetime: (action == Action::Rewrite).then_some(RequestedLifetime::Day),
                 granted_s: (action == Action::Evict).then_some(0),
                 route,
                 declaration: route,

@@ -15,7 +15,7 @@ use super::{
     schema::{self, SchemaError},
     sqlite::{beside, unsigned},
 };
-use crumbgate_policy::asked::Attributes;
+use crumbgate_policy::requested::Attributes;
 
 /// A ledger as it was when it was opened. Later writes are not visible.
 #[derive(Debug)]

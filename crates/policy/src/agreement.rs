@@ -5,36 +5,38 @@
 //! each holder of a sealed cookie are remembered for five minutes, in the memory of N4, and the late response respects
 //! them.
 
-use super::{
-    JudgedRequest, Resources, ResponseFacts,
+use crate::{
     declaration::{DeclaredCookie, Inject},
+    exchange::{Resources, ResponseFacts},
+    judge::JudgedRequest,
     renewal::{self, HolderEvent, Renewal},
-    sealing::{Demand, SealedSession, Standing},
+    seal,
+    sealing::{AgreementChallenge, AgreementState},
+    session::{Sealed, SealedSession},
     set_cookie::Built,
     verdict::{NotRenewed, SealStep},
 };
-use crate::seal;
-
-/// The step that was taken, and the sealed value; `None` if the value leaves unsealed.
-pub(super) type Sealed = (SealStep, Option<Vec<u8>>);
 
 impl JudgedRequest<'_> {
     /// Returns the state of the person's agreement to the use of cookies (G6).
-    pub fn standing(&self) -> Standing {
-        self.cookies.session.as_ref().map_or(Standing::NotAsked, |session| session.standing)
+    pub fn agreement_state(&self) -> AgreementState {
+        self.cookies
+            .session
+            .as_ref()
+            .map_or(AgreementState::NotAsked, |session| session.agreement_state)
     }
 
     /// Returns true if the response carries the banner, provided that it is a page (G6). A `HEAD` request gets the head
     /// of such a response.
     pub fn is_notified(&self) -> bool {
         let is_read = matches!(self.request.method, "GET" | "HEAD");
-        is_read && self.request.accepts_html && self.standing() == Standing::Noticed
+        is_read && self.request.accepts_html && self.agreement_state() == AgreementState::Notified
     }
 
     /// Returns the answer that replaces the application's because the person has not agreed; `None` if the request
     /// goes to the application (G6).
-    pub fn demand(&self, is_upgrade: bool) -> Option<Demand> {
-        self.cookies.session.as_ref()?.demand(self.request, is_upgrade)
+    pub fn challenge(&self, is_upgrade: bool) -> Option<AgreementChallenge> {
+        self.cookies.session.as_ref()?.challenge(self.request, is_upgrade)
     }
 
     /// Builds the `Set-Cookie` field that stores the person's agreement, given now, for a response that the gateway
@@ -74,20 +76,20 @@ impl JudgedRequest<'_> {
 
     /// Builds the `Cookie` field of the logout request, by which the application finds the session to end (G7). It does
     /// not depend on an agreement.
-    pub fn farewell(&self) -> Option<Vec<u8>> {
+    pub fn logout_cookie(&self) -> Option<Vec<u8>> {
         self.cookies.logout_cookie()
     }
 
     /// Returns true if no declared cookie may be set: the person has not agreed, or has withdrawn while the application
     /// was working on this request (G6, G7).
-    pub(super) fn holds_back(&self, response: ResponseFacts, resources: &Resources<'_>) -> bool {
+    pub(crate) fn holds_back(&self, response: ResponseFacts, resources: &Resources<'_>) -> bool {
         let holds_back = self.cookies.session.as_ref().is_some_and(SealedSession::holds_back);
         holds_back || self.had_event(HolderEvent::Withdrawn, response, resources)
     }
 
     /// Returns true if this response seals a cookie that came unsealed, although the request does not renew it (G3).
     /// Only navigations do: a cache may store other responses, such as images, for other people.
-    pub(super) fn is_to_be_sealed(&self, bit: u64, response: ResponseFacts) -> bool {
+    pub(crate) fn is_to_be_sealed(&self, bit: u64, response: ResponseFacts) -> bool {
         let is_navigation = self.request.method == "GET" && self.request.accepts_html;
         let session =
             self.cookies.session_of(bit).filter(|_| is_navigation && response.status != 304);
@@ -96,7 +98,7 @@ impl JudgedRequest<'_> {
 
     /// Returns the renewal of a cookie that holds an agreement and no value of the application, or the reason why there
     /// is none. `None` means that the usual rules of renewal apply: the cookie holds a value, or one is injected.
-    pub(super) fn renewal_of_agreement(
+    pub(crate) fn renewal_of_agreement(
         &self,
         bit: u64,
         cookie: &DeclaredCookie,
@@ -113,7 +115,7 @@ impl JudgedRequest<'_> {
     }
 
     /// Seals a value that the application has set, if its cookie is the sealed one (G2, G5).
-    pub(super) fn seal(
+    pub(crate) fn seal(
         &self,
         built: &mut Built<'_>,
         response: ResponseFacts,
@@ -137,7 +139,7 @@ impl JudgedRequest<'_> {
     }
 
     /// Seals a renewed or injected cookie, if it is the sealed one.
-    pub(super) fn seal_renewed(
+    pub(crate) fn seal_renewed(
         &self,
         bit: u64,
         renewal: &Renewal<'_>,
@@ -162,7 +164,7 @@ impl JudgedRequest<'_> {
         response: ResponseFacts,
         resources: &Resources<'_>,
     ) -> Option<seal::Agreement> {
-        let was_open = session.standing == Standing::Noticed;
+        let was_open = session.agreement_state == AgreementState::Notified;
         let has_agreed = was_open && self.had_event(HolderEvent::Agreed, response, resources);
         if has_agreed {
             Some(session.agreement_at(response.now_unix_s))

@@ -6,19 +6,20 @@
 
 use smallvec::SmallVec;
 
-use super::{
-    CookieField, Mode,
+use crate::{
     declaration::Declaration,
-    sealing::SealedSession,
-    syntax::{is_cookie_value, is_token, parts, split_once},
+    exchange::CookieField,
+    policy::Mode,
+    session::SealedSession,
+    syntax::{is_cookie_value, is_token, parts, read_pair},
     verdict::{Action, Direction, Reason, SealStep, Verdict},
 };
 
 /// The judged cookies of one request, borrowed from its fields.
-pub(super) struct RequestCookies<'r> {
+pub(crate) struct RequestCookies<'r> {
     declaration: &'r Declaration,
     /// The sealed session cookie (G); `None` if there are no keys.
-    pub(super) session: Option<SealedSession<'r>>,
+    pub(crate) session: Option<SealedSession<'r>>,
     /// The pairs that go upstream, in order; each declared name at most once.
     kept: SmallVec<[KeptPair<'r>; 4]>,
     /// The pairs that are held back because the person has not agreed (G6).
@@ -26,11 +27,11 @@ pub(super) struct RequestCookies<'r> {
     /// The bits of the declared names that were received.
     seen: u64,
     /// The bits of the declared names that were received more than once (N6).
-    pub(super) duplicated: u64,
+    pub(crate) duplicated: u64,
     /// True if a pair was stripped or opened, so that the outgoing field differs from the received one.
     is_changed: bool,
     /// The first [`MAX_UNDECLARED`] undeclared names that may be echoed (E2), with repetitions.
-    pub(super) undeclared: Vec<&'r [u8]>,
+    pub(crate) undeclared: Vec<&'r [u8]>,
 }
 
 /// A declared pair that goes upstream.
@@ -45,7 +46,7 @@ const MAX_UNDECLARED: usize = 256;
 
 impl<'r> RequestCookies<'r> {
     /// Judges each pair of these fields, in order, and passes each verdict to `record`.
-    pub(super) fn judge(
+    pub(crate) fn judge(
         declaration: &'r Declaration,
         session: Option<SealedSession<'r>>,
         fields: &[&'r [u8]],
@@ -67,7 +68,7 @@ impl<'r> RequestCookies<'r> {
                 Ok(_) => Action::Keep,
                 Err(reason) => Action::Strip(reason),
             };
-            let verdict = Verdict::unasked(Direction::Request, name, action);
+            let verdict = Verdict::new(Direction::Request, name, action);
             record(Verdict { seal: outcome.ok().flatten(), ..verdict });
         }
         cookies
@@ -123,7 +124,7 @@ impl<'r> RequestCookies<'r> {
 
     /// Returns the value that the browser sent for the declared cookie with this bit; `None` if no usable pair was
     /// received. For the sealed cookie it is the application's own value (G2).
-    pub(super) fn value(&self, bit: u64) -> Option<&[u8]> {
+    pub(crate) fn value(&self, bit: u64) -> Option<&[u8]> {
         let kept = self.kept.iter().find(|kept| kept.bit == bit)?;
         match self.session_of(bit) {
             Some(session) => session.value(),
@@ -132,18 +133,18 @@ impl<'r> RequestCookies<'r> {
     }
 
     /// Returns true if the declared cookie with this bit holds an agreement and no value of the application.
-    pub(super) fn is_alone(&self, bit: u64) -> bool {
+    pub(crate) fn is_alone(&self, bit: u64) -> bool {
         self.session_of(bit).is_some_and(SealedSession::is_alone)
             && self.kept.iter().any(|kept| kept.bit == bit)
     }
 
     /// Returns the sealed session if the declared cookie with this bit is the sealed one.
-    pub(super) fn session_of(&self, bit: u64) -> Option<&SealedSession<'r>> {
+    pub(crate) fn session_of(&self, bit: u64) -> Option<&SealedSession<'r>> {
         self.session.as_ref().filter(|session| session.bit == bit)
     }
 
     /// Builds the `Cookie` field of a logout request (G7): the kept pairs and those that are held back.
-    pub(super) fn logout_cookie(&self) -> Option<Vec<u8>> {
+    pub(crate) fn logout_cookie(&self) -> Option<Vec<u8>> {
         self.joined(self.kept.iter().chain(&self.held))
     }
 
@@ -171,7 +172,7 @@ impl<'r> RequestCookies<'r> {
     }
 
     /// Returns the replacement of the judged `fields` (R1, R6, T4). A field without any pair is removed.
-    pub(super) fn outcome(&self, mode: Mode, fields: &[&[u8]]) -> CookieField {
+    pub(crate) fn outcome(&self, mode: Mode, fields: &[&[u8]]) -> CookieField {
         match (mode, fields) {
             (_, []) | (Mode::Report, [_]) => CookieField::Untouched,
             (Mode::Report, several) => CookieField::Replaced(several.join(SEPARATOR)),
@@ -186,23 +187,20 @@ impl<'r> RequestCookies<'r> {
 
 const SEPARATOR: &[u8] = b"; ";
 
-/// Splits a pair into name and value; `None` if it has no name (R4).
-pub(super) fn read_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
-    split_once(part, b'=').filter(|(name, _)| !name.is_empty())
-}
-
-/// Records `Strip(Misplaced)` on each pair of a field in trailers (R7).
-pub(super) fn judge_misplaced(field: &[u8], record: &mut impl FnMut(Verdict<'_>)) {
+/// Records the verdict `Strip(Misplaced)` on each pair of a `Cookie` field in the trailers of a request, where it is
+/// always removed (R7).
+pub fn judge_misplaced_cookie(field: &[u8], record: &mut impl FnMut(Verdict<'_>)) {
     for part in parts(field).filter(|part| !part.is_empty()) {
         let name = read_pair(part).map_or(&b""[..], |(name, _)| name);
         let action = Action::Strip(Reason::Misplaced);
-        record(Verdict::unasked(Direction::Request, name, action));
+        record(Verdict::new(Direction::Request, name, action));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::fixture::Exchange, *};
+    use super::*;
+    use crate::fixture::Exchange;
 
     /// Judges a request with these fields, and returns the outgoing field.
     fn upstream(fields: &[&str]) -> CookieField {

@@ -5,9 +5,9 @@
 
 use std::str::FromStr;
 
-use super::syntax::has_host_prefix;
+use crate::syntax::has_host_prefix;
 
-pub use super::value::{
+pub use crate::value::{
     CookieDomain, CookieName, CookiePath, InjectedValue, ParseError, PathPattern, SessionDuration,
 };
 
@@ -199,7 +199,7 @@ impl Declaration {
     }
 
     /// Finds the declared cookie of exactly this name (R2), with its bit.
-    pub(super) fn find(&self, name: &[u8]) -> Option<(u64, &DeclaredCookie)> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<(u64, &DeclaredCookie)> {
         let mut same_length = *self.by_length.get(name.len())?;
         while same_length != 0 {
             let index = same_length.trailing_zeros();
@@ -213,7 +213,7 @@ impl Declaration {
     }
 
     /// Returns each cookie with its bit, in the order in which they were declared.
-    pub(super) fn with_bits(&self) -> impl Iterator<Item = (u64, &DeclaredCookie)> {
+    pub(crate) fn with_bits(&self) -> impl Iterator<Item = (u64, &DeclaredCookie)> {
         bits().zip(&self.cookies)
     }
 }
@@ -235,7 +235,7 @@ fn bits() -> impl Iterator<Item = u64> {
 
 impl DeclaredCookie {
     /// Returns the lifetime for a tenant with this session duration.
-    pub(super) fn lifetime(&self, session: SessionDuration) -> SessionDuration {
+    pub(crate) fn lifetime(&self, session: SessionDuration) -> SessionDuration {
         match self.lifetime {
             Lifetime::Fixed(duration) => duration,
             Lifetime::Session => session,
@@ -261,7 +261,7 @@ impl DeclaredCookie {
 
 impl RenewOn {
     /// Returns true if a request with this method and path renews the cookie.
-    pub(super) fn matches(&self, method: &str, path: &str) -> bool {
+    pub(crate) fn matches(&self, method: &str, path: &str) -> bool {
         let mut methods = self.methods.iter();
         (self.methods.is_empty() || methods.any(|m| m == method))
             && self.paths.iter().any(|pattern| pattern.matches(path))

@@ -8,9 +8,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::{
-    EvictScope, RequestFacts, date::ImfFixdate, set_cookie::fits, syntax::has_host_prefix,
-    terms::MAX_ATTRIBUTE_BYTES,
+use crate::{
+    date::ImfFixdate,
+    exchange::RequestFacts,
+    limits::{MAX_ATTRIBUTE_BYTES, fits},
+    policy::EvictScope,
+    syntax::has_host_prefix,
 };
 
 /// The largest number of names that one response evicts (E1).
@@ -24,11 +27,11 @@ const MAX_PREFIXES: usize = 3;
 
 /// The evictions of one response.
 #[derive(Debug, Default)]
-pub(super) struct Evictions<'n> {
+pub(crate) struct Evictions<'n> {
     /// The names, each once.
-    pub(super) names: Vec<&'n [u8]>,
+    pub(crate) names: Vec<&'n [u8]>,
     /// The `Set-Cookie` fields, at least one for each name.
-    pub(super) fields: Vec<Vec<u8>>,
+    pub(crate) fields: Vec<Vec<u8>>,
     bytes: usize,
 }
 
@@ -43,7 +46,7 @@ struct Location<'r> {
 
 impl<'n> Evictions<'n> {
     /// Builds the deletions of `names`: the undeclared tokens of the request, in order and possibly repeated.
-    pub(super) fn of(
+    pub(crate) fn of(
         names: &[&'n [u8]],
         request: RequestFacts<'_>,
         scope: EvictScope,
@@ -183,13 +186,11 @@ impl<'r> Location<'r> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{
-            ResponseFacts,
-            fixture::{DATE_UNIX_S, Exchange},
-            verdict::{Action, NotEvicted},
-        },
-        *,
+    use super::*;
+    use crate::{
+        exchange::ResponseFacts,
+        fixture::{DATE_UNIX_S, Exchange},
+        verdict::{Action, NotEvicted},
     };
 
     const DELETED: &str = "=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=";

@@ -2,63 +2,63 @@
 
 use std::sync::Arc;
 
-use super::{
-    Agreement, CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy,
+use crate::{
+    AgreementMode, CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy,
     RequestFacts, Resources, ResponseFacts, SetCookieFields,
     declaration::{Declaration, DeclaredCookie, SessionDuration},
-    sealing::{Demand, SealFacts, Sealing, Standing},
+    sealing::{AgreementChallenge, AgreementState, SealFacts, Sealing},
     superseded::Superseded,
     verdict::{Action, NotEvicted, NotRenewed, Verdict},
 };
 
 /// 2026-11-23 12:00:00.
-pub(super) const DATE_UNIX_S: u64 = 1_795_435_200;
+pub(crate) const DATE_UNIX_S: u64 = 1_795_435_200;
 
 /// The attributes of a session of one hour that is set at [`DATE_UNIX_S`].
-pub(super) const LIVING: &str =
+pub(crate) const LIVING: &str =
     "Max-Age=3600; Expires=Mon, 23 Nov 2026 13:00:00 GMT; Path=/; Secure";
 
 /// The attributes of a deleted cookie.
-pub(super) const DELETED: &str = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure";
+pub(crate) const DELETED: &str = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure";
 
 /// A request to `acme.flexopus.example`, its response, and the state of the gateway.
 #[derive(Clone, Debug)]
-pub(super) struct Exchange {
-    pub(super) policy: Policy,
-    pub(super) superseded: Arc<Superseded>,
-    pub(super) host: &'static str,
-    pub(super) may_be_shared: bool,
-    pub(super) uptime_s: u32,
-    pub(super) tenant: &'static str,
-    pub(super) method: &'static str,
-    pub(super) path: &'static str,
-    pub(super) accepts_html: bool,
-    pub(super) seal: Option<Sealing>,
-    pub(super) fields: Vec<String>,
-    pub(super) status: u16,
+pub(crate) struct Exchange {
+    pub(crate) policy: Policy,
+    pub(crate) superseded: Arc<Superseded>,
+    pub(crate) host: &'static str,
+    pub(crate) may_be_shared: bool,
+    pub(crate) uptime_s: u32,
+    pub(crate) tenant: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) accepts_html: bool,
+    pub(crate) seal: Option<Sealing>,
+    pub(crate) fields: Vec<String>,
+    pub(crate) status: u16,
 }
 
 /// The result of an exchange.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) upstream: CookieField,
-    pub(super) outcome: SetCookieFields,
+pub(crate) struct Answer {
+    pub(crate) upstream: CookieField,
+    pub(crate) outcome: SetCookieFields,
     /// All fields that leave, kept ones too.
-    pub(super) fields: Vec<String>,
-    pub(super) verdicts: Vec<(String, Action)>,
+    pub(crate) fields: Vec<String>,
+    pub(crate) verdicts: Vec<(String, Action)>,
     /// The declared cookies that are neither renewed nor injected.
-    pub(super) declined: Vec<(String, NotRenewed)>,
+    pub(crate) declined: Vec<(String, NotRenewed)>,
 }
 
 impl Exchange {
-    pub(super) fn of(method: &'static str, path: &'static str) -> Self {
+    pub(crate) fn of(method: &'static str, path: &'static str) -> Self {
         let policy = Policy {
             declaration: Arc::new(Declaration::flexopus()),
             session: SessionDuration::try_from(3600).unwrap(),
             mode: Mode::Enforce,
             evict: EvictScope::Host,
             seal: false,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
         };
         Self {
             policy,
@@ -76,36 +76,36 @@ impl Exchange {
         }
     }
 
-    pub(super) fn html(self) -> Self {
+    pub(crate) fn html(self) -> Self {
         self.with_html(true)
     }
 
-    pub(super) fn with_html(self, accepts_html: bool) -> Self {
+    pub(crate) fn with_html(self, accepts_html: bool) -> Self {
         Self { accepts_html, ..self }
     }
 
-    pub(super) fn sends(mut self, field: &str) -> Self {
+    pub(crate) fn sends(mut self, field: &str) -> Self {
         self.fields.push(field.to_owned());
         self
     }
 
-    pub(super) fn status(self, status: u16) -> Self {
+    pub(crate) fn status(self, status: u16) -> Self {
         Self { status, ..self }
     }
 
-    pub(super) fn report(self) -> Self {
+    pub(crate) fn report(self) -> Self {
         Self { policy: Policy { mode: Mode::Report, ..self.policy }, ..self }
     }
 
     /// Judges the request alone.
-    pub(super) fn upstream(&self) -> (CookieField, Vec<(String, Action)>) {
+    pub(crate) fn upstream(&self) -> (CookieField, Vec<(String, Action)>) {
         let mut verdicts = Vec::new();
         let (outcome, _) = self.judge(&mut |verdict| verdicts.push(owned(verdict)));
         (outcome, verdicts)
     }
 
     /// Judges the whole exchange, with these `Set-Cookie` fields of the application.
-    pub(super) fn answers(&self, set_cookie: &[&str]) -> Answer {
+    pub(crate) fn answers(&self, set_cookie: &[&str]) -> Answer {
         let (mut verdicts, mut declined) = (Vec::new(), Vec::new());
         let mut record = |verdict: Verdict<'_>| verdicts.push(owned(verdict));
         let mut decline = |cookie: &DeclaredCookie, reason| {
@@ -133,7 +133,7 @@ impl Exchange {
     }
 
     /// Returns the evictions of a response that the gateway makes itself, and their verdicts.
-    pub(super) fn evictions(&self) -> (Vec<Vec<u8>>, Vec<Action>) {
+    pub(crate) fn evictions(&self) -> (Vec<Vec<u8>>, Vec<Action>) {
         let (_, judged) = self.judge(&mut |_| ());
         let mut verdicts = Vec::new();
         let fields = judged.evictions(DATE_UNIX_S, &mut |verdict| verdicts.push(verdict.action));
@@ -141,18 +141,21 @@ impl Exchange {
     }
 
     /// Returns the reason why nothing is evicted.
-    pub(super) fn declines_eviction(&self, response: Option<ResponseFacts>) -> Option<NotEvicted> {
+    pub(crate) fn declines_eviction(&self, response: Option<ResponseFacts>) -> Option<NotEvicted> {
         self.judge(&mut |_| ()).1.declines_eviction(response)
     }
 
     /// Returns the state of the agreement, and the answer that replaces the application's.
-    pub(super) fn standing(&self, is_upgrade: bool) -> (Standing, Option<Demand>) {
+    pub(crate) fn agreement_state(
+        &self,
+        is_upgrade: bool,
+    ) -> (AgreementState, Option<AgreementChallenge>) {
         let (_, judged) = self.judge(&mut |_| ());
-        (judged.standing(), judged.demand(is_upgrade))
+        (judged.agreement_state(), judged.challenge(is_upgrade))
     }
 
     /// Returns the field that stores an agreement.
-    pub(super) fn agrees(&self) -> Option<String> {
+    pub(crate) fn agrees(&self) -> Option<String> {
         let (_, judged) = self.judge(&mut |_| ());
         let (tenant, superseded) = (self.tenant, &*self.superseded);
         let mut resources = Resources { tenant, superseded, random: &mut || [3; 32] };
@@ -161,7 +164,7 @@ impl Exchange {
     }
 
     /// Returns the fields that withdraw an agreement.
-    pub(super) fn withdraws(&self) -> Vec<String> {
+    pub(crate) fn withdraws(&self) -> Vec<String> {
         let (_, judged) = self.judge(&mut |_| ());
         let (tenant, superseded) = (self.tenant, &*self.superseded);
         let resources = Resources { tenant, superseded, random: &mut || [0; 32] };
@@ -198,12 +201,12 @@ impl Exchange {
 
 impl Answer {
     /// Returns the names of the fields that leave.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.fields.iter().filter_map(|field| field.split('=').next()).collect()
     }
 
     /// Returns the verdicts on fields that were added to those of the application.
-    pub(super) fn added(&self) -> Vec<(&str, Action)> {
+    pub(crate) fn added(&self) -> Vec<(&str, Action)> {
         let is_added = |action| matches!(action, Action::Evict | Action::Inject | Action::Renew);
         let verdicts = self.verdicts.iter().map(|(name, action)| (name.as_str(), *action));
         verdicts.filter(|(_, action)| is_added(*action)).collect()

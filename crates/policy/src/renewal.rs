@@ -7,21 +7,21 @@ use std::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{
-    RequestFacts, Resources, ResponseFacts,
+use crate::{
     declaration::{DeclaredCookie, Inject},
-    set_cookie::fits,
+    exchange::{RequestFacts, Resources, ResponseFacts},
+    limits::fits,
+    seal::Holder,
     superseded::ValueKey,
     verdict::{Action, NotRenewed},
 };
-use crate::seal::Holder;
 
 /// The renewal or injection of one declared cookie.
-pub(super) struct Renewal<'a> {
+pub(crate) struct Renewal<'a> {
     /// The application's value; `None` if the cookie holds only an agreement (G2).
-    pub(super) value: Option<Cow<'a, [u8]>>,
+    pub(crate) value: Option<Cow<'a, [u8]>>,
     /// Either `Renew` or `Inject`.
-    pub(super) action: Action,
+    pub(crate) action: Action,
 }
 
 impl<'a> Renewal<'a> {
@@ -29,7 +29,7 @@ impl<'a> Renewal<'a> {
     ///
     /// A superseded value is neither renewed nor replaced by an injected one (N4). A value that is too large for
     /// browsers is not renewed.
-    pub(super) fn of(
+    pub(crate) fn of(
         cookie: &'a DeclaredCookie,
         sent: Option<&'a [u8]>,
         resources: &mut Resources<'_>,
@@ -59,7 +59,7 @@ impl<'a> Renewal<'a> {
 
 /// An event of the holder of a sealed cookie, remembered for five minutes for the sake of late responses (G7).
 #[derive(Clone, Copy)]
-pub(super) enum HolderEvent {
+pub(crate) enum HolderEvent {
     /// The person has agreed.
     Agreed,
     /// A session has replaced a cookie that held only an agreement.
@@ -70,11 +70,11 @@ pub(super) enum HolderEvent {
 
 impl Renewal<'_> {
     /// The renewal of a cookie that holds only an agreement.
-    pub(super) const AGREEMENT: Self = Self { value: None, action: Action::Renew };
+    pub(crate) const AGREEMENT: Self = Self { value: None, action: Action::Renew };
 }
 
 /// Checks that a response may renew cookies at all (N3).
-pub(super) fn is_open_to(
+pub(crate) fn is_open_to(
     request: RequestFacts<'_>,
     response: ResponseFacts,
 ) -> Result<(), NotRenewed> {
@@ -95,7 +95,7 @@ pub(super) fn is_open_to(
 ///
 /// Nothing is remembered for a cookie that is never renewed. The fields of one response are remembered in order, so the
 /// last one counts, as in a browser (S7).
-pub(super) fn remember(
+pub(crate) fn remember(
     cookie: &DeclaredCookie,
     sent: Option<&[u8]>,
     set: Option<&[u8]>,
@@ -120,7 +120,7 @@ impl Resources<'_> {
     }
 
     /// Returns the key of an event. Its name begins with `=`, which no cookie's name does.
-    pub(super) fn event_key<'k>(&'k self, event: HolderEvent, holder: &'k Holder) -> ValueKey<'k> {
+    pub(crate) fn event_key<'k>(&'k self, event: HolderEvent, holder: &'k Holder) -> ValueKey<'k> {
         let name: &[u8] = match event {
             HolderEvent::Agreed => b"=agreed",
             HolderEvent::Replaced => b"=replaced",
@@ -134,12 +134,12 @@ impl Resources<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::{
-        declaration::{Declaration, DeclaredCookie},
+    use super::*;
+    use crate::{
+        declaration::Declaration,
         fixture::{Exchange, LIVING},
         verdict::Reason,
     };
-    use super::*;
 
     const SESSION: (&str, Action) = ("flexopus_session", Action::Renew);
     const TOKEN: (&str, Action) = ("XSRF-TOKEN", Action::Renew);

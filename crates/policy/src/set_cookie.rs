@@ -5,30 +5,28 @@
 
 use std::borrow::Cow;
 
-use super::{
+use crate::{
     date::ImfFixdate,
     declaration::{DeclaredCookie, SameSite},
+    limits::fits,
     syntax::{has_control_byte, split_once, trim},
     terms::Terms,
     verdict::Reason,
 };
 
-/// The largest size of name and value together that browsers store, in bytes (RFC 6265bis, section 5.6).
-pub(super) const MAX_PAIR_BYTES: usize = 4096;
-
 /// A field that the upstream sent, split but not yet judged.
 #[derive(Clone, Copy)]
-pub(super) struct ReceivedSetCookie<'f> {
+pub(crate) struct ReceivedSetCookie<'f> {
     field: &'f [u8],
     /// Empty if the cookie has no name.
-    pub(super) name: &'f [u8],
-    pub(super) value: &'f [u8],
-    pub(super) terms: Terms,
+    pub(crate) name: &'f [u8],
+    pub(crate) value: &'f [u8],
+    pub(crate) terms: Terms,
 }
 
 impl<'f> ReceivedSetCookie<'f> {
     /// Splits a field that was received at `date_unix_s`.
-    pub(super) fn read(field: &'f [u8], date_unix_s: u64) -> Self {
+    pub(crate) fn read(field: &'f [u8], date_unix_s: u64) -> Self {
         let (pair, attributes) = split_once(field, b';').unwrap_or((field, b""));
         let (name, value) = split_once(pair, b'=').unwrap_or((b"", pair));
         let terms = Terms::read(attributes, date_unix_s);
@@ -36,7 +34,7 @@ impl<'f> ReceivedSetCookie<'f> {
     }
 
     /// Checks that a browser would store the cookie, apart from its name (S6).
-    pub(super) fn check(&self) -> Result<(), Reason> {
+    pub(crate) fn check(&self) -> Result<(), Reason> {
         if has_control_byte(self.field) {
             return Err(Reason::Malformed);
         }
@@ -47,15 +45,10 @@ impl<'f> ReceivedSetCookie<'f> {
     }
 }
 
-/// Returns true if browsers store a cookie with a name and a value of these sizes.
-pub(super) fn fits(name: &[u8], value: &[u8]) -> bool {
-    name.len().saturating_add(value.len()) <= MAX_PAIR_BYTES
-}
-
 /// A declared cookie on its way downstream: the value, and the declaration's attributes (S2).
-pub(super) struct Built<'a> {
-    pub(super) cookie: &'a DeclaredCookie,
-    pub(super) value: Cow<'a, [u8]>,
+pub(crate) struct Built<'a> {
+    pub(crate) cookie: &'a DeclaredCookie,
+    pub(crate) value: Cow<'a, [u8]>,
     /// `None` if the browser must delete the cookie.
     lifetime_s: Option<u32>,
     expires: ImfFixdate,
@@ -64,7 +57,7 @@ pub(super) struct Built<'a> {
 
 impl<'a> Built<'a> {
     /// Builds a cookie that lives for `lifetime_s` seconds from `date_unix_s`.
-    pub(super) fn living(
+    pub(crate) fn living(
         cookie: &'a DeclaredCookie,
         value: Cow<'a, [u8]>,
         lifetime_s: u32,
@@ -75,13 +68,13 @@ impl<'a> Built<'a> {
     }
 
     /// Builds a cookie that the browser deletes.
-    pub(super) fn deleted(cookie: &'a DeclaredCookie) -> Self {
+    pub(crate) fn deleted(cookie: &'a DeclaredCookie) -> Self {
         let (value, same_site) = (Cow::Borrowed(&b""[..]), cookie.same_site);
         Self { cookie, value, lifetime_s: None, expires: ImfFixdate::EPOCH, same_site }
     }
 
     /// Builds the cookie that the upstream sets or deletes (S2 to S4).
-    pub(super) fn from_received(
+    pub(crate) fn from_received(
         received: &ReceivedSetCookie<'a>,
         cookie: &'a DeclaredCookie,
         lifetime_s: u32,
@@ -100,22 +93,22 @@ impl<'a> Built<'a> {
     }
 
     /// Returns the value; `None` if the browser must delete the cookie.
-    pub(super) fn living_value(&self) -> Option<&[u8]> {
+    pub(crate) fn living_value(&self) -> Option<&[u8]> {
         self.lifetime_s.map(|_| &*self.value)
     }
 
     /// Returns the lifetime in seconds; 0 if the browser must delete the cookie.
-    pub(super) fn granted_s(&self) -> u32 {
+    pub(crate) fn granted_s(&self) -> u32 {
         self.lifetime_s.unwrap_or(0)
     }
 
     /// Returns the bytes of the field.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         self.pieces(&mut itoa::Buffer::new()).concat()
     }
 
     /// Returns true if `field` has exactly these bytes. Allocates nothing.
-    pub(super) fn is(&self, field: &[u8]) -> bool {
+    pub(crate) fn is(&self, field: &[u8]) -> bool {
         let mut number = itoa::Buffer::new();
         let mut rest = Some(field);
         for piece in self.pieces(&mut number) {
@@ -151,14 +144,12 @@ impl<'a> Built<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{
-            SetCookieFields,
-            declaration::Declaration,
-            fixture::{DELETED, Exchange, LIVING},
-            verdict::Action,
-        },
-        *,
+    use super::*;
+    use crate::{
+        declaration::Declaration,
+        exchange::SetCookieFields,
+        fixture::{DELETED, Exchange, LIVING},
+        verdict::Action,
     };
 
     /// Returns the outgoing fields of a response with these fields, and the verdicts.

@@ -41,10 +41,10 @@ const MAX_BUCKETS: usize = 1 << 24;
 
 /// A value together with its tenant and its cookie, within which alone it is superseded.
 #[derive(Clone, Copy, Hash)]
-pub(super) struct ValueKey<'a> {
-    pub(super) tenant: &'a str,
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(crate) struct ValueKey<'a> {
+    pub(crate) tenant: &'a str,
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 impl Superseded {
@@ -66,7 +66,7 @@ impl Superseded {
     }
 
     /// Remembers a value from `uptime_s` on, for [`KEPT_S`] seconds.
-    pub(super) fn remember(&self, key: ValueKey<'_>, uptime_s: u32) {
+    pub(crate) fn remember(&self, key: ValueKey<'_>, uptime_s: u32) {
         let (bucket, tag) = self.locate(key);
         let entry = tag | u64::from(uptime_s.saturating_add(KEPT_S));
         loop {
@@ -85,7 +85,7 @@ impl Superseded {
     }
 
     /// Forgets a value, because the application has set it again.
-    pub(super) fn forget(&self, key: ValueKey<'_>) {
+    pub(crate) fn forget(&self, key: ValueKey<'_>) {
         let (bucket, tag) = self.locate(key);
         for slot in bucket {
             let found = slot.load(Relaxed);
@@ -97,7 +97,7 @@ impl Superseded {
     }
 
     /// Returns true if a value is superseded at `uptime_s`.
-    pub(super) fn holds(&self, key: ValueKey<'_>, uptime_s: u32) -> bool {
+    pub(crate) fn holds(&self, key: ValueKey<'_>, uptime_s: u32) -> bool {
         let (bucket, tag) = self.locate(key);
         bucket.iter().any(|slot| {
             let found = slot.load(Relaxed);

@@ -3,13 +3,13 @@
 use memchr::memchr;
 
 /// Splits at the first `byte`, which is in neither part.
-pub(super) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     let (before, from) = bytes.split_at_checked(memchr(byte, bytes)?)?;
     Some((before, from.get(1..)?))
 }
 
 /// Splits a field at its semicolons, also inside quotes (R5), and trims each part. Parts may be empty.
-pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(field);
     std::iter::from_fn(move || {
         let field = rest?;
@@ -22,6 +22,11 @@ pub(super) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Splits a pair into name and value; `None` if it has no name (R4).
+pub(crate) fn read_pair(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    split_once(part, b'=').filter(|(name, _)| !name.is_empty())
+}
+
 /// Removes the spaces and tabs at both ends, the only white space in RFC 6265bis.
 pub fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
@@ -32,7 +37,7 @@ pub fn trim(mut bytes: &[u8]) -> &[u8] {
 
 /// Returns true for a `__Host-` name, in any case: browsers bind its cookie to the host and to `/` (RFC 6265bis,
 /// section 5.7).
-pub(super) fn has_host_prefix(name: &[u8]) -> bool {
+pub(crate) fn has_host_prefix(name: &[u8]) -> bool {
     name.get(..7).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"__Host-"))
 }
 
@@ -49,7 +54,7 @@ pub fn is_token(bytes: &[u8]) -> bool {
 }
 
 /// Returns true for cookie-octets, possibly between two double quotes (RFC 6265bis, section 4.1.1).
-pub(super) fn is_cookie_value(value: &[u8]) -> bool {
+pub(crate) fn is_cookie_value(value: &[u8]) -> bool {
     let octets = match value {
         [b'"', octets @ .., b'"'] => octets,
         octets => octets,
@@ -70,7 +75,7 @@ fn is_cookie_octet(byte: u8) -> bool {
 
 /// Returns true if there is a byte for which browsers ignore a `Set-Cookie` (RFC 6265bis, section 5.6): any control byte
 /// except the tab.
-pub(super) fn has_control_byte(bytes: &[u8]) -> bool {
+pub(crate) fn has_control_byte(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |any, &byte| any | (byte < 0x20) & (byte != b'\t') | (byte == 0x7f))
 }
 

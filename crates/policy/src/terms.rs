@@ -1,29 +1,27 @@
 //! Reads the attributes of a `Set-Cookie` once, as a browser reads them (RFC 6265bis, section 5.6).
 
-use super::{
-    asked::Attributes,
+use crate::{
     date::parse_cookie_date,
+    limits::MAX_ATTRIBUTE_BYTES,
+    requested::{Attributes, RequestedAttributes, RequestedLifetime},
     syntax::{parts, trim},
 };
 
-/// The largest size of an attribute's value in bytes. Browsers ignore longer ones (RFC 6265bis, section 5.6).
-pub(super) const MAX_ATTRIBUTE_BYTES: usize = 1024;
-
 /// The attributes with which the upstream sets a cookie. The last valid attribute of each name counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// The names of all attributes.
-    pub(super) attributes: Attributes,
+    pub(crate) attributes: Attributes,
     /// True for `SameSite=Strict`.
-    pub(super) is_strict: bool,
+    pub(crate) is_strict: bool,
     /// The lifetime in seconds; zero or less for a deletion, `None` for a cookie that lives until the browser closes.
     /// `Max-Age` has precedence over `Expires`.
-    pub(super) lifetime_s: Option<i64>,
+    pub(crate) lifetime_s: Option<i64>,
 }
 
 impl Terms {
     /// Reads the text after a field's first `;`, relative to `date_unix_s`.
-    pub(super) fn read(attributes: &[u8], date_unix_s: u64) -> Self {
+    pub(crate) fn read(attributes: &[u8], date_unix_s: u64) -> Self {
         let mut terms = Self::default();
         for (name, value) in named(attributes) {
             let attribute = Attributes::of(name, value);
@@ -48,8 +46,14 @@ impl Terms {
         terms
     }
 
+    /// Returns the lifetime and the attributes in coarse steps (A2).
+    pub(crate) fn requested(self) -> RequestedAttributes {
+        let lifetime = self.lifetime_s.map_or_else(Default::default, RequestedLifetime::of_seconds);
+        RequestedAttributes { lifetime, attributes: self.attributes }
+    }
+
     /// Returns true for a deletion (S4). An `Expires` of the current second is one, because the lifetime is zero.
-    pub(super) fn deletes(self) -> bool {
+    pub(crate) fn deletes(self) -> bool {
         self.lifetime_s.is_some_and(|s| s <= 0)
     }
 }

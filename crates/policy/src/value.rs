@@ -2,10 +2,9 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::{
-    set_cookie::MAX_PAIR_BYTES,
+use crate::{
+    limits::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES},
     syntax::{is_cookie_value, is_token},
-    terms::MAX_ATTRIBUTE_BYTES,
 };
 
 /// The lifetime of a cookie in whole seconds (D2): a tenant's session duration, or a declared cookie's fixed lifetime.

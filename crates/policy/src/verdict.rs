@@ -1,6 +1,6 @@
 //! Verdicts on cookies, in the words that counters, logs and documents use.
 
-use super::asked::Asked;
+use crate::requested::RequestedAttributes;
 
 /// The decision on one cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Verdict<'a> {
     /// The action that was taken.
     pub action: Action,
     /// The lifetime and attributes that the upstream requested; `None` if it has not set the cookie.
-    pub asked: Option<Asked>,
+    pub requested: Option<RequestedAttributes>,
     /// The lifetime with which a declared cookie leaves for the browser, in seconds; 0 deletes it. `None` if no cookie
     /// leaves, or if it goes upstream.
     pub granted_s: Option<u32>,
@@ -23,8 +23,8 @@ pub struct Verdict<'a> {
 
 impl<'a> Verdict<'a> {
     /// Makes a verdict on a cookie that the upstream has not set.
-    pub(super) fn unasked(direction: Direction, name: &'a [u8], action: Action) -> Self {
-        Self { direction, name, action, asked: None, granted_s: None, seal: None }
+    pub(crate) fn new(direction: Direction, name: &'a [u8], action: Action) -> Self {
+        Self { direction, name, action, requested: None, granted_s: None, seal: None }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{Agreement, AgreementPage, Declared, DeclaredIn, Report, Stripped, visible::visible};
 use crumbgate_ledger::line::rfc3339;
-use crumbgate_policy::asked::AskedLifetime;
+use crumbgate_policy::requested::RequestedLifetime;
 
 impl Report {
     /// Declared and stripped cookies, and the pages that were shown, all of them. Names of columns and members of closed sets are English.
@@ -158,7 +158,7 @@ fn fill<const N: usize>(row: &mut Row, cells: [(&str, String); N]) {
     }
 }
 
-fn asked(asked: &[(AskedLifetime, u64)]) -> String {
+fn asked(asked: &[(RequestedLifetime, u64)]) -> String {
     let parts = asked.iter().map(|(step, count)| format!("{}: {count}", step.word()));
     parts.collect::<Vec<_>>().join(JOINT)
 }

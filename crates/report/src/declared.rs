@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Period, books::add, moment, stripped::lifetimes, word};
 use crumbgate_ledger::entry::{DeclarationRecord, Verdicts};
-use crumbgate_policy::{Mode, asked::AskedLifetime, verdict::Action};
+use crumbgate_policy::{Mode, requested::RequestedLifetime, verdict::Action};
 
 /// A version of the declaration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -84,7 +84,7 @@ pub struct DeclaredIn {
     pub injected: u64,
     /// How long the application wanted it to live, shortest first.
     #[serde(serialize_with = "lifetimes")]
-    pub asked: Vec<(AskedLifetime, u64)>,
+    pub asked: Vec<(RequestedLifetime, u64)>,
     /// How long it was granted, shortest first; 0 seconds delete it.
     pub granted: Vec<Granted>,
 }
@@ -105,7 +105,7 @@ pub(super) struct Use {
     rewritten: u64,
     renewed: u64,
     injected: u64,
-    asked: [u64; AskedLifetime::ALL.len()],
+    asked: [u64; RequestedLifetime::ALL.len()],
     granted: BTreeMap<u32, u64>,
 }
 
@@ -128,7 +128,7 @@ impl Use {
     }
 
     pub(super) fn finish(self, tenant: &str, mode: Mode) -> DeclaredIn {
-        let asked = AskedLifetime::ALL.into_iter().zip(self.asked);
+        let asked = RequestedLifetime::ALL.into_iter().zip(self.asked);
         let granted = self.granted.into_iter();
         DeclaredIn {
             tenant: tenant.to_owned(),

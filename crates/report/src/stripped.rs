@@ -6,7 +6,7 @@ use super::{books::add, moment, word};
 use crumbgate_ledger::entry::Verdicts;
 use crumbgate_policy::{
     Mode,
-    asked::{AskedLifetime, Attributes},
+    requested::{Attributes, RequestedLifetime},
     verdict::{Direction, Reason},
 };
 
@@ -42,7 +42,7 @@ pub struct Stripped {
     pub attributes: Attributes,
     /// How long the application wanted them to live, shortest first.
     #[serde(serialize_with = "lifetimes")]
-    pub lifetimes: Vec<(AskedLifetime, u64)>,
+    pub lifetimes: Vec<(RequestedLifetime, u64)>,
     /// How often a browser was told to delete them (in report mode: would have been).
     pub evictions: u64,
     /// Whether browsers still sent them in a window after the first eviction: another browser that had not been told,
@@ -92,7 +92,7 @@ pub(super) struct Counts {
     first_unix_s: u64,
     last_unix_s: u64,
     attributes: Attributes,
-    lifetimes: [u64; AskedLifetime::ALL.len()],
+    lifetimes: [u64; RequestedLifetime::ALL.len()],
     /// The start of the latest window in which a browser sent one.
     last_sent_unix_s: Option<u64>,
 }
@@ -113,7 +113,7 @@ impl Counts {
             first_unix_s: u64::MAX,
             last_unix_s: 0,
             attributes: Attributes::default(),
-            lifetimes: [0; AskedLifetime::ALL.len()],
+            lifetimes: [0; RequestedLifetime::ALL.len()],
             last_sent_unix_s: None,
         }
     }
@@ -147,7 +147,7 @@ impl Stripped {
         evictions: Option<Evictions>,
     ) -> Self {
         let is_watched = mode == Mode::Report && reason == Reason::Undeclared;
-        let asked = AskedLifetime::ALL.into_iter().zip(counts.lifetimes);
+        let asked = RequestedLifetime::ALL.into_iter().zip(counts.lifetimes);
         let sent_after = |first: u64| counts.last_sent_unix_s.is_some_and(|last| last > first);
         Self {
             tenant: tenant.to_owned(),
@@ -198,7 +198,7 @@ fn attributes<S: Serializer>(attributes: &Attributes, serializer: S) -> Result<S
 }
 
 pub(super) fn lifetimes<S: Serializer>(
-    lifetimes: &[(AskedLifetime, u64)],
+    lifetimes: &[(RequestedLifetime, u64)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]

@@ -10,7 +10,7 @@ use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::Figures;
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Action, Reason},
 };
 use crumbgate_testkit::ledger::{Draft, HOSTILE, Seen, TENANTS, hostile, rich};
@@ -67,7 +67,7 @@ fn a1_the_books_balance_or_the_report_says_by_how_much_they_do_not() {
         let counted = Figures { request: 10, ..Figures::default() };
         let dropped = Figures { request: 4, ..Figures::default() };
         draft.heartbeat_of(NOW, ACME, 1, counted, dropped);
-        draft.verdicts(NOW, ACME, &Seen::rewritten("a", AskedLifetime::Day, 60, 2));
+        draft.verdicts(NOW, ACME, &Seen::rewritten("a", RequestedLifetime::Day, 60, 2));
     });
     assert!(!short.books.balance());
     assert_eq!((short.books.request.difference(), short.books.response.difference()), (6, -2));
@@ -125,7 +125,7 @@ fn what_is_only_watched_is_not_said_to_be_stripped() {
 #[test]
 fn before_enforcing_those_come_first_that_an_application_may_depend_on() {
     let report = report(&all(), |draft| {
-        let year = AskedLifetime::Year;
+        let year = RequestedLifetime::Year;
         let watched = [
             Seen::sent("by script", 90),
             Seen::set("never back", year, 80),
@@ -166,7 +166,7 @@ fn e3_a_name_that_comes_in_a_later_window_than_its_eviction_is_told() {
             NOW + WINDOW,
             ACME,
             1,
-            &[Seen::sent("stays", 1), Seen::set("gone", AskedLifetime::Day, 1)],
+            &[Seen::sent("stays", 1), Seen::set("gone", RequestedLifetime::Day, 1)],
         );
         draft.traffic(NOW, "watched.example", 1, &[evict("stays").watched()]);
         draft.traffic(NOW + WINDOW, "watched.example", 1, &[Seen::sent("stays", 1).watched()]);
@@ -189,7 +189,7 @@ fn e3_a_name_that_comes_in_a_later_window_than_its_eviction_is_told() {
 #[test]
 fn a_row_says_who_where_when_and_how() {
     let report = report(&all(), |draft| {
-        let set = Seen::set("_ga", AskedLifetime::Longer, 2);
+        let set = Seen::set("_ga", RequestedLifetime::Longer, 2);
         draft.traffic(
             NOW,
             ACME,
@@ -203,7 +203,7 @@ fn a_row_says_who_where_when_and_how() {
     assert_eq!((row.first_unix_s, row.last_unix_s), (NOW + 60, NOW + 2 * WINDOW - 60));
     let routes: Vec<_> = row.routes.iter().map(|route| (&*route.route, route.count)).collect();
     assert_eq!(routes, [("/login", 5), ("/", 3)]);
-    assert_eq!(row.lifetimes, [(AskedLifetime::Longer, 2)]);
+    assert_eq!(row.lifetimes, [(RequestedLifetime::Longer, 2)]);
     assert_eq!(row.attributes.words().collect::<Vec<_>>(), ["Max-Age", "Path"]);
     assert_eq!(row.usually.as_ref().unwrap().platform, "Google Analytics");
     assert!(report.stripped[1].usually.is_none());

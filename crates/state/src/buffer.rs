@@ -19,7 +19,7 @@ use crumbgate_base::text::rfc3339;
 use crumbgate_ledger::entry::{Event, EventKind, Figures, Window};
 use crumbgate_policy::{
     Mode,
-    asked::{AskedLifetime, Attributes},
+    requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction},
 };
 
@@ -54,7 +54,7 @@ pub(super) struct VerdictsKey {
     pub(super) direction: Direction,
     pub(super) action: Action,
     pub(super) name: Option<Arc<str>>,
-    pub(super) lifetime: Option<AskedLifetime>,
+    pub(super) lifetime: Option<RequestedLifetime>,
     pub(super) granted_s: Option<u32>,
     pub(super) route: Arc<str>,
     pub(super) declaration: Arc<str>,

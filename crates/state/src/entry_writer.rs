@@ -17,7 +17,7 @@ use crumbgate_ledger::{
     sqlite::signed,
 };
 use crumbgate_policy::{
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Action, Direction, Reason},
 };
 
@@ -151,7 +151,7 @@ impl EntryWriter<'_> {
             key.direction.code(),
             key.action.code(),
             name,
-            key.lifetime.map(AskedLifetime::code),
+            key.lifetime.map(RequestedLifetime::code),
             key.granted_s,
             route,
             declaration,

@@ -29,7 +29,7 @@ use crate::admin::{
 };
 use crumbgate_config::{self as config, TenantKeys};
 use crumbgate_gateway::gateway::{self, ChangeTenantsError, Expected, TenantView};
-use crumbgate_policy::{Agreement, EvictScope, Mode};
+use crumbgate_policy::{AgreementMode, EvictScope, Mode};
 
 /// A tenant and its effective policy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -555,9 +555,9 @@ impl Tenant {
             },
             seal: policy.seal,
             agreement: match policy.agreement {
-                Agreement::Notice => AgreementWord::Notice,
-                Agreement::Off => AgreementWord::Off,
-                Agreement::Required => AgreementWord::Required,
+                AgreementMode::Notice => AgreementWord::Notice,
+                AgreementMode::Off => AgreementWord::Off,
+                AgreementMode::Required => AgreementWord::Required,
             },
             origin: if view.keys.is_some() { Origin::Live } else { Origin::File },
             keys: view.keys.as_ref().map(|keys| keys.object().clone()),

@@ -11,7 +11,7 @@ use crumbgate_ledger::{
 };
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Action, Direction},
 };
 use serde_json::Value;
@@ -39,7 +39,7 @@ pub(crate) struct Verdicts {
     pub(crate) direction: Direction,
     pub(crate) action: Action,
     pub(crate) name: Option<String>,
-    pub(crate) lifetime: Option<AskedLifetime>,
+    pub(crate) lifetime: Option<RequestedLifetime>,
     pub(crate) granted_s: Option<u32>,
     pub(crate) route: String,
     pub(crate) declaration: String,

@@ -33,7 +33,7 @@ use super::{
 };
 use crumbgate_policy::{
     Mode,
-    asked::{AskedLifetime, Attributes},
+    requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction, Verdict},
 };
 
@@ -117,7 +117,7 @@ struct Key {
     direction: Direction,
     action: Action,
     mode: Mode,
-    lifetime: Option<AskedLifetime>,
+    lifetime: Option<RequestedLifetime>,
 }
 
 /// Hashes the fields in which most rows differ, and leaves the others to the comparison.
@@ -393,7 +393,7 @@ impl BatchBuilder {
             direction: verdict.direction,
             action: verdict.action,
             mode,
-            lifetime: verdict.asked.map(|asked| asked.lifetime),
+            lifetime: verdict.requested.map(|requested| requested.lifetime),
         };
         if (known.is_some() || name.text.is_empty()) && self.increment(&key, verdict, unix_s) {
             return;
@@ -470,8 +470,8 @@ impl BatchBuilder {
         row.count += 1;
         row.first_unix_s = row.first_unix_s.min(minute);
         row.last_unix_s = row.last_unix_s.max(minute);
-        if let Some(asked) = verdict.asked {
-            row.attributes = row.attributes.union(asked.attributes);
+        if let Some(requested) = verdict.requested {
+            row.attributes = row.attributes.union(requested.attributes);
         }
         true
     }

@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crumbgate_policy::{
-        Agreement, EvictScope, Mode,
+        AgreementMode, EvictScope, Mode,
         declaration::{Declaration, SessionDuration},
     };
 
@@ -212,7 +212,7 @@ mod tests {
             mode: Mode::Enforce,
             evict: EvictScope::Host,
             seal: false,
-            agreement: Agreement::Off,
+            agreement: AgreementMode::Off,
         };
         Tenant { name: name.into(), policy, upstream }
     }

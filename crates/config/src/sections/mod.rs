@@ -22,7 +22,7 @@ use super::{
     values::{Admin, Config},
 };
 use crumbgate_audit::tenants::Tenant;
-use crumbgate_policy::Agreement;
+use crumbgate_policy::AgreementMode;
 
 /// Reads a whole document. The result is only valid if the reader has found no error.
 pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
@@ -38,8 +38,8 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
     let declaration = Arc::new(cookies::read(&root));
     let (tenants, default_tenant, defaults) = tenants::read(&root, &upstreams, &declaration);
     let all = || tenants.iter().chain(&default_tenant);
-    let is_asking = all().any(|tenant| tenant.policy.agreement != Agreement::Off);
-    let is_asking = is_asking || defaults.agreement != Agreement::Off;
+    let is_asking = all().any(|tenant| tenant.policy.agreement != AgreementMode::Off);
+    let is_asking = is_asking || defaults.agreement != AgreementMode::Off;
     let is_sealing = is_asking || defaults.seal || all().any(|tenant| tenant.policy.seals());
     let seal = seal::read(&root, &declaration, is_sealing);
     let asking = seal::read_asking(&root);

@@ -12,7 +12,7 @@ use crate::{
 };
 use crumbgate_audit::tenants::{Tenant, split_authority};
 use crumbgate_policy::{
-    Agreement, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -32,7 +32,7 @@ pub(super) fn read(
         mode: table.get("mode", Mode::default(), |node| node.choice()),
         evict: table.get("evict", EvictScope::default(), |node| node.choice()),
         seal: table.get("seal", false, |node| node.boolean()),
-        agreement: table.get("agreement", Agreement::default(), |node| node.choice()),
+        agreement: table.get("agreement", AgreementMode::default(), |node| node.choice()),
         declaration,
         upstreams: &upstreams,
         needs_default_upstream: Cell::new(false),
@@ -84,7 +84,7 @@ pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
         let help = "write keys = \"state/seal.keys\" in [seal] of the configuration, and reload";
         table.reader.push(problem.help(help.to_owned()));
     }
-    let is_asking = |tenant: &Tenant| tenant.policy.agreement != Agreement::Off;
+    let is_asking = |tenant: &Tenant| tenant.policy.agreement != AgreementMode::Off;
     if tenant.as_ref().is_some_and(is_asking) && config.page.path.is_none() {
         super::page::report_missing_page(&table);
     }
@@ -99,7 +99,7 @@ struct Defaults<'a> {
     mode: Mode,
     evict: EvictScope,
     seal: bool,
-    agreement: Agreement,
+    agreement: AgreementMode,
     declaration: &'a Arc<Declaration>,
     upstreams: &'a Upstreams<'a>,
     /// True if a tenant needs the default upstream, which does not exist.
@@ -346,7 +346,7 @@ impl Choice for Mode {
         &[(Self::Enforce.word(), Self::Enforce), (Self::Report.word(), Self::Report)];
 }
 
-impl Choice for Agreement {
+impl Choice for AgreementMode {
     const WORDS: &'static [(&'static str, Self)] = &[
         (Self::Off.word(), Self::Off),
         (Self::Notice.word(), Self::Notice),

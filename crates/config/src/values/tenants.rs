@@ -1,6 +1,6 @@
 //! `[defaults]`: the values of tenants that set none themselves.
 
-use crumbgate_policy::{Agreement, EvictScope, Mode, declaration::SessionDuration};
+use crumbgate_policy::{AgreementMode, EvictScope, Mode, declaration::SessionDuration};
 
 /// `[defaults]`: the values of a tenant that sets none itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -16,5 +16,5 @@ pub struct TenantDefaults {
     /// Seals the session cookie.
     pub seal: bool,
     /// The way people are asked before cookies are used.
-    pub agreement: Agreement,
+    pub agreement: AgreementMode,
 }

@@ -43,7 +43,7 @@ use crumbgate_base::language::Language;
 use crumbgate_config::Limits;
 use crumbgate_pages::banner;
 use crumbgate_policy::{
-    self as policy, Agreement, JudgedRequest, Mode, RequestFacts, Resources, ResponseFacts,
+    self as policy, AgreementMode, JudgedRequest, Mode, RequestFacts, Resources, ResponseFacts,
     sealing::SealFacts,
 };
 
@@ -152,7 +152,7 @@ impl Downstream {
             let pages = view.pages(&entry.tenant);
             if let Some((response, shown)) = page::read(place, &request, path, &pages) {
                 if let Some(page) = shown
-                    && entry.tenant.policy.agreement != Agreement::Off
+                    && entry.tenant.policy.agreement != AgreementMode::Off
                 {
                     let recorder = Recorder::aside(entry);
                     recorder.count_agreement(AgreementEvent::Shown, &page, came_unix_s);
@@ -197,7 +197,7 @@ impl Downstream {
                 let response = desk.act(deed, form, &pages, &judged, &mut resources)?;
                 if let Some(logout) =
                     view.snapshot.logout.as_ref().filter(|_| deed == AgreementAction::Withdraw)
-                    && let Some(cookies) = judged.farewell().and_then(sensitive)
+                    && let Some(cookies) = judged.logout_cookie().and_then(sensitive)
                 {
                     request.headers_mut().insert(header::COOKIE, cookies);
                     let told = self.end_session(request, logout, view, &recorder, &authority, id);
@@ -205,7 +205,7 @@ impl Downstream {
                 }
                 return Ok(own(response, id));
             }
-            if let Some(demand) = judged.demand(asked.is_some()) {
+            if let Some(demand) = judged.challenge(asked.is_some()) {
                 let is_head = method == Method::HEAD;
                 let pages = view.pages(tenant);
                 let response = desk.demand(demand, request.headers(), &pages, is_head)?;

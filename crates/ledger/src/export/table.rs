@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts};
 use crumbgate_audit::csv_cell;
 use crumbgate_base::text::rfc3339;
-use crumbgate_policy::{asked::AskedLifetime, verdict::Reason};
+use crumbgate_policy::{requested::RequestedLifetime, verdict::Reason};
 
 /// Writes the table.
 pub(crate) struct Table<W: Write> {
@@ -215,7 +215,7 @@ impl<'t> Row<'t> {
             action: verdicts.action.word(),
             reason: verdicts.action.reason().map(Reason::word),
             name: verdicts.name.map_or_else(Cow::default, |name| csv_cell(texts.get(name))),
-            lifetime: verdicts.lifetime.map(AskedLifetime::word),
+            lifetime: verdicts.lifetime.map(RequestedLifetime::word),
             granted_s: verdicts.granted_s,
             route: csv_cell(texts.get(verdicts.route)),
             count: Some(verdicts.count),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{lifetime::lifetime, settings::PagePath, subject::Subject, words::Words};
 use crumbgate_base::language::Language;
-use crumbgate_policy::{Agreement, declaration::DeclaredCookie};
+use crumbgate_policy::{AgreementMode, declaration::DeclaredCookie};
 
 /// The content of a page in one language.
 pub(super) struct Sheet<'s> {
@@ -73,7 +73,7 @@ impl<'s> Sheet<'s> {
         let agreement = self.subject.agreement;
         let kept = self.subject.sealed.map(|name| (self.words.agreement_kept)(name));
         let asked = self.words.agreement.of(agreement).to_owned();
-        (agreement != Agreement::Off).then(|| [asked].into_iter().chain(kept).collect())
+        (agreement != AgreementMode::Off).then(|| [asked].into_iter().chain(kept).collect())
     }
 
     /// Returns the ways to withdraw, for a text beside the button.

@@ -2,7 +2,7 @@
 
 use super::settings::Settings;
 use crumbgate_policy::{
-    Agreement,
+    AgreementMode,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -18,7 +18,7 @@ pub struct Subject<'s> {
     /// The session duration of the tenant (D1).
     pub session: SessionDuration,
     /// The way people are asked (G6).
-    pub agreement: Agreement,
+    pub agreement: AgreementMode,
     /// The name of the sealed cookie (G1); `None` if the tenant seals none.
     pub sealed: Option<&'s str>,
     /// The settings of the operator for the pages.

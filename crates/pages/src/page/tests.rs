@@ -10,7 +10,7 @@ use super::{
 };
 use crumbgate_base::language::Language;
 use crumbgate_policy::{
-    Agreement,
+    AgreementMode,
     declaration::{Declaration, DeclaredCookie, Lifetime, SessionDuration},
 };
 
@@ -20,7 +20,7 @@ fn subject<'s>(declaration: &'s Declaration, settings: &'s Settings) -> Subject<
         version: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         since: Since::At(1_795_428_000),
         session: SessionDuration::ONE_WEEK,
-        agreement: Agreement::Required,
+        agreement: AgreementMode::Required,
         sealed: Some("flexopus_session"),
         settings,
     }
@@ -75,7 +75,7 @@ fn equal_subjects_have_equal_pages_and_different_subjects_have_different_pages()
         Subject { session: SessionDuration::MIN, ..subject },
         Subject { since: Since::NotYet, ..subject },
         Subject { version: "f", ..subject },
-        Subject { agreement: Agreement::Off, ..subject },
+        Subject { agreement: AgreementMode::Off, ..subject },
         Subject { sealed: None, ..subject },
         Subject { settings: &operator, ..subject },
     ] {
@@ -221,7 +221,7 @@ fn a_page_that_is_not_served_mentions_no_button() {
     let declaration = Declaration::flexopus();
     let settings = Settings { path: None, ..Settings::default() };
     let subject = Subject {
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
         sealed: None,
         since: Since::NotYet,
         ..subject(&declaration, &settings)
@@ -238,7 +238,7 @@ fn an_empty_declaration_has_nothing_to_withdraw() {
     let declaration = Declaration::new(Vec::new()).unwrap();
     let settings = Settings::default();
     let subject =
-        Subject { agreement: Agreement::Off, sealed: None, ..subject(&declaration, &settings) };
+        Subject { agreement: AgreementMode::Off, sealed: None, ..subject(&declaration, &settings) };
     let pages = Pages::new(&subject);
     let page = html(pages.get(Kind::Cookies, Language::En));
     assert!(

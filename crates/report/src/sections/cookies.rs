@@ -8,7 +8,7 @@ use super::{
     },
     count, name, routes, table, usually,
 };
-use crumbgate_policy::{Mode, asked::AskedLifetime, declaration::SessionDuration};
+use crumbgate_policy::{Mode, declaration::SessionDuration, requested::RequestedLifetime};
 
 /// What to look at before enforcing; none where every tenant of the report is enforced.
 pub(super) fn before(report: &Report, words: &Words) -> Option<Section> {
@@ -114,8 +114,8 @@ fn lifetime(lifetime: &Lifetime, words: &Words) -> Cell {
     }
 }
 
-fn asked(asked: &[(AskedLifetime, u64)], words: &Words) -> Vec<Line> {
-    let line = |(step, number): &(AskedLifetime, u64)| {
+fn asked(asked: &[(RequestedLifetime, u64)], words: &Words) -> Vec<Line> {
+    let line = |(step, number): &(RequestedLifetime, u64)| {
         let times = (words.times)(&words.number(*number));
         Line::Plain(format!("{}: {times}", (words.lifetime)(*step)))
     };

@@ -7,7 +7,7 @@ use super::{
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Direction, Reason},
 };
 
@@ -126,14 +126,14 @@ pub(super) const WORDS: Words = Words {
     times: |number| format!("{number}\u{a0}\u{d7}"),
     to_application: "An die Anwendung",
     lifetime: |step| match step {
-        AskedLifetime::BrowserSession => "bis der Browser schließt",
-        AskedLifetime::Deletion => "Löschung",
-        AskedLifetime::Hour => "bis 1 Stunde",
-        AskedLifetime::Day => "bis 1 Tag",
-        AskedLifetime::Week => "bis 1 Woche",
-        AskedLifetime::Month => "bis 1 Monat",
-        AskedLifetime::Year => "bis 1 Jahr",
-        AskedLifetime::Longer => "mehr als 1 Jahr",
+        RequestedLifetime::BrowserSession => "bis der Browser schließt",
+        RequestedLifetime::Deletion => "Löschung",
+        RequestedLifetime::Hour => "bis 1 Stunde",
+        RequestedLifetime::Day => "bis 1 Tag",
+        RequestedLifetime::Week => "bis 1 Woche",
+        RequestedLifetime::Month => "bis 1 Monat",
+        RequestedLifetime::Year => "bis 1 Jahr",
+        RequestedLifetime::Longer => "mehr als 1 Jahr",
     },
 
     stripped_title: "Entfernte Cookies",

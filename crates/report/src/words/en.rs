@@ -7,7 +7,7 @@ use super::{
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Direction, Reason},
 };
 
@@ -123,14 +123,14 @@ pub(super) const WORDS: Words = Words {
     times: |number| format!("{number}\u{a0}\u{d7}"),
     to_application: "To the application",
     lifetime: |step| match step {
-        AskedLifetime::BrowserSession => "until the browser closes",
-        AskedLifetime::Deletion => "deletion",
-        AskedLifetime::Hour => "up to 1 hour",
-        AskedLifetime::Day => "up to 1 day",
-        AskedLifetime::Week => "up to 1 week",
-        AskedLifetime::Month => "up to 1 month",
-        AskedLifetime::Year => "up to 1 year",
-        AskedLifetime::Longer => "more than 1 year",
+        RequestedLifetime::BrowserSession => "until the browser closes",
+        RequestedLifetime::Deletion => "deletion",
+        RequestedLifetime::Hour => "up to 1 hour",
+        RequestedLifetime::Day => "up to 1 day",
+        RequestedLifetime::Week => "up to 1 week",
+        RequestedLifetime::Month => "up to 1 month",
+        RequestedLifetime::Year => "up to 1 year",
+        RequestedLifetime::Longer => "more than 1 year",
     },
 
     stripped_title: "Stripped cookies",

@@ -8,7 +8,7 @@ use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Direction, Reason},
 };
 
@@ -87,7 +87,7 @@ pub(super) struct Words {
     pub(super) deleted: &'static str,
     pub(super) times: fn(&str) -> String,
     pub(super) to_application: &'static str,
-    pub(super) lifetime: fn(AskedLifetime) -> &'static str,
+    pub(super) lifetime: fn(RequestedLifetime) -> &'static str,
 
     pub(super) stripped_title: &'static str,
     pub(super) stripped_lead: &'static str,

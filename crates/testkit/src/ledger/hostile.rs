@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crumbgate_ledger::entry::EventKind;
-use crumbgate_policy::asked::AskedLifetime;
+use crumbgate_policy::requested::RequestedLifetime;
 use serde_json::json;
 
 use super::{Draft, Seen};
@@ -45,11 +45,11 @@ pub fn hostile(path: &Path, until_unix_s: u64) {
         for tenant in TENANTS {
             let mut seen = vec![
                 Seen::kept("=session", 3),
-                Seen::rewritten("=session", AskedLifetime::Day, 604_800, 2),
+                Seen::rewritten("=session", RequestedLifetime::Day, 604_800, 2),
             ];
             for name in HOSTILE {
                 seen.push(Seen::sent(name, 2).on("=/<b>\u{1b}[2J"));
-                seen.push(Seen::set(name, AskedLifetime::Year, 1));
+                seen.push(Seen::set(name, RequestedLifetime::Year, 1));
             }
             draft.traffic(start, tenant, 5, &seen);
         }

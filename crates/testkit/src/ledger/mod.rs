@@ -12,7 +12,7 @@ use crumbgate_audit::{AgreementEvent, ShownPage};
 use crumbgate_ledger::entry::{EventKind, Figures};
 use crumbgate_policy::{
     Mode,
-    asked::{AskedLifetime, Attributes},
+    requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction, Reason},
 };
 use crumbgate_state::migrate;
@@ -42,7 +42,7 @@ pub struct Seen<'a> {
     pub direction: Direction,
     pub action: Action,
     pub name: Option<&'a str>,
-    pub lifetime: Option<AskedLifetime>,
+    pub lifetime: Option<RequestedLifetime>,
     pub granted_s: Option<u32>,
     pub route: &'a str,
     pub attributes: u16,
@@ -66,7 +66,7 @@ impl<'a> Seen<'a> {
     }
 
     /// A declared cookie of responses.
-    pub fn rewritten(name: &'a str, asked: AskedLifetime, granted_s: u32, count: u64) -> Self {
+    pub fn rewritten(name: &'a str, asked: RequestedLifetime, granted_s: u32, count: u64) -> Self {
         Self {
             direction: Direction::Response,
             action: Action::Rewrite,
@@ -88,7 +88,7 @@ impl<'a> Seen<'a> {
     }
 
     /// An undeclared cookie of responses.
-    pub fn set(name: &'a str, asked: AskedLifetime, count: u64) -> Self {
+    pub fn set(name: &'a str, asked: RequestedLifetime, count: u64) -> Self {
         Self {
             direction: Direction::Response,
             lifetime: Some(asked),
@@ -154,7 +154,7 @@ impl Draft {
             seen.direction.code(),
             seen.action.code(),
             name,
-            seen.lifetime.map(AskedLifetime::code),
+            seen.lifetime.map(RequestedLifetime::code),
             seen.granted_s,
             texts[1],
             declaration,

@@ -6,7 +6,7 @@ use std::path::Path;
 use crumbgate_audit::AgreementEvent;
 use crumbgate_ledger::entry::{EventKind, Figures};
 use crumbgate_policy::{
-    asked::AskedLifetime,
+    requested::RequestedLifetime,
     verdict::{Action, Direction, Reason},
 };
 use serde_json::json;
@@ -137,10 +137,10 @@ fn enforced(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
         Seen::kept("XSRF-TOKEN", busy * 9).on("/api/bookings"),
         Seen::kept("flexopus_session", busy * 9).on("/api/bookings"),
         Seen::kept("visitedMapBuilder", busy / 4).on("/map-builder"),
-        Seen::rewritten("XSRF-TOKEN", AskedLifetime::Day, session_s, busy * 2).on("/dashboard"),
-        Seen::rewritten("flexopus_session", AskedLifetime::Day, session_s, busy * 2)
+        Seen::rewritten("XSRF-TOKEN", RequestedLifetime::Day, session_s, busy * 2).on("/dashboard"),
+        Seen::rewritten("flexopus_session", RequestedLifetime::Day, session_s, busy * 2)
             .on("/dashboard"),
-        Seen::rewritten("flexopus_session", AskedLifetime::Deletion, 0, busy / 8).on("/logout"),
+        Seen::rewritten("flexopus_session", RequestedLifetime::Deletion, 0, busy / 8).on("/logout"),
         Seen::added(Action::Renew, "flexopus_session", Some(session_s), busy * 5)
             .on("/api/bookings"),
         Seen::added(Action::Renew, "XSRF-TOKEN", Some(session_s), busy * 5).on("/api/bookings"),
@@ -151,9 +151,9 @@ fn enforced(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
         Seen::sent("_fbp", busy).on("/dashboard"),
         Seen::sent("_hjSessionUser_*", busy / 2).on("/maps/{id}"),
         Seen::sent("hubspotutk", busy / 3).on("/login"),
-        Seen::set("remember_web_*", AskedLifetime::Longer, busy / 6).on("/login"),
-        Seen::set("_ga", AskedLifetime::Longer, busy / 3).on("/login"),
-        Seen::set("device_fingerprint", AskedLifetime::Year, busy / 5).on("/api/devices/{id}"),
+        Seen::set("remember_web_*", RequestedLifetime::Longer, busy / 6).on("/login"),
+        Seen::set("_ga", RequestedLifetime::Longer, busy / 3).on("/login"),
+        Seen::set("device_fingerprint", RequestedLifetime::Year, busy / 5).on("/api/devices/{id}"),
         Seen { action: Action::Strip(Reason::Nameless), name: None, ..Seen::sent("", busy / 9) },
         Seen {
             action: Action::Strip(Reason::Duplicate),
@@ -199,15 +199,15 @@ fn watched(draft: &mut Draft, at: u64, tenant: &str, busy: u64) {
     let mut seen = vec![
         Seen::kept("XSRF-TOKEN", busy * 9).on("/api/bookings"),
         Seen::kept("flexopus_session", busy * 9).on("/api/bookings"),
-        Seen::rewritten("flexopus_session", AskedLifetime::BrowserSession, 1_200, busy)
+        Seen::rewritten("flexopus_session", RequestedLifetime::BrowserSession, 1_200, busy)
             .on("/login"),
         Seen::sent("sso_state", busy * 2).on("/auth/{id}"),
-        Seen::set("sso_state", AskedLifetime::Hour, busy).on("/login"),
+        Seen::set("sso_state", RequestedLifetime::Hour, busy).on("/login"),
         Seen::sent("locale_pref", busy / 2).on("/dashboard"),
-        Seen::set("locale_pref", AskedLifetime::Year, busy / 6).on("/settings"),
+        Seen::set("locale_pref", RequestedLifetime::Year, busy / 6).on("/settings"),
         Seen::sent("_ga", busy * 4).on("/dashboard"),
         Seen::sent("_gid", busy * 2).on("/dashboard"),
-        Seen::set("ab_test_bucket", AskedLifetime::Month, busy / 3).on("/dashboard"),
+        Seen::set("ab_test_bucket", RequestedLifetime::Month, busy / 3).on("/dashboard"),
         Seen {
             direction: Direction::Response,
             ..Seen::added(Action::Evict, "_ga", None, busy / 2)

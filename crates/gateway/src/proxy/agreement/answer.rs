@@ -15,7 +15,9 @@ use crumbgate_pages::page::{
     Kind, Page, Pages,
     settings::{PagePath, Place},
 };
-use crumbgate_policy::{Agreement, JudgedRequest, Resources, ResponseFacts, sealing::Demand};
+use crumbgate_policy::{
+    AgreementMode, JudgedRequest, Resources, ResponseFacts, sealing::AgreementChallenge,
+};
 
 /// What an answer of this kind draws on.
 pub(crate) struct Desk<'e> {
@@ -31,20 +33,20 @@ impl Desk<'_> {
     /// What is answered before an agreement.
     pub(crate) fn demand(
         &self,
-        demand: Demand,
+        demand: AgreementChallenge,
         fields: &HeaderMap,
         pages: &Pages,
         is_head: bool,
     ) -> Result<Response<Body>, Rejection> {
         match demand {
-            Demand::Question => {
+            AgreementChallenge::Question => {
                 let page = pages.get(Kind::Interstitial, Language::preferred(fields));
                 if !is_head {
                     self.count(AgreementEvent::Shown, page);
                 }
                 Ok(page::instead(page, StatusCode::FORBIDDEN, is_head))
             }
-            Demand::Refusal => {
+            AgreementChallenge::Problem => {
                 let authority = self.authority.to_str().unwrap_or_default();
                 Err(Rejection::AgreementRequired {
                     page: format!("https://{authority}{}", self.path),
@@ -68,7 +70,7 @@ impl Desk<'_> {
         let page = form::stamp(uri).and_then(|stamp| pages.by_stamp(stamp));
         match deed {
             AgreementAction::Agree | AgreementAction::Decline
-                if self.recorder.tenant().policy.agreement == Agreement::Off =>
+                if self.recorder.tenant().policy.agreement == AgreementMode::Off =>
             {
                 Ok(page::see_other(self.path.as_str()))
             }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use super::super::snapshot::Snapshot;
 use crumbgate_pages::page::{Pages, Since, Subject};
-use crumbgate_policy::{Agreement, Policy, declaration::SessionDuration};
+use crumbgate_policy::{AgreementMode, Policy, declaration::SessionDuration};
 
 /// The pages that one worker has rendered: most tenants have the same.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(crate) struct PageCache(RefCell<Vec<(Distinction, Rc<Pages>)>>);
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Distinction {
     session: SessionDuration,
-    agreement: Agreement,
+    agreement: AgreementMode,
     seals: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::page::browsers::Browser;
 use crumbgate_base::language::Language;
-use crumbgate_policy::Agreement;
+use crumbgate_policy::AgreementMode;
 
 /// The texts of the pages in one language. A text with a number or a name in it is a function.
 pub(in crate::page) struct Words {
@@ -82,11 +82,11 @@ impl ByAgreement {
         Self { notice: asked, off, required: asked }
     }
 
-    pub(in crate::page) fn of(&self, agreement: Agreement) -> &'static str {
+    pub(in crate::page) fn of(&self, agreement: AgreementMode) -> &'static str {
         match agreement {
-            Agreement::Notice => self.notice,
-            Agreement::Off => self.off,
-            Agreement::Required => self.required,
+            AgreementMode::Notice => self.notice,
+            AgreementMode::Off => self.off,
+            AgreementMode::Required => self.required,
         }
     }
 }

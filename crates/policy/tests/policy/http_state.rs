@@ -93,7 +93,7 @@ fn s4_the_http_state_dates_are_read_as_expected() {
 
 /// Reads a file of vectors; `None` if the folder is absent.
 fn vectors(file: &str) -> Option<Vec<Value>> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/http-state");
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/http-state");
     let given = std::env::var_os("HTTP_STATE_VECTORS");
     let folder = given.clone().map_or_else(|| PathBuf::from(beside), PathBuf::from);
     if given.is_none() && !folder.is_dir() {

@@ -1,7 +1,7 @@
 //! Properties of sealing and agreement (G), for any input.
 
 use crumbgate_policy::{
-    Agreement, CookieField, SetCookieFields,
+    AgreementMode, CookieField, SetCookieFields,
     seal::{Key, KeyRing, Version},
     sealing::Sealing,
     verdict::{Action, Direction, Reason},
@@ -22,7 +22,7 @@ fn sealing() -> Sealing {
 }
 
 /// Any exchange of a tenant that seals, with any of these ways of asking.
-fn any_sealing_exchange(agreements: &'static [Agreement]) -> impl Strategy<Value = Exchange> {
+fn any_sealing_exchange(agreements: &'static [AgreementMode]) -> impl Strategy<Value = Exchange> {
     (any_exchange(), prop::sample::select(agreements)).prop_map(|(mut exchange, agreement)| {
         exchange.policy.seal = true;
         exchange.policy.agreement = agreement;
@@ -65,7 +65,7 @@ proptest! {
 
     #[test]
     fn a1_each_cookie_has_one_verdict_when_it_is_sealed_and_when_it_is_held_back(
-        exchange in any_sealing_exchange(&[Agreement::Off, Agreement::Notice, Agreement::Required]),
+        exchange in any_sealing_exchange(&[AgreementMode::Off, AgreementMode::Notice, AgreementMode::Required]),
     ) {
         let plain = Exchange { sealing: None, ..exchange.clone() }.judge();
         let sealed = exchange.judge();
@@ -76,7 +76,7 @@ proptest! {
 
     #[test]
     fn g6_before_an_agreement_no_declared_cookie_passes_in_either_direction(
-        exchange in any_sealing_exchange(&[Agreement::Required]),
+        exchange in any_sealing_exchange(&[AgreementMode::Required]),
     ) {
         // A value that is too large for sealing passes without an agreement (G5).
         prop_assume!(exchange.cookie.iter().all(|field| field.len() < 2500));
@@ -93,7 +93,7 @@ proptest! {
 
     #[test]
     fn t4_report_mode_changes_no_byte_of_a_sealed_cookie(
-        exchange in any_sealing_exchange(&[Agreement::Off, Agreement::Notice, Agreement::Required]),
+        exchange in any_sealing_exchange(&[AgreementMode::Off, AgreementMode::Notice, AgreementMode::Required]),
     ) {
         let reported = exchange.reported().judge();
         prop_assert_eq!(&reported.downstream, &SetCookieFields::Untouched);

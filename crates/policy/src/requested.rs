@@ -1,19 +1,17 @@
 //! The lifetime and attributes that the upstream requested for a cookie, coarse enough to identify nobody (A2).
 
-use super::terms::Terms;
-
 /// The lifetime and attributes that one `Set-Cookie` field requested.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Asked {
+pub struct RequestedAttributes {
     /// The requested lifetime, in coarse steps.
-    pub lifetime: AskedLifetime,
+    pub lifetime: RequestedLifetime,
     /// The names of the attributes.
     pub attributes: Attributes,
 }
 
 /// A requested lifetime in coarse steps. A month has 31 days, a year 366.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum AskedLifetime {
+pub enum RequestedLifetime {
     /// Until the browser closes: neither `Max-Age` nor `Expires`.
     #[default]
     BrowserSession,
@@ -37,29 +35,7 @@ pub enum AskedLifetime {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Attributes(u16);
 
-impl From<Terms> for Asked {
-    fn from(terms: Terms) -> Self {
-        let lifetime = terms.lifetime_s.map_or_else(Default::default, step);
-        Self { lifetime, attributes: terms.attributes }
-    }
-}
-
-/// Returns the step of a number of seconds.
-fn step(seconds: i64) -> AskedLifetime {
-    const DAY: i64 = 86_400;
-    const STEPS: [(i64, AskedLifetime); 6] = [
-        (0, AskedLifetime::Deletion),
-        (3_600, AskedLifetime::Hour),
-        (DAY, AskedLifetime::Day),
-        (7 * DAY, AskedLifetime::Week),
-        (31 * DAY, AskedLifetime::Month),
-        (366 * DAY, AskedLifetime::Year),
-    ];
-    let fits = STEPS.iter().find(|(most, _)| seconds <= *most);
-    fits.map_or(AskedLifetime::Longer, |(_, step)| *step)
-}
-
-impl AskedLifetime {
+impl RequestedLifetime {
     /// Every step, shortest first, in the order of the discriminants.
     pub const ALL: [Self; 8] = [
         Self::BrowserSession,
@@ -99,14 +75,29 @@ impl AskedLifetime {
             Self::Longer => 8,
         }
     }
+
+    /// Returns the step of a lifetime in seconds; zero or less is a deletion.
+    pub(crate) fn of_seconds(seconds: i64) -> Self {
+        const DAY: i64 = 86_400;
+        const STEPS: [(i64, RequestedLifetime); 6] = [
+            (0, RequestedLifetime::Deletion),
+            (3_600, RequestedLifetime::Hour),
+            (DAY, RequestedLifetime::Day),
+            (7 * DAY, RequestedLifetime::Week),
+            (31 * DAY, RequestedLifetime::Month),
+            (366 * DAY, RequestedLifetime::Year),
+        ];
+        let fits = STEPS.iter().find(|(most, _)| seconds <= *most);
+        fits.map_or(Self::Longer, |(_, step)| *step)
+    }
 }
 
 impl Attributes {
-    pub(super) const EXPIRES: Self = Self(1 << 2);
-    pub(super) const MAX_AGE: Self = Self(1 << 4);
-    pub(super) const SAME_SITE_LAX: Self = Self(1 << 10);
-    pub(super) const SAME_SITE_NONE: Self = Self(1 << 11);
-    pub(super) const SAME_SITE_STRICT: Self = Self(1 << 12);
+    pub(crate) const EXPIRES: Self = Self(1 << 2);
+    pub(crate) const MAX_AGE: Self = Self(1 << 4);
+    pub(crate) const SAME_SITE_LAX: Self = Self(1 << 10);
+    pub(crate) const SAME_SITE_NONE: Self = Self(1 << 11);
+    pub(crate) const SAME_SITE_STRICT: Self = Self(1 << 12);
     const OTHER: Self = Self(1 << 15);
 
     /// The words of the bits, lowest bit first.
@@ -154,12 +145,12 @@ impl Attributes {
     }
 
     /// Returns true if the set contains all of `other`.
-    pub(super) fn contains(self, other: Self) -> bool {
+    pub(crate) fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Returns the set that holds this one attribute.
-    pub(super) fn of(name: &[u8], value: &[u8]) -> Self {
+    pub(crate) fn of(name: &[u8], value: &[u8]) -> Self {
         // The common spellings are compared first, because this runs for each attribute of each response.
         let is = |usual: &[&[u8]], word: &str| {
             usual.contains(&name) || name.eq_ignore_ascii_case(word.as_bytes())
@@ -194,14 +185,15 @@ impl Attributes {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::terms::Terms, *};
+    use super::*;
+    use crate::terms::Terms;
 
     /// 2026-11-23 12:00:00 UTC
     const DATE_UNIX_S: u64 = 1_795_435_200;
 
     #[test]
     fn a2_a_lifetime_is_reported_in_coarse_steps() {
-        use AskedLifetime::*;
+        use RequestedLifetime::*;
         for (attributes, expected) in [
             ("", BrowserSession),
             ("Path=/; Secure", BrowserSession),
@@ -222,7 +214,7 @@ mod tests {
             ("Max-Age=99999999999999999999", Longer),
             ("Expires=Fri, 31 Dec 2034 23:59:59 GMT; Max-Age=60", Hour),
         ] {
-            let asked = Asked::from(Terms::read(attributes.as_bytes(), DATE_UNIX_S));
+            let asked = Terms::read(attributes.as_bytes(), DATE_UNIX_S).requested();
             assert_eq!(asked.lifetime, expected, "{attributes}");
         }
     }
@@ -230,7 +222,7 @@ mod tests {
     #[test]
     fn a2_attributes_are_reported_by_name_and_by_value_only_from_a_closed_set() {
         let words = |attributes: &str| {
-            let asked = Asked::from(Terms::read(attributes.as_bytes(), DATE_UNIX_S));
+            let asked = Terms::read(attributes.as_bytes(), DATE_UNIX_S).requested();
             asked.attributes.words().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(words(""), "");

@@ -31,7 +31,7 @@ fn the_examples_of_the_document_hold() {
     assert_eq!(checked, 19, "both tables were found");
 }
 
-const DOCUMENT: &str = include_str!("../../docs/policy.md");
+const DOCUMENT: &str = include_str!("../../../../docs/policy.md");
 
 fn exchange() -> Exchange {
     let session = SessionDuration::try_from(7200).unwrap();

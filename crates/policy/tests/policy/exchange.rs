@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use crumbgate_policy::{
-    Agreement, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
-    ResponseFacts, SetCookieFields,
+    AgreementMode, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
+    Resources, ResponseFacts, SetCookieFields,
     declaration::{
         Declaration, DeclaredCookie, Inject, Lifetime, PathPattern, RenewOn, SameSite,
         SessionDuration,
@@ -164,7 +164,7 @@ pub(crate) fn policy(declaration: Declaration) -> Policy {
         mode: Mode::Enforce,
         evict: EvictScope::Host,
         seal: false,
-        agreement: Agreement::Off,
+        agreement: AgreementMode::Off,
     }
 }
 
