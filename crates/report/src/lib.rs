@@ -4,7 +4,7 @@
 //!   `liveness.rs` finds the gaps, `declared.rs`
 //!   reads declarations, `chain.rs` says what is closed and signed, `timeline.rs` folds windows into buckets.
 //! - [`text`](Report::text), [`html`](Report::html), [`json`](Report::json) and [`csv`](Report::csv) write it down;
-//!   `words.rs` has every text in both languages, `spoken.rs` numbers and moments, `visible.rs` what keeps a name from
+//!   `words.rs` has every text in both languages, `visible.rs` what keeps a name from
 //!   outside from doing anything.
 //!
 //! The fields of the structs here are those of the JSON, and `docs/reference/report.md` lists them.
@@ -20,7 +20,6 @@ mod liveness;
 pub mod overview;
 mod page;
 mod sections;
-mod spoken;
 mod stripped;
 mod tally;
 #[cfg(test)]

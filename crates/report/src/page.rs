@@ -1,7 +1,8 @@
 //! The shape of a report for people: sections of facts and tables. What they say is decided once, in `sections/`; the
 //! formats only write it down.
 
-use super::{Period, spoken::minute};
+use super::Period;
+use crumbgate_base::format::minute;
 
 /// A part of the report that has a title.
 pub(super) struct Section {

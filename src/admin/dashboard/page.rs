@@ -24,7 +24,7 @@ pub(super) struct Content {
 pub(super) fn page(content: Option<&Content>, words: &Words) -> Markup {
     html! {
         (DOCTYPE)
-        html lang=(words.tag) {
+        html lang=(words.language.tag()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -35,7 +35,7 @@ pub(super) fn page(content: Option<&Content>, words: &Words) -> Markup {
                 link rel="stylesheet" href=(CSS);
                 script src=(JS) defer {}
             }
-            body data-version=(version()) data-lang=(words.tag) {
+            body data-version=(version()) data-lang=(words.language.tag()) {
                 a.skip href="#dashboard" { (words.skip) }
                 (head(content, words))
                 main #dashboard tabindex="-1" {
@@ -126,7 +126,7 @@ fn board(content: Option<&Content>, words: &Words) -> Markup {
                 section.tenants aria-labelledby="title-tenants" {
                     h2 #title-tenants { (words.tenants) }
                     form.search #search method="get" action="/" role="search" {
-                        input type="hidden" name="lang" value=(words.tag);
+                        input type="hidden" name="lang" value=(words.language.tag());
                         label.again for="search-text" { (words.search) }
                         input #search-text type="search" name="q" placeholder=(words.search) autocomplete="off"
                             autocapitalize="none" spellcheck="false" maxlength="255"

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::{
     ledger::LedgerReading,
     model::{Alert, DashboardModel, SOON_DAYS, days_left, dropped},
+    moment::ago,
     rate::Interval,
     sparkline::sparkline,
     words::Words,
@@ -64,7 +65,7 @@ fn state(model: &DashboardModel, words: &Words) -> Markup {
 fn alert_text(alert: &Alert, words: &Words) -> String {
     match alert {
         Alert::CertificateEnds { file, days } => {
-            (words.certificate_ends)(short(file), &words.days(*days))
+            (words.certificate_ends)(short(file), &words.language.counted(*days, words.days))
         }
         Alert::CertificateExpired { file } => (words.certificate_expired)(short(file)),
         Alert::Draining => words.draining.to_owned(),
@@ -72,7 +73,9 @@ fn alert_text(alert: &Alert, words: &Words) -> String {
         Alert::LedgerFailing => words.ledger_failing.to_owned(),
         Alert::LedgerUnbalanced => words.ledger_unbalanced.to_owned(),
         Alert::LedgerUnreadable => words.ledger_unreadable.to_owned(),
-        Alert::ManyFail { failed, requests } => (words.many_fail)(&words.share(*failed, *requests)),
+        Alert::ManyFail { failed, requests } => {
+            (words.many_fail)(&words.language.share(*failed, *requests))
+        }
         Alert::NotReady => words.not_ready.to_owned(),
         Alert::ReloadRefused => words.reload_refused.to_owned(),
         Alert::ServerDown { server } => (words.server_down)(server),
@@ -90,12 +93,18 @@ fn traffic(model: &DashboardModel, words: &Words) -> Markup {
     let minute = &model.minute;
     let counted = &minute.counted;
     let failed = (counted.failed > 0)
-        .then(|| (words.failed)(&words.number(minute.per_minute(counted.failed))));
+        .then(|| (words.failed)(&words.language.number(minute.per_minute(counted.failed))));
     let count = |title, hint: &str, of: &dyn Fn(&Interval) -> u64| {
         let values: Vec<_> =
             model.history.iter().map(|interval| interval.as_ref().map(|s| s.rate(of(s)))).collect();
-        let picture = sparkline(&values, title, &|value| words.number(value), words);
-        tile(title, &words.number(minute.per_minute(of(minute))), words.a_minute, hint, &picture)
+        let picture = sparkline(&values, title, &|value| words.language.number(value), words);
+        tile(
+            title,
+            &words.language.number(minute.per_minute(of(minute))),
+            words.a_minute,
+            hint,
+            &picture,
+        )
     };
     html! {
         section aria-labelledby="title-traffic" {
@@ -114,7 +123,8 @@ fn traffic(model: &DashboardModel, words: &Words) -> Markup {
 
 fn own_latency(model: &DashboardModel, words: &Words) -> Markup {
     let counted = &model.minute.counted;
-    let all = counted.request_durations.mean().map(|all| (words.in_all)(&words.duration(all)));
+    let all =
+        counted.request_durations.mean().map(|all| (words.in_all)(&words.language.latency(all)));
     latency(words.own_latency, counted.own_duration(), all, model, words, &|interval| {
         interval.counted.own_duration()
     })
@@ -122,10 +132,9 @@ fn own_latency(model: &DashboardModel, words: &Words) -> Markup {
 
 fn upstream_latency(model: &DashboardModel, words: &Words) -> Markup {
     let upstream = &model.minute.counted.upstream_durations;
-    let spread = upstream
-        .quantile(500)
-        .zip(upstream.quantile(950))
-        .map(|(half, most)| (words.spread)(&words.duration(half), &words.duration(most)));
+    let spread = upstream.quantile(500).zip(upstream.quantile(950)).map(|(half, most)| {
+        (words.spread)(&words.language.latency(half), &words.language.latency(most))
+    });
     latency(words.upstream_latency, upstream.mean(), spread, model, words, &|interval| {
         interval.counted.upstream_durations.mean()
     })
@@ -144,12 +153,12 @@ fn latency(
     let us = |average: Duration| u64::try_from(average.as_micros()).unwrap_or(u64::MAX);
     let values: Vec<_> =
         model.history.iter().map(|interval| of(interval.as_ref()?).map(us)).collect();
-    let format = |us| words.duration(Duration::from_micros(us));
+    let format = |us| words.language.latency(Duration::from_micros(us));
     let picture = sparkline(&values, title, &format, words);
     match average {
         Some(average) => {
             let hint = hint.unwrap_or_default();
-            tile(title, &words.duration(average), words.average, &hint, &picture)
+            tile(title, &words.language.latency(average), words.average, &hint, &picture)
         }
         None => tile(title, "\u{2013}", "", words.no_requests, &picture),
     }
@@ -203,7 +212,7 @@ fn names_table(look: &Look, catalogue: &Catalogue, now_unix_s: u64, words: &Word
                 @for newcomer in &look.newest { (name_row(newcomer, catalogue, now_unix_s, words)) }
             }
         }
-        @if older > 0 { p.quiet.foot { ((words.names_more)(&words.number(older as u64))) } }
+        @if older > 0 { p.quiet.foot { ((words.names_more)(&words.language.number(older as u64))) } }
     }
 }
 
@@ -230,7 +239,7 @@ fn name_row(newcomer: &Newcomer, catalogue: &Catalogue, now_unix_s: u64, words: 
                     @if newcomer.mode == Mode::Report { ", " (words.watched) }
                 }
             }
-            td.number { (words.ago(newcomer.first_unix_s, now_unix_s)) }
+            td.number { (ago(words, newcomer.first_unix_s, now_unix_s)) }
         }
     }
 }
@@ -257,7 +266,7 @@ fn upstream_rows(upstream: &UpstreamState, has_others: bool, words: &Words) -> M
             @if has_others { tr { th.group colspan="3" scope="rowgroup" { (upstream.name()) } } }
             @for server in upstream.servers() { (server_row(server, words)) }
             @if upstream.queued() > 0 {
-                tr { td.quiet colspan="3" { ((words.waiting)(&words.number(upstream.queued() as u64))) } }
+                tr { td.quiet colspan="3" { ((words.waiting)(&words.language.number(upstream.queued() as u64))) } }
             }
         }
     }
@@ -275,8 +284,8 @@ fn server_row(server: &ServerState, words: &Words) -> Markup {
             th scope="row" { (server.address()) }
             td.word { span.mark.(class) { (condition) } }
             td.number {
-                (words.number(server.connections() as u64))
-                @if let Some(most) = server.max_connections() { span.quiet { "/" (words.number(most as u64)) } }
+                (words.language.number(server.connections() as u64))
+                @if let Some(most) = server.max_connections() { span.quiet { "/" (words.language.number(most as u64)) } }
             }
         }
     }
@@ -298,8 +307,8 @@ fn certificates(model: &DashboardModel, words: &Words) -> Markup {
                             td.number {
                                 @match days_left(certificate, model.now_unix_s) {
                                     None => span.mark.bad { (words.expired) },
-                                    Some(days) if days < SOON_DAYS => span.mark.warn { (words.number(days)) },
-                                    Some(days) => (words.number(days)),
+                                    Some(days) if days < SOON_DAYS => span.mark.warn { (words.language.number(days)) },
+                                    Some(days) => (words.language.number(days)),
                                 }
                             }
                         }
@@ -317,23 +326,23 @@ fn configuration(model: &DashboardModel, words: &Words) -> Markup {
     let content = html! {
         dl.facts {
             div { dt { (words.file) } dd { code { (status.config_file) } } }
-            div { dt { (words.in_force) } dd { (words.ago(status.config_since_unix_s, model.now_unix_s)) } }
+            div { dt { (words.in_force) } dd { (ago(words, status.config_since_unix_s, model.now_unix_s)) } }
             div {
                 dt { (words.last_reload) }
                 dd {
                     @match (reload.at_unix_s, reload.is_refused) {
                         (None, _) => (words.reload_never),
                         (Some(at), false) => {
-                            (words.ago(at, model.now_unix_s)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
+                            (ago(words, at, model.now_unix_s)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
                         }
                         (Some(at), true) => {
-                            (words.ago(at, model.now_unix_s)) " "
+                            (ago(words, at, model.now_unix_s)) " "
                             span.mark.bad.part { ((words.reload_not_taken)(&reload.actor)) }
                         }
                     }
                 }
             }
-            div { dt { (words.running) } dd { (words.ago(status.started_unix_s, model.now_unix_s)) } }
+            div { dt { (words.running) } dd { (ago(words, status.started_unix_s, model.now_unix_s)) } }
         }
         @if !reload.problems.is_empty() {
             details open[reload.is_refused] {
@@ -372,20 +381,20 @@ fn ledger_facts(look: &Look, model: &DashboardModel, words: &Words) -> Markup {
                 dt { (words.balance) }
                 dd {
                     @if books.balance() { span.mark.good { (words.balanced) } }
-                    @else { span.mark.bad { (words.unbalanced) " (" (words.number(difference)) ")" } }
+                    @else { span.mark.bad { (words.unbalanced) " (" (words.language.number(difference)) ")" } }
                 }
             }
-            div { dt { (words.counted) } dd.number { (words.number(counted)) } }
-            div { dt { (words.recorded) } dd.number { (words.number(recorded)) } }
+            div { dt { (words.counted) } dd.number { (words.language.number(counted)) } }
+            div { dt { (words.recorded) } dd.number { (words.language.number(recorded)) } }
             div {
                 dt { (words.dropped) }
-                dd.number { @if missing > 0 { span.mark.bad { (words.number(missing)) } } @else { "0" } }
+                dd.number { @if missing > 0 { span.mark.bad { (words.language.number(missing)) } } @else { "0" } }
             }
             div {
                 dt { (words.file_state) }
                 dd {
                     @if model.ledger.is_failing {
-                        span.mark.bad { ((words.not_written)(&words.number(model.ledger.waiting))) }
+                        span.mark.bad { ((words.not_written)(&words.language.number(model.ledger.waiting))) }
                     } @else { (words.written) }
                 }
             }
@@ -394,7 +403,7 @@ fn ledger_facts(look: &Look, model: &DashboardModel, words: &Words) -> Markup {
                 dd {
                     @match look.last_closed {
                         Some((number, newest)) => {
-                            "#" (words.number(number)) ", " (words.ago(newest, model.now_unix_s))
+                            "#" (words.language.number(number)) ", " (ago(words, newest, model.now_unix_s))
                         }
                         None => (words.closed_none),
                     }

@@ -85,9 +85,12 @@ fn foot(found: &SearchResult, words: &Words) -> Markup {
     let shown = found.tenants.len();
     let rest = found.count.saturating_sub(shown);
     let text = if rest == 0 {
-        (words.tenants_all)(&words.number(found.count as u64), found.count == 1)
+        (words.tenants_all)(&words.language.number(found.count as u64), found.count == 1)
     } else {
-        (words.tenants_rest)(&words.number(shown as u64), &words.number(rest as u64))
+        (words.tenants_rest)(
+            &words.language.number(shown as u64),
+            &words.language.number(rest as u64),
+        )
     };
     html! { p.quiet.foot { (text) } }
 }

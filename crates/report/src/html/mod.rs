@@ -7,13 +7,13 @@ mod timeline;
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crumbgate_base::format::{minute, second};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     Report,
     page::{Cell, Line, Part, Section, Table},
     sections,
-    spoken::{minute, second},
     visible::visible,
     words::Words,
 };
@@ -35,7 +35,7 @@ impl Report {
         };
         let page = html! {
             (DOCTYPE)
-            html lang=(words.tag) {
+            html lang=(words.language.tag()) {
                 head {
                     meta charset="utf-8";
                     meta http-equiv="Content-Security-Policy" content=(content_security_policy());
@@ -131,7 +131,7 @@ fn table(table: &Table, id: &str, again: bool, words: &Words) -> Markup {
             }
         }
         @if table.left_out > 0 {
-            p.note { ((words.rows_left_out)(&words.number(table.left_out as u64))) }
+            p.note { ((words.rows_left_out)(&words.language.number(table.left_out as u64))) }
         }
     }
 }

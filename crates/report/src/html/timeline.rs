@@ -1,8 +1,9 @@
 //! The time line as a picture (SVG), with a description for who can't see it.
 
+use crumbgate_base::format::minute;
 use maud::{Markup, html};
 
-use super::super::{Bucket, Period, Report, spoken::minute, words::Words};
+use super::super::{Bucket, Period, Report, words::Words};
 
 /// The picture, and what its colours mean. Shades differ in brightness and pattern: black and white will do.
 pub(super) fn picture(report: &Report, words: &Words) -> Markup {
@@ -39,7 +40,7 @@ pub(super) fn picture(report: &Report, words: &Words) -> Markup {
                 span { span.key.stripped {} (words.held_back) }
                 @if report.books.only_watched() > 0 { span { span.key.watched {} (words.only_watched) } }
                 @if !report.gaps.is_empty() { span { span.key.gap {} (words.timeline_gap) } }
-                span { ((words.timeline_highest)(&words.number(report.timeline.highest()))) }
+                span { ((words.timeline_highest)(&words.language.number(report.timeline.highest()))) }
             }
         }
     }
@@ -54,7 +55,7 @@ fn description(report: &Report, words: &Words) -> String {
         (words.only_watched, books.only_watched()),
         (words.gaps, report.gaps.len() as u64),
     ];
-    counts.map(|(title, count)| format!("{title}: {}.", words.number(count))).join(" ")
+    counts.map(|(title, count)| format!("{title}: {}.", words.language.number(count))).join(" ")
 }
 
 /// Lines at a slant, for what must be told apart without colour.

@@ -20,7 +20,7 @@ pub(super) fn agreement(report: &Report, words: &Words) -> Section {
     let mut parts = Vec::new();
     let dropped = report.books.agreements.dropped;
     if dropped > 0 {
-        parts.push(Part::Note((words.agreement_dropped)(&words.number(dropped))));
+        parts.push(Part::Note((words.agreement_dropped)(&words.language.number(dropped))));
     }
     if report.agreements.is_empty() {
         parts.push(Part::Note(words.agreement_none.to_owned()));

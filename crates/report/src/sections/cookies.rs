@@ -60,7 +60,7 @@ pub(super) fn declared(report: &Report, words: &Words) -> Section {
             name = name.and(Line::Quiet(words.no_longer_declared.to_owned()));
         }
         let purpose = &declared.cookie.purpose;
-        let purpose = purpose.get(words.tag).or_else(|| purpose.values().next());
+        let purpose = purpose.get(words.language.tag()).or_else(|| purpose.values().next());
         let purpose = purpose.map_or_else(Cell::default, Cell::plain);
         vec![name, purpose, lifetime(&declared.cookie.lifetime, words)]
     });
@@ -104,11 +104,11 @@ pub(super) fn declared(report: &Report, words: &Words) -> Section {
 
 fn lifetime(lifetime: &Lifetime, words: &Words) -> Cell {
     match lifetime {
-        Lifetime::Fixed(seconds) => Cell::plain(words.exactly((*seconds).into())),
+        Lifetime::Fixed(seconds) => Cell::plain(words.language.duration((*seconds).into())),
         Lifetime::Written(written) if written.is_empty() => Cell::plain(words.unknown),
         Lifetime::Written(written) if written == "session" => Cell::plain(words.session_lifetime),
         Lifetime::Written(written) => match written.parse::<SessionDuration>() {
-            Ok(duration) => Cell::plain(words.exactly(duration.seconds().into())),
+            Ok(duration) => Cell::plain(words.language.duration(duration.seconds().into())),
             Err(_) => Cell::code(written),
         },
     }
@@ -116,7 +116,7 @@ fn lifetime(lifetime: &Lifetime, words: &Words) -> Cell {
 
 fn asked(asked: &[(RequestedLifetime, u64)], words: &Words) -> Vec<Line> {
     let line = |(step, number): &(RequestedLifetime, u64)| {
-        let times = (words.times)(&words.number(*number));
+        let times = (words.times)(&words.language.number(*number));
         Line::Plain(format!("{}: {times}", (words.lifetime)(*step)))
     };
     asked.iter().map(line).collect()
@@ -126,9 +126,9 @@ fn granted(used: &DeclaredIn, words: &Words) -> Cell {
     let lines = used.granted.iter().map(|granted| {
         let lifetime = match granted.seconds {
             0 => words.deleted.to_owned(),
-            seconds => words.exactly(seconds.into()),
+            seconds => words.language.duration(seconds.into()),
         };
-        Line::Plain(format!("{lifetime}: {}", (words.times)(&words.number(granted.count))))
+        Line::Plain(format!("{lifetime}: {}", (words.times)(&words.language.number(granted.count))))
     });
     let longest = used.granted.iter().map(|granted| u64::from(granted.seconds)).max();
     Cell::of(lines.collect()).sorted_by(longest.unwrap_or(0))
@@ -179,7 +179,7 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
 
 /// How many evictions were sent for a name, and whether it comes in spite of them.
 fn evictions(row: &Stripped, words: &Words) -> Cell {
-    let number = words.number(row.evictions);
+    let number = words.language.number(row.evictions);
     let mut cell = match row.mode {
         Mode::Report if row.evictions > 0 => Cell::plain((words.would_be)(&number)),
         Mode::Enforce | Mode::Report => Cell::plain(number),

@@ -10,6 +10,7 @@ use super::{
     page::{Cell, Line, Part, Section, Table},
     words::Words,
 };
+use crumbgate_base::format::minute;
 
 /// Every section, in the order of reading. Those that have nothing to say say so, or are left out where that is no
 /// answer to a question.
@@ -41,7 +42,7 @@ pub(super) fn head(report: &Report, words: &Words) -> Vec<(&'static str, Cell)> 
         [] => words.unknown.to_owned(),
         versions => format!("Crumbgate {}", versions.join(", ")),
     };
-    let made = format!("{} UTC, ", super::spoken::minute(report.made_unix_s));
+    let made = format!("{} UTC, ", minute(report.made_unix_s));
     vec![
         (words.about, tenant),
         (words.period_utc, Cell::of(vec![Line::Period(report.period, words.to)])),
@@ -52,7 +53,7 @@ pub(super) fn head(report: &Report, words: &Words) -> Vec<(&'static str, Cell)> 
 
 /// How often, to be sorted by.
 fn count(number: u64, words: &Words) -> Cell {
-    Cell::plain(words.number(number)).sorted_by(number)
+    Cell::plain(words.language.number(number)).sorted_by(number)
 }
 
 /// A table with the tenant's column only where there is more than one.
@@ -81,7 +82,7 @@ fn routes(stripped: &Stripped, words: &Words) -> Cell {
     let (named, others) = stripped.routes.split_at(stripped.routes.len().min(NAMED_ROUTES));
     let mut lines: Vec<_> = named.iter().map(|route| Line::Code(route.route.clone())).collect();
     if !others.is_empty() {
-        lines.push(Line::Quiet((words.more)(&words.number(others.len() as u64))));
+        lines.push(Line::Quiet((words.more)(&words.language.number(others.len() as u64))));
     }
     Cell::of(lines)
 }

@@ -4,11 +4,11 @@ use super::{
     super::{
         Bucket, Checked, Report, Version,
         page::{Cell, Line, Part, Section, Table, number, text},
-        spoken::minute,
         words::Words,
     },
     count,
 };
+use crumbgate_base::format::minute;
 
 /// What happened when.
 pub(super) fn timeline(report: &Report, words: &Words) -> Section {
@@ -26,7 +26,7 @@ pub(super) fn timeline(report: &Report, words: &Words) -> Section {
     };
     let rows = report.timeline.buckets.iter().map(row);
     let table = Table::new(words.timeline_numbers, columns, rows);
-    let lead = (words.timeline_lead)(&words.exactly(report.timeline.bucket_s));
+    let lead = (words.timeline_lead)(&words.language.duration(report.timeline.bucket_s));
     Section { id: "timeline", title: words.timeline, lead, parts: vec![Part::Timeline(table)] }
 }
 
@@ -35,10 +35,10 @@ pub(super) fn liveness(report: &Report, words: &Words) -> Section {
     let heartbeats = report.heartbeats;
     let missing = match heartbeats.missing {
         0 => count(0, words),
-        number => Cell::of(vec![Line::Strong(words.number(number))]),
+        number => Cell::of(vec![Line::Strong(words.language.number(number))]),
     };
-    let alive = words.roughly(heartbeats.alive_s);
-    let share = words.share(heartbeats.alive_s, report.period.seconds());
+    let alive = words.language.elapsed(heartbeats.alive_s);
+    let share = words.language.share(heartbeats.alive_s, report.period.seconds());
     let facts = vec![
         (words.heartbeats, count(heartbeats.count, words)),
         (words.missing, missing),
@@ -48,17 +48,19 @@ pub(super) fn liveness(report: &Report, words: &Words) -> Section {
     let rows = report.gaps.iter().map(|gap| {
         let mut why = Cell::plain((words.gap)(gap.why));
         if let (Some(cookies), Some(requests)) = (gap.cookies, gap.requests) {
-            let lost = (words.lost)(&words.number(cookies), &words.number(requests));
+            let lost =
+                (words.lost)(&words.language.number(cookies), &words.language.number(requests));
             why = why.and(Line::Strong(lost));
         }
         if let Some(agreements) = gap.agreements {
-            why = why.and(Line::Strong((words.lost_agreements)(&words.number(agreements))));
+            why =
+                why.and(Line::Strong((words.lost_agreements)(&words.language.number(agreements))));
         }
         let seconds = gap.period.seconds();
         vec![
             Cell::moment(gap.period.since_unix_s),
             Cell::moment(gap.period.until_unix_s),
-            Cell::plain(words.roughly(seconds)).sorted_by(seconds),
+            Cell::plain(words.language.elapsed(seconds)).sorted_by(seconds),
             why,
         ]
     });

@@ -34,7 +34,7 @@ pub(super) fn sums(report: &Report, words: &Words) -> Section {
     let dropped = [books.request.dropped, books.response.dropped, books.added.dropped];
     let dropped = dropped.into_iter().fold(0, u64::saturating_add);
     if dropped > 0 {
-        parts.push(Part::Note((words.lost_rows)(&words.number(dropped))));
+        parts.push(Part::Note((words.lost_rows)(&words.language.number(dropped))));
     }
     parts.extend([Part::Table(sides(books, words)), Part::Table(added(books, words))]);
     Section { id: "sums", title: words.sums, lead: words.balance_rule.to_owned(), parts }
@@ -88,14 +88,14 @@ fn balance(books: &Books, words: &Words) -> Cell {
         .differences()
         .into_iter()
         .filter(|difference| *difference != 0)
-        .map(|d| words.signed(d))
+        .map(|d| words.language.signed(d))
         .collect();
     Cell::of(vec![Line::Strong((words.is_unbalanced)(&wrong.join(", ")))]).sorted_by(1)
 }
 
 fn left_over(difference: i64, words: &Words) -> Cell {
-    let spoken = words.signed(difference);
-    let line = if difference == 0 { Line::Plain(spoken) } else { Line::Strong(spoken) };
+    let text = words.language.signed(difference);
+    let line = if difference == 0 { Line::Plain(text) } else { Line::Strong(text) };
     Cell::of(vec![line]).sorted_by(difference.unsigned_abs())
 }
 

@@ -118,7 +118,10 @@ impl Page {
         }
         self.text.push('\n');
         if table.left_out > 0 {
-            self.paragraph(INDENT, &(words.rows_left_out)(&words.number(table.left_out as u64)));
+            self.paragraph(
+                INDENT,
+                &(words.rows_left_out)(&words.language.number(table.left_out as u64)),
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use super::{
     super::{Dependence, Why},
     Words,
 };
+use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
@@ -12,15 +13,7 @@ use crumbgate_policy::{
 };
 
 pub(super) const WORDS: Words = Words {
-    tag: "de",
-    thousands: ".",
-    units: [
-        ("Woche", "Wochen"),
-        ("Tag", "Tage"),
-        ("Stunde", "Stunden"),
-        ("Minute", "Minuten"),
-        ("Sekunde", "Sekunden"),
-    ],
+    language: Language::De,
 
     title: "Cookie-Bericht",
     skip: "Zum Bericht springen",

@@ -4,6 +4,7 @@ use super::{
     super::{Dependence, Why},
     Words,
 };
+use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
@@ -12,15 +13,7 @@ use crumbgate_policy::{
 };
 
 pub(super) const WORDS: Words = Words {
-    tag: "en",
-    thousands: ",",
-    units: [
-        ("week", "weeks"),
-        ("day", "days"),
-        ("hour", "hours"),
-        ("minute", "minutes"),
-        ("second", "seconds"),
-    ],
+    language: Language::En,
 
     title: "Cookie report",
     skip: "Skip to the report",

@@ -4,7 +4,7 @@ mod de;
 mod en;
 
 use super::{Dependence, Why};
-use crumbgate_base::language::Language;
+use crumbgate_base::language::{Language, Translations};
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
     Mode,
@@ -14,11 +14,7 @@ use crumbgate_policy::{
 
 /// The texts of a report in one language. Functions are for what has a number or a name in it.
 pub(super) struct Words {
-    /// As BCP 47 has it.
-    pub(super) tag: &'static str,
-    /// Between the digits of thousands.
-    pub(super) thousands: &'static str,
-    pub(super) units: [Unit; 5],
+    pub(super) language: Language,
 
     pub(super) title: &'static str,
     pub(super) skip: &'static str,
@@ -185,15 +181,11 @@ pub(super) struct Words {
     pub(super) terms: [(&'static str, &'static str); 15],
 }
 
+static WORDS: Translations<Words> = Translations { de: de::WORDS, en: en::WORDS };
+
 impl Words {
     /// The texts of reports in this language.
     pub(super) fn of(language: Language) -> &'static Self {
-        match language {
-            Language::De => &de::WORDS,
-            Language::En => &en::WORDS,
-        }
+        WORDS.of(language)
     }
 }
-
-/// A unit of time: one of it, and the word for several.
-pub(super) type Unit = (&'static str, &'static str);

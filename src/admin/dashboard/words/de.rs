@@ -1,14 +1,11 @@
 //! German texts.
 
-use super::texts::{Unit, Words};
+use super::texts::Words;
 use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
-    tag: "de",
     language: Language::De,
     other: ("en", "English"),
-    thousands: ".",
-    point: ',',
 
     skip: "Zur Übersicht springen",
     live: "Live",
@@ -83,16 +80,6 @@ pub(super) const WORDS: Words = Words {
     from_application: "von der Anwendung gesetzt",
     from_browser: "von einem Browser gesendet",
     watched: "Berichtsmodus",
-    now: "eben",
-    ago: |count, unit| {
-        let unit = match unit {
-            Unit::Minute => "Min.",
-            Unit::Hour => "Std.",
-            Unit::Day if count == 1 => "Tag",
-            Unit::Day => "Tagen",
-        };
-        format!("vor {count}\u{a0}{unit}")
-    },
 
     tenants: "Mandanten",
     search: "Host suchen",

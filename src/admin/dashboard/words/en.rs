@@ -1,14 +1,11 @@
 //! English texts.
 
-use super::texts::{Unit, Words};
+use super::texts::Words;
 use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
-    tag: "en",
     language: Language::En,
     other: ("de", "Deutsch"),
-    thousands: ",",
-    point: '.',
 
     skip: "Skip to the dashboard",
     live: "Live",
@@ -81,16 +78,6 @@ pub(super) const WORDS: Words = Words {
     from_application: "set by the application",
     from_browser: "sent by a browser",
     watched: "report mode",
-    now: "just now",
-    ago: |count, unit| {
-        let unit = match unit {
-            Unit::Minute => "min",
-            Unit::Hour => "h",
-            Unit::Day if count == 1 => "day",
-            Unit::Day => "days",
-        };
-        format!("{count}\u{a0}{unit} ago")
-    },
 
     tenants: "Tenants",
     search: "Find a host",

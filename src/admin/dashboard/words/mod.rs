@@ -4,14 +4,13 @@ mod de;
 mod en;
 mod texts;
 
-pub(super) use texts::{Unit, Words};
+pub(super) use texts::Words;
 
-use crumbgate_base::language::Language;
+use crumbgate_base::language::{Language, Translations};
 
-/// The texts in this language.
+static WORDS: Translations<Words> = Translations { de: de::WORDS, en: en::WORDS };
+
+/// Returns the texts in this language.
 pub(super) fn words(language: Language) -> &'static Words {
-    match language {
-        Language::De => &de::WORDS,
-        Language::En => &en::WORDS,
-    }
+    WORDS.of(language)
 }

@@ -4,13 +4,9 @@ use crumbgate_base::language::Language;
 
 /// The texts in one language. A text with a number or a name in it is a function.
 pub(in crate::admin::dashboard) struct Words {
-    /// The language tag (BCP 47).
-    pub(in crate::admin::dashboard) tag: &'static str,
     pub(in crate::admin::dashboard) language: Language,
     /// The other language: its tag, and its name in that language.
     pub(in crate::admin::dashboard) other: (&'static str, &'static str),
-    pub(in crate::admin::dashboard) thousands: &'static str,
-    pub(in crate::admin::dashboard) point: char,
 
     pub(in crate::admin::dashboard) skip: &'static str,
     pub(in crate::admin::dashboard) live: &'static str,
@@ -78,8 +74,6 @@ pub(in crate::admin::dashboard) struct Words {
     pub(in crate::admin::dashboard) from_application: &'static str,
     pub(in crate::admin::dashboard) from_browser: &'static str,
     pub(in crate::admin::dashboard) watched: &'static str,
-    pub(in crate::admin::dashboard) now: &'static str,
-    pub(in crate::admin::dashboard) ago: fn(u64, Unit) -> String,
 
     pub(in crate::admin::dashboard) tenants: &'static str,
     pub(in crate::admin::dashboard) search: &'static str,
@@ -151,12 +145,4 @@ pub(in crate::admin::dashboard) struct Words {
     pub(in crate::admin::dashboard) ledger_off: &'static str,
     pub(in crate::admin::dashboard) ledger_off_hint: &'static str,
     pub(in crate::admin::dashboard) ledger_not_yet: &'static str,
-}
-
-/// A unit of time.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(in crate::admin::dashboard) enum Unit {
-    Minute,
-    Hour,
-    Day,
 }
