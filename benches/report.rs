@@ -13,7 +13,7 @@ use std::{
 use crumbgate_base::language::Language;
 use crumbgate_ledger::read::Reader;
 use crumbgate_policy::{requested::RequestedLifetime, verdict::Action};
-use crumbgate_report::{Report, Selection, Usually};
+use crumbgate_report::{Report, Selection, VendorHint};
 use crumbgate_testkit::ledger::{Draft, Seen};
 
 #[global_allocator]
@@ -29,7 +29,7 @@ fn main() {
     let entries = write(&path);
     let megabytes = std::fs::metadata(&path).unwrap().len() / 1_000_000;
     let usually = |name: &str| {
-        name.starts_with("_ga").then(|| Usually {
+        name.starts_with("_ga").then(|| VendorHint {
             platform: "Google Analytics".to_owned(),
             category: "Analytics".to_owned(),
             description: None,

@@ -1,7 +1,7 @@
-//! Development certificates: self-signed, short-lived, made on the spot.
+//! Development certificates: self-signed and short-lived.
 //!
-//! A certificate made here is its own root: who wants to be without a browser's warning trusts this one certificate
-//! (`curl --cacert certs/dev.crt`), and nothing that it could sign.
+//! A certificate made here is its own root and can't sign others. To avoid warnings, a client trusts this one certificate
+//! (`curl --cacert certs/dev.crt`).
 
 use std::{
     fmt,
@@ -22,10 +22,10 @@ use time::{Duration, OffsetDateTime};
 
 use crumbgate_base::clock::Now;
 
-/// The names of this machine.
+/// The local names and addresses of every machine.
 ///
-/// Most clients take no wildcard directly below a top-level name (curl and OpenSSL refuse `*.localhost`; it serves
-/// rustls and some browsers), so each tenant's host wants to be named beside these.
+/// Many clients reject a wildcard directly below a top-level domain (curl and OpenSSL reject `*.localhost`; rustls and
+/// some browsers accept it), so the hosts of tenants should be added.
 pub const LOCAL_NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
 
 /// A certificate and its key, ECDSA on P-256, valid for 90 days.
@@ -34,7 +34,7 @@ pub struct Development {
     pub chain_pem: String,
     /// The key, PKCS#8 in PEM. A secret.
     pub key_pem: String,
-    /// What Chromium's `--ignore-certificate-errors-spki-list` takes: the SHA-256 of the public key, in base64.
+    /// The SHA-256 of the public key in base64, for Chromium's `--ignore-certificate-errors-spki-list`.
     pub spki_sha256_base64: String,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Debug for Development {
     }
 }
 
-/// Where a [`Development`] was written.
+/// The files of a [`Development`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Written {
     /// The certificate.
@@ -55,7 +55,7 @@ pub struct Written {
 
 /// Makes a certificate for `names`: host names, wildcards (`*.example.org`) and addresses.
 ///
-/// Valid from an hour before `now`, for machines whose clock is behind.
+/// The certificate is valid from an hour before `now`, for clients whose clock is slow.
 pub fn make(names: &[impl AsRef<str>], now: Now) -> Result<Development, Error> {
     let names: Vec<_> = names.iter().map(|name| name.as_ref().to_owned()).collect();
     if names.is_empty() {
@@ -84,7 +84,7 @@ pub fn make(names: &[impl AsRef<str>], now: Now) -> Result<Development, Error> {
     })
 }
 
-/// What every certificate that was made here calls itself, and no other one.
+/// The common name that identifies the certificates of this module.
 pub const COMMON_NAME: &str = "Crumbgate development certificate";
 
 const CLOCK_SKEW: Duration = Duration::hours(1);
@@ -98,11 +98,10 @@ fn is_name(name: &str) -> bool {
 }
 
 impl Development {
-    /// Writes `dev.crt` and `dev.key` into `folder`, which is made where it is missing; the key for its owner alone
-    /// (mode 0600). Waits for the disk.
+    /// Writes `dev.crt` and `dev.key` (mode 0600) to `folder`, which is created if it does not exist. Waits for the disk.
     ///
-    /// Each file is written aside and then renamed, so no reader meets half of one. Files that are there already stay
-    /// untouched, and are an error, unless `overwrite` is set.
+    /// Each file is written under a temporary name and then renamed, so no reader sees a part of one. Existing files are
+    /// an error, unless `overwrite` is set.
     pub fn write(&self, folder: &Path, overwrite: bool) -> Result<Written, Error> {
         let written = Written { chain: folder.join("dev.crt"), key: folder.join("dev.key") };
         if !overwrite
@@ -119,12 +118,12 @@ impl Development {
     }
 }
 
-/// Puts `content` at `path` in one step.
+/// Writes `content` to `path` in one step.
 fn replace(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
     let aside = path.with_added_extension(format!("new-{}", process::id()));
     let replaced = write_new(&aside, content, mode).and_then(|()| fs::rename(&aside, path));
     replaced.map_err(|source| {
-        // Best effort: the reason why it failed is what matters, not the crumb that it leaves.
+        // Best effort: the first error is returned, even if a temporary file remains.
         let _ = fs::remove_file(&aside);
         Error::Write { path: path.to_owned(), source }
     })
@@ -142,43 +141,45 @@ fn write_new(path: &Path, content: &str, mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Why no certificate was made or written.
+/// A reason why a certificate was not made or not written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A clock that no certificate can hold.
-    #[error("the clock says {unix_s} s after 1970, which no certificate can hold; set it right")]
+    /// The time is outside the range of certificates.
+    #[error(
+        "the clock is {unix_s} s after 1970, outside the range of certificates; set it correctly"
+    )]
     BadClock {
         /// Seconds since the Unix epoch.
         unix_s: u64,
     },
-    /// A name that no certificate can be for.
+    /// The name is neither a host name, nor a wildcard, nor an address.
     #[error(
-        "`{}` is no host name or address; expected a name such as `acme.localhost` (other scripts \
+        "`{}` is not a host name or address; expected a name such as `acme.localhost` (other scripts \
          as `xn--…`), a wildcard such as `*.example.org`, or an address such as `127.0.0.1`",
         .name.escape_debug()
     )]
     BadName {
-        /// As given.
+        /// The name as given.
         name: String,
     },
-    /// Files that would be lost.
-    #[error("{path} is there already and stays as it is; to replace it, say --overwrite")]
+    /// The file exists and would be lost.
+    #[error("{path} exists already; use --overwrite to replace it")]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// The library could not make it.
+    /// The library returned an error.
     #[error("the certificate could not be made")]
     Make(#[from] rcgen::Error),
-    /// No name at all.
+    /// The list of names is empty.
     #[error("a certificate needs at least one name, such as `localhost`")]
     NoName,
-    /// A file or folder that can't be written.
-    #[error("{path} can't be written; check that the folder may be written to and has room")]
+    /// The file or folder can't be written.
+    #[error("{path} can't be written; check the permissions of the folder and the free space")]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn openssl_accepts_it_for_each_name_and_finds_the_same_public_key() {
+    fn openssl_accepts_the_certificate_for_each_name_and_finds_the_same_public_key() {
         let folder = tempfile::tempdir().unwrap();
         let (made, written) = made_in(folder.path());
         let chain = written.chain.to_str().unwrap();
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn curl_accepts_it_when_it_is_trusted_and_refuses_it_otherwise() {
+    fn curl_accepts_a_trusted_certificate_and_rejects_others() {
         let folder = tempfile::tempdir().unwrap();
         let (_, written) = made_in(folder.path());
         let chain = written.chain.to_str().unwrap();
@@ -294,7 +295,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_key_is_its_owners_alone_and_nothing_is_left_beside_the_two_files() {
+    fn only_the_owner_can_read_the_key_and_no_temporary_file_remains() {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
@@ -307,12 +308,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_overwritten_only_when_told() {
+    fn existing_files_are_replaced_only_with_overwrite() {
         let folder = tempfile::tempdir().unwrap();
         let (first, written) = made_in(folder.path());
         let second = make(&NAMES, Clock::system().now()).unwrap();
         let refusal = second.write(folder.path(), false).unwrap_err().to_string();
-        assert!(refusal.contains("dev.crt is there already and stays as it is"), "{refusal}");
+        assert!(refusal.contains("dev.crt exists already"), "{refusal}");
         assert_eq!(fs::read_to_string(&written.key).unwrap(), first.key_pem);
 
         second.write(folder.path(), true).unwrap();
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_made_is_told_by_its_path() {
+    fn the_error_of_a_folder_that_cannot_be_created_has_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_certificate_can_be_for_are_refused() {
+    fn invalid_names_are_rejected() {
         let now = Clock::system().now();
         for name in ["", "a b", "http://a.example", "büro.example", "*.", "*.127.0.0.1", "*"] {
             assert!(matches!(make(&[name], now), Err(Error::BadName { .. })), "{name}");

@@ -1,7 +1,5 @@
 //! The rules of a listener: its guard and its TLS, read from the files of `[admin]`.
 
-#![allow(missing_docs, reason = "fields of errors name themselves")]
-
 use std::{
     io,
     sync::{Arc, Mutex},
@@ -11,10 +9,9 @@ use rustls::ServerConfig;
 
 use super::{
     guard::Guard,
-    lock::locked,
     tokens::{Tokens, TokensError},
 };
-use crumbgate_base::clock::Clock;
+use crumbgate_base::{clock::Clock, lock::locked};
 use crumbgate_config::{self as config, AdminListener, TlsVersion};
 use crumbgate_gateway::proxy::tls::{self, CertificateError, Certificates, Tickets};
 

@@ -1,7 +1,5 @@
 //! The socket at which the API listens.
 
-#![allow(missing_docs, reason = "fields of errors name themselves")]
-
 use std::{
     fs, io,
     net::{IpAddr, SocketAddr, TcpListener},

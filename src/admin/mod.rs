@@ -24,7 +24,6 @@ mod deadline;
 mod gate;
 mod guard;
 mod listener;
-mod lock;
 mod problem;
 mod request;
 mod routes;
@@ -44,12 +43,11 @@ use tracing::info;
 pub use gate::StartError;
 pub use listener::{KEY, ListenError, Listener};
 
-use crumbgate_base::clock::Clock;
+use crumbgate_base::{clock::Clock, error::with_causes, lock::locked};
 use crumbgate_config::{AdminListener, Loaded, Problem, Problems};
 use crumbgate_gateway::gateway::{Control, Inherited};
 use gate::{Gate, Rules};
 use listener::AsyncListener;
-use lock::locked;
 use serve::Api;
 
 /// The parts of the administration that live as long as the gateway.
@@ -184,10 +182,8 @@ pub fn preflight(loaded: &Loaded, clock: &Clock) -> Problems {
 }
 
 fn problem(loaded: &Loaded, key: &str, error: &dyn std::error::Error) -> Problems {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    let message = causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"));
     let mut problems = Problems::default();
-    problems.push(Problem::error(loaded.effective.place(key), key, message));
+    problems.push(Problem::error(loaded.effective.place(key), key, with_causes(error)));
     problems
 }
 

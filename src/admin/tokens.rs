@@ -4,8 +4,6 @@
 //! In memory a token is kept only as its SHA-256 digest, and no message and no `Debug` output contains one. Tokens are
 //! random and long, so the digest can't be reversed by guessing.
 
-#![allow(missing_docs, reason = "fields of errors name themselves")]
-
 use std::{
     fmt,
     fs::File,

@@ -93,7 +93,7 @@ fn steps(port: u16, application: &str, admin: &str, folder: &Path) -> String {
     let folder = folder.display();
     format!(
         "\
-The sample application sets {planted} cookies on every page; the gateway passes only the three declared ones.
+The sample application sets {trackers} cookies on every page; the gateway passes only the three declared ones.
 
 In a browser (which warns about the new self-signed certificate):
   https://{acme}:{port}/      sessions of 2 hours
@@ -123,6 +123,6 @@ Changing a tenant and showing the state while the gateway runs:
 
 Configuration: {folder}/config.toml. Stop with Ctrl-C.
 ",
-        planted = demo::PLANTED.len(),
+        trackers = demo::TRACKERS.len(),
     )
 }

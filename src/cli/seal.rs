@@ -14,7 +14,10 @@ use super::{
     output::{confirm, print},
     shell::shell_word,
 };
-use crumbgate_base::clock::{Clock, Now};
+use crumbgate_base::{
+    clock::{Clock, Now},
+    text::printable,
+};
 use crumbgate_config::{Config, spoken};
 use crumbgate_gateway::seal_keys::{self, Entry, KeyFile, KeyFileError, Refusal, moment};
 use crumbgate_policy::seal::KeyId;
@@ -222,11 +225,6 @@ impl Keys {
         let longest = sessions.chain([self.config.defaults.session]).max();
         longest.map_or(0, |session| session.seconds().into())
     }
-}
-
-/// Replaces control characters, which a terminal would obey.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 const HEAD: &str = "\

@@ -1,20 +1,22 @@
-//! The cookies that the application sets: the three that it declares, and the trackers that nobody declared.
+//! The cookies that the application sets: three declared ones, and undeclared trackers.
 
-use aws_lc_rs::rand;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, header::COOKIE};
 use time::{Duration, OffsetDateTime};
 
-use super::session::{LIFETIME_S, Session};
 use crumbgate_base::clock::Now;
+
+use super::{
+    random::random_text,
+    session::{LIFETIME_S, Session},
+};
 
 /// The names of all trackers: first those set by `Set-Cookie`, then those set by script.
 ///
-/// One more cookie is planted that has no name (`Set-Cookie: =…`), and so can't stand here.
-pub const PLANTED: &[&str] = &names();
+/// One more tracker has no name (`Set-Cookie: =…`), and is not in this list.
+pub const TRACKERS: &[&str] = &names();
 
-/// Each tracker's name, and what follows its `=`. `{random}` and `{host}` are filled in.
+/// Each tracker's name, and the text after its `=`. `{random}` and `{host}` are replaced.
 pub(super) const BY_HEADER: [(&str, &str); 12] = [
     ("_ga", "GA1.1.{random}.1763900000; Path=/; Max-Age=63072000"),
     ("_gid", "GA1.1.{random}; Path=/; Max-Age=86400; SameSite=Lax"),
@@ -34,7 +36,7 @@ pub(super) const BY_HEADER: [(&str, &str); 12] = [
 const REMEMBER_ME: &str = "eyJpdiI6IjEifQ%3D%3D; expires=Sun, 31-Dec-2034 23:59:59 GMT; \
                            Max-Age=157680000; path=/; httponly; samesite=lax";
 
-/// The same for what the pages' script sets.
+/// The trackers that the pages' script sets, in the same form.
 pub(super) const BY_SCRIPT: [(&str, &str); 8] = [
     ("_ga_G1ABC2", "GS1.1.{random}.1.1; path=/; max-age=63072000"),
     ("_gcl_au", "1.1.{random}; path=/; max-age=7776000"),
@@ -60,7 +62,7 @@ const fn names() -> [&'static str; BY_HEADER.len() + BY_SCRIPT.len()] {
     names
 }
 
-/// The `Set-Cookie` fields that plant trackers, for a page of `host`.
+/// The `Set-Cookie` fields of the trackers, for a page of `host`.
 pub(super) fn trackers(host: &str) -> Vec<String> {
     let fill = |(name, rest): &(&str, &str)| {
         let id = &random_text()[..16];
@@ -69,8 +71,8 @@ pub(super) fn trackers(host: &str) -> Vec<String> {
     BY_HEADER.iter().chain(&[("", "{random}; Path=/")]).map(fill).collect()
 }
 
-/// The `Set-Cookie` fields of a session: both with Laravel's lifetime, and without `Secure`, as an application behind a
-/// TLS proxy that was never told so sets them.
+/// The `Set-Cookie` fields of a session, with Laravel's lifetime. They lack `Secure`, like those of an application that
+/// does not know that it is behind a TLS proxy.
 pub(super) fn session_cookies(session: &Session, now: Now) -> [String; 2] {
     let lifetime = Duration::seconds(i64::from(LIFETIME_S));
     let token = declared("XSRF-TOKEN", &session.token, lifetime, now);
@@ -98,14 +100,14 @@ fn declared<'c>(
         .same_site(SameSite::Lax)
 }
 
-/// The `Set-Cookie` fields that end a session, as Laravel writes them: with a date of the old form.
+/// The `Set-Cookie` fields that end a session, as Laravel writes them, with a date in the old format.
 pub(super) const END_OF_SESSION: [&str; 2] = [
     "XSRF-TOKEN=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; path=/; samesite=lax",
     "flexopus_session=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; path=/; httponly; \
      samesite=lax",
 ];
 
-/// The pairs of the request's `Cookie` fields as they arrived, also what is no right pair: this shows what came.
+/// The pairs of the request's `Cookie` fields as they arrived, including malformed ones.
 pub(super) fn received(fields: &HeaderMap) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for field in fields.get_all(COOKIE) {
@@ -118,11 +120,4 @@ pub(super) fn received(fields: &HeaderMap) -> Vec<(String, String)> {
 fn read_pair(pair: &str) -> (String, String) {
     let (name, value) = pair.split_once('=').unwrap_or(("", pair));
     (name.to_owned(), value.to_owned())
-}
-
-/// 256 random bits in base64url.
-pub(super) fn random_text() -> String {
-    let mut bits = [0; 32];
-    rand::fill(&mut bits).expect("aws-lc-rs has its own generator, seeded by the system");
-    URL_SAFE_NO_PAD.encode(bits)
 }

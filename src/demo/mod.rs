@@ -1,29 +1,31 @@
-//! The application of `crumbgate demo`: several organizations' desk booking in one process, for trying the gateway.
+//! The application of `crumbgate demo`: desk booking for several organizations in one process, to try the gateway with.
 //!
-//! It behaves as the real one does (a session, a CSRF token, a map editor, logging in and out, with Laravel's lifetimes
-//! and status codes), and it plants trackers wherever it can: see [`PLANTED`]. Its pages tell what arrived and what
-//! scripts see, so that a visit through the gateway and one to the application's own address can be compared. It knows
-//! nothing of the gateway. Loopback only, plain HTTP/1.1; everything is kept in memory.
+//! It behaves like the real application (a session, a CSRF token, a map editor, login and logout, with Laravel's
+//! lifetimes and status codes), and it sets many trackers: see [`TRACKERS`]. Its pages show which cookies arrived and
+//! which ones scripts can read, so a visit through the gateway can be compared with a visit to the application's own
+//! address. It does not depend on the gateway. Loopback and plain HTTP/1.1 only; everything is kept in memory.
 //!
-//! | route | what it does |
+//! | route | response |
 //! |---|---|
-//! | `GET /` | the page that compares what was planted and what arrived |
+//! | `GET /` | the page that compares the trackers that were set with those that arrived |
 //! | `GET /login`, `POST /login` | the form; logs in under any name (`user`, and the CSRF token) |
 //! | `POST /logout` | ends the session and deletes both its cookies (with the CSRF token) |
 //! | `GET /map-builder` | the map editor; sets `visitedMapBuilder` |
-//! | `GET /map-builder/help`, `GET /privacy` | pages without scripts: nothing is planted anew once they are shown |
+//! | `GET /map-builder/help`, `GET /privacy` | pages without scripts: no script sets trackers while they are shown |
 //! | `GET /api/desks` | JSON; 401 without a login; sets no cookie |
-//! | `GET /api/slow` | the same after two seconds (`?ms=` up to 10000): a call that is under way during a logout |
-//! | `GET /live` | server-sent events, one a second (`?ms=` from 10) |
-//! | `GET /whoami` | JSON: the request's line and fields as they arrived |
-//! | `POST /echo`, `PUT /echo` | an upload of any size, answered by its length and SHA-256; not CSRF-protected |
-//! | `GET /up` | 200 for health checks; JSON with the number of slow calls that are under way |
+//! | `GET /api/slow` | the same after two seconds (`?ms=` up to 10000), to test calls that overlap a logout |
+//! | `GET /live` | server-sent events, one per second (`?ms=` from 10) |
+//! | `GET /whoami` | JSON: the request line and headers as they arrived |
+//! | `POST /echo`, `PUT /echo` | the length and SHA-256 of an upload of any size; no CSRF protection |
+//! | `GET /up` | 200 for health checks; JSON with the number of running slow calls |
 //!
-//! The CSRF token goes in the field `X-XSRF-TOKEN` or the form's `_token`; without it a `POST` gets 419, as in Laravel.
+//! The CSRF token is sent in the header `X-XSRF-TOKEN` or in the form's `_token`. A `POST` without it gets 419, as in
+//! Laravel.
 
 mod cookies;
 mod organizations;
 mod pages;
+mod random;
 mod routes;
 mod session;
 #[cfg(test)]
@@ -48,23 +50,23 @@ use tokio::{
     task::spawn_local,
 };
 
-pub use cookies::PLANTED;
+pub use cookies::TRACKERS;
 pub use organizations::HOSTS;
 use routes::Routes;
 
 use crumbgate_base::clock::Clock;
 
-/// The running application. It stops when this is dropped, and cuts what is open.
+/// The running application. Dropping it stops the application and cuts open connections.
 #[derive(Debug)]
 pub struct Application {
     address: SocketAddr,
-    /// Dropped to stop; none once it is.
+    /// Dropping the sender stops the application.
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Application {
-    /// Starts it on a free loopback port, on a thread of its own.
+    /// Starts the application on a free loopback port, in its own thread.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -76,18 +78,18 @@ impl Application {
                 Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             match runtime.and_then(|runtime| listen(&runtime, listener).map(|l| (runtime, l))) {
                 Ok((runtime, listener)) => {
-                    let _ = started.send(Ok(())); // who waits for it is in this function
+                    let _ = started.send(Ok(())); // the receiver is in this function
                     runtime.block_on(serve(listener, stopped));
                 }
                 Err(error) => drop(started.send(Err(error))),
             }
         })?;
-        let gone = |_| io::Error::other("the application's thread ended before it began");
+        let gone = |_| io::Error::other("the application's thread ended before it served");
         outcome.recv().map_err(gone)??;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// The listening address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -97,7 +99,7 @@ impl Drop for Application {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join(); // a panic there was already told by its own message
+            let _ = thread.join(); // a panic has already printed its message
         }
     }
 }
@@ -110,39 +112,39 @@ fn listen(runtime: &LocalRuntime, listener: TcpListener) -> io::Result<tokio::ne
 /// Accepts until `stopped` resolves. Open connections end with the runtime.
 async fn serve(listener: tokio::net::TcpListener, mut stopped: oneshot::Receiver<Infallible>) {
     let routes = Rc::new(Routes::new(Clock::system()));
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             _ = &mut stopped => return,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &permits) => accepted,
         };
         match accepted {
-            Ok((stream, peer, place)) => {
-                spawn_local(converse(stream, peer, place, Rc::clone(&routes)));
+            Ok((stream, peer, permit)) => {
+                spawn_local(serve_connection(stream, peer, permit, Rc::clone(&routes)));
             }
-            // Out of descriptors, mostly: what is open must close first.
+            // Usually the process has no file descriptor left: a connection must close first.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-/// Connections that are open at once; more wait in the listener's queue.
+/// The limit of open connections. Further ones wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 512;
 
 async fn accept(
     listener: &tokio::net::TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
+    Ok((stream, peer, permit))
 }
 
-/// Serves one connection. Who broke it off needs no answer.
-async fn converse(
+/// Serves one connection. Errors are ignored: the client has then closed the connection.
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     routes: Rc<Routes>,
 ) {
     let service = service_fn(move |request| {

@@ -1,6 +1,6 @@
-//! Who uses the application: a few organizations, each under a host of its own.
+//! The organizations that use the application, each with its own host.
 
-/// The hosts of the organizations that have data. Every other host is served too, as an organization without a name.
+/// The hosts of the organizations with data. Every other host is served too, as a sample organization.
 pub const HOSTS: [&str; 4] =
     [ORGANIZATIONS[0].host, ORGANIZATIONS[1].host, ORGANIZATIONS[2].host, ORGANIZATIONS[3].host];
 
@@ -9,7 +9,7 @@ pub const HOSTS: [&str; 4] =
 pub(super) struct Organization {
     pub(super) host: &'static str,
     pub(super) name: &'static str,
-    /// Its colour on white, and on a dark background.
+    /// The colours on a white and on a dark background.
     pub(super) accent: (&'static str, &'static str),
     pub(super) desks: &'static [Desk],
 }

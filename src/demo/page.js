@@ -1,16 +1,16 @@
-// What a tracking script does on every page, and what anybody can then see of it.
+// Sets trackers like a tracking script, and shows which cookies scripts can read.
 "use strict";
 
 const names = () => new Set(document.cookie.split("; ").map((pair) => pair.split("=")[0]));
 const random = () => crypto.getRandomValues(new Uint32Array(2)).join("");
 
-// Before anything is planted: what the browser kept of earlier pages and of this page's Set-Cookie fields.
+// Before this script sets trackers: the cookies of earlier pages and of this page's Set-Cookie headers.
 const onArrival = names();
 for (const cookie of JSON.parse(document.getElementById("trackers").textContent)) {
   document.cookie = cookie.replace("{random}", random()).replace("{host}", location.hostname);
 }
 
-const tell = (cell, isThere) => {
+const fill = (cell, isThere) => {
   cell.textContent = isThere ? "yes" : "no";
   cell.className = isThere ? "yes" : "no";
 };
@@ -20,8 +20,8 @@ const show = () => {
   shown = document.cookie;
   const now = names();
   for (const row of document.querySelectorAll("tr[data-name]")) {
-    tell(row.querySelector(".on-arrival span"), onArrival.has(row.dataset.name));
-    tell(row.querySelector(".now span"), now.has(row.dataset.name));
+    fill(row.querySelector(".on-arrival span"), onArrival.has(row.dataset.name));
+    fill(row.querySelector(".now span"), now.has(row.dataset.name));
   }
   const live = document.getElementById("visible-to-scripts");
   if (live) live.textContent = shown.replaceAll("; ", "\n") || "(nothing)";

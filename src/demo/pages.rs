@@ -1,14 +1,14 @@
-//! The pages, as people see them. Whatever came from outside is written through [`Escaped`].
+//! The HTML pages. Text from outside is written through [`Escaped`].
 
 use std::fmt::{self, Display, Write};
 
 use super::{
-    cookies::{BY_HEADER, BY_SCRIPT},
+    cookies::{BY_HEADER, BY_SCRIPT, TRACKERS},
     organizations::{Desk, Organization},
     session::Session,
 };
 
-/// Text that came from outside, safe between tags and inside quotes.
+/// Text from outside, escaped for HTML text and quoted attributes.
 pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl Display for Escaped<'_> {
@@ -27,15 +27,15 @@ impl Display for Escaped<'_> {
     }
 }
 
-/// What every page shows around its own part.
+/// The frame around the content of every page.
 pub(super) struct Frame<'a> {
     pub(super) organization: &'a Organization,
-    /// None where an error is shown to somebody without a session.
+    /// `None`: an error page for a visitor without a session.
     pub(super) session: Option<&'a Session>,
     pub(super) path: &'a str,
     /// Marks the page's own style and script (Content Security Policy).
     pub(super) nonce: &'a str,
-    /// Whether the page plants cookies by script.
+    /// True where the page sets trackers by script.
     pub(super) has_script: bool,
 }
 
@@ -112,11 +112,11 @@ impl Frame<'_> {
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page that compares what was planted, what arrived, and what scripts see.
+/// The page that compares the trackers that were set, those that arrived, and those that scripts can read.
 pub(super) fn home(organization: &Organization, session: &Session, received: &[Pair]) -> String {
     let arrived = |name: &str| received.iter().any(|(known, _)| known == name);
-    let count = super::PLANTED.iter().filter(|name| arrived(name)).count();
-    let total = super::PLANTED.len();
+    let count = TRACKERS.iter().filter(|name| arrived(name)).count();
+    let total = TRACKERS.len();
     let greeting = match &session.user {
         Some(user) => format!("Welcome, {}", Escaped(user)),
         None => format!("Welcome to {}", Escaped(organization.name)),
@@ -126,34 +126,34 @@ pub(super) fn home(organization: &Organization, session: &Session, received: &[P
     let mut rows = String::new();
     let by_header = BY_HEADER.iter().map(|(name, _)| (*name, "Set-Cookie"));
     let by_script = BY_SCRIPT.iter().map(|(name, _)| (*name, "script"));
-    for (name, planted_by) in by_header.chain(by_script) {
-        rows += &row(name, planted_by, arrived(name));
+    for (name, set_by) in by_header.chain(by_script) {
+        rows += &row(name, set_by, arrived(name));
     }
     format!(
         r#"<h1>{greeting}</h1>
-<p class="quiet">Desk booking for {organization}, a sample application. It needs three cookies and plants
-{total} that nobody declared. Open the same page through the gateway and at the application's own address, and compare.</p>
+<p class="quiet">Desk booking for {organization}, a sample application. It needs three cookies, and sets {total} undeclared
+trackers. Open this page through the gateway and at the application's own address, and compare.</p>
 
 <section class="card" aria-labelledby="came">
-<h2 id="came">What came back with this request</h2>
-<p class="count{some}"><strong>{number}</strong> of the {total} planted cookies arrived.</p>
-<p class="quiet">A first visit brings none: <a href="/">load the page again</a>, and whatever the browser kept comes
-back.</p>
+<h2 id="came">Cookies of this request</h2>
+<p class="count{some}"><strong>{number}</strong> of the {total} trackers arrived.</p>
+<p class="quiet">The first visit sends none: <a href="/">load the page again</a> to send the cookies that the browser has
+kept.</p>
 <div class="columns">
-<div><h3 id="received">The <code>Cookie</code> field, as the application received it</h3>
+<div><h3 id="received">The <code>Cookie</code> header, as the application received it</h3>
 <pre tabindex="0" aria-labelledby="received">{received}</pre></div>
 <div><h3 id="live"><code>document.cookie</code>, live</h3>
 <pre tabindex="0" aria-labelledby="live" id="visible-to-scripts">(scripts are off)</pre></div>
 </div>
 </section>
 
-<section class="card" aria-labelledby="planted">
-<h2 id="planted">Planted by this application</h2>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="planted"><table>
-<caption>A script may set a cookie at any time, so the last column can say yes where the one before says no: what
-counts is whether it survives the next page and whether it arrives. One more is planted that has no name.</caption>
-<thead><tr><th scope="col">Cookie</th><th scope="col">Planted by</th><th scope="col">Arrived with this request</th>
-<th scope="col">Scripts saw it on arrival</th><th scope="col">Scripts see it now</th></tr></thead>
+<section class="card" aria-labelledby="trackers-title">
+<h2 id="trackers-title">Trackers of this application</h2>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="trackers-title"><table>
+<caption>A script can set a cookie at any time, so the last column can be yes where the one before is no. What matters is
+whether the cookie still exists on the next page, and whether it arrives. One more tracker has no name.</caption>
+<thead><tr><th scope="col">Cookie</th><th scope="col">Set by</th><th scope="col">Arrived with this request</th>
+<th scope="col">Readable by scripts on arrival</th><th scope="col">Readable by scripts now</th></tr></thead>
 <tbody>
 {rows}</tbody>
 </table></div>
@@ -174,10 +174,10 @@ counts is whether it survives the next page and whether it arrives. One more is 
 /// A cookie's name and value.
 pub(super) type Pair = (String, String);
 
-fn row(name: &str, planted_by: &str, arrived: bool) -> String {
+fn row(name: &str, set_by: &str, arrived: bool) -> String {
     let (class, word) = if arrived { ("yes", "yes") } else { ("no", "no") };
     format!(
-        "<tr data-name=\"{name}\"><th scope=\"row\"><code>{name}</code></th><td>{planted_by}</td>\
+        "<tr data-name=\"{name}\"><th scope=\"row\"><code>{name}</code></th><td>{set_by}</td>\
          <td><span class=\"{class}\">{word}</span></td>\
          <td class=\"on-arrival\"><span class=\"no\">?</span></td>\
          <td class=\"now\"><span class=\"no\">?</span></td></tr>\n",
@@ -185,7 +185,7 @@ fn row(name: &str, planted_by: &str, arrived: bool) -> String {
     )
 }
 
-/// The pairs that arrived, a line each.
+/// The pairs that arrived, one per line.
 struct Received<'a>(&'a [Pair]);
 
 impl Display for Received<'_> {
@@ -194,15 +194,15 @@ impl Display for Received<'_> {
             return f.write_str("(nothing)");
         }
         for (name, value) in self.0 {
-            // No page may show a script what HttpOnly keeps from it.
-            let value = if name == "flexopus_session" { "(kept from scripts)" } else { value };
+            // Scripts can read this page, so it must not contain the value of an HttpOnly cookie.
+            let value = if name == "flexopus_session" { "(hidden: HttpOnly)" } else { value };
             writeln!(f, "{}={}", Escaped(name), Escaped(value))?;
         }
         Ok(())
     }
 }
 
-/// The form; with what was wrong with it, where something was.
+/// The login form, with an error message if there was an error.
 pub(super) fn login(session: &Session, error: Option<&str>) -> String {
     let alert = match error {
         Some(error) => format!("<p class=\"alert\" role=\"alert\" id=\"error\">{error}</p>\n"),
@@ -212,7 +212,7 @@ pub(super) fn login(session: &Session, error: Option<&str>) -> String {
         if error.is_some() { " aria-invalid=\"true\" aria-describedby=\"error\"" } else { "" };
     format!(
         r#"<h1>Log in</h1>
-<p class="quiet">Any name will do, and there is no password: this is a sample.</p>
+<p class="quiet">Enter any name. There is no password: this is a sample.</p>
 <form class="card" method="post" action="/login">
 {alert}<input type="hidden" name="_token" value="{token}">
 <label for="user">Name</label>
@@ -246,7 +246,7 @@ pub(super) fn map_editor(organization: &Organization) -> String {
 <p class="quiet">The application remembers this visit in <code>visitedMapBuilder</code>.
 <a href="/map-builder/help">Help</a></p>
 <div class="card"><svg class="plan" viewBox="0 0 630 {height}" role="img" aria-labelledby="plan">
-<title id="plan">Floor plan; the list below says the same</title>
+<title id="plan">Floor plan; the list below has the same content</title>
 <rect class="room" x="8" y="8" width="614" height="{}" rx="16"/>
 {desks}</svg></div>
 <div class="card"><h2>Desks</h2><ul>{list}</ul></div>"#,
@@ -261,13 +261,13 @@ fn desk_item(desk: &Desk) -> String {
     format!("<li>{}, {}: {state}</li>", Escaped(desk.id), Escaped(desk.room))
 }
 
-/// Below the map editor, without a script.
+/// The help page of the map editor, without a script.
 pub(super) const MAP_EDITOR_HELP: &str = r#"<h1>Help for the map editor</h1>
-<p>Coloured desks are free, grey ones are taken. That is all there is to it.</p>
-<p class="quiet">This page runs no script, so nothing is planted once it is shown.</p>
+<p>Coloured desks are free, grey ones are taken.</p>
+<p class="quiet">This page runs no script, so no tracker is set while it is shown.</p>
 <p><a class="button" href="/map-builder">Back to the map</a></p>"#;
 
-/// What the operator of such an application would publish.
+/// The declaration that the operator of such an application would publish.
 pub(super) const PRIVACY: &str = r#"<h1>Cookies</h1>
 <p>These cookies are technically necessary. No other is declared.</p>
 <div class="card scroll" tabindex="0" role="region" aria-label="Declared cookies"><table>
@@ -281,9 +281,9 @@ pub(super) const PRIVACY: &str = r#"<h1>Cookies</h1>
 <td>user friendliness of the map editor</td></tr>
 </tbody>
 </table></div>
-<p class="quiet">This page runs no script, so nothing is planted once it is shown.</p>"#;
+<p class="quiet">This page runs no script, so no tracker is set while it is shown.</p>"#;
 
-/// A page that says why there is no other.
+/// An error page.
 pub(super) fn problem(title: &str, text: &str) -> String {
     format!(
         "<h1>{}</h1>\n<p>{}</p>\n<p><a class=\"button\" href=\"/\">Home</a></p>",
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_from_outside_can_neither_open_a_tag_nor_leave_its_quotes() {
+    fn text_from_outside_can_neither_open_a_tag_nor_close_a_quote() {
         assert_eq!(
             Escaped(r#"<a b='c' d="e">&amp;"#).to_string(),
             "&lt;a b=&#39;c&#39; d=&quot;e&quot;&gt;&amp;amp;"

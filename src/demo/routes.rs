@@ -1,4 +1,4 @@
-//! Which request gets which answer.
+//! The routes of the application.
 
 use std::{
     cell::RefCell,
@@ -26,25 +26,26 @@ use serde_json::json;
 use tokio::time::Interval;
 
 use super::{
-    cookies::{self, END_OF_SESSION, random_text},
+    cookies::{self, END_OF_SESSION},
     organizations::Organization,
     pages,
+    random::random_text,
     session::{Session, Sessions},
 };
-use crumbgate_base::clock::Clock;
+use crumbgate_base::{clock::Clock, text::hex};
 
 /// All routes, and the sessions that they share.
 pub(super) struct Routes {
     sessions: RefCell<Sessions>,
-    /// Shared by each slow call that is under way.
+    /// Its reference count is the number of running slow calls plus one.
     slow: Rc<()>,
     clock: Clock,
 }
 
-/// A request's head, read.
+/// The parsed head of a request.
 struct Visit {
     parts: Parts,
-    /// Lower case, no port; nothing in it but letters, digits, `.`, `-`, `_`, `:` and brackets.
+    /// Lower case, without port. Contains only letters, digits, `.`, `-`, `_`, `:` and brackets.
     host: String,
     organization: &'static Organization,
     cookies: Vec<pages::Pair>,
@@ -58,11 +59,11 @@ impl Routes {
         Self { sessions: RefCell::default(), slow: Rc::default(), clock }
     }
 
-    /// Answers one request; anything that goes wrong is an answer too.
+    /// Answers one request. Errors become responses.
     pub(super) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Answer {
         let (parts, body) = request.into_parts();
         let Some(host) = host_of(&parts) else {
-            return text(StatusCode::BAD_REQUEST, "the Host field is missing or not a host");
+            return text(StatusCode::BAD_REQUEST, "the Host header is missing or not a host");
         };
         let cookies = cookies::received(&parts.headers);
         let session = self.session_of(&cookies, &host);
@@ -77,7 +78,7 @@ impl Routes {
             let mut answer = visit.refuse(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Method Not Allowed",
-                "This page can't be asked in this way.",
+                "This page does not support this method.",
             );
             let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
             put(&mut answer, header::ALLOW, &names.join(", "));
@@ -119,18 +120,18 @@ impl Routes {
         self.sessions.borrow_mut().find(id, host, self.clock.now().uptime_s)
     }
 
-    /// A page, with the session that every visitor has, its cookies anew, and the trackers.
+    /// Makes a page, with a session for every visitor, its renewed cookies, and the trackers.
     fn page(&self, visit: &Visit, title: &str, main: impl FnOnce(&Session) -> String) -> Answer {
         let session = visit.session.clone().unwrap_or_else(|| {
             self.sessions.borrow_mut().open(&visit.host, None, self.clock.now().uptime_s)
         });
         let main = main(&session);
         let mut answer = visit.html(StatusCode::OK, title, Some(&session), main);
-        self.plant(&mut answer, visit, &session);
+        self.set_cookies(&mut answer, visit, &session);
         answer
     }
 
-    fn plant(&self, answer: &mut Answer, visit: &Visit, session: &Session) {
+    fn set_cookies(&self, answer: &mut Answer, visit: &Visit, session: &Session) {
         for field in cookies::session_cookies(session, self.clock.now()) {
             set_cookie(answer, &field);
         }
@@ -139,19 +140,19 @@ impl Routes {
         }
     }
 
-    /// Logs in under a new session id and a new token, so that neither can be planted beforehand.
+    /// Logs in with a new session id and a new token, which prevents session fixation.
     async fn log_in(&self, visit: Visit, body: Incoming) -> Answer {
-        let (form, session) = match visit.proven_form(body).await {
-            Ok(proven) => proven,
+        let (form, session) = match visit.form_with_token(body).await {
+            Ok(form) => form,
             Err(refusal) => return *refusal,
         };
         let user = form.get("user").map(|user| user.trim()).unwrap_or_default();
         if user.is_empty() || user.chars().count() > 100 {
-            let error = "A name of 1 to 100 characters is needed.";
+            let error = "Enter a name of 1 to 100 characters.";
             let main = pages::login(&session, Some(error));
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             let mut answer = visit.html(status, "Log in", Some(&session), main);
-            self.plant(&mut answer, &visit, &session);
+            self.set_cookies(&mut answer, &visit, &session);
             return answer;
         }
         let now = self.clock.now();
@@ -166,7 +167,7 @@ impl Routes {
     }
 
     async fn log_out(&self, visit: Visit, body: Incoming) -> Answer {
-        let session = match visit.proven_form(body).await {
+        let session = match visit.form_with_token(body).await {
             Ok((_, session)) => session,
             Err(refusal) => return *refusal,
         };
@@ -179,7 +180,7 @@ impl Routes {
     }
 }
 
-/// What a path may be asked with; none where there is nothing.
+/// The methods of a path. `None`: there is no such page.
 fn methods_of(path: &str) -> Option<&'static [Method]> {
     match path {
         "/" | "/api/desks" | "/api/slow" | "/live" | "/map-builder" | "/map-builder/help"
@@ -236,20 +237,20 @@ impl Visit {
         )
     }
 
-    /// Reads the whole upload and keeps nothing of it.
+    /// Reads the whole upload without keeping it.
     async fn echo(&self, mut body: Incoming) -> Answer {
         let mut bytes: u64 = 0;
         let mut sum = digest::Context::new(&SHA256);
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
-                return text(StatusCode::BAD_REQUEST, "the upload broke off");
+                return text(StatusCode::BAD_REQUEST, "the upload ended early");
             };
             if let Some(part) = frame.data_ref() {
                 bytes += part.len() as u64;
                 sum.update(part);
             }
         }
-        let sum: String = sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = hex(sum.finish().as_ref());
         json(StatusCode::OK, &json!({ "bytes": bytes, "sha256": sum }))
     }
 
@@ -264,21 +265,21 @@ impl Visit {
     /// The `ms` of the query, up to ten seconds.
     fn milliseconds(&self, default: u64, least: u64) -> Duration {
         let query = read_form(self.parts.uri.query().unwrap_or_default().as_bytes());
-        let asked = query.get("ms").and_then(|ms| u64::from_str(ms).ok());
-        Duration::from_millis(asked.unwrap_or(default).clamp(least, 10_000))
+        let requested = query.get("ms").and_then(|ms| u64::from_str(ms).ok());
+        Duration::from_millis(requested.unwrap_or(default).clamp(least, 10_000))
     }
 
-    /// The form, and the session whose token came with it: in the field `X-XSRF-TOKEN`, or in the form's `_token`.
-    async fn proven_form(&self, body: Incoming) -> Result<(Form, Session), Box<Answer>> {
+    /// Reads the form and checks its CSRF token, in the form's `_token` or in the header `X-XSRF-TOKEN`.
+    async fn form_with_token(&self, body: Incoming) -> Result<(Form, Session), Box<Answer>> {
         let body = match Limited::new(body, MAX_FORM_BYTES).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                let text = "The form is larger than this application takes.";
+                let text = "The form is too large.";
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
                 return Err(Box::new(self.refuse(status, "Payload Too Large", text)));
             }
             Err(_) => {
-                let refusal = text(StatusCode::BAD_REQUEST, "the form broke off");
+                let refusal = text(StatusCode::BAD_REQUEST, "the form ended early");
                 return Err(Box::new(refusal));
             }
         };
@@ -286,22 +287,21 @@ impl Visit {
         let field = self.parts.headers.get("x-xsrf-token").and_then(|field| field.to_str().ok());
         let token = form.get("_token").or(field).unwrap_or_default();
         match &self.session {
-            Some(session) if session.is_proven_by(token) => Ok((form, session.clone())),
+            Some(session) if session.has_token(token) => Ok((form, session.clone())),
             _ => Err(Box::new(self.page_expired())),
         }
     }
 
-    /// Laravel's own status, and its own phrase.
+    /// The response with Laravel's own status and reason phrase.
     fn page_expired(&self) -> Answer {
         let status = StatusCode::from_u16(419).expect("419 is between 100 and 999");
-        let text = "The form's token is not the session's. Load the page again.";
+        let text = "The form's token does not belong to the session. Load the page again.";
         let mut answer = self.refuse(status, "Page Expired", text);
         answer.extensions_mut().insert(ReasonPhrase::from_static(b"Page Expired"));
         answer
     }
 
-    /// An answer in place of what was asked for: JSON where that was asked for, otherwise a page without scripts and
-    /// without cookies.
+    /// Makes an error response: JSON if the client accepts it, otherwise a page without scripts and cookies.
     fn refuse(&self, status: StatusCode, title: &str, text: &str) -> Answer {
         let accept = self.parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let wants_json = accept.is_some_and(|accept| accept.contains("application/json"));
@@ -396,7 +396,7 @@ fn field_value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("every field here is printable ASCII, the host included")
 }
 
-/// Server-sent events that count, for as long as somebody listens.
+/// A stream of server-sent events with a counter.
 pub(super) struct Live {
     interval: Interval,
     count: u64,

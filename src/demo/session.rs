@@ -1,12 +1,12 @@
-//! The sessions, in memory: who is logged in, and which token proves that a form is our own.
+//! The sessions, in memory, with their logged-in users and CSRF tokens.
 
 use std::collections::{HashMap, VecDeque};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use super::cookies::random_text;
+use super::random::random_text;
 
-/// How long a session lives without use: Laravel's default.
+/// The lifetime of an unused session: Laravel's default.
 pub(super) const LIFETIME_S: u32 = 7_200;
 
 /// One browser's session.
@@ -16,21 +16,21 @@ pub(super) struct Session {
     pub(super) id: String,
     /// The value of `XSRF-TOKEN`.
     pub(super) token: String,
-    /// Who is logged in.
+    /// The logged-in user.
     pub(super) user: Option<String>,
-    /// The only host that it is good for.
+    /// The only host for which the session is valid.
     host: String,
     used_s: u32,
 }
 
 impl Session {
-    /// Whether `token` proves that the request comes from a page of this session.
-    pub(super) fn is_proven_by(&self, token: &str) -> bool {
+    /// Compares a request's CSRF token with that of the session.
+    pub(super) fn has_token(&self, token: &str) -> bool {
         verify_slices_are_equal(self.token.as_bytes(), token.as_bytes()).is_ok()
     }
 }
 
-/// All sessions, at most [`Sessions::MAX`]: a further one takes the place of the oldest.
+/// All sessions, at most [`Sessions::MAX`]. A further one replaces the oldest.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_id: HashMap<String, Session>,
@@ -41,7 +41,7 @@ pub(super) struct Sessions {
 impl Sessions {
     const MAX: usize = 1_000;
 
-    /// Begins a session under a new id and a new token. `now_s` counts on a clock that never goes back.
+    /// Starts a session with a new id and a new token. `now_s` is a monotonic time.
     pub(super) fn open(&mut self, host: &str, user: Option<String>, now_s: u32) -> Session {
         if self.ids.len() >= Self::MAX
             && let Some(oldest) = self.ids.pop_front()
@@ -55,7 +55,7 @@ impl Sessions {
         session
     }
 
-    /// The session `id` of `host`, used now; none where it is unknown, another host's, or unused for too long.
+    /// Returns the session `id` and marks it as used. `None`: it is unknown, of another host, or expired.
     pub(super) fn find(&mut self, id: &str, host: &str, now_s: u32) -> Option<Session> {
         let session = self.by_id.get_mut(id).filter(|session| session.host == host)?;
         if now_s.saturating_sub(session.used_s) > LIFETIME_S {
@@ -66,7 +66,7 @@ impl Sessions {
         Some(session.clone())
     }
 
-    /// Ends the session `id`, where there is one.
+    /// Ends the session `id`, if it exists.
     pub(super) fn close(&mut self, id: &str) {
         self.by_id.remove(id);
         self.ids.retain(|known| known != id);
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_is_good_for_its_host_until_it_is_closed_or_unused_for_two_hours() {
+    fn a_session_is_valid_for_its_host_until_it_is_closed_or_unused_for_two_hours() {
         let mut sessions = Sessions::default();
         let id = sessions.open("acme.localhost", Some("ada".to_owned()), 0).id;
         assert!(sessions.find(&id, "globex.localhost", 0).is_none());
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn one_session_too_many_takes_the_place_of_the_oldest() {
+    fn one_session_too_many_replaces_the_oldest() {
         let mut sessions = Sessions::default();
         let oldest = sessions.open("acme.localhost", None, 0).id;
         for _ in 0..Sessions::MAX {

@@ -13,7 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
-use super::{Application, HOSTS, PLANTED};
+use super::{Application, HOSTS, TRACKERS};
 
 type Answer = Response<Bytes>;
 
@@ -89,7 +89,7 @@ fn json(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn every_tracker_is_planted_by_a_field_or_by_the_pages_script() {
+async fn every_tracker_is_set_by_a_header_or_by_the_pages_script() {
     let application = Application::start().unwrap();
     let home = Visitor::at(&application, HOSTS[0]).get("/").await;
     assert_eq!(home.status(), StatusCode::OK);
@@ -97,13 +97,13 @@ async fn every_tracker_is_planted_by_a_field_or_by_the_pages_script() {
     let script = content(&home).split_once("id=\"trackers\">").unwrap().1;
     let by_script: Vec<String> =
         serde_json::from_str(script.split_once("</script>").unwrap().0).unwrap();
-    assert!(PLANTED.len() >= 12);
-    for name in PLANTED {
-        let is_planted = |field: &String| field.starts_with(&format!("{name}="));
-        let count = fields.iter().chain(&by_script).filter(|field| is_planted(field)).count();
+    assert!(TRACKERS.len() >= 12);
+    for name in TRACKERS {
+        let sets_it = |field: &String| field.starts_with(&format!("{name}="));
+        let count = fields.iter().chain(&by_script).filter(|field| sets_it(field)).count();
         assert_eq!(count, 1, "{name}");
     }
-    assert_eq!(fields.len() + by_script.len(), PLANTED.len() + 2 + 1); // the session's, and the nameless
+    assert_eq!(fields.len() + by_script.len(), TRACKERS.len() + 2 + 1); // the session's, and the nameless
     assert!(fields.iter().any(|field| field.starts_with('=')));
     assert!(fields.iter().any(|field| field.contains("; Domain=acme.localhost;")));
     assert!(fields.iter().any(|field| field.ends_with("; Partitioned")));
@@ -166,7 +166,7 @@ async fn logging_in_rotates_the_session_and_logging_out_deletes_it() {
 }
 
 #[tokio::test]
-async fn a_session_of_one_organization_is_none_of_another() {
+async fn a_session_of_one_organization_is_not_valid_for_another() {
     let application = Application::start().unwrap();
     let mut acme = Visitor::at(&application, "acme.localhost");
     acme.log_in().await;
@@ -250,22 +250,22 @@ async fn the_quiet_pages_and_all_errors_run_no_script() {
 }
 
 #[tokio::test]
-async fn the_home_page_tells_what_arrived_and_escapes_it() {
+async fn the_home_page_shows_the_received_cookies_escaped() {
     let application = Application::start().unwrap();
     let mut visitor = Visitor::at(&application, HOSTS[0]);
     let first = visitor.get("/").await;
-    assert!(content(&first).contains("<strong>None</strong> of the 20 planted cookies arrived"));
+    assert!(content(&first).contains("<strong>None</strong> of the 20 trackers arrived"));
     visitor.jar.insert("x".to_owned(), "<script>\"&".to_owned());
     let second = visitor.get("/").await;
-    // The jar of this visitor holds what the fields planted; it runs no script.
-    assert!(content(&second).contains("<strong>12</strong> of the 20 planted cookies arrived"));
+    // The jar of this visitor holds the trackers of the headers; the visitor runs no script.
+    assert!(content(&second).contains("<strong>12</strong> of the 20 trackers arrived"));
     assert!(content(&second).contains("x=&lt;script&gt;&quot;&amp;"));
     assert!(!content(&second).contains(&visitor.jar["flexopus_session"]));
-    assert!(content(&second).contains("flexopus_session=(kept from scripts)"));
+    assert!(content(&second).contains("flexopus_session=(hidden: HttpOnly)"));
 }
 
 #[tokio::test]
-async fn whoami_tells_the_request_as_it_arrived() {
+async fn whoami_shows_the_request_as_it_arrived() {
     let application = Application::start().unwrap();
     let request = Request::get("/whoami?a=%20b")
         .header(header::HOST, "Elsewhere.example:1")
@@ -273,11 +273,11 @@ async fn whoami_tells_the_request_as_it_arrived() {
         .header(header::COOKIE, "c=\"2\"")
         .body(Full::default())
         .unwrap();
-    let told = json(&ask(&application, request).await);
-    assert_eq!(told["method"], "GET");
-    assert_eq!(told["target"], "/whoami?a=%20b");
+    let body = json(&ask(&application, request).await);
+    assert_eq!(body["method"], "GET");
+    assert_eq!(body["target"], "/whoami?a=%20b");
     assert_eq!(
-        told["fields"],
+        body["fields"],
         serde_json::json!([
             ["host", "Elsewhere.example:1"],
             ["cookie", "a=1; =; b"],
@@ -290,15 +290,15 @@ async fn whoami_tells_the_request_as_it_arrived() {
 async fn an_upload_is_answered_by_its_length_and_sum() {
     let application = Application::start().unwrap();
     let mut visitor = Visitor::at(&application, HOSTS[0]);
-    let told = json(&visitor.send(Request::put("/echo"), "abc").await);
-    assert_eq!(told["bytes"], 3);
-    assert_eq!(told["sha256"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    let body = json(&visitor.send(Request::put("/echo"), "abc").await);
+    assert_eq!(body["bytes"], 3);
+    assert_eq!(body["sha256"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     let large = "x".repeat(1 << 20);
     assert_eq!(json(&visitor.send(Request::post("/echo"), &large).await)["bytes"], 1 << 20);
 }
 
 #[tokio::test]
-async fn a_slow_call_takes_its_time_and_outlasts_a_logout() {
+async fn a_slow_call_continues_after_a_logout() {
     let application = Application::start().unwrap();
     let mut visitor = Visitor::at(&application, HOSTS[0]);
     visitor.log_in().await;
@@ -343,7 +343,7 @@ fn live_sends_one_event_after_another_until_the_application_stops() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_asked_rightly_is_told_so() {
+async fn unknown_paths_and_wrong_methods_get_404_and_405() {
     let application = Application::start().unwrap();
     let mut visitor = Visitor::at(&application, HOSTS[0]);
     assert_eq!(visitor.get("/nowhere").await.status(), StatusCode::NOT_FOUND);

@@ -215,7 +215,7 @@ async fn certificate_writes_two_files_and_overwrites_none_without_overwrite() {
         let key = fs::read(site.path("certs/dev.key")).unwrap();
         let finished = site.run(&["certificate"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("say --overwrite"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("use --overwrite"), "{}", finished.stderr);
         assert_eq!(fs::read(site.path("certs/dev.key")).unwrap(), key);
         assert_eq!(site.run(&["certificate", "--overwrite"]).await.code, Some(0));
         assert_ne!(fs::read(site.path("certs/dev.key")).unwrap(), key);
@@ -236,7 +236,7 @@ async fn an_error_is_one_line_with_its_causes() {
             ),
             (
                 &["certificate", "b ad"],
-                "`b ad` is no host name or address; expected",
+                "`b ad` is not a host name or address; expected",
                 "such as `127.0.0.1`",
             ),
         ] {

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use crumbgate_ledger::read::Reader;
 use crumbgate_policy::verdict::{Action, Reason};
-use crumbgate_report::{Report, Selection, overview::Overview};
+use crumbgate_report::{Report, Selection, overview::SummaryReader};
 use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -324,16 +324,16 @@ fn repeated_reading_adds_up_to_the_same_as_the_report() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
     let mut writer = LedgerWriter::new(&path, NOW_UNIX_S);
-    let mut overview = Overview::default();
+    let mut summaries = SummaryReader::default();
     let mut assert_same = |names: &[&str], all: usize| {
-        let look = overview.look(&path, 2).unwrap();
+        let summary = summaries.read(&path, 2).unwrap();
         let reader = Reader::open(&path).unwrap();
         let report = Report::build(&reader, &Selection::default(), NOW_UNIX_S, &|_| None).unwrap();
-        assert_eq!(look.books, report.books);
-        assert!(look.books.balance());
-        let newest: Vec<_> = look.newest.iter().map(|newcomer| &*newcomer.name).collect();
-        assert_eq!((newest, look.names), (names.to_vec(), all));
-        look
+        assert_eq!(summary.totals, report.totals);
+        assert!(summary.totals.is_balanced());
+        let newest: Vec<_> = summary.newest.iter().map(|name| &*name.name).collect();
+        assert_eq!((newest, summary.names), (names.to_vec(), all));
+        summary
     };
     let undeclared = |name| [(name, "/", STRIP, 3), ("flexopus_session", "/", Action::Rewrite, 2)];
     assert_same(&[], 0);
@@ -347,8 +347,8 @@ fn repeated_reading_adds_up_to_the_same_as_the_report() {
     writer.next_window();
     writer.traffic("globex.example", &undeclared("_fbp"));
     writer.traffic(ACME, &[("_ga", "/", STRIP, 1), ("(other)", "/", STRIP, 5)]);
-    let look = assert_same(&["_fbp", "_ga"], 2);
-    assert_eq!(look.newest[1].first_unix_s, NOW_UNIX_S, "a name that comes again is not new");
+    let summary = assert_same(&["_fbp", "_ga"], 2);
+    assert_eq!(summary.newest[1].first_unix_s, NOW_UNIX_S, "a name that comes again is not new");
     writer.close();
     writer.next_window();
     writer.traffic(ACME, &undeclared("hubspotutk"));

@@ -5,4 +5,5 @@ pub mod clock;
 pub mod error;
 pub mod format;
 pub mod language;
+pub mod lock;
 pub mod text;

@@ -1,64 +1,56 @@
-//! What is closed and signed: as the ledger says it, unchecked.
+//! The closed and signed segments, as the ledger states them, unverified.
 
 use serde::{Serialize, Serializer};
 
-use super::moment;
-use crumbgate_ledger::{
-    entry::{Segment, SigningKey},
-    line::rfc3339,
-};
+use super::serialize::moment;
+use crumbgate_base::text::rfc3339;
+use crumbgate_ledger::entry::{Segment, SigningKey};
 
 /// The state of the chain of segments.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ChainState {
-    /// How many segments are closed, with those that were pruned.
+    /// The number of closed segments, including pruned ones.
     pub segments: u64,
-    /// How many of them have no entries any more, because the retention was over.
+    /// The number of segments whose entries were removed after the retention time.
     pub pruned: u64,
-    /// The first segment of which the entries are there.
+    /// The first segment that still has its entries.
     pub first: Option<u64>,
     /// The last closed segment.
     pub last: Option<ClosedSegment>,
-    /// Entries that are in no segment yet.
+    /// Entries that are in no closed segment yet.
     pub open_entries: u64,
-    /// Who has signed, as C2SP's signed notes write keys (`name+hash+key`); oldest first.
+    /// The signing keys in the notation of C2SP's signed notes (`name+hash+key`), oldest first.
     pub keys: Vec<String>,
-    /// Whether all of that holds.
+    /// The result of verification.
     #[serde(serialize_with = "checked")]
-    pub checked: Checked,
+    pub checked: ChainCheck,
 }
 
-/// The last segment that is closed.
+/// The last closed segment.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct ClosedSegment {
-    /// Its number.
+    /// The number of the segment.
     pub number: u64,
-    /// The root that its checkpoint signs, in base64; none where the checkpoint is no signed note.
+    /// The root that the checkpoint signs, in base64. `None`: the checkpoint is not a signed note.
     pub root: Option<String>,
-    /// The latest second that an entry of it speaks of.
+    /// The latest time in its entries, in seconds since the Unix epoch.
     #[serde(rename = "newest", serialize_with = "moment")]
     pub newest_unix_s: u64,
 }
 
-/// Whether signatures and roots were checked, and hold.
+/// The result of verifying signatures and roots.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Checked {
-    /// They were, and one does not.
-    Fails {
-        /// Which, and why.
-        why: String,
-    },
-    /// They were, at this moment, and do.
-    Holds {
-        /// When, in seconds since the Unix epoch.
-        at_unix_s: u64,
-    },
-    /// They were not: `crumbgate audit verify` does that.
+pub enum ChainCheck {
+    /// The verification failed.
+    Fails { why: String },
+    /// The verification succeeded at this time, in seconds since the Unix epoch.
+    Holds { at_unix_s: u64 },
+    /// Nothing was verified. `crumbgate audit verify` does that.
     NotHere,
 }
 
 impl ChainState {
-    /// What the ledger says of itself; `last_entry` is the number of its last entry.
+    /// Summarizes the segments. `last_entry` is the number of the ledger's last entry.
     pub fn of(segments: &[Segment], keys: &[SigningKey], last_entry: u64) -> Self {
         let pruned = segments.iter().filter(|segment| segment.pruned_unix_s.is_some()).count();
         let present = segments.iter().find(|segment| segment.pruned_unix_s.is_none());
@@ -74,22 +66,22 @@ impl ChainState {
             }),
             open_entries: last_entry.saturating_sub(closed.map_or(0, |segment| segment.last)),
             keys: keys.iter().map(|key| key.verifier.clone()).collect(),
-            checked: Checked::NotHere,
+            checked: ChainCheck::NotHere,
         }
     }
 }
 
-/// The third line of a checkpoint (C2SP, tlog-checkpoint).
+/// The root: the third line of a checkpoint (C2SP, tlog-checkpoint).
 fn root(checkpoint: &str) -> Option<&str> {
     checkpoint.lines().nth(2).filter(|line| !line.is_empty())
 }
 
-fn checked<S: Serializer>(checked: &Checked, serializer: S) -> Result<S::Ok, S::Error> {
+fn checked<S: Serializer>(checked: &ChainCheck, serializer: S) -> Result<S::Ok, S::Error> {
     match checked {
-        Checked::Fails { why } => serializer.serialize_str(&format!("fails: {why}")),
-        Checked::Holds { at_unix_s } => {
+        ChainCheck::Fails { why } => serializer.serialize_str(&format!("fails: {why}")),
+        ChainCheck::Holds { at_unix_s } => {
             serializer.serialize_str(&format!("holds, {}", rfc3339(*at_unix_s)))
         }
-        Checked::NotHere => serializer.serialize_str("not checked here"),
+        ChainCheck::NotHere => serializer.serialize_str("not checked here"),
     }
 }

@@ -1,21 +1,27 @@
-//! The report's cookies and pages as CSV (RFC 4180), for spreadsheets: one table, a row for each tenant, mode, cookie and
-//! reason, and for each tenant, declaration and page.
+//! The report's cookies and pages as CSV (RFC 4180), for spreadsheets: one table, with a row for each tenant, mode, cookie
+//! and reason, and for each tenant, declaration and page.
 //!
-//! It begins with a byte order mark: without one Excel reads UTF-8 as something else. Programs that stumble over it are
-//! better served by the JSON.
+//! The file begins with a byte order mark, because Excel otherwise does not read UTF-8. Programs should use the JSON.
 
-use super::{Agreement, AgreementPage, Declared, DeclaredIn, Report, Stripped, visible::visible};
-use crumbgate_ledger::line::rfc3339;
+use super::{
+    agreement::{AgreementHistory, PageHistory},
+    declared::{CookieUsage, TenantUsage},
+    report::Report,
+    stripped::StrippedCookie,
+    visible::visible,
+};
+use crumbgate_base::text::rfc3339;
 use crumbgate_policy::requested::RequestedLifetime;
 
 impl Report {
-    /// Declared and stripped cookies, and the pages that were shown, all of them. Names of columns and members of closed sets are English.
+    /// All declared and stripped cookies and all shown pages as CSV. Column names and the words of closed sets are in
+    /// English.
     ///
-    /// No cell is a formula: one that would be has a `'` in front.
+    /// A cell that a spreadsheet would read as a formula gets a leading `'`.
     ///
     /// # Errors
     ///
-    /// Never, as far as it is known: it is written to memory.
+    /// None are known, because the table is written to memory.
     pub fn csv(&self) -> Result<Vec<u8>, csv::Error> {
         let mut written = Vec::from(BYTE_ORDER_MARK);
         let mut table =
@@ -42,7 +48,7 @@ impl Report {
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// The columns, in order. New ones come behind the last.
+/// The columns, in order. New columns are added at the end.
 pub(super) const COLUMNS: [&str; 29] = [
     "kind",
     "tenant",
@@ -77,7 +83,7 @@ pub(super) const COLUMNS: [&str; 29] = [
 
 type Row = [String; COLUMNS.len()];
 
-fn declared_row(declared: &Declared, used: &DeclaredIn) -> Row {
+fn declared_row(declared: &CookieUsage, used: &TenantUsage) -> Row {
     let mut row = Row::default();
     let granted =
         used.granted.iter().map(|granted| format!("{}: {}", granted.seconds, granted.count));
@@ -91,13 +97,13 @@ fn declared_row(declared: &Declared, used: &DeclaredIn) -> Row {
         ("rewritten", used.rewritten.to_string()),
         ("renewed", used.renewed.to_string()),
         ("injected", used.injected.to_string()),
-        ("lifetimes_granted_s", granted.collect::<Vec<_>>().join(JOINT)),
+        ("lifetimes_granted_s", granted.collect::<Vec<_>>().join(SEPARATOR)),
     ];
     fill(&mut row, cells);
     row
 }
 
-fn stripped_row(stripped: &Stripped) -> Row {
+fn stripped_row(stripped: &StrippedCookie) -> Row {
     let mut row = Row::default();
     let usually = stripped.usually.as_ref();
     let unknown = || "unknown".to_owned();
@@ -121,8 +127,8 @@ fn stripped_row(stripped: &Stripped) -> Row {
         ("in_responses", stripped.in_responses.to_string()),
         ("first", rfc3339(stripped.first_unix_s)),
         ("last", rfc3339(stripped.last_unix_s)),
-        ("routes", routes.collect::<Vec<_>>().join(JOINT)),
-        ("attributes", stripped.attributes.words().collect::<Vec<_>>().join(JOINT)),
+        ("routes", routes.collect::<Vec<_>>().join(SEPARATOR)),
+        ("attributes", stripped.attributes.words().collect::<Vec<_>>().join(SEPARATOR)),
         ("lifetimes_asked", asked(&stripped.lifetimes)),
         ("evictions", stripped.evictions.to_string()),
         ("in_spite_of_evictions", stripped.in_spite_of_evictions.to_string()),
@@ -132,7 +138,7 @@ fn stripped_row(stripped: &Stripped) -> Row {
     row
 }
 
-fn agreement_row(agreement: &Agreement, page: &AgreementPage) -> Row {
+fn agreement_row(agreement: &AgreementHistory, page: &PageHistory) -> Row {
     let mut row = Row::default();
     let cells = [
         ("kind", "agreement".to_owned()),
@@ -141,10 +147,10 @@ fn agreement_row(agreement: &Agreement, page: &AgreementPage) -> Row {
         ("last", rfc3339(page.last_unix_s)),
         ("declaration", agreement.declaration.clone()),
         ("page", page.hash.clone()),
-        ("shown", page.times.shown.to_string()),
-        ("agreed", page.times.agreed.to_string()),
-        ("declined", page.times.declined.to_string()),
-        ("withdrawn", page.times.withdrawn.to_string()),
+        ("shown", page.counts.shown.to_string()),
+        ("agreed", page.counts.agreed.to_string()),
+        ("declined", page.counts.declined.to_string()),
+        ("withdrawn", page.counts.withdrawn.to_string()),
     ];
     fill(&mut row, cells);
     row
@@ -160,20 +166,20 @@ fn fill<const N: usize>(row: &mut Row, cells: [(&str, String); N]) {
 
 fn asked(asked: &[(RequestedLifetime, u64)]) -> String {
     let parts = asked.iter().map(|(step, count)| format!("{}: {count}", step.word()));
-    parts.collect::<Vec<_>>().join(JOINT)
+    parts.collect::<Vec<_>>().join(SEPARATOR)
 }
 
-/// Between the parts of a cell: nothing that a spreadsheet takes for the end of one.
-const JOINT: &str = " | ";
+/// The separator between the parts of a cell. Spreadsheets do not split a cell at it.
+const SEPARATOR: &str = " | ";
 
-/// The cell with a `'` in front where a spreadsheet would take it for a formula, and with nothing in it that acts. The
-/// characters with which formulas begin are those that OWASP names under "CSV Injection".
+/// Adds a leading `'` where a spreadsheet would read the cell as a formula, and escapes characters that act. The
+/// characters with which formulas begin are those that OWASP lists under "CSV Injection".
 fn neutral(cell: &str) -> String {
     let shown = visible(cell);
     let begins_formula = |text: &str| {
         text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'])
     };
-    // Some spreadsheets trim a cell before they look at it.
+    // Some spreadsheets trim a cell before they interpret it.
     if begins_formula(cell) || begins_formula(shown.trim_start()) {
         format!("'{shown}")
     } else {

@@ -1,106 +1,110 @@
-//! The declarations that have ruled, and what became of the cookies that they allow.
+//! The versions of the declaration, and the use of the declared cookies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Period, books::add, moment, stripped::lifetimes, word};
+use super::{
+    period::Period,
+    serialize::{lifetimes, moment, word},
+    sum::add,
+};
 use crumbgate_ledger::entry::{DeclarationRecord, Verdicts};
 use crumbgate_policy::{Mode, requested::RequestedLifetime, verdict::Action};
 
 /// A version of the declaration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Version {
-    /// SHA-256 of the declaration, in hexadecimal digits.
+pub struct DeclarationVersion {
+    /// The SHA-256 of the declaration, in hexadecimal digits.
     pub hash: String,
-    /// When it was first loaded, in seconds since the Unix epoch.
+    /// The time when it was first loaded, in seconds since the Unix epoch.
     #[serde(rename = "since", serialize_with = "moment")]
     pub since_unix_s: u64,
-    /// The windows in which it ruled, as far as the report's time goes; none: it did not rule then.
+    /// The windows of the report in which it was in force. `None`: it was not.
     pub ruled: Option<Period>,
-    /// What it declares; none where this version of the program can't read it.
+    /// The declared cookies. `None`: this version of the program can't read the declaration.
     pub cookies: Option<Vec<DeclaredCookie>>,
-    /// Names that the version before it had not.
+    /// Names that the previous version did not have.
     pub added: Vec<String>,
-    /// Names that the version before it had.
+    /// Names that only the previous version had.
     pub removed: Vec<String>,
-    /// Names of which it says something else than the version before it.
+    /// Names whose declaration differs from that in the previous version.
     pub changed: Vec<String>,
 }
 
-/// A cookie, as a declaration has it.
+/// A declared cookie.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DeclaredCookie {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How long it is kept.
+    /// The declared lifetime.
     pub lifetime: Lifetime,
-    /// What it is for: text by language tag.
+    /// The purpose, by language tag.
     #[serde(default, deserialize_with = "purpose")]
     pub purpose: BTreeMap<String, String>,
-    /// Whatever else is said of it: a report tells only that it has changed.
+    /// Other properties. A report only detects that they have changed.
     #[serde(flatten, skip_serializing)]
     pub other: BTreeMap<String, Value>,
 }
 
-/// How long a declared cookie is kept.
+/// The lifetime of a declared cookie.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Lifetime {
-    /// This many seconds.
+    /// A number of seconds.
     Fixed(u32),
-    /// What `config.toml` says: `session`, for the tenant's session duration; or a duration, such as `3w`.
+    /// The notation of `config.toml`: `session` for the tenant's session duration, or a duration such as `3w`.
     Written(String),
 }
 
-/// What became of a declared cookie.
+/// A declared cookie and its use.
 #[derive(Clone, Debug, Serialize)]
-pub struct Declared {
-    /// What the latest declaration that has it says.
+pub struct CookieUsage {
+    /// The cookie in the latest declaration that has it.
     #[serde(flatten)]
     pub cookie: DeclaredCookie,
-    /// Whether the latest declaration of the report's time has it.
+    /// True where the latest declaration of the report's period has it.
     pub is_current: bool,
-    /// What became of it, by tenant and mode; empty: nobody has used it.
-    pub tenants: Vec<DeclaredIn>,
+    /// The use by tenant and mode. Empty: it was not used.
+    pub tenants: Vec<TenantUsage>,
 }
 
-/// What became of a declared cookie in one tenant's traffic.
+/// The use of a declared cookie by one tenant in one mode.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct DeclaredIn {
+pub struct TenantUsage {
     /// The tenant.
     pub tenant: String,
-    /// Whether the verdicts were carried out.
+    /// The mode.
     #[serde(serialize_with = "word")]
     pub mode: Mode,
-    /// How often it went to the application.
+    /// Cookies forwarded to the application.
     pub kept: u64,
-    /// How often it left with the declared attributes.
+    /// Cookies forwarded to browsers with the declared attributes.
     pub rewritten: u64,
-    /// How often it was set again.
+    /// Cookies that were set again.
     pub renewed: u64,
-    /// How often it was set because a browser had not it.
+    /// Cookies that were set because a browser did not have them.
     pub injected: u64,
-    /// How long the application wanted it to live, shortest first.
+    /// The lifetimes that the application requested, shortest first.
     #[serde(serialize_with = "lifetimes")]
     pub asked: Vec<(RequestedLifetime, u64)>,
-    /// How long it was granted, shortest first; 0 seconds delete it.
-    pub granted: Vec<Granted>,
+    /// The lifetimes that were granted, shortest first. 0 seconds is a deletion.
+    pub granted: Vec<GrantedLifetime>,
 }
 
-/// A lifetime that a cookie left with.
+/// A lifetime with which cookies were sent to browsers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct Granted {
-    /// In seconds.
+pub struct GrantedLifetime {
+    /// The lifetime in seconds.
     pub seconds: u32,
-    /// How often.
+    /// The number of cookies.
     pub count: u64,
 }
 
-/// The counts of a [`DeclaredIn`], as they grow.
+/// The counts of a [`TenantUsage`] while entries are added.
 #[derive(Debug, Default)]
-pub(super) struct Use {
+pub(super) struct UsageCounts {
     kept: u64,
     rewritten: u64,
     renewed: u64,
@@ -109,7 +113,7 @@ pub(super) struct Use {
     granted: BTreeMap<u32, u64>,
 }
 
-impl Use {
+impl UsageCounts {
     pub(super) fn add(&mut self, verdicts: &Verdicts) {
         let sum = match verdicts.action {
             Action::Inject => &mut self.injected,
@@ -127,10 +131,10 @@ impl Use {
         }
     }
 
-    pub(super) fn finish(self, tenant: &str, mode: Mode) -> DeclaredIn {
+    pub(super) fn finish(self, tenant: &str, mode: Mode) -> TenantUsage {
         let asked = RequestedLifetime::ALL.into_iter().zip(self.asked);
         let granted = self.granted.into_iter();
-        DeclaredIn {
+        TenantUsage {
             tenant: tenant.to_owned(),
             mode,
             kept: self.kept,
@@ -138,17 +142,17 @@ impl Use {
             renewed: self.renewed,
             injected: self.injected,
             asked: asked.filter(|(_, count)| *count > 0).collect(),
-            granted: granted.map(|(seconds, count)| Granted { seconds, count }).collect(),
+            granted: granted.map(|(seconds, count)| GrantedLifetime { seconds, count }).collect(),
         }
     }
 }
 
-/// The versions, and what each changed. `ruled` tells when a version was named by entries.
+/// The versions and their changes. `ruled` returns the windows in which entries refer to a version.
 pub(super) fn versions(
     records: &[DeclarationRecord],
     ruled: impl Fn(&str) -> Option<Period>,
-) -> Vec<Version> {
-    let mut versions: Vec<Version> = Vec::with_capacity(records.len());
+) -> Vec<DeclarationVersion> {
+    let mut versions: Vec<DeclarationVersion> = Vec::with_capacity(records.len());
     for record in records {
         let cookies = read(&record.json);
         let now = by_name(cookies.as_deref());
@@ -157,7 +161,7 @@ pub(super) fn versions(
         let names = |names: &mut dyn Iterator<Item = &&str>| {
             if is_first { Vec::new() } else { names.map(|name| (*name).to_owned()).collect() }
         };
-        let version = Version {
+        let version = DeclarationVersion {
             hash: record.hash.clone(),
             since_unix_s: record.since_unix_s,
             ruled: ruled(&record.hash),
@@ -173,15 +177,14 @@ pub(super) fn versions(
     versions
 }
 
-/// Each declared cookie with what became of it. Names that no declaration has any more (damage, or an entry whose
-/// declaration was lost) are shown without purpose.
+/// Joins the declared cookies with their use. A name that no declaration has (because of damage) has no purpose.
 pub(super) fn join(
-    versions: &[Version],
-    mut uses: BTreeMap<String, Vec<DeclaredIn>>,
-) -> Vec<Declared> {
-    let has_ruled = |version: &&Version| version.ruled.is_some();
-    // Not the newest: an older one may have come back.
-    let until = |version: &&Version| version.ruled.map(|ruled| ruled.until_unix_s);
+    versions: &[DeclarationVersion],
+    mut uses: BTreeMap<String, Vec<TenantUsage>>,
+) -> Vec<CookieUsage> {
+    let has_ruled = |version: &&DeclarationVersion| version.ruled.is_some();
+    // The version that was in force last, which is not the newest where an older one was restored.
+    let until = |version: &&DeclarationVersion| version.ruled.map(|ruled| ruled.until_unix_s);
     let current = versions.iter().filter(has_ruled).max_by_key(until).or(versions.last());
     let mut known = BTreeSet::new();
     let mut declared = Vec::new();
@@ -191,7 +194,7 @@ pub(super) fn join(
         for cookie in version.cookies.iter().flatten() {
             if known.insert(cookie.name.clone()) {
                 let tenants = uses.remove(&cookie.name).unwrap_or_default();
-                declared.push(Declared { cookie: cookie.clone(), is_current, tenants });
+                declared.push(CookieUsage { cookie: cookie.clone(), is_current, tenants });
             }
         }
     }
@@ -199,7 +202,7 @@ pub(super) fn join(
         let lifetime = Lifetime::Written(String::new());
         let (purpose, other) = (BTreeMap::new(), BTreeMap::new());
         let cookie = DeclaredCookie { name, lifetime, purpose, other };
-        Declared { cookie, is_current: false, tenants }
+        CookieUsage { cookie, is_current: false, tenants }
     }));
     declared
 }
@@ -208,7 +211,7 @@ fn by_name(cookies: Option<&[DeclaredCookie]>) -> BTreeMap<&str, &DeclaredCookie
     cookies.into_iter().flatten().map(|cookie| (&*cookie.name, cookie)).collect()
 }
 
-/// Reads a declaration: a list of cookies, or an object with one named `cookies`.
+/// Parses a declaration: a list of cookies, or an object with a member `cookies`.
 fn read(json: &str) -> Option<Vec<DeclaredCookie>> {
     let mut value: Value = serde_json::from_str(json).ok()?;
     if let Some(cookies) = value.get_mut("cookies") {

@@ -2,28 +2,28 @@
 
 use serde::Serialize;
 
-use super::{Report, visible::acts};
+use super::{report::Report, visible::acts};
 use crumbgate_base::language::Language;
 
-/// What the JSON is called: a change that a reader must know of gives it another number.
+/// The name of the format. An incompatible change increases its number.
 const FORMAT: &str = "crumbgate-report/1";
 
 impl Report {
-    /// The report as JSON, indented. Names of fields and of members of closed sets are English; `language` is that of
-    /// what is said about names.
+    /// The report as indented JSON. Names of fields and the words of closed sets are in English; `language` is that of the
+    /// descriptions of cookies.
     ///
-    /// Characters that a terminal would act upon are escaped: `cat` may show it.
+    /// Characters that a terminal would obey are escaped, so the JSON is safe to print.
     ///
     /// # Errors
     ///
-    /// Never, as far as it is known: nothing in a report has no JSON.
+    /// None are known, because every value of a report can be written as JSON.
     pub fn json(&self, language: Language) -> Result<String, serde_json::Error> {
         let language = language.tag();
         let document = Document { format: FORMAT, language, report: self };
         let json = serde_json::to_string_pretty(&document)?;
         let mut escaped = String::with_capacity(json.len() + 1);
         for character in json.chars() {
-            // Line feeds are the indentation's: in texts they are escaped already.
+            // Line feeds are indentation. Those of strings are already escaped.
             if character != '\n' && acts(character) {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     escaped.push_str(&format!("\\u{unit:04x}"));

@@ -1,63 +1,65 @@
-//! Whether the gateway was alive (A5), and when the books may be short.
+//! The times in which the gateway was running (A5), and those in which entries may be missing.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Happening, Period, books::add};
-use crumbgate_ledger::{
-    entry::{Event, EventKind, Heartbeat, Texts},
-    line::rfc3339,
+use super::{
+    period::Period,
+    serialize::{moment, object, word},
+    sum::add,
 };
+use crumbgate_base::text::rfc3339;
+use crumbgate_ledger::entry::{Event, EventKind, Heartbeat, Texts};
 
-/// What the gateway's own heartbeats say.
+/// The heartbeats of the gateway.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Heartbeats {
-    /// How many there are.
+    /// The number of heartbeats.
     pub count: u64,
-    /// How many are missing between the first and the last: they count up without a gap.
+    /// The number of heartbeats missing between the first and the last, by their sequence numbers.
     pub missing: u64,
-    /// For how many seconds of the report's time the gateway was alive.
+    /// The seconds of the report's period in which the gateway was running.
     pub alive_s: u64,
 }
 
-/// A stretch of time in which the gateway was not alive, or may not have written everything down.
+/// A period in which the gateway was not running, or may not have recorded everything.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Gap {
-    /// When.
+    /// The period.
     #[serde(flatten)]
     pub period: Period,
-    /// Why, as far as it is known.
-    #[serde(serialize_with = "why")]
-    pub why: Why,
-    /// Cookies whose verdicts were lost; none: unknown, or none.
+    /// The reason, as far as it is known.
+    #[serde(rename = "why", serialize_with = "reason")]
+    pub reason: GapReason,
+    /// Cookies whose verdicts were lost. `None`: unknown or none.
     pub cookies: Option<u64>,
-    /// Requests, likewise.
+    /// Requests whose verdicts were lost. `None`: unknown or none.
     pub requests: Option<u64>,
-    /// What became of pages, likewise.
+    /// Events of pages that were lost. `None`: unknown or none.
     pub agreements: Option<u64>,
 }
 
-/// Why there is a gap.
+/// The reason of a gap.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Why {
-    /// It is before the ledger's oldest heartbeat: never recorded, or removed when the retention was over.
+pub enum GapReason {
+    /// The time before the ledger's oldest heartbeat: never recorded, or removed after the retention time.
     Before,
-    /// The clock was set, or the machine slept.
+    /// The clock was set, or the machine was suspended.
     Clock,
-    /// The ledger's file was damaged and set aside.
+    /// The ledger's file was damaged and moved aside.
     Damage,
-    /// The gateway was alive; there was no room for verdicts.
+    /// The gateway was running, but the queue for verdicts was full.
     Loss,
     /// The gateway was stopped.
     Stop,
-    /// The gateway ended without writing everything down.
+    /// The gateway ended without writing all entries.
     UncleanStop,
-    /// The ledger says nothing about it.
+    /// The ledger has no reason.
     Unknown,
 }
 
-impl Why {
-    /// What the JSON says.
+impl GapReason {
+    /// The word in the JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Before => "before the ledger",
@@ -71,18 +73,35 @@ impl Why {
     }
 }
 
-/// The gateway's heartbeats and events, all that the ledger has: what begins before a report's time explains what is
-/// in it.
+/// An event of the ledger, with its details as text.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RecordedEvent {
+    /// The time, in seconds since the Unix epoch.
+    #[serde(rename = "at", serialize_with = "moment")]
+    pub at_unix_s: u64,
+    /// The kind of event.
+    #[serde(serialize_with = "word")]
+    pub kind: EventKind,
+    /// The tenant. `None`: the event concerns the gateway.
+    pub tenant: Option<String>,
+    /// The person or program that caused it.
+    pub actor: String,
+    /// Details, as keys and values.
+    #[serde(serialize_with = "object")]
+    pub detail: Vec<(String, String)>,
+}
+
+/// All heartbeats and events of the ledger: those before the report's period may explain gaps in it.
 #[derive(Debug, Default)]
 pub(super) struct Liveness {
     alive: Vec<(Period, u64)>,
     events: Vec<Event>,
-    /// How long the longest window is, in seconds.
+    /// The length of the longest window, in seconds.
     window_s: u64,
 }
 
 impl Liveness {
-    /// Notes a heartbeat of the gateway itself.
+    /// Adds a heartbeat of the gateway.
     pub(super) fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
         let until_unix_s = heartbeat.until_unix_s.saturating_add(1);
         let alive = Period { since_unix_s: heartbeat.from_unix_s, until_unix_s };
@@ -94,7 +113,7 @@ impl Liveness {
         self.events.push(event);
     }
 
-    /// The versions that served in a period, each once.
+    /// The versions that ran in a period, without repetitions.
     pub(super) fn versions(&self, period: Period) -> Vec<String> {
         let starts = self.events.iter().filter(|event| event.kind == EventKind::Start);
         let (before, within): (Vec<_>, Vec<_>) = starts
@@ -102,7 +121,7 @@ impl Liveness {
             .partition(|start| start.at_unix_s < period.since_unix_s);
         let mut versions: Vec<String> = Vec::new();
         for start in before.into_iter().next_back().into_iter().chain(within) {
-            let version = Detail::of(start).text("version");
+            let version = EventDetail::of(start).text("version");
             versions.extend(version.filter(|version| !versions.contains(version)));
         }
         versions
@@ -114,20 +133,20 @@ impl Liveness {
         period: Period,
         now_unix_s: u64,
         texts: &Texts,
-    ) -> (Heartbeats, Vec<Gap>, Vec<Happening>) {
+    ) -> (Heartbeats, Vec<Gap>, Vec<RecordedEvent>) {
         self.alive.sort_unstable_by_key(|(alive, _)| alive.since_unix_s);
         let mut gaps = self.silences(period, now_unix_s);
-        let told: Vec<_> = self
+        let reported: Vec<_> = self
             .events
             .iter()
-            .filter_map(|event| told_gap(event, &gaps))
+            .filter_map(|event| gap_of_event(event, &gaps))
             .filter_map(|gap| Some(Gap { period: gap.period.within(period)?, ..gap }))
             .collect();
-        gaps.extend(told);
+        gaps.extend(reported);
         gaps.sort_by_key(|gap| gap.period.since_unix_s);
         let within = period.since_unix_s..period.until_unix_s;
         let events = self.events.iter().filter(|event| within.contains(&event.at_unix_s));
-        let events = events.map(|event| Happening::of(event, texts)).collect();
+        let events = events.map(|event| RecordedEvent::of(event, texts)).collect();
         (self.heartbeats(period), gaps, events)
     }
 
@@ -151,64 +170,66 @@ impl Liveness {
         heartbeats
     }
 
-    /// When no heartbeat says that the gateway was alive.
+    /// The periods without heartbeats.
     fn silences(&self, period: Period, now_unix_s: u64) -> Vec<Gap> {
         let mut gaps = Vec::new();
         let mut known_until = None;
         for (alive, _) in &self.alive {
             let silence =
                 Period { since_unix_s: known_until.unwrap_or(0), until_unix_s: alive.since_unix_s };
-            let why = if known_until.is_none() { Why::Before } else { self.why(silence) };
-            gaps.extend(gap(silence, why));
+            let reason =
+                if known_until.is_none() { GapReason::Before } else { self.reason_of(silence) };
+            gaps.extend(gap(silence, reason));
             known_until = known_until.max(Some(alive.until_unix_s));
         }
-        // What is of the current window is not yet written, nor perhaps what is of the one before it.
+        // The entries of the current window, and possibly of the previous one, are not written yet.
         let written_unix_s = now_unix_s.saturating_sub(self.window_s.saturating_mul(2));
         let silence = Period {
             since_unix_s: known_until.unwrap_or(0),
             until_unix_s: period.until_unix_s.min(written_unix_s),
         };
-        let why = if known_until.is_none() { Why::Before } else { self.why(silence) };
-        gaps.extend(gap(silence, why));
+        let reason =
+            if known_until.is_none() { GapReason::Before } else { self.reason_of(silence) };
+        gaps.extend(gap(silence, reason));
         let clipped = |gap: Gap| Some(Gap { period: gap.period.within(period)?, ..gap });
         gaps.into_iter().filter_map(clipped).collect()
     }
 
-    fn why(&self, silence: Period) -> Why {
+    fn reason_of(&self, silence: Period) -> GapReason {
         let wider = Period {
-            since_unix_s: silence.since_unix_s.saturating_sub(EXACT_S),
-            until_unix_s: silence.until_unix_s.saturating_add(EXACT_S),
+            since_unix_s: silence.since_unix_s.saturating_sub(PRECISION_S),
+            until_unix_s: silence.until_unix_s.saturating_add(PRECISION_S),
         };
         let has = |kind| {
             self.events.iter().any(|event| {
-                event.kind == kind && Detail::of(event).period(event.at_unix_s).overlaps(wider)
+                event.kind == kind && EventDetail::of(event).period(event.at_unix_s).overlaps(wider)
             })
         };
         match () {
-            () if has(EventKind::UncleanStop) => Why::UncleanStop,
-            () if has(EventKind::Damage) => Why::Damage,
-            () if has(EventKind::Clock) => Why::Clock,
-            () if has(EventKind::Stop) => Why::Stop,
-            () => Why::Unknown,
+            () if has(EventKind::UncleanStop) => GapReason::UncleanStop,
+            () if has(EventKind::Damage) => GapReason::Damage,
+            () if has(EventKind::Clock) => GapReason::Clock,
+            () if has(EventKind::Stop) => GapReason::Stop,
+            () => GapReason::Unknown,
         }
     }
 }
 
-/// A stretch without a heartbeat, if it is longer than heartbeats are exact.
-fn gap(period: Period, why: Why) -> Option<Gap> {
-    let is_gap = period.seconds() > EXACT_S;
-    is_gap.then_some(Gap { period, why, cookies: None, requests: None, agreements: None })
+/// A period without heartbeats, if it is longer than the precision of heartbeats.
+fn gap(period: Period, reason: GapReason) -> Option<Gap> {
+    let is_gap = period.seconds() > PRECISION_S;
+    is_gap.then_some(Gap { period, reason, cookies: None, requests: None, agreements: None })
 }
 
-/// The gap that an event tells of by itself, unless a silence shows the same.
-fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
-    let detail = Detail::of(event);
+/// The gap that an event reports, unless a period without heartbeats already shows it.
+fn gap_of_event(event: &Event, silences: &[Gap]) -> Option<Gap> {
+    let detail = EventDetail::of(event);
     let period = detail.period(event.at_unix_s);
     let [cookies, requests, agreements] =
         ["cookies", "requests", "agreements"].map(|key| detail.number(key));
-    let why = match event.kind {
-        EventKind::Loss => Why::Loss,
-        EventKind::UncleanStop => Why::UncleanStop,
+    let reason = match event.kind {
+        EventKind::Loss => GapReason::Loss,
+        EventKind::UncleanStop => GapReason::UncleanStop,
         EventKind::Clock
         | EventKind::Configuration
         | EventKind::Damage
@@ -219,25 +240,25 @@ fn told_gap(event: &Event, silences: &[Gap]) -> Option<Gap> {
         | EventKind::Stop
         | EventKind::Tenant => return None,
     };
-    let is_shown = |gap: &Gap| gap.why == why && gap.period.overlaps(period);
-    let is_new = why == Why::Loss || !silences.iter().any(is_shown);
-    is_new.then_some(Gap { period, why, cookies, requests, agreements })
+    let is_shown = |gap: &Gap| gap.reason == reason && gap.period.overlaps(period);
+    let is_new = reason == GapReason::Loss || !silences.iter().any(is_shown);
+    is_new.then_some(Gap { period, reason, cookies, requests, agreements })
 }
 
-impl Happening {
+impl RecordedEvent {
     fn of(event: &Event, texts: &Texts) -> Self {
         let Event { at_unix_s, kind, tenant, .. } = *event;
         let tenant = tenant.map(|tenant| texts.get(tenant).to_owned());
-        let (actor, detail) = (event.actor.clone(), Detail::of(event).readable());
+        let (actor, detail) = (event.actor.clone(), EventDetail::of(event).readable());
         Self { at_unix_s, kind, tenant, actor, detail }
     }
 }
 
-/// What an event says beyond its kind.
-struct Detail(serde_json::Map<String, Value>);
+/// The details of an event.
+struct EventDetail(serde_json::Map<String, Value>);
 
-impl Detail {
-    /// Empty where it is no JSON object.
+impl EventDetail {
+    /// Empty where the details are not a JSON object.
     fn of(event: &Event) -> Self {
         Self(serde_json::from_str(&event.detail).unwrap_or_default())
     }
@@ -250,8 +271,8 @@ impl Detail {
         self.0.get(key)?.as_u64()
     }
 
-    /// A moment: seconds since the Unix epoch, or RFC 3339.
-    fn moment(&self, key: &str) -> Option<u64> {
+    /// A time: seconds since the Unix epoch, or RFC 3339.
+    fn time(&self, key: &str) -> Option<u64> {
         let text = || {
             let format = &time::format_description::well_known::Rfc3339;
             let moment = time::OffsetDateTime::parse(self.0.get(key)?.as_str()?, format).ok()?;
@@ -260,16 +281,16 @@ impl Detail {
         self.number(key).or_else(text)
     }
 
-    /// From `from` until `until`; the moment itself where it has no such keys.
+    /// The period from `from` to `until`, or the second of the event where it has no such keys.
     fn period(&self, at_unix_s: u64) -> Period {
-        let since_unix_s = self.moment("from").unwrap_or(at_unix_s);
-        let until_unix_s = self.moment("until").unwrap_or(at_unix_s);
+        let since_unix_s = self.time("from").unwrap_or(at_unix_s);
+        let until_unix_s = self.time("until").unwrap_or(at_unix_s);
         Period { since_unix_s, until_unix_s: until_unix_s.max(since_unix_s.saturating_add(1)) }
     }
 
     fn readable(&self) -> Vec<(String, String)> {
         let text = |key: &str, value: &Value| match (key, value) {
-            ("from" | "until", _) => self.moment(key).map_or_else(|| value.to_string(), rfc3339),
+            ("from" | "until", _) => self.time(key).map_or_else(|| value.to_string(), rfc3339),
             (_, Value::String(text)) => text.clone(),
             _ => value.to_string(),
         };
@@ -277,9 +298,9 @@ impl Detail {
     }
 }
 
-/// How exactly the gateway says until when it lived, in seconds.
-const EXACT_S: u64 = 60;
+/// The precision of the end of a heartbeat, in seconds.
+const PRECISION_S: u64 = 60;
 
-fn why<S: Serializer>(why: &Why, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(why.word())
+fn reason<S: Serializer>(reason: &GapReason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.word())
 }

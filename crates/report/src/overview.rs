@@ -1,7 +1,7 @@
-//! What a ledger adds up to, for who looks again and again: what is closed is read once, what is open each time.
+//! A summary of a ledger that is read repeatedly: closed segments are read once, and the open segment each time.
 //!
-//! An entry of a closed segment never changes, so its sums are kept. A look costs the open segment, an hour's entries at
-//! most; the first look, and the first one after old entries were pruned, cost the whole file.
+//! Entries of a closed segment never change, so their sums are kept. A reading costs one open segment (at most an hour's
+//! entries). The first reading, and the first one after pruning, cost the whole file.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Books;
+use super::totals::Totals;
 use crumbgate_audit::OTHER;
 use crumbgate_ledger::{
     entry::{Entry, TextId, Texts, Verdicts},
@@ -21,83 +21,83 @@ use crumbgate_policy::{
     verdict::{Action, Direction, Reason},
 };
 
-/// What was read of one ledger, and is kept for the next look.
+/// Reads summaries of one ledger, and keeps the sums of its closed segments.
 #[derive(Debug, Default)]
-pub struct Overview {
-    of: Option<Identity>,
-    /// The last entry whose sums are kept.
-    sealed: u64,
+pub struct SummaryReader {
+    identity: Option<Identity>,
+    /// The number of the last entry in `closed`.
+    last_closed_entry: u64,
     closed: Sums,
 }
 
-/// What a ledger says now.
+/// The summary of a ledger.
 #[derive(Clone, Debug, Default)]
-pub struct Look {
-    /// The sums over all tenants.
-    pub books: Books,
-    /// Undeclared names, the newest first.
-    pub newest: Vec<Newcomer>,
-    /// How many undeclared names there are in all.
+pub struct LedgerSummary {
+    /// The totals of all tenants.
+    pub totals: Totals,
+    /// Undeclared names, newest first.
+    pub newest: Vec<NewName>,
+    /// The number of all undeclared names.
     pub names: usize,
-    /// The last segment that was closed, and up to which second its entries speak; none: none was closed yet.
+    /// The number of the last closed segment, and the latest time in its entries. `None`: no segment is closed.
     pub last_closed: Option<(u64, u64)>,
 }
 
-/// A name that is not declared.
+/// An undeclared name.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Newcomer {
+pub struct NewName {
     /// The template of the name.
     pub name: String,
-    /// The tenant that it was first seen at.
+    /// The tenant where it was first seen.
     pub tenant: String,
-    /// Whether that was the application's, or a browser's that a script or another site had given it to.
+    /// The direction in which it was first seen: set by the application, or sent by a browser.
     pub direction: Direction,
-    /// Whether that tenant only watched.
+    /// The mode of that tenant.
     pub mode: Mode,
-    /// The first minute in which it was seen, in seconds since the Unix epoch.
+    /// The minute when it was first seen, in seconds since the Unix epoch.
     pub first_unix_s: u64,
 }
 
-/// What tells that a file is still the one that was read.
+/// The identity of the file, to detect that it was replaced or pruned.
 #[derive(Debug, Eq, PartialEq)]
 struct Identity {
     path: PathBuf,
     device: u64,
     inode: u64,
-    /// Its first entry: another one when old ones were pruned.
+    /// The number of the first entry, which changes by pruning.
     first: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Sums {
-    books: Books,
-    names: HashMap<TextId, Sighting, foldhash::fast::RandomState>,
+    totals: Totals,
+    names: HashMap<TextId, FirstSighting, foldhash::fast::RandomState>,
 }
 
-/// Where a name was first seen.
+/// The first sighting of a name.
 #[derive(Clone, Copy, Debug)]
-struct Sighting {
+struct FirstSighting {
     first_unix_s: u64,
     tenant: TextId,
     direction: Direction,
     mode: Mode,
 }
 
-impl Overview {
-    /// Reads what the ledger has now, with so many of the newest names. Waits for the disk.
+impl SummaryReader {
+    /// Reads the current summary, with up to `newest` names. Waits for the disk.
     ///
     /// # Errors
     ///
-    /// Where the ledger can't be read, or there is none.
-    pub fn look(&mut self, path: &Path, newest: usize) -> Result<Look, ReadError> {
+    /// The ledger can't be read or does not exist.
+    pub fn read(&mut self, path: &Path, newest: usize) -> Result<LedgerSummary, ReadError> {
         let reader = Reader::open(path)?;
         let identity = Identity::of(path, &reader)?;
         let last_sealed = reader.last_sealed()?;
-        if self.of.as_ref() != Some(&identity) || last_sealed < self.sealed {
-            *self = Self { of: Some(identity), ..Self::default() };
+        if self.identity.as_ref() != Some(&identity) || last_sealed < self.last_closed_entry {
+            *self = Self { identity: Some(identity), ..Self::default() };
         }
-        self.closed.read(&reader, self.sealed.saturating_add(1), last_sealed)?;
-        self.sealed = last_sealed;
+        self.closed.read(&reader, self.last_closed_entry.saturating_add(1), last_sealed)?;
+        self.last_closed_entry = last_sealed;
         let mut open = Sums::default();
         open.read(&reader, last_sealed.saturating_add(1), reader.last()?)?;
         let last_closed = reader.last_closed()?;
@@ -118,26 +118,26 @@ impl Sums {
     fn read(&mut self, reader: &Reader, first: u64, last: u64) -> Result<(), ReadError> {
         reader.entries(first, last, |_, entry| {
             match entry {
-                Entry::Agreement(agreement) => self.books.add_agreement(&agreement),
+                Entry::Agreement(agreement) => self.totals.add_agreement(&agreement),
                 Entry::Heartbeat(heartbeat) if heartbeat.tenant.is_some() => {
-                    self.books.add_heartbeat(&heartbeat);
+                    self.totals.add_heartbeat(&heartbeat);
                 }
                 Entry::Heartbeat(_) | Entry::Event(_) => {}
                 Entry::Verdicts(verdicts) => {
-                    self.books.add_verdicts(&verdicts);
-                    self.meet(&verdicts);
+                    self.totals.add_verdicts(&verdicts);
+                    self.add_name(&verdicts);
                 }
             }
             Ok(())
         })
     }
 
-    fn meet(&mut self, verdicts: &Verdicts) {
+    fn add_name(&mut self, verdicts: &Verdicts) {
         let (Action::Strip(Reason::Undeclared), Some(name)) = (verdicts.action, verdicts.name)
         else {
             return;
         };
-        let sighting = Sighting {
+        let sighting = FirstSighting {
             first_unix_s: verdicts.first_unix_s,
             tenant: verdicts.tenant,
             direction: verdicts.direction,
@@ -149,41 +149,46 @@ impl Sums {
             .or_insert(sighting);
     }
 
-    /// The same with what is open.
+    /// Combines the closed and the open sums.
     fn with(
         &self,
         open: &Self,
         texts: &Texts,
         newest: usize,
         last_closed: Option<(u64, u64)>,
-    ) -> Look {
-        let mut books = self.books;
-        books.add(&open.books);
-        let met_now = open.names.iter().filter(|(name, _)| !self.names.contains_key(name));
-        let mut met: Vec<_> = self.names.iter().chain(met_now).collect();
-        met.retain(|(name, _)| texts.get(**name) != OTHER);
-        let names = met.len();
-        // Of one minute, the name that was written down later is the newer one.
-        let rank = |(name, sighting): &(&TextId, &Sighting)| {
+    ) -> LedgerSummary {
+        let mut totals = self.totals;
+        totals.add(&open.totals);
+        let added = open.names.iter().filter(|(name, _)| !self.names.contains_key(name));
+        let mut known: Vec<_> = self.names.iter().chain(added).collect();
+        known.retain(|(name, _)| texts.get(**name) != OTHER);
+        let names = known.len();
+        // Of names first seen in the same minute, the one with the higher id is newer.
+        let rank = |(name, sighting): &(&TextId, &FirstSighting)| {
             std::cmp::Reverse((sighting.first_unix_s, **name))
         };
         if names > newest {
-            met.select_nth_unstable_by_key(newest, rank);
-            met.truncate(newest);
+            known.select_nth_unstable_by_key(newest, rank);
+            known.truncate(newest);
         }
-        met.sort_unstable_by_key(rank);
-        let newcomer = |(name, sighting): (&TextId, &Sighting)| Newcomer {
+        known.sort_unstable_by_key(rank);
+        let new_name = |(name, sighting): (&TextId, &FirstSighting)| NewName {
             name: texts.get(*name).to_owned(),
             tenant: texts.get(sighting.tenant).to_owned(),
             direction: sighting.direction,
             mode: sighting.mode,
             first_unix_s: sighting.first_unix_s,
         };
-        Look { books, newest: met.into_iter().map(newcomer).collect(), names, last_closed }
+        LedgerSummary {
+            totals,
+            newest: known.into_iter().map(new_name).collect(),
+            names,
+            last_closed,
+        }
     }
 }
 
-impl Sighting {
+impl FirstSighting {
     fn keep_earlier(&mut self, other: &Self) {
         if other.first_unix_s < self.first_unix_s {
             *self = *other;

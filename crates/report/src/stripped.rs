@@ -1,8 +1,11 @@
-//! What was stripped, and what that may mean for an application.
+//! Stripped cookies, and what stripping them may mean for the application.
 
 use serde::{Serialize, Serializer};
 
-use super::{books::add, moment, word};
+use super::{
+    serialize::{lifetimes, moment, word},
+    sum::add,
+};
 use crumbgate_ledger::entry::Verdicts;
 use crumbgate_policy::{
     Mode,
@@ -10,81 +13,81 @@ use crumbgate_policy::{
     verdict::{Direction, Reason},
 };
 
-/// Cookies of one tenant and name that were stripped for one reason.
+/// The cookies of one tenant, mode and name that were stripped for one reason.
 #[derive(Clone, Debug, Serialize)]
-pub struct Stripped {
+pub struct StrippedCookie {
     /// The tenant.
     pub tenant: String,
-    /// Whether they were held back, or only watched.
+    /// The mode.
     #[serde(serialize_with = "word")]
     pub mode: Mode,
-    /// The template of their name; none for nameless ones.
+    /// The template of the name. `None`: nameless cookies.
     pub name: Option<String>,
-    /// Why.
+    /// The reason.
     #[serde(serialize_with = "reason")]
     pub reason: Reason,
-    /// Who usually sets a cookie of this name; none: unknown. A name proves nothing.
-    pub usually: Option<Usually>,
-    /// How many came from browsers.
+    /// The usual vendor of cookies with this name. `None`: unknown. A name proves nothing.
+    pub usually: Option<VendorHint>,
+    /// Cookies from browsers.
     pub in_requests: u64,
-    /// How many came from the application.
+    /// Cookies from the application.
     pub in_responses: u64,
-    /// The first minute in which one was seen, in seconds since the Unix epoch.
+    /// The minute of the first one, in seconds since the Unix epoch.
     #[serde(rename = "first", serialize_with = "moment")]
     pub first_unix_s: u64,
-    /// The last such minute.
+    /// The minute of the last one.
     #[serde(rename = "last", serialize_with = "moment")]
     pub last_unix_s: u64,
-    /// Where, most frequent first.
-    pub routes: Vec<Route>,
-    /// What the application set them with.
+    /// The routes, most frequent first.
+    pub routes: Vec<RouteCount>,
+    /// The attributes with which the application set them.
     #[serde(serialize_with = "attributes")]
     pub attributes: Attributes,
-    /// How long the application wanted them to live, shortest first.
+    /// The lifetimes that the application requested, shortest first.
     #[serde(serialize_with = "lifetimes")]
     pub lifetimes: Vec<(RequestedLifetime, u64)>,
-    /// How often a browser was told to delete them (in report mode: would have been).
+    /// Evictions that were sent (in report mode: would have been sent).
     pub evictions: u64,
-    /// Whether browsers still sent them in a window after the first eviction: another browser that had not been told,
-    /// a script that sets them anew, or a domain or path out of the eviction's reach.
+    /// True where browsers sent the name in a later window than the first eviction: another browser, a script that sets
+    /// the cookie again, or a domain or path that an eviction can't reach.
     pub in_spite_of_evictions: bool,
-    /// What enforcing may break; none where it is enforced already, or says nothing.
+    /// The dependence that enforcing may break. `None`: it is enforced already, or the name says nothing.
     pub dependence: Option<Dependence>,
 }
 
-/// A route, and how often.
+/// The number of cookies on a route.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Route {
-    /// Its template.
+pub struct RouteCount {
+    /// The template of the route.
     pub route: String,
-    /// How often.
+    /// The number of cookies.
     pub count: u64,
 }
 
-/// Who usually sets a cookie.
+/// The usual vendor of a cookie.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Usually {
+pub struct VendorHint {
     /// The product or company.
     pub platform: String,
-    /// What it usually serves, in the report's language.
+    /// The usual purpose, in the report's language.
     pub category: String,
-    /// What it usually holds, in the report's language.
+    /// The usual content, in the report's language.
     pub description: Option<String>,
 }
 
-/// What an application may do with an undeclared cookie, as far as a proxy can see; the most urgent first.
+/// The dependence of an application on an undeclared cookie, as far as a proxy can see, with the most urgent first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dependence {
-    /// The application set it and got it back: it may depend on it.
+    /// The application set the cookie and received it: it may depend on it.
     SetAndSentBack,
-    /// The application got it, and did not set it in this time: a script did, or it was set before.
+    /// The application received the cookie, but did not set it in this period: a script set it, or it is older.
     SentOnly,
-    /// The application set it, and it never came back in this time.
+    /// The application set the cookie, and browsers did not send it in this period.
     NeverCameBack,
 }
 
-/// The counts of a [`Stripped`], as they grow.
+/// The counts of a [`StrippedCookie`] while entries are added.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts {
     in_requests: u64,
@@ -97,11 +100,11 @@ pub(super) struct Counts {
     last_sent_unix_s: Option<u64>,
 }
 
-/// What evictions of one tenant and name add up to.
+/// The evictions of one tenant and name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evictions {
     pub(super) count: u64,
-    /// The start of the first window that has one.
+    /// The start of the first window with an eviction.
     pub(super) first_unix_s: u64,
 }
 
@@ -136,8 +139,8 @@ impl Counts {
     }
 }
 
-impl Stripped {
-    /// The row of these counts; `usually` and `routes` are left to be filled.
+impl StrippedCookie {
+    /// Makes a row of these counts, without `usually` and `routes`.
     pub(super) fn new(
         tenant: &str,
         mode: Mode,
@@ -169,14 +172,14 @@ impl Stripped {
         }
     }
 
-    /// How many there were.
+    /// The number of cookies in both directions.
     pub fn count(&self) -> u64 {
         self.in_requests.saturating_add(self.in_responses)
     }
 }
 
 impl Dependence {
-    /// `(other)` stands for many names: that one of them was set and one sent back says nothing of either.
+    /// `(other)` stands for many names, so setting one and receiving one does not mean that they are the same.
     fn of(counts: &Counts, name: Option<&str>) -> Self {
         match (counts.in_requests, counts.in_responses) {
             (0, _) => Self::NeverCameBack,
@@ -195,18 +198,4 @@ fn reason<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Err
 
 fn attributes<S: Serializer>(attributes: &Attributes, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(attributes.words())
-}
-
-pub(super) fn lifetimes<S: Serializer>(
-    lifetimes: &[(RequestedLifetime, u64)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Asked {
-        lifetime: &'static str,
-        count: u64,
-    }
-    let asked =
-        lifetimes.iter().map(|(step, count)| Asked { lifetime: step.word(), count: *count });
-    serializer.collect_seq(asked)
 }

@@ -1,4 +1,4 @@
-//! What a report says of a ledger that is known.
+//! Reports on known ledgers.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crumbgate_base::language::Language;
-use crumbgate_ledger::entry::Figures;
+use crumbgate_base::{language::Language, text::rfc3339};
+use crumbgate_ledger::{
+    entry::{EventKind, Figures},
+    read::Reader,
+};
 use crumbgate_policy::{
     Mode,
     requested::RequestedLifetime,
@@ -34,7 +37,7 @@ fn report(selection: &Selection, write: impl FnOnce(&mut Draft)) -> Report {
 fn build(path: &std::path::Path, selection: &Selection) -> Report {
     let reader = Reader::open(path).unwrap();
     let usually = |name: &str| {
-        (name == "_ga").then(|| Usually {
+        (name == "_ga").then(|| VendorHint {
             platform: "Google Analytics".to_owned(),
             category: "Analytics".to_owned(),
             description: None,
@@ -55,11 +58,11 @@ fn all() -> Selection {
 }
 
 #[test]
-fn a1_the_books_balance_or_the_report_says_by_how_much_they_do_not() {
+fn a1_the_totals_balance_or_the_report_has_the_difference() {
     let seen = [Seen::kept("flexopus_session", 5), Seen::sent("_ga", 3)];
     let balanced = report(&all(), |draft| draft.traffic(NOW, ACME, 4, &seen));
-    assert!(balanced.books.balance());
-    let Side { seen: counted, kept, stripped, .. } = balanced.books.request;
+    assert!(balanced.totals.is_balanced());
+    let DirectionTotals { seen: counted, kept, stripped, .. } = balanced.totals.request;
     assert_eq!((counted, kept, stripped), (8, 5, 3));
 
     let short = report(&all(), |draft| {
@@ -69,18 +72,15 @@ fn a1_the_books_balance_or_the_report_says_by_how_much_they_do_not() {
         draft.heartbeat_of(NOW, ACME, 1, counted, dropped);
         draft.verdicts(NOW, ACME, &Seen::rewritten("a", RequestedLifetime::Day, 60, 2));
     });
-    assert!(!short.books.balance());
-    assert_eq!((short.books.request.difference(), short.books.response.difference()), (6, -2));
+    assert!(!short.totals.is_balanced());
+    assert_eq!((short.totals.request.difference(), short.totals.response.difference()), (6, -2));
     let text = short.text(Language::En, false);
     assert!(text.contains("no, by 6, \u{2212}2"), "{text}");
-    assert!(
-        text.contains("Of 4 cookies the ledger has a count and no line of their own"),
-        "{text}"
-    );
+    assert!(text.contains("4 cookies were counted, but have no entry in the ledger"), "{text}");
 }
 
 #[test]
-fn a_change_of_a_tenant_is_told_with_who_made_it_and_to_nobody_else() {
+fn a_change_of_a_tenant_is_reported_with_its_actor_and_only_for_that_tenant() {
     let write = |draft: &mut Draft| {
         draft.heartbeat(NOW, NOW + 299);
         draft.change(NOW, ACME, "ada", &json!({ "before": null, "after": { "session": "20m" } }));
@@ -94,7 +94,7 @@ fn a_change_of_a_tenant_is_told_with_who_made_it_and_to_nobody_else() {
         for event in &report.events {
             assert!(text.contains(&*event.actor), "{text}");
         }
-        let event = |event: &Happening| (event.tenant.clone(), event.actor.clone());
+        let event = |event: &RecordedEvent| (event.tenant.clone(), event.actor.clone());
         (report.events.iter().map(event).collect::<Vec<_>>(), text)
     };
     let of = |tenant: Option<&str>, actor: &str| (tenant.map(str::to_owned), actor.to_owned());
@@ -109,21 +109,21 @@ fn a_change_of_a_tenant_is_told_with_who_made_it_and_to_nobody_else() {
 }
 
 #[test]
-fn what_is_only_watched_is_not_said_to_be_stripped() {
+fn cookies_in_report_mode_do_not_count_as_held_back() {
     let report = report(&all(), |draft| {
         let evict = Seen::added(Action::Evict, "_ga", None, 2);
         draft.traffic(NOW, ACME, 1, &[Seen::sent("_ga", 3).watched(), evict.watched()]);
         draft.traffic(NOW, "b.example", 1, &[Seen::sent("_ga", 4), evict]);
     });
-    let books = &report.books;
-    assert_eq!((books.held_back(), books.only_watched(), books.evictions_sent()), (4, 3, 2));
-    assert!(books.balance());
+    let totals = &report.totals;
+    assert_eq!((totals.held_back(), totals.only_watched(), totals.evictions_sent()), (4, 3, 2));
+    assert!(totals.is_balanced());
     assert_eq!(report.tenants[0].modes, [Mode::Report]);
     assert_eq!(report.tenants[1].modes, [Mode::Enforce]);
 }
 
 #[test]
-fn before_enforcing_those_come_first_that_an_application_may_depend_on() {
+fn cookies_on_which_an_application_may_depend_come_first() {
     let report = report(&all(), |draft| {
         let year = RequestedLifetime::Year;
         let watched = [
@@ -153,7 +153,7 @@ fn before_enforcing_those_come_first_that_an_application_may_depend_on() {
 }
 
 #[test]
-fn e3_a_name_that_comes_in_a_later_window_than_its_eviction_is_told() {
+fn e3_a_name_sent_in_a_later_window_than_its_eviction_is_reported() {
     let evict = |name| Seen::added(Action::Evict, name, None, 1);
     let report = report(&all(), |draft| {
         draft.traffic(
@@ -187,7 +187,7 @@ fn e3_a_name_that_comes_in_a_later_window_than_its_eviction_is_told() {
 }
 
 #[test]
-fn a_row_says_who_where_when_and_how() {
+fn a_row_has_vendor_routes_times_and_attributes() {
     let report = report(&all(), |draft| {
         let set = Seen::set("_ga", RequestedLifetime::Longer, 2);
         draft.traffic(
@@ -211,7 +211,7 @@ fn a_row_says_who_where_when_and_how() {
 }
 
 #[test]
-fn a_selection_is_by_tenant_and_by_windows_that_reach_into_it() {
+fn a_selection_is_by_tenant_and_by_overlapping_windows() {
     let write = |draft: &mut Draft| {
         for index in 0..4_u32 {
             draft.traffic(
@@ -229,7 +229,7 @@ fn a_selection_is_by_tenant_and_by_windows_that_reach_into_it() {
             since_unix_s: since,
             until_unix_s: until,
         };
-        report(&selection, write).books.seen()
+        report(&selection, write).totals.seen()
     };
     assert_eq!(sum(None, None, None), 1_118);
     assert_eq!(sum(Some(ACME), None, None), 1_111);
@@ -243,7 +243,7 @@ fn a_selection_is_by_tenant_and_by_windows_that_reach_into_it() {
 }
 
 #[test]
-fn a5_each_gap_is_told_with_what_is_known_of_it() {
+fn a5_each_gap_has_its_reason_and_its_losses() {
     let hour = 3_600;
     let since = NOW - 24 * hour;
     let selection = Selection { since_unix_s: Some(since), until_unix_s: Some(NOW), ..all() };
@@ -266,17 +266,22 @@ fn a5_each_gap_is_told_with_what_is_known_of_it() {
         .iter()
         .map(|gap| {
             let hours = |unix_s: u64| (unix_s - since) / hour;
-            (hours(gap.period.since_unix_s), hours(gap.period.until_unix_s), gap.why, gap.cookies)
+            (
+                hours(gap.period.since_unix_s),
+                hours(gap.period.until_unix_s),
+                gap.reason,
+                gap.cookies,
+            )
         })
         .collect();
     assert_eq!(
         gaps,
         [
-            (0, 1, Why::Stop, None),
-            (4, 5, Why::UncleanStop, None),
-            (6, 7, Why::Loss, Some(9)),
-            (8, 10, Why::Unknown, None),
-            (11, 24, Why::Unknown, None),
+            (0, 1, GapReason::Stop, None),
+            (4, 5, GapReason::UncleanStop, None),
+            (6, 7, GapReason::Loss, Some(9)),
+            (8, 10, GapReason::Unknown, None),
+            (11, 24, GapReason::Unknown, None),
         ]
     );
     assert_eq!(report.heartbeats, Heartbeats { count: 4, missing: 0, alive_s: 7 * hour - 20 });
@@ -285,30 +290,30 @@ fn a5_each_gap_is_told_with_what_is_known_of_it() {
 }
 
 #[test]
-fn a5_what_is_not_yet_written_is_no_gap() {
+fn a5_entries_that_are_not_written_yet_are_not_a_gap() {
     let last_gap = |windows_ago: u64| {
         let selection = Selection { until_unix_s: Some(NOW + 900), ..all() };
         let report = report(&selection, |draft| {
             let until = NOW + 900 - windows_ago * WINDOW;
             draft.heartbeat(until - WINDOW, until - 1);
         });
-        report.gaps.last().map(|gap| gap.why)
+        report.gaps.last().map(|gap| gap.reason)
     };
     assert_eq!(last_gap(1), None);
     assert_eq!(last_gap(2), None);
-    assert_eq!(last_gap(4), Some(Why::Unknown));
+    assert_eq!(last_gap(4), Some(GapReason::Unknown));
 }
 
 #[test]
-fn before_the_ledger_nothing_is_known() {
+fn the_time_before_the_ledger_is_a_gap() {
     let selection = Selection { since_unix_s: Some(NOW - 7_200), ..all() };
     let report = report(&selection, |draft| draft.heartbeat(NOW - 3_600, NOW));
     let [gap] = &*report.gaps else { panic!("{:?}", report.gaps) };
-    assert_eq!((gap.why, gap.period.seconds()), (Why::Before, 3_600));
+    assert_eq!((gap.reason, gap.period.seconds()), (GapReason::Before, 3_600));
 }
 
 #[test]
-fn each_version_of_the_declaration_is_told_with_what_it_changed() {
+fn each_version_of_the_declaration_has_its_changes() {
     let report = rich_report();
     let [first, second] = &*report.declarations else { panic!("{:?}", report.declarations) };
     assert_eq!((first.cookies.as_ref().unwrap().len(), &*first.added), (3, &[] as &[String]));
@@ -324,7 +329,7 @@ fn each_version_of_the_declaration_is_told_with_what_it_changed() {
 }
 
 #[test]
-fn a_declaration_that_comes_back_is_the_current_one() {
+fn a_restored_declaration_is_the_current_one() {
     let a = |path: &str| json!({ "name": "a", "lifetime": "session", "path": path });
     let b = json!({ "name": "b", "lifetime": 60 });
     let report = report(&all(), |draft| {
@@ -351,23 +356,25 @@ fn a_declaration_that_comes_back_is_the_current_one() {
 }
 
 #[test]
-fn the_time_line_adds_up_to_the_sums() {
+fn the_time_line_adds_up_to_the_totals() {
     let report = rich_report();
     let sum = |of: fn(&Bucket) -> u64| report.timeline.buckets.iter().map(of).sum::<u64>();
-    assert_eq!(sum(|bucket| bucket.passed), report.books.passed());
-    assert_eq!(sum(|bucket| bucket.stripped), report.books.held_back());
-    assert_eq!(sum(|bucket| bucket.only_watched), report.books.only_watched());
+    assert_eq!(sum(|bucket| bucket.passed), report.totals.passed());
+    assert_eq!(sum(|bucket| bucket.stripped), report.totals.held_back());
+    assert_eq!(sum(|bucket| bucket.only_watched), report.totals.only_watched());
     assert!((2..=64).contains(&report.timeline.buckets.len()));
 }
 
 #[test]
 fn an_empty_ledger_makes_a_report_that_says_so() {
     let report = report(&all(), |_| {});
-    assert!(report.text(Language::En, false).contains("The ledger has nothing of this time."));
+    assert!(
+        report.text(Language::En, false).contains("The ledger has no entries for this period.")
+    );
     assert!(
         report.html(Language::De).contains("Das Protokoll enthält nichts aus diesem Zeitraum.")
     );
-    assert!(report.books.balance());
+    assert!(report.totals.is_balanced());
 }
 
 #[test]
@@ -379,12 +386,12 @@ fn a_damaged_count_does_not_overflow() {
             draft.verdicts(NOW, ACME, &Seen::kept("a", most));
         }
     });
-    assert_eq!(report.books.request.stripped, u64::MAX);
+    assert_eq!(report.totals.request.stripped, u64::MAX);
     let _ = (report.text(Language::En, true), report.html(Language::De), report.csv().unwrap());
 }
 
 #[test]
-fn both_languages_say_as_much() {
+fn both_languages_have_the_same_structure() {
     let report = rich_report();
     let tags = |html: String| {
         html.split('<')
@@ -400,7 +407,7 @@ fn both_languages_say_as_much() {
     }
 }
 
-/// The report of names that would do harm.
+/// A report with hostile names.
 fn hostile_report() -> Report {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
@@ -408,7 +415,7 @@ fn hostile_report() -> Report {
     build(&path, &all())
 }
 
-/// Whether a text has a character that a terminal, or the eye, would obey.
+/// True for a text with a character that acts on a terminal or is invisible.
 fn acts(text: &str) -> bool {
     text.chars().any(|c| {
         c != '\n'
@@ -417,7 +424,7 @@ fn acts(text: &str) -> bool {
 }
 
 #[test]
-fn a4_no_name_does_anything_in_a_text() {
+fn a4_no_name_acts_in_a_text() {
     let text = hostile_report().text(Language::En, false);
     assert!(!acts(&text));
     for shown in [
@@ -431,7 +438,7 @@ fn a4_no_name_does_anything_in_a_text() {
 }
 
 #[test]
-fn a4_no_name_does_anything_in_html() {
+fn a4_no_name_acts_in_html() {
     let html = hostile_report().html(Language::En);
     assert!(!acts(html.split("<body>").nth(1).unwrap().split("<script>").next().unwrap()));
     for tag in ["<script>alert", "<img", "<b>", "<i>", "<u>", "<s>", "<key>", "<root>"] {
@@ -442,7 +449,7 @@ fn a4_no_name_does_anything_in_html() {
 }
 
 #[test]
-fn a4_no_name_does_anything_in_json_and_none_is_lost() {
+fn a4_no_name_acts_in_json_and_none_is_lost() {
     let json = hostile_report().json(Language::En).unwrap();
     assert!(!acts(&json));
     let read: Value = serde_json::from_str(&json).unwrap();
@@ -473,7 +480,7 @@ fn a4_no_cell_of_the_csv_is_a_formula() {
     assert_eq!(rows, TENANTS.len() * (HOSTILE.len() + 1));
 }
 
-/// The keys of a JSON, each by its way from the root: `stripped[].routes[].count`.
+/// The paths of all keys of a JSON document, such as `stripped[].routes[].count`.
 fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Array(values) => {

@@ -1,41 +1,41 @@
-//! What happened when, in few enough steps to look at.
+//! Counts over time, in a limited number of buckets.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{Period, books::add, moment};
+use super::{period::Period, serialize::moment, sum::add};
 use crumbgate_ledger::entry::Verdicts;
 use crumbgate_policy::{Mode, verdict::Action};
 
-/// Counts of equal stretches of time, without a hole between them.
+/// Counts of consecutive buckets of equal length.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Timeline {
-    /// How long each stretch is, in seconds.
+    /// The length of a bucket, in seconds.
     pub bucket_s: u64,
-    /// The stretches, in order.
+    /// The buckets, in order.
     pub buckets: Vec<Bucket>,
 }
 
-/// One stretch of time. A window that lies in two of them counts in the one that it begins in.
+/// A part of the time line. A window that overlaps two buckets counts in the one in which it begins.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Bucket {
-    /// Its begin, in seconds since the Unix epoch.
+    /// The start, in seconds since the Unix epoch.
     #[serde(rename = "start", serialize_with = "moment")]
     pub start_unix_s: u64,
     /// Cookies that were kept or rewritten.
     pub passed: u64,
-    /// Cookies that were held back.
+    /// Cookies that were stripped.
     pub stripped: u64,
     /// Cookies that would have been stripped (report mode).
     pub only_watched: u64,
 }
 
-/// Counts by the window's begin, before it is known how long the report's time is.
+/// Counts by the start of the window, collected before the length of the report's period is known.
 #[derive(Debug, Default)]
-pub(super) struct Windows(HashMap<u64, Bucket, foldhash::fast::RandomState>);
+pub(super) struct WindowCounts(HashMap<u64, Bucket, foldhash::fast::RandomState>);
 
-impl Windows {
+impl WindowCounts {
     pub(super) fn add(&mut self, verdicts: &Verdicts) {
         let window = self.0.entry(verdicts.window.start_unix_s).or_default();
         let sum = match (verdicts.action, verdicts.mode) {
@@ -47,19 +47,19 @@ impl Windows {
         add(sum, verdicts.count);
     }
 
-    /// The buckets of a period, as short as they may be.
+    /// Distributes the counts to the shortest buckets of which at most [`MAX_BUCKETS`] cover the period.
     pub(super) fn fold(self, period: Period) -> Timeline {
-        let fits = |step: &&u64| period.seconds().div_ceil(**step) < MOST_BUCKETS;
+        let fits = |step: &&u64| period.seconds().div_ceil(**step) < MAX_BUCKETS;
         let bucket_s = STEPS_S.iter().find(fits).copied();
-        let bucket_s = bucket_s.unwrap_or_else(|| period.seconds().div_ceil(MOST_BUCKETS - 1));
+        let bucket_s = bucket_s.unwrap_or_else(|| period.seconds().div_ceil(MAX_BUCKETS - 1));
         let first = period.since_unix_s - period.since_unix_s % bucket_s;
-        let mut buckets: Vec<_> = (0..MOST_BUCKETS)
+        let mut buckets: Vec<_> = (0..MAX_BUCKETS)
             .map(|index| first.saturating_add(index.saturating_mul(bucket_s)))
             .take_while(|start| *start < period.until_unix_s)
             .map(|start_unix_s| Bucket { start_unix_s, ..Bucket::default() })
             .collect();
         for (start, counts) in self.0 {
-            // A window may begin before the period that it reaches into.
+            // A window may begin before the period that it overlaps.
             let index = usize::try_from(start.saturating_sub(first) / bucket_s).ok();
             let Some(bucket) = index.and_then(|index| buckets.get_mut(index)) else { continue };
             add(&mut bucket.passed, counts.passed);
@@ -83,9 +83,9 @@ impl Bucket {
     }
 }
 
-/// As many as can be told apart on paper.
-const MOST_BUCKETS: u64 = 64;
+/// The number of buckets that can be distinguished on paper.
+const MAX_BUCKETS: u64 = 64;
 
-/// Five minutes to thirty days: what people count in.
+/// The usual lengths, from five minutes to thirty days.
 const STEPS_S: [u64; 11] =
     [300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600, 2_592_000];

@@ -1,11 +1,11 @@
-//! Texts that come from outside, made harmless for whatever shows them (A4).
+//! Makes text from outside harmless for terminals, pages and spreadsheets (A4).
 
 use std::borrow::Cow;
 
-/// The text with each character that would do something instead of being seen written as `\u{…}`: control characters
-/// (terminal escapes), those that turn the direction of writing, and those that have no width.
+/// Writes characters that act instead of being shown as `\u{…}`: control characters (terminal escapes), characters that
+/// change the direction of writing, and characters without width.
 ///
-/// What is seen is otherwise as it came: `<`, `=` and the like are for each format to deal with.
+/// All other characters stay: each output format escapes `<`, `=` and so on itself.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
@@ -21,7 +21,7 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a character does something instead of being seen.
+/// True for a character that acts instead of being shown.
 pub(super) fn acts(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a4_what_acts_is_shown_instead() {
+    fn a4_characters_that_act_are_escaped() {
         for (text, shown) in [
             ("_ga", "_ga"),
             ("größe", "größe"),

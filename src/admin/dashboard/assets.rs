@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use crumbgate_base::text::hex;
 
 /// The page and its files. They need no token, because they contain nothing about this gateway.
 pub(in crate::admin) const PUBLIC: [&str; 4] = ["/", CSS, JS, ICON];
@@ -21,6 +22,6 @@ pub(super) fn version() -> &'static str {
     VERSION.get_or_init(|| {
         let whole = [env!("CARGO_PKG_VERSION"), STYLE, SCRIPT].concat();
         let digest = digest(&SHA256, whole.as_bytes());
-        digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest.as_ref()[..8])
     })
 }

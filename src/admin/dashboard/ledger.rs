@@ -8,11 +8,11 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::admin::lock::locked;
+use crumbgate_base::lock::locked;
 use crumbgate_gateway::gateway::Control;
 use crumbgate_ledger::read::ReadError;
 use crumbgate_report::{
-    overview::{Look, Overview},
+    overview::{LedgerSummary, SummaryReader},
     vendors::Catalogue,
 };
 
@@ -32,7 +32,7 @@ pub(super) enum LedgerReading {
     /// The gateway keeps no ledger.
     Off,
     /// The ledger's figures, and the catalogue of vendors.
-    Read(Arc<Look>, Arc<Catalogue>),
+    Read(Arc<LedgerSummary>, Arc<Catalogue>),
     /// The error that prevents reading.
     Unreadable(String),
 }
@@ -49,7 +49,7 @@ struct Schedule {
 /// The state that makes the next reading incremental.
 #[derive(Debug, Default)]
 struct Cache {
-    overview: Overview,
+    summaries: SummaryReader,
     /// The catalogue, with its file and the time since which the configuration is in force: a reload reads the file
     /// again.
     catalogue: Option<(Option<PathBuf>, u64, Arc<Catalogue>)>,
@@ -114,8 +114,8 @@ impl Cache {
     fn read(&mut self, control: &Control) -> LedgerReading {
         let evidence = control.config(|config| config.evidence.clone());
         let since = control.status().config_since_unix_s;
-        let look = match self.overview.look(&evidence.path, SHOWN_NAMES) {
-            Ok(look) => look,
+        let summary = match self.summaries.read(&evidence.path, SHOWN_NAMES) {
+            Ok(summary) => summary,
             // The gateway has just started and has not created the file yet, or the file is being replaced.
             Err(ReadError::Absent { .. }) => return LedgerReading::NotYet,
             Err(error) => return LedgerReading::Unreadable(error.to_string()),
@@ -129,7 +129,7 @@ impl Cache {
                 &self.catalogue.insert((evidence.names, since, Arc::new(read))).2
             }
         };
-        LedgerReading::Read(Arc::new(look), Arc::clone(catalogue))
+        LedgerReading::Read(Arc::new(summary), Arc::clone(catalogue))
     }
 }
 

@@ -11,9 +11,9 @@
 //! API.
 
 pub(super) mod assets;
+mod format;
 mod ledger;
 mod model;
-mod moment;
 mod page;
 mod panels;
 mod rate;

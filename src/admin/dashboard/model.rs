@@ -13,7 +13,7 @@ use crumbgate_gateway::{
     metrics::CertificateReading,
     proxy::upstream::{ServerState, UpstreamState},
 };
-use crumbgate_report::overview::Look;
+use crumbgate_report::overview::LedgerSummary;
 
 /// The values that the panels show.
 pub(super) struct DashboardModel {
@@ -134,11 +134,11 @@ impl Ledger {
         }
         match &self.reading {
             LedgerReading::NotYet | LedgerReading::Off => {}
-            LedgerReading::Read(look, _) => {
-                if !look.books.balance() {
+            LedgerReading::Read(summary, _) => {
+                if !summary.totals.is_balanced() {
                     alerts.push(Alert::LedgerUnbalanced);
                 }
-                if dropped(look) > 0 {
+                if dropped(summary) > 0 {
                     alerts.push(Alert::LedgerDropped);
                 }
             }
@@ -149,9 +149,9 @@ impl Ledger {
 }
 
 /// The number of cookies that are in no entry because the ledger's queue was full.
-pub(super) fn dropped(look: &Look) -> u64 {
-    let books = &look.books;
-    [books.request.dropped, books.response.dropped, books.added.dropped].iter().sum()
+pub(super) fn dropped(summary: &LedgerSummary) -> u64 {
+    let totals = &summary.totals;
+    [totals.request.dropped, totals.response.dropped, totals.added.dropped].iter().sum()
 }
 
 /// The number of whole days until a certificate expires. `None`: it has expired.

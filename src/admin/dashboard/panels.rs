@@ -5,9 +5,9 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::{
+    format::ago,
     ledger::LedgerReading,
     model::{Alert, DashboardModel, SOON_DAYS, days_left, dropped},
-    moment::ago,
     rate::Interval,
     sparkline::sparkline,
     words::Words,
@@ -15,7 +15,7 @@ use super::{
 use crumbgate_gateway::proxy::upstream::{ServerState, UpstreamState};
 use crumbgate_policy::{Mode, verdict::Direction};
 use crumbgate_report::{
-    overview::{Look, Newcomer},
+    overview::{LedgerSummary, NewName},
     vendors::Catalogue,
 };
 
@@ -186,18 +186,23 @@ fn names(model: &DashboardModel, words: &Words) -> Markup {
         LedgerReading::NotYet => empty(words.ledger_not_yet, ""),
         LedgerReading::Off => empty(words.ledger_off, words.ledger_off_hint),
         LedgerReading::Unreadable(_) => empty(words.ledger_unreadable, ""),
-        LedgerReading::Read(look, _) if look.newest.is_empty() => {
+        LedgerReading::Read(summary, _) if summary.newest.is_empty() => {
             empty(words.names_none, words.names_none_hint)
         }
-        LedgerReading::Read(look, catalogue) => {
-            names_table(look, catalogue, model.now_unix_s, words)
+        LedgerReading::Read(summary, catalogue) => {
+            names_table(summary, catalogue, model.now_unix_s, words)
         }
     };
     section("names", words.names, &content)
 }
 
-fn names_table(look: &Look, catalogue: &Catalogue, now_unix_s: u64, words: &Words) -> Markup {
-    let older = look.names.saturating_sub(look.newest.len());
+fn names_table(
+    summary: &LedgerSummary,
+    catalogue: &Catalogue,
+    now_unix_s: u64,
+    words: &Words,
+) -> Markup {
+    let older = summary.names.saturating_sub(summary.newest.len());
     html! {
         table.names {
             thead {
@@ -209,23 +214,23 @@ fn names_table(look: &Look, catalogue: &Catalogue, now_unix_s: u64, words: &Word
                 }
             }
             tbody {
-                @for newcomer in &look.newest { (name_row(newcomer, catalogue, now_unix_s, words)) }
+                @for name in &summary.newest { (name_row(name, catalogue, now_unix_s, words)) }
             }
         }
         @if older > 0 { p.quiet.foot { ((words.names_more)(&words.language.number(older as u64))) } }
     }
 }
 
-fn name_row(newcomer: &Newcomer, catalogue: &Catalogue, now_unix_s: u64, words: &Words) -> Markup {
-    let from = match newcomer.direction {
+fn name_row(name: &NewName, catalogue: &Catalogue, now_unix_s: u64, words: &Words) -> Markup {
+    let from = match name.direction {
         Direction::Request => words.from_browser,
         Direction::Response => words.from_application,
     };
     html! {
         tr {
-            th scope="row" { code { (newcomer.name) } }
+            th scope="row" { code { (name.name) } }
             td {
-                @match catalogue.find(&newcomer.name) {
+                @match catalogue.find(&name.name) {
                     Some(vendor) => {
                         (vendor.platform) " " span.quiet.part { (vendor.category.word(words.language)) }
                     }
@@ -233,13 +238,13 @@ fn name_row(newcomer: &Newcomer, catalogue: &Catalogue, now_unix_s: u64, words: 
                 }
             }
             td.place {
-                (newcomer.tenant) " "
+                (name.tenant) " "
                 span.quiet.part {
                     (from)
-                    @if newcomer.mode == Mode::Report { ", " (words.watched) }
+                    @if name.mode == Mode::Report { ", " (words.watched) }
                 }
             }
-            td.number { (ago(words, newcomer.first_unix_s, now_unix_s)) }
+            td.number { (ago(name.first_unix_s, now_unix_s, words)) }
         }
     }
 }
@@ -326,23 +331,23 @@ fn configuration(model: &DashboardModel, words: &Words) -> Markup {
     let content = html! {
         dl.facts {
             div { dt { (words.file) } dd { code { (status.config_file) } } }
-            div { dt { (words.in_force) } dd { (ago(words, status.config_since_unix_s, model.now_unix_s)) } }
+            div { dt { (words.in_force) } dd { (ago(status.config_since_unix_s, model.now_unix_s, words)) } }
             div {
                 dt { (words.last_reload) }
                 dd {
                     @match (reload.at_unix_s, reload.is_refused) {
                         (None, _) => (words.reload_never),
                         (Some(at), false) => {
-                            (ago(words, at, model.now_unix_s)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
+                            (ago(at, model.now_unix_s, words)) span.quiet.part { ((words.reload_taken)(&reload.actor)) }
                         }
                         (Some(at), true) => {
-                            (ago(words, at, model.now_unix_s)) " "
+                            (ago(at, model.now_unix_s, words)) " "
                             span.mark.bad.part { ((words.reload_not_taken)(&reload.actor)) }
                         }
                     }
                 }
             }
-            div { dt { (words.running) } dd { (ago(words, status.started_unix_s, model.now_unix_s)) } }
+            div { dt { (words.running) } dd { (ago(status.started_unix_s, model.now_unix_s, words)) } }
         }
         @if !reload.problems.is_empty() {
             details open[reload.is_refused] {
@@ -362,17 +367,17 @@ fn ledger(model: &DashboardModel, words: &Words) -> Markup {
             (empty(words.ledger_unreadable, ""))
             pre lang="en" { (why) }
         },
-        LedgerReading::Read(look, _) => ledger_facts(look, model, words),
+        LedgerReading::Read(summary, _) => ledger_facts(summary, model, words),
     };
     section("ledger", words.ledger, &content)
 }
 
-fn ledger_facts(look: &Look, model: &DashboardModel, words: &Words) -> Markup {
-    let books = &look.books;
-    let counted = books.seen().saturating_add(books.added.counted);
-    let missing = dropped(look);
+fn ledger_facts(summary: &LedgerSummary, model: &DashboardModel, words: &Words) -> Markup {
+    let totals = &summary.totals;
+    let counted = totals.seen().saturating_add(totals.added.counted);
+    let missing = dropped(summary);
     let [request, response, added] =
-        [books.request.difference(), books.response.difference(), books.added.difference()];
+        [totals.request.difference(), totals.response.difference(), totals.added.difference()];
     let difference = request.unsigned_abs() + response.unsigned_abs() + added.unsigned_abs();
     let recorded = counted.saturating_sub(missing).saturating_sub(difference);
     html! {
@@ -380,7 +385,7 @@ fn ledger_facts(look: &Look, model: &DashboardModel, words: &Words) -> Markup {
             div {
                 dt { (words.balance) }
                 dd {
-                    @if books.balance() { span.mark.good { (words.balanced) } }
+                    @if totals.is_balanced() { span.mark.good { (words.balanced) } }
                     @else { span.mark.bad { (words.unbalanced) " (" (words.language.number(difference)) ")" } }
                 }
             }
@@ -401,9 +406,9 @@ fn ledger_facts(look: &Look, model: &DashboardModel, words: &Words) -> Markup {
             div {
                 dt { (words.last_closed) }
                 dd {
-                    @match look.last_closed {
+                    @match summary.last_closed {
                         Some((number, newest)) => {
-                            "#" (words.language.number(number)) ", " (ago(words, newest, model.now_unix_s))
+                            "#" (words.language.number(number)) ", " (ago(newest, model.now_unix_s, words))
                         }
                         None => (words.closed_none),
                     }

@@ -8,7 +8,8 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::admin::{blocking::blocking, lock::locked};
+use crate::admin::blocking::blocking;
+use crumbgate_base::lock::locked;
 use crumbgate_config::AdminListener;
 use crumbgate_gateway::{gateway::Control, metrics::Sample};
 

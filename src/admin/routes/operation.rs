@@ -9,7 +9,6 @@ use axum::{
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
 use super::app::App;
@@ -25,6 +24,7 @@ use crate::{
         question::{Question, Unclear},
     },
 };
+use crumbgate_base::text::rfc3339;
 use crumbgate_gateway::{
     gateway::{self, ReloadRefused},
     proxy::upstream,
@@ -298,7 +298,7 @@ impl Status {
         let reload = status.last_reload;
         Self {
             version: status.version,
-            started: moment(status.started_unix_s),
+            started: rfc3339(status.started_unix_s),
             uptime_s: status.uptime_s,
             ready: readiness.is_ok(),
             not_ready: readiness.err().map(|why| why.to_string()),
@@ -307,7 +307,7 @@ impl Status {
             config_hash: status.config_hash,
             declaration: status.declaration,
             last_reload: LastReload {
-                at: reload.at_unix_s.map(moment),
+                at: reload.at_unix_s.map(rfc3339),
                 actor: reload.actor,
                 refused: reload.is_refused,
                 problems: reload.problems,
@@ -319,12 +319,6 @@ impl Status {
             live_tenants: status.live_tenants,
         }
     }
-}
-
-fn moment(unix_s: u64) -> String {
-    let seconds = i64::try_from(unix_s).unwrap_or(i64::MAX);
-    let moment = OffsetDateTime::from_unix_timestamp(seconds).ok();
-    moment.and_then(|moment| moment.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
 /// The configuration in force.

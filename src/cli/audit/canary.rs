@@ -8,6 +8,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use crumbgate_base::text::hex;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 /// A text that must never be found again.
@@ -72,7 +73,7 @@ impl Searcher {
 fn spellings(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let mut spellings = vec![
         ("plain", text.to_vec()),
-        ("hexadecimal", hex(text)),
+        ("hexadecimal", hex(text).into_bytes()),
         ("percent-encoded", percent_encode(text, NON_ALPHANUMERIC).to_string().into_bytes()),
         (
             "percent-encoded",
@@ -99,17 +100,13 @@ fn spellings(text: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         let hash = digest(algorithm, text);
         let hash = hash.as_ref();
         spellings.push(("hashed", hash.to_vec()));
-        spellings.push(("hashed, hexadecimal", hex(hash)));
+        spellings.push(("hashed, hexadecimal", hex(hash).into_bytes()));
         spellings.push(("hashed, base64", STANDARD.encode(hash).into_bytes()));
         spellings.push(("hashed, base64", URL_SAFE_NO_PAD.encode(hash).into_bytes()));
         // A digest that was truncated to half its length still identifies a person.
-        spellings.push(("hashed and cut", hex(hash.get(..CUT_BYTES).unwrap_or(hash))));
+        spellings.push(("hashed and cut", hex(hash.get(..CUT_BYTES).unwrap_or(hash)).into_bytes()));
     }
     spellings
-}
-
-fn hex(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
 }
 
 /// Shorter pieces of a digest could occur by chance.

@@ -22,7 +22,7 @@ use crumbgate_ledger::{
     read::{ReadError, Reader},
     verify::{Expected, verify_ledger},
 };
-use crumbgate_report::{Checked, Report, Selection, vendors::Catalogue};
+use crumbgate_report::{ChainCheck, Report, Selection, vendors::Catalogue};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -94,8 +94,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode> {
             verify_ledger(&ledger, &Expected::default(), progress)
         });
         report.chain.checked = match verified? {
-            Ok(_) => Checked::Holds { at_unix_s: now_unix_s },
-            Err(finding) => Checked::Fails { why: finding.to_string() },
+            Ok(_) => ChainCheck::Holds { at_unix_s: now_unix_s },
+            Err(finding) => ChainCheck::Fails { why: finding.to_string() },
         };
     }
     check_tenant(&report, config.as_ref())?;

@@ -25,6 +25,7 @@ use crate::cli::{
     output::print,
 };
 use crumbgate_audit::tenants::TenantTable;
+use crumbgate_base::text::hex;
 use crumbgate_config::Config;
 use crumbgate_gateway::proxy::tls;
 use crumbgate_ledger::{
@@ -329,7 +330,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// 32 random hexadecimal digits, like an identifier.
 fn random() -> Result<String> {
-    Ok(random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&random_bytes::<16>()?))
 }
 
 fn random_bytes<const N: usize>() -> Result<[u8; N]> {

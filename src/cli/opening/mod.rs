@@ -13,6 +13,7 @@ use anstyle::{AnsiColor, Style};
 use super::output;
 use crate::admin::Administration;
 use crumbgate_audit::tenants::Tenant;
+use crumbgate_base::text::printable;
 use crumbgate_config::{AdminListener, Config, Log, LogFormat};
 use crumbgate_gateway::{
     gateway::{Control, ListenerKey},
@@ -144,11 +145,6 @@ fn push(
     for (index, value) in values.into_iter().enumerate() {
         lines.push((if index == 0 { label } else { "" }, value));
     }
-}
-
-/// Replaces control characters, which a path may contain and a terminal would obey.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Lists the first names, and the number of the others.

@@ -1,32 +1,34 @@
-//! The report as one HTML file that needs nothing else: for a browser, a screen reader, and paper.
+//! The report as one self-contained HTML file, for browsers, screen readers and printing.
 //!
-//! Style and script are in it, and a Content Security Policy that allows those two and nothing else: a file that is
-//! mailed to an authority must not be able to load, send or run anything.
+//! The file contains its style and script, and a Content Security Policy that allows only these: a report that is mailed to
+//! an authority must not load, send or run anything else.
 
 mod timeline;
 
 use aws_lc_rs::digest;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use crumbgate_base::format::{minute, second};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
-    Report,
-    page::{Cell, Line, Part, Section, Table},
+    layout::{Cell, Line, Part, Section, Table},
+    report::Report,
     sections,
     visible::visible,
-    words::Words,
+    words::{Words, words},
 };
-use crumbgate_base::language::Language;
-use crumbgate_ledger::line::rfc3339;
+use crumbgate_base::{
+    format::{minute, second},
+    language::Language,
+    text::rfc3339,
+};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 impl Report {
-    /// The report as an HTML file in one language: what reads it aloud must know which.
+    /// The report as an HTML file. It declares its language for screen readers.
     pub fn html(&self, language: Language) -> String {
-        let words = Words::of(language);
+        let words = words(language);
         let head = sections::head(self, words);
         let sections = sections::sections(self, words);
         let title = match &self.tenant {
@@ -101,8 +103,8 @@ fn facts(facts: &[(&'static str, Cell)]) -> Markup {
     }
 }
 
-/// A table that scrolls where it has no room, and that the script sorts. Its caption is for who hears it, where it
-/// would only say `again` what stands above.
+/// A sortable table, which scrolls where it is too wide. `again`: the caption repeats the title above, and is only for
+/// screen readers.
 fn table(table: &Table, id: &str, again: bool, words: &Words) -> Markup {
     html! {
         div.table.wide[table.is_wide] role="group" aria-labelledby={ "caption-" (id) } tabindex="0" {
@@ -167,7 +169,7 @@ fn moment(unix_s: u64) -> Markup {
     }
 }
 
-/// Allows this file's own style and script, by their hashes, and nothing else.
+/// A policy that allows only this file's own style and script, by their hashes.
 fn content_security_policy() -> String {
     let hash = |text: &str| {
         let digest = digest::digest(&digest::SHA256, text.as_bytes());

@@ -1,4 +1,4 @@
-// Makes tables sort by their headings. Without it the report is as complete.
+// Makes tables sortable by their headings. The report is complete without this script.
 "use strict";
 
 const order = (row, column) => {
@@ -20,7 +20,7 @@ for (const table of document.querySelectorAll("table")) {
     button.append(...heading.childNodes);
     heading.append(button);
     button.addEventListener("click", () => {
-      // Numbers are asked for from the largest, texts from the first.
+      // The first click sorts numbers from the largest, and texts from A.
       const first = heading.classList.contains("number") ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
       const next = heading.getAttribute("aria-sort") === first ? other : first;

@@ -1,11 +1,11 @@
-//! The time line as a picture (SVG), with a description for who can't see it.
+//! The time line as an SVG chart, with a text alternative for screen readers.
 
-use crumbgate_base::format::minute;
 use maud::{Markup, html};
 
-use super::super::{Bucket, Period, Report, words::Words};
+use crate::{period::Period, report::Report, timeline::Bucket, words::Words};
+use crumbgate_base::format::minute;
 
-/// The picture, and what its colours mean. Shades differ in brightness and pattern: black and white will do.
+/// The chart and its legend. The areas differ in brightness and pattern, so the chart is readable in black and white.
 pub(super) fn picture(report: &Report, words: &Words) -> Markup {
     let scale = Scale::of(report);
     let description = description(report, words);
@@ -38,7 +38,7 @@ pub(super) fn picture(report: &Report, words: &Words) -> Markup {
             figcaption {
                 span { span.key.passed {} (words.passed) }
                 span { span.key.stripped {} (words.held_back) }
-                @if report.books.only_watched() > 0 { span { span.key.watched {} (words.only_watched) } }
+                @if report.totals.only_watched() > 0 { span { span.key.watched {} (words.only_watched) } }
                 @if !report.gaps.is_empty() { span { span.key.gap {} (words.timeline_gap) } }
                 span { ((words.timeline_highest)(&words.language.number(report.timeline.highest()))) }
             }
@@ -46,30 +46,30 @@ pub(super) fn picture(report: &Report, words: &Words) -> Markup {
     }
 }
 
-/// What is to be seen, in words; the numbers are in the table below.
+/// The text alternative. The numbers are in the table below the chart.
 fn description(report: &Report, words: &Words) -> String {
-    let books = &report.books;
+    let totals = &report.totals;
     let counts = [
-        (words.passed, books.passed()),
-        (words.held_back, books.held_back()),
-        (words.only_watched, books.only_watched()),
+        (words.passed, totals.passed()),
+        (words.held_back, totals.held_back()),
+        (words.only_watched, totals.only_watched()),
         (words.gaps, report.gaps.len() as u64),
     ];
     counts.map(|(title, count)| format!("{title}: {}.", words.language.number(count))).join(" ")
 }
 
-/// Lines at a slant, for what must be told apart without colour.
+/// A hatch pattern, for areas that must be distinguishable without colour.
 fn pattern(id: &str, path: &str) -> Markup {
     html! {
         pattern id=(id) width="6" height="6" patternUnits="userSpaceOnUse" { path d=(path) {} }
     }
 }
 
-/// What a bucket adds up to, from the bottom: passed, stripped, only watched.
+/// The bar of a bucket, from the bottom: passed, stripped, only watched.
 fn bar(bucket: &Bucket, scale: &Scale) -> Markup {
     let left = scale.x(bucket.start_unix_s);
     let width =
-        (scale.x(bucket.start_unix_s.saturating_add(scale.bucket_s)) - left - SPACE).max(NARROWEST);
+        (scale.x(bucket.start_unix_s.saturating_add(scale.bucket_s)) - left - SPACE).max(MIN_WIDTH);
     let mut top = f64::from(HEIGHT);
     let parts = [
         ("passed", bucket.passed),
@@ -88,7 +88,7 @@ fn bar(bucket: &Bucket, scale: &Scale) -> Markup {
     }
 }
 
-/// Where moments and numbers are in the picture.
+/// The scale of times and counts.
 struct Scale {
     first_unix_s: u64,
     length_s: u64,
@@ -115,10 +115,10 @@ impl Scale {
         part / self.length_s as f64 * f64::from(WIDTH)
     }
 
-    /// Where a period begins, and how wide it is: never so narrow that it can't be seen.
+    /// The position and width of a period, with a minimum width so that it stays visible.
     fn stretch(&self, period: Period) -> (f64, f64) {
         let left = self.x(period.since_unix_s);
-        (left, (self.x(period.until_unix_s) - left).max(NARROWEST))
+        (left, (self.x(period.until_unix_s) - left).max(MIN_WIDTH))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a picture has fewer dots than a number digits")]
@@ -143,9 +143,9 @@ fn decimal(number: f64) -> String {
 
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 160;
-/// Room for the dates below.
+/// The height of the labels below.
 const AXIS: u32 = 22;
-/// Between two bars.
+/// The space between two bars.
 const SPACE: f64 = 2.0;
-/// What can still be seen.
-const NARROWEST: f64 = 1.5;
+/// The smallest visible width.
+const MIN_WIDTH: f64 = 1.5;

@@ -1,15 +1,14 @@
-//! Whether people were asked, and what was answered.
+//! The section about agreement.
 
-use super::{
-    super::{
-        Report, Times,
-        page::{Cell, Column, Part, Section, Table, number, text},
-        words::Words,
-    },
-    count, table,
+use super::cells::{count, table};
+use crate::{
+    layout::{Cell, Column, Part, Section, Table, number, text},
+    report::Report,
+    totals::AgreementCounts,
+    words::Words,
 };
 
-/// How often pages were shown, agreed to and declined, and how often agreement was withdrawn.
+/// The counts of pages that were shown, agreed to, declined, and withdrawn.
 pub(super) fn agreement(report: &Report, words: &Words) -> Section {
     let section = |parts| Section {
         id: "agreement",
@@ -18,7 +17,7 @@ pub(super) fn agreement(report: &Report, words: &Words) -> Section {
         parts,
     };
     let mut parts = Vec::new();
-    let dropped = report.books.agreements.dropped;
+    let dropped = report.totals.agreements.dropped;
     if dropped > 0 {
         parts.push(Part::Note((words.agreement_dropped)(&words.language.number(dropped))));
     }
@@ -29,7 +28,7 @@ pub(super) fn agreement(report: &Report, words: &Words) -> Section {
     let rows = report.agreements.iter().map(|agreement| {
         let names = [Cell::code(&agreement.declaration), Cell::code(&agreement.tenant)];
         let minutes = (agreement.first_unix_s, agreement.last_unix_s);
-        row(names, agreement.times, minutes, words)
+        row(names, agreement.counts, minutes, words)
     });
     let by_version = Table::new(words.agreement, columns(words.version, words), rows);
     let pages: Vec<_> = report
@@ -39,7 +38,7 @@ pub(super) fn agreement(report: &Report, words: &Words) -> Section {
         .collect();
     let rows = pages.iter().map(|(tenant, page)| {
         let names = [Cell::code(&page.hash), Cell::code(*tenant)];
-        row(names, page.times, (page.first_unix_s, page.last_unix_s), words)
+        row(names, page.counts, (page.first_unix_s, page.last_unix_s), words)
     });
     let by_page = Table::new(words.pages, columns(words.page, words), rows);
     parts.extend([
@@ -63,9 +62,14 @@ fn columns(first: &'static str, words: &Words) -> Vec<Column> {
     ]
 }
 
-fn row(names: [Cell; 2], times: Times, (first, last): (u64, u64), words: &Words) -> Vec<Cell> {
+fn row(
+    names: [Cell; 2],
+    counts: AgreementCounts,
+    (first, last): (u64, u64),
+    words: &Words,
+) -> Vec<Cell> {
     let mut row = Vec::from(names);
-    let counts = [times.shown, times.agreed, times.declined, times.withdrawn];
+    let counts = [counts.shown, counts.agreed, counts.declined, counts.withdrawn];
     row.extend(counts.map(|number| count(number, words)));
     row.extend([Cell::moment(first), Cell::moment(last)]);
     row

@@ -1,16 +1,16 @@
-//! What was declared, what was stripped, and what may depend on it.
+//! The sections about declared and stripped cookies.
 
-use super::{
-    super::{
-        DeclaredIn, Lifetime, Report, Stripped,
-        page::{Cell, Line, Part, Section, Table, number, text},
-        words::Words,
-    },
-    count, name, routes, table, usually,
+use super::cells::{count, name, routes, table, usually};
+use crate::{
+    declared::{Lifetime, TenantUsage},
+    layout::{Cell, Line, Part, Section, Table, number, text},
+    report::Report,
+    stripped::StrippedCookie,
+    words::Words,
 };
 use crumbgate_policy::{Mode, declaration::SessionDuration, requested::RequestedLifetime};
 
-/// What to look at before enforcing; none where every tenant of the report is enforced.
+/// The cookies to review before enforcing. `None`: every tenant of the report is enforced.
 pub(super) fn before(report: &Report, words: &Words) -> Option<Section> {
     let is_watched = |mode: &Mode| *mode == Mode::Report;
     if !report.tenants.iter().any(|tenant| tenant.modes.iter().any(is_watched)) {
@@ -51,7 +51,7 @@ pub(super) fn before(report: &Report, words: &Words) -> Option<Section> {
     Some(Section { id: "before", title: words.before, lead, parts })
 }
 
-/// What was declared, asked for and granted.
+/// Declared cookies, with requested and granted lifetimes.
 pub(super) fn declared(report: &Report, words: &Words) -> Section {
     let columns = vec![text(words.cookie), text(words.purpose), text(words.declared_lifetime)];
     let rows = report.declared.iter().map(|declared| {
@@ -122,7 +122,7 @@ fn asked(asked: &[(RequestedLifetime, u64)], words: &Words) -> Vec<Line> {
     asked.iter().map(line).collect()
 }
 
-fn granted(used: &DeclaredIn, words: &Words) -> Cell {
+fn granted(used: &TenantUsage, words: &Words) -> Cell {
     let lines = used.granted.iter().map(|granted| {
         let lifetime = match granted.seconds {
             0 => words.deleted.to_owned(),
@@ -134,7 +134,7 @@ fn granted(used: &DeclaredIn, words: &Words) -> Cell {
     Cell::of(lines.collect()).sorted_by(longest.unwrap_or(0))
 }
 
-/// What was stripped.
+/// Stripped cookies.
 pub(super) fn stripped(report: &Report, words: &Words) -> Section {
     let columns = vec![
         text(words.cookie),
@@ -177,8 +177,8 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
     Section { id: "stripped", title: words.stripped_title, lead, parts }
 }
 
-/// How many evictions were sent for a name, and whether it comes in spite of them.
-fn evictions(row: &Stripped, words: &Words) -> Cell {
+/// The evictions of a name, and whether browsers still send it.
+fn evictions(row: &StrippedCookie, words: &Words) -> Cell {
     let number = words.language.number(row.evictions);
     let mut cell = match row.mode {
         Mode::Report if row.evictions > 0 => Cell::plain((words.would_be)(&number)),

@@ -1,16 +1,17 @@
-//! The gateway itself: when it was alive, what happened to it, what ruled, and what is sealed.
+//! The sections about the gateway: time line, heartbeats, events, declarations, segments.
 
-use super::{
-    super::{
-        Bucket, Checked, Report, Version,
-        page::{Cell, Line, Part, Section, Table, number, text},
-        words::Words,
-    },
-    count,
+use super::cells::count;
+use crate::{
+    chain::ChainCheck,
+    declared::DeclarationVersion,
+    layout::{Cell, Line, Part, Section, Table, number, text},
+    report::Report,
+    timeline::Bucket,
+    words::Words,
 };
 use crumbgate_base::format::minute;
 
-/// What happened when.
+/// The time line.
 pub(super) fn timeline(report: &Report, words: &Words) -> Section {
     let columns = vec![
         text(words.begin),
@@ -30,7 +31,7 @@ pub(super) fn timeline(report: &Report, words: &Words) -> Section {
     Section { id: "timeline", title: words.timeline, lead, parts: vec![Part::Timeline(table)] }
 }
 
-/// Whether the gateway was alive.
+/// Heartbeats and gaps.
 pub(super) fn liveness(report: &Report, words: &Words) -> Section {
     let heartbeats = report.heartbeats;
     let missing = match heartbeats.missing {
@@ -46,7 +47,7 @@ pub(super) fn liveness(report: &Report, words: &Words) -> Section {
     ];
     let columns = vec![text(words.begin), text(words.end), number(words.duration), text(words.why)];
     let rows = report.gaps.iter().map(|gap| {
-        let mut why = Cell::plain((words.gap)(gap.why));
+        let mut why = Cell::plain((words.gap)(gap.reason));
         if let (Some(cookies), Some(requests)) = (gap.cookies, gap.requests) {
             let lost =
                 (words.lost)(&words.language.number(cookies), &words.language.number(requests));
@@ -73,7 +74,7 @@ pub(super) fn liveness(report: &Report, words: &Words) -> Section {
     Section { id: "liveness", title, lead, parts: vec![Part::Facts(facts), gaps] }
 }
 
-/// What happened to the gateway itself, and to the keys of tenants.
+/// Events of the gateway, and changes of tenants.
 pub(super) fn events(report: &Report, words: &Words) -> Section {
     let columns = vec![text(words.when), text(words.what), text(words.who), text(words.detail)];
     let rows = report.events.iter().map(|event| {
@@ -95,7 +96,7 @@ pub(super) fn events(report: &Report, words: &Words) -> Section {
     Section { id: "events", title: words.events, lead: String::new(), parts: vec![part] }
 }
 
-/// The declarations that have ruled.
+/// The versions of the declaration.
 pub(super) fn versions(report: &Report, words: &Words) -> Section {
     let columns = vec![
         text(words.version),
@@ -127,7 +128,7 @@ pub(super) fn versions(report: &Report, words: &Words) -> Section {
     Section { id: "versions", title: words.versions, lead: String::new(), parts: vec![part] }
 }
 
-fn cookies(version: &Version, words: &Words) -> Cell {
+fn cookies(version: &DeclarationVersion, words: &Words) -> Cell {
     match &version.cookies {
         Some(cookies) => {
             Cell::of(cookies.iter().map(|cookie| Line::Code(cookie.name.clone())).collect())
@@ -137,7 +138,7 @@ fn cookies(version: &Version, words: &Words) -> Cell {
 }
 
 /// `+ added`, `− removed`, `≠ changed`.
-fn changes(version: &Version, words: &Words) -> Cell {
+fn changes(version: &DeclarationVersion, words: &Words) -> Cell {
     let signs =
         [("+", &version.added), ("\u{2212}", &version.removed), ("\u{2260}", &version.changed)];
     let lines: Vec<_> = signs
@@ -148,7 +149,7 @@ fn changes(version: &Version, words: &Words) -> Cell {
     if lines.is_empty() { Cell::plain(words.none) } else { Cell::of(lines) }
 }
 
-/// What is closed and signed.
+/// The closed and signed segments.
 pub(super) fn chain(report: &Report, words: &Words) -> Section {
     let chain = &report.chain;
     let mut facts = vec![
@@ -171,11 +172,11 @@ pub(super) fn chain(report: &Report, words: &Words) -> Section {
     facts
         .push((words.keys, if keys.is_empty() { Cell::plain(words.none) } else { Cell::of(keys) }));
     let checked = match &chain.checked {
-        Checked::Fails { why } => Line::Strong((words.chain_fails)(why)),
-        Checked::Holds { at_unix_s } => {
+        ChainCheck::Fails { why } => Line::Strong((words.chain_fails)(why)),
+        ChainCheck::Holds { at_unix_s } => {
             Line::Plain((words.chain_holds)(&format!("{} UTC", minute(*at_unix_s))))
         }
-        Checked::NotHere => Line::Plain(words.chain_unchecked.to_owned()),
+        ChainCheck::NotHere => Line::Plain(words.chain_unchecked.to_owned()),
     };
     facts.push((words.checked, Cell::of(vec![checked])));
     let (title, lead) = (words.chain, words.chain_lead.to_owned());

@@ -1,46 +1,45 @@
-//! The sums, whether they balance, and the words that they use.
+//! The sections with totals, and the glossary.
 
-use super::{
-    super::{
-        Books, Report,
-        page::{Cell, Column, Line, Part, Section, Table, number, text},
-        words::Words,
-    },
-    count,
+use super::cells::count;
+use crate::{
+    layout::{Cell, Column, Line, Part, Section, Table, number, text},
+    report::Report,
+    totals::Totals,
+    words::Words,
 };
 use crumbgate_policy::verdict::Direction;
 
-/// What was counted, and whether it is all accounted for.
+/// The totals, and whether they balance.
 pub(super) fn sums(report: &Report, words: &Words) -> Section {
-    let books = &report.books;
+    let totals = &report.totals;
     let mut facts = vec![
-        (words.requests, count(books.requests, words)),
-        (words.seen, count(books.seen(), words)),
-        (words.passed, count(books.passed(), words)),
-        (words.held_back, count(books.held_back(), words)),
+        (words.requests, count(totals.requests, words)),
+        (words.seen, count(totals.seen(), words)),
+        (words.passed, count(totals.passed(), words)),
+        (words.held_back, count(totals.held_back(), words)),
     ];
-    if books.only_watched() > 0 {
-        facts.push((words.only_watched, count(books.only_watched(), words)));
+    if totals.only_watched() > 0 {
+        facts.push((words.only_watched, count(totals.only_watched(), words)));
     }
-    facts.push((words.evicted, count(books.evictions_sent(), words)));
-    facts.push((words.balances, balance(books, words)));
+    facts.push((words.evicted, count(totals.evictions_sent(), words)));
+    facts.push((words.balances, balance(totals, words)));
     let mut parts = vec![Part::Facts(facts)];
     if report.tenants.is_empty() {
         parts.push(Part::Note(words.empty.to_owned()));
     }
-    if books.only_watched() > 0 {
+    if totals.only_watched() > 0 {
         parts.push(Part::Note(words.watched_note.to_owned()));
     }
-    let dropped = [books.request.dropped, books.response.dropped, books.added.dropped];
+    let dropped = [totals.request.dropped, totals.response.dropped, totals.added.dropped];
     let dropped = dropped.into_iter().fold(0, u64::saturating_add);
     if dropped > 0 {
         parts.push(Part::Note((words.lost_rows)(&words.language.number(dropped))));
     }
-    parts.extend([Part::Table(sides(books, words)), Part::Table(added(books, words))]);
+    parts.extend([Part::Table(sides(totals, words)), Part::Table(added(totals, words))]);
     Section { id: "sums", title: words.sums, lead: words.balance_rule.to_owned(), parts }
 }
 
-fn sides(books: &Books, words: &Words) -> Table {
+fn sides(totals: &Totals, words: &Words) -> Table {
     let columns = vec![
         text(words.direction),
         number(words.counted),
@@ -50,7 +49,7 @@ fn sides(books: &Books, words: &Words) -> Table {
         number(words.dropped),
         number(words.difference),
     ];
-    let rows = [(Direction::Request, &books.request), (Direction::Response, &books.response)];
+    let rows = [(Direction::Request, &totals.request), (Direction::Response, &totals.response)];
     let rows = rows.into_iter().map(|(direction, side)| {
         let mut row = vec![Cell::plain((words.cookies_of)(direction))];
         let counts = [side.seen, side.kept, side.rewritten, side.stripped, side.dropped];
@@ -61,7 +60,7 @@ fn sides(books: &Books, words: &Words) -> Table {
     Table::new(words.balance, columns, rows)
 }
 
-fn added(books: &Books, words: &Words) -> Table {
+fn added(totals: &Totals, words: &Words) -> Table {
     let columns = vec![
         text(words.direction),
         number(words.in_all),
@@ -71,7 +70,7 @@ fn added(books: &Books, words: &Words) -> Table {
         number(words.dropped),
         number(words.difference),
     ];
-    let added = books.added;
+    let added = totals.added;
     let mut row = vec![Cell::plain(words.added)];
     let counts = [added.counted, added.renewed, added.injected, added.evicted, added.dropped];
     row.extend(counts.map(|number| count(number, words)));
@@ -79,12 +78,12 @@ fn added(books: &Books, words: &Words) -> Table {
     Table::new(words.added, columns, [row].into_iter())
 }
 
-/// Whether the books balance, and else by how much they don't.
-fn balance(books: &Books, words: &Words) -> Cell {
-    if books.balance() {
+/// "yes", or the differences.
+fn balance(totals: &Totals, words: &Words) -> Cell {
+    if totals.is_balanced() {
         return Cell::plain(words.is_balanced).sorted_by(0);
     }
-    let wrong: Vec<_> = books
+    let wrong: Vec<_> = totals
         .differences()
         .into_iter()
         .filter(|difference| *difference != 0)
@@ -99,7 +98,7 @@ fn left_over(difference: i64, words: &Words) -> Cell {
     Cell::of(vec![line]).sorted_by(difference.unsigned_abs())
 }
 
-/// The sums of each tenant.
+/// The totals of each tenant.
 pub(super) fn tenants(report: &Report, words: &Words) -> Section {
     let columns: Vec<Column> = vec![
         text(words.tenant),
@@ -114,18 +113,18 @@ pub(super) fn tenants(report: &Report, words: &Words) -> Section {
     ];
     let rows = report.tenants.iter().map(|tenant| {
         let modes = tenant.modes.iter().map(|mode| Line::Plain((words.mode)(*mode).to_owned()));
-        let books = &tenant.books;
+        let totals = &tenant.totals;
         let counts = [
-            books.requests,
-            books.seen(),
-            books.passed(),
-            books.held_back(),
-            books.only_watched(),
-            books.evictions_sent(),
+            totals.requests,
+            totals.seen(),
+            totals.passed(),
+            totals.held_back(),
+            totals.only_watched(),
+            totals.evictions_sent(),
         ];
         let mut row = vec![Cell::code(&tenant.tenant), Cell::of(modes.collect())];
         row.extend(counts.map(|number| count(number, words)));
-        row.push(balance(books, words));
+        row.push(balance(totals, words));
         row
     });
     let table = Table::new(words.tenants, columns, rows);
@@ -133,7 +132,7 @@ pub(super) fn tenants(report: &Report, words: &Words) -> Section {
     Section { id: "tenants", title, lead, parts: vec![Part::Table(table)] }
 }
 
-/// What the words mean.
+/// The glossary.
 pub(super) fn glossary(words: &Words) -> Section {
     let terms = words.terms.iter().map(|(term, meaning)| (*term, Cell::plain(*meaning)));
     let parts = vec![Part::Facts(terms.collect())];

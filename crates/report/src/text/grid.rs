@@ -1,19 +1,17 @@
-//! A table with its columns side by side, if there is room.
+//! Tables with columns side by side.
 
-use super::{
-    super::page::{Column, Table},
-    GAP, padded, shown, style, wrapped,
-};
+use super::lines::{GAP, padded, shown, style, wrapped};
+use crate::layout::{Column, Table};
 
 /// The lines of a table.
 pub(super) struct Grid {
     pub(super) headings: Vec<String>,
-    /// Line by line, column by column: the text, and how it is to be shown.
+    /// Text and style, by line and column.
     pub(super) lines: Vec<Vec<(String, &'static str)>>,
 }
 
 impl Grid {
-    /// None where `room` is not enough, even if the widest text is broken into lines.
+    /// Lays out a table. `None`: `room` is not enough, even if the widest column is wrapped.
     pub(super) fn of(table: &Table, room: usize) -> Option<Self> {
         let widths = widths(table, room)?;
         let titles: Vec<_> = table.columns.iter().zip(&widths).collect();
@@ -25,7 +23,7 @@ impl Grid {
             aligned(text, widths.get(index).copied().unwrap_or(0), column)
         };
         let heading = |line: usize| {
-            // Titles stand at the bottom, above their columns.
+            // Titles are aligned at the bottom.
             let part = |title: &Vec<String>| {
                 let above = height - title.len();
                 line.checked_sub(above)
@@ -62,7 +60,7 @@ impl Grid {
     }
 }
 
-/// How wide each column may be; the widest text gives way, as far as it can be read.
+/// The widths of the columns. The widest text column is narrowed where the table is too wide.
 fn widths(table: &Table, room: usize) -> Option<Vec<usize>> {
     let mut widths: Vec<_> = (0..table.columns.len()).map(|index| natural(table, index)).collect();
     let sum = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
@@ -73,14 +71,14 @@ fn widths(table: &Table, room: usize) -> Option<Vec<usize>> {
     let texts = table.columns.iter().enumerate().filter(|(_, column)| !column.is_number);
     let (widest, _) = texts.max_by_key(|(index, _)| widths.get(*index))?;
     let narrowed = widths.get(widest)?.checked_sub(excess)?;
-    if narrowed < NARROWEST.max(longest_word(table, widest)) {
+    if narrowed < MIN_WIDTH.max(longest_word(table, widest)) {
         return None;
     }
     *widths.get_mut(widest)? = narrowed;
     Some(widths)
 }
 
-const NARROWEST: usize = 24;
+const MIN_WIDTH: usize = 24;
 
 /// The width of the longest line of a column, or of the longest word of its title.
 fn natural(table: &Table, index: usize) -> usize {

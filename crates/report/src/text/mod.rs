@@ -1,53 +1,50 @@
-//! The report as text, for a terminal or a mail.
+//! The report as plain text, for terminals and mails.
 
 mod grid;
+mod lines;
 
 use grid::Grid;
+use lines::{BOLD, FAINT, GAP, INDENT, MAX_TITLE_WIDTH, YELLOW, padded, shown, wrapped};
 
 use super::{
-    Report,
-    page::{Cell, Line, Part, Section, Table},
+    layout::{Cell, Line, Part, Section, Table},
+    report::Report,
     sections,
-    visible::visible,
-    words::Words,
+    words::{Words, words},
 };
 use crumbgate_base::language::Language;
 
 impl Report {
-    /// The report as text of at most 100 columns, as far as names are not longer. `is_colourful`: for a terminal.
+    /// The report as text with lines of at most 100 columns, unless names are longer. `is_colourful` adds terminal colours.
     pub fn text(&self, language: Language, is_colourful: bool) -> String {
-        let words = Words::of(language);
-        let mut page = Page { text: String::new(), is_colourful };
-        page.line(0, &page.styled(words.title, BOLD));
-        page.facts(0, &sections::head(self, words));
-        page.paragraph(0, words.shows);
-        page.line(0, &page.styled(words.cannot, BOLD));
+        let words = words(language);
+        let mut writer = TextWriter { text: String::new(), is_colourful };
+        writer.line(0, &writer.styled(words.title, BOLD));
+        writer.facts(0, &sections::head(self, words));
+        writer.paragraph(0, words.shows);
+        writer.line(0, &writer.styled(words.cannot, BOLD));
         for limit in words.limits {
-            page.item(limit);
+            writer.item(limit);
         }
         for section in sections::sections(self, words) {
-            page.section(&section, words);
+            writer.section(&section, words);
         }
-        page.text.truncate(page.text.trim_end().len());
-        page.text.push('\n');
-        // Spaces that must not break have not broken.
-        page.text.replace('\u{a0}', " ")
+        writer.text.truncate(writer.text.trim_end().len());
+        writer.text.push('\n');
+        // No-break spaces have done their work.
+        writer.text.replace('\u{a0}', " ")
     }
 }
 
-/// How wide a text is.
+/// The width of lines, in columns.
 const WIDTH: usize = 100;
 
-const BOLD: &str = "1";
-const FAINT: &str = "2";
-const YELLOW: &str = "33";
-
-struct Page {
+struct TextWriter {
     text: String,
     is_colourful: bool,
 }
 
-impl Page {
+impl TextWriter {
     fn section(&mut self, section: &Section, words: &Words) {
         self.text.truncate(self.text.trim_end_matches('\n').len());
         self.text.push_str("\n\n\n");
@@ -93,9 +90,9 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// A title, and all that its cell says beside it.
+    /// Writes a title with its cell to the right.
     fn fact(&mut self, indent: usize, width: usize, title: &str, cell: &Cell) {
-        let width = width.min(WIDEST_TITLE);
+        let width = width.min(MAX_TITLE_WIDTH);
         let beside = indent + width + GAP;
         let texts: Vec<_> = cell.lines.iter().map(shown).collect();
         let is_strong = cell.lines.iter().any(|line| matches!(line, Line::Strong(_)));
@@ -135,7 +132,7 @@ impl Page {
         }
     }
 
-    /// Rows that have no room side by side: each is a block of lines.
+    /// Writes each row as a block of lines, for tables that are too wide.
     fn records(&mut self, table: &Table) {
         let titles = table.columns.iter().skip(1);
         let width = titles.map(|column| column.title.chars().count()).max().unwrap_or(0);
@@ -158,43 +155,4 @@ impl Page {
             text.to_owned()
         }
     }
-}
-
-/// Columns between two columns.
-const GAP: usize = 2;
-const INDENT: usize = 2;
-const WIDEST_TITLE: usize = 40;
-
-fn style(line: &Line) -> &'static str {
-    match line {
-        Line::Code(_) | Line::Moment(_) | Line::Period(..) | Line::Plain(_) => "",
-        Line::Quiet(_) => FAINT,
-        Line::Strong(_) => YELLOW,
-    }
-}
-
-fn shown(line: &Line) -> String {
-    visible(&line.text()).into_owned()
-}
-
-fn padded(text: &str, width: usize) -> String {
-    let missing = width.saturating_sub(text.chars().count());
-    format!("{text}{}", " ".repeat(missing))
-}
-
-/// The text in lines of at most `width` characters, broken at spaces; a word that is longer has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is always a last line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }

@@ -1,9 +1,9 @@
-//! The catalogue that is part of the program: `built_in.csv`, in which a name with a `*` at its end is a prefix.
+//! The built-in catalogue: `built_in.csv`, in which a name with a trailing `*` is a prefix.
 
-use super::{Catalogue, Category, Entry};
+use super::names::{Category, Entry, Names};
 
-pub(super) fn read() -> Catalogue {
-    let mut catalogue = Catalogue::default();
+pub(super) fn read() -> Names {
+    let mut names = Names::default();
     for row in csv::Reader::from_reader(TABLE.as_bytes()).deserialize() {
         let row: Row = row.expect("a test reads every row of the table");
         for name in row.names.split(' ') {
@@ -14,12 +14,12 @@ pub(super) fn read() -> Catalogue {
                 de: Some(row.de.clone()),
             };
             match name.strip_suffix('*') {
-                Some(prefix) => catalogue.prefixes.insert(prefix.to_owned(), entry),
-                None => catalogue.exact.insert(name.to_owned(), entry),
+                Some(prefix) => names.prefixes.insert(prefix.to_owned(), entry),
+                None => names.exact.insert(name.to_owned(), entry),
             };
         }
     }
-    catalogue
+    names
 }
 
 const TABLE: &str = include_str!("built_in.csv");
@@ -41,7 +41,7 @@ mod tests {
     use crumbgate_audit::{NameBuffer, name_template};
 
     #[test]
-    fn every_row_of_the_table_is_complete_and_every_name_stands_there_once() {
+    fn every_row_of_the_table_is_complete_and_every_name_is_unique() {
         let mut names = HashSet::new();
         for row in csv::Reader::from_reader(TABLE.as_bytes()).deserialize::<Row>() {
             let row = row.unwrap();
@@ -49,13 +49,13 @@ mod tests {
             assert!(Category::read(&row.category) != Category::Other, "{}", row.category);
             assert!(row.en.ends_with('.') && row.de.ends_with('.') && row.en != row.de);
             for name in row.names.split(' ') {
-                assert!(names.insert(name.to_owned()), "{name} stands there twice");
+                assert!(names.insert(name.to_owned()), "{name} is there twice");
             }
         }
     }
 
     #[test]
-    fn every_exact_name_is_the_template_that_it_is_looked_up_by() {
+    fn every_exact_name_is_its_own_template() {
         for name in read().exact.keys() {
             let mut buffer = NameBuffer::default();
             assert_eq!(name_template(name.as_bytes(), &mut buffer), name);

@@ -1,5 +1,5 @@
-//! Reads the CSV file of the [Open Cookie Database](https://github.com/jkwakman/Open-Cookie-Database), recognised by
-//! its header: columns in any order and case, others beside them.
+//! Reads the CSV file of the [Open Cookie Database](https://github.com/jkwakman/Open-Cookie-Database). The columns are found
+//! by the header, in any order and case; other columns are ignored.
 
 use std::{
     fs::File,
@@ -9,10 +9,10 @@ use std::{
 
 use csv::ByteRecord;
 
-use super::{Catalogue, Category, Entry};
+use super::names::{Category, Entry, Names};
 use crumbgate_audit::{NameBuffer, name_template};
 
-/// Why a file is no catalogue: what was found, where, and what would mend it.
+/// A reason why a file can't be used as a catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// A column is missing.
@@ -20,68 +20,53 @@ pub enum CatalogueError {
         "{}:1: there is no column \"{column}\": name the unchanged open-cookie-database.csv of the Open Cookie Database",
         .file.display()
     )]
-    Column {
-        /// The file.
-        file: PathBuf,
-        /// What the column is called.
-        column: &'static str,
-    },
-    /// It can't be read.
-    #[error("{} cannot be read: check that it is there and may be read", .file.display())]
+    Column { file: PathBuf, column: &'static str },
+    /// The file can't be read.
+    #[error("{} can't be read: check that it exists and its permissions", .file.display())]
     Read {
-        /// The file.
         file: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
-    /// A line has another number of fields than the first.
-    #[error("{}:{line}: has {got} fields, expected {expected}: mend the quotes and commas there", .file.display())]
+    /// A row has another number of fields than the header.
+    #[error("{}:{line}: has {got} fields, expected {expected}: fix the quotes and commas there", .file.display())]
     Row {
-        /// The file.
         file: PathBuf,
-        /// The line, from 1.
+        /// Line number, from 1.
         line: u64,
-        /// How many fields it has.
         got: u64,
-        /// How many fields the first line has.
         expected: u64,
     },
-    /// It has too many rows.
-    #[error("{}:{line}: there are more than {MAX_ROWS} rows: leave out those that are not needed", .file.display())]
+    /// The file has too many rows.
+    #[error("{}:{line}: there are more than {MAX_ROWS} rows: remove unnecessary ones", .file.display())]
     Rows {
-        /// The file.
         file: PathBuf,
-        /// The first line that is too much, from 1.
+        /// Line number of the first excess row, from 1.
         line: u64,
     },
-    /// It is too large.
-    #[error("{} has more than {} MiB: leave out the rows that are not needed", .file.display(), MAX_BYTES >> 20)]
-    Size {
-        /// The file.
-        file: PathBuf,
-    },
-    /// A row says neither that it is a prefix nor that it is none.
+    /// The file is too large.
+    #[error("{} has more than {} MiB: remove unnecessary rows", .file.display(), MAX_BYTES >> 20)]
+    Size { file: PathBuf },
+    /// The column that marks prefixes has an invalid value.
     #[error("{}:{line}: \"{WILDCARD}\" is \"{found}\": write 1 for a prefix, or 0", .file.display())]
     Wildcard {
-        /// The file.
         file: PathBuf,
-        /// The line, from 1.
+        /// Line number, from 1.
         line: u64,
-        /// What it says, escaped.
+        /// The value, escaped.
         found: String,
     },
 }
 
-pub(super) fn read(path: &Path) -> Result<Catalogue, CatalogueError> {
+pub(super) fn read(path: &Path) -> Result<Names, CatalogueError> {
     let bytes = read_file(path)?;
-    // What spreadsheets put before UTF-8.
+    // The byte order mark that spreadsheets write.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    // Its rows all have as many fields as the header, so a column of the header is one of each row.
+    // The reader guarantees that all rows have as many fields as the header.
     let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.byte_headers().map_err(|error| wrong_row(path, &error))?;
     let columns = Columns::find(header, path)?;
-    let mut catalogue = Catalogue::default();
+    let mut names = Names::default();
     let mut row = ByteRecord::new();
     let mut rows = 0;
     while reader.read_byte_record(&mut row).map_err(|error| wrong_row(path, &error))? {
@@ -108,13 +93,13 @@ pub(super) fn read(path: &Path) -> Result<Catalogue, CatalogueError> {
         let name = row[columns.name].trim_ascii();
         if is_prefix {
             if let Some(prefix) = useful_prefix(name) {
-                catalogue.prefixes.entry(prefix).or_insert(entry);
+                names.prefixes.entry(prefix).or_insert(entry);
             }
         } else if let Some(template) = useful_template(name) {
-            catalogue.exact.entry(template).or_insert(entry);
+            names.exact.entry(template).or_insert(entry);
         }
     }
-    Ok(catalogue)
+    Ok(names)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, CatalogueError> {
@@ -135,12 +120,12 @@ fn wrong_row(path: &Path, error: &csv::Error) -> CatalogueError {
             let line = pos.as_ref().map_or(0, csv::Position::line);
             CatalogueError::Row { file, line, got: *len, expected: *expected_len }
         }
-        // Bytes in memory, taken as bytes: nothing else can go wrong.
+        // Not expected for bytes in memory.
         _ => CatalogueError::Read { file, source: io::Error::other(error.to_string()) },
     }
 }
 
-/// Where each column stands that is read.
+/// The indexes of the columns.
 struct Columns {
     platform: usize,
     category: usize,
@@ -166,7 +151,7 @@ impl Columns {
     }
 }
 
-/// What the name is looked up by; none where too little of it stays: `{id}` would stand for anybody's cookie.
+/// The template of a name. `None`: it is too general, such as `{id}`.
 fn useful_template(name: &[u8]) -> Option<String> {
     let mut buffer = NameBuffer::default();
     let template = name_template(name, &mut buffer);
@@ -175,13 +160,13 @@ fn useful_template(name: &[u8]) -> Option<String> {
     (is_useful && !template.is_empty()).then(|| template.to_owned())
 }
 
-/// None for a prefix that begins half the names there are (the file has `_s` and `tp`).
+/// The prefix. `None`: it is too short, such as the file's `_s` and `tp`.
 fn useful_prefix(prefix: &[u8]) -> Option<String> {
     let prefix = str::from_utf8(prefix).ok()?;
     (prefix.len() >= MIN_LETTERS).then(|| prefix.to_owned())
 }
 
-/// In one line, with nothing in it that a terminal obeys.
+/// The field in one line, without control characters.
 fn text(field: &[u8]) -> String {
     let text = String::from_utf8_lossy(field);
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -192,5 +177,5 @@ const MAX_BYTES: u64 = 16 << 20;
 const MAX_ROWS: usize = 100_000;
 const MIN_LETTERS: usize = 3;
 
-/// Bytes of a field that an error shows.
+/// The number of bytes of a field that an error shows.
 const MAX_QUOTED: usize = 40;

@@ -128,7 +128,7 @@ fn columns_stand_in_any_order_and_case() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_names_the_line_and_the_mend() {
+fn errors_name_the_line_and_the_fix() {
     assert_eq!(
         problem("a,b\n1,2\n"),
         "names.csv:1: there is no column \"Platform\": name the unchanged open-cookie-database.csv of the Open Cookie \
@@ -136,7 +136,7 @@ fn what_is_wrong_with_a_file_names_the_line_and_the_mend() {
     );
     assert_eq!(
         problem([HEADER, &row("A", "a", "0"), "1,2\n"].concat()),
-        "names.csv:3: has 2 fields, expected 10: mend the quotes and commas there"
+        "names.csv:3: has 2 fields, expected 10: fix the quotes and commas there"
     );
     assert_eq!(
         problem([HEADER, &row("A", "a", "maybe\x1b")].concat()),
@@ -147,11 +147,11 @@ fn what_is_wrong_with_a_file_names_the_line_and_the_mend() {
     let rows = "1,2,3,4,5,6,7,8,9,0\n".repeat(100_001);
     assert!(problem([HEADER, &rows].concat()).starts_with("names.csv:100002: there are more"));
     let missing = Catalogue::with_open_cookie_database(Path::new("/nowhere/names.csv"));
-    assert!(missing.unwrap_err().to_string().starts_with("/nowhere/names.csv cannot be read"));
+    assert!(missing.unwrap_err().to_string().starts_with("/nowhere/names.csv can't be read"));
 }
 
 #[test]
-fn odd_bytes_harm_nobody() {
+fn malformed_bytes_are_read_safely() {
     let odd = row("\x1b]0;A", "x", "1").into_bytes();
     let odd = odd.iter().flat_map(|byte| {
         if *byte == b'x' { &b"sh\xff\0op_"[..] } else { std::slice::from_ref(byte) }
@@ -174,7 +174,7 @@ fn the_real_file_is_read_where_it_is_present() {
     }
     let path = folder.join("open-cookie-database.csv");
     let catalogue = Catalogue::with_open_cookie_database(&path).unwrap();
-    assert!(catalogue.exact.len() > 1_500 && catalogue.prefixes.len() > 200);
+    assert!(catalogue.0.exact.len() > 1_500 && catalogue.0.prefixes.len() > 200);
     for name in ["_ga_G-1AB2C3", "_hjSession_42", "cf_chl_2", "TS01a2b3", "_pk_ses.1.1fff"] {
         assert!(platform(&catalogue, name).is_some(), "{name}");
     }

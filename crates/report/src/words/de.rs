@@ -1,9 +1,7 @@
-//! German.
+//! German texts.
 
-use super::{
-    super::{Dependence, Why},
-    Words,
-};
+use super::texts::Words;
+use crate::{liveness::GapReason, stripped::Dependence};
 use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
@@ -28,16 +26,16 @@ pub(super) const WORDS: Words = Words {
     empty: "Das Protokoll enthält nichts aus diesem Zeitraum.",
     shows: "Crumbgate ist ein Gateway zwischen Browsern und einer Webanwendung. Es lässt die Cookies durch, die der \
             Betreiber deklariert hat, und entfernt alle anderen, in beiden Richtungen. Dieser Bericht fasst zusammen, \
-            was sein Protokoll über den Zeitraum sagt: welche Cookies deklariert sind, was aus ihnen wurde, welche \
-            entfernt wurden und ob alle gezählten Cookies nachgewiesen sind.",
-    cannot: "Was er nicht zeigen kann",
+            was sein Protokoll über den Zeitraum enthält: die deklarierten Cookies und ihre Verwendung, die entfernten \
+            Cookies und ob jedes gezählte Cookie aufgezeichnet ist.",
+    cannot: "Grenzen dieses Berichts",
     limits: [
-        "Der Name eines Cookies beweist nichts. Wer ein Cookie dieses Namens \u{201e}üblicherweise\u{201c} setzt, ist ein \
-         Hinweis: Jeder kann denselben Namen für etwas anderes verwenden.",
+        "Der Name eines Cookies beweist nichts. Der \u{201e}übliche\u{201c} Anbieter eines Namens ist ein Hinweis: Jeder \
+         kann denselben Namen für etwas anderes verwenden.",
         "Ein Cookie, das ein Skript innerhalb einer Seite setzt und liest, geht nie durch das Gateway und fehlt daher hier.",
-        "Eine Löschaufforderung bittet den Browser, ein Cookie zu löschen. Das Gateway kennt keinen Browser und \
-         behauptet keinen Erfolg; es nennt die Namen, die trotzdem wiederkamen.",
-        "Weder Werte von Cookies noch irgendetwas über Besucher wird aufgezeichnet. Gezählt werden Cookies, nicht Personen.",
+        "Eine Löschaufforderung bittet den Browser, ein Cookie zu löschen. Ob er es löscht, kann das Gateway nicht sehen. \
+         Der Bericht nennt die Namen, die Browser weiterhin sendeten.",
+        "Weder Werte von Cookies noch Angaben über Besucher werden aufgezeichnet. Gezählt werden Cookies, nicht Personen.",
     ],
 
     none: "keine",
@@ -48,9 +46,9 @@ pub(super) const WORDS: Words = Words {
             "{number} weitere, seltenere Zeilen fehlen hier. Die Formate csv und json enthalten alle."
         )
     },
-    sorts: "Die Überschriften der Spalten sortieren die Tabellen.",
+    sorts: "Eine Spaltenüberschrift auswählen, um die Tabelle zu sortieren.",
 
-    sums: "Zusammengefasst",
+    sums: "Summen",
     requests: "Anfragen",
     seen: "Cookies gesehen",
     passed: "Durchgelassen",
@@ -58,14 +56,14 @@ pub(super) const WORDS: Words = Words {
     only_watched: "Würden entfernt",
     evicted: "Löschaufforderungen",
     balance: "Bilanz",
-    balance_rule: "Jedes gesehene Cookie wurde behalten, neu geschrieben oder entfernt; eines, für das im Protokoll kein \
-                   Platz war, zählt als verworfen. Sonst darf nichts übrig bleiben.",
+    balance_rule: "Jedes gesehene Cookie wurde behalten, neu geschrieben oder entfernt. Ein Cookie, dessen Eintrag verloren \
+                   ging, weil die Warteschlange des Protokolls voll war, zählt als verworfen. Die Differenz muss 0 sein.",
     balances: "Geht auf",
     is_balanced: "ja",
     is_unbalanced: |difference| format!("nein, um {difference}"),
     lost_rows: |number| {
         format!(
-            "Von {number} Cookies hat das Protokoll die Anzahl, aber keine eigene Zeile: Es war kein Platz."
+            "{number} Cookies wurden gezählt, haben aber keinen Eintrag, weil die Warteschlange des Protokolls voll war."
         )
     },
     direction: "Richtung",
@@ -78,41 +76,42 @@ pub(super) const WORDS: Words = Words {
     rewritten: "Neu geschrieben",
     stripped: "Entfernt",
     dropped: "Verworfen",
-    difference: "Rest",
+    difference: "Differenz",
     added: "Vom Gateway hinzugefügt",
     in_all: "Insgesamt",
     renewed: "Erneuert",
     injected: "Ergänzt",
-    watched_note: "Mandanten im Beobachtungsmodus werden nur beobachtet: Was dort als entfernt zählt, ging unverändert weiter, und was als hinzugefügt zählt, wurde es nicht.",
+    watched_note: "Bei Mandanten im Beobachtungsmodus wird nur gezählt: Ein Cookie, das als entfernt zählt, wurde \
+                   unverändert weitergegeben, und eines, das als hinzugefügt zählt, wurde nicht gesendet.",
 
-    before: "Vor dem Durchsetzen ansehen",
-    before_lead: "Nicht deklarierte Cookies von Mandanten im Beobachtungsmodus. Das Durchsetzen entfernt sie, und was \
-                  von ihnen abhängt, funktioniert dann nicht mehr: Deklarieren Sie, was die Anwendung braucht, und \
-                  entfernen Sie, was sie nicht braucht.",
+    before: "Vor dem Durchsetzen prüfen",
+    before_lead: "Nicht deklarierte Cookies von Mandanten im Beobachtungsmodus. Das Durchsetzen entfernt sie, und \
+                  Funktionen, die von ihnen abhängen, arbeiten dann nicht mehr. Deklarieren Sie die Cookies, die die \
+                  Anwendung braucht, und entfernen Sie die übrigen aus ihr.",
     before_none: "Mandanten im Beobachtungsmodus hatten in diesem Zeitraum kein nicht deklariertes Cookie.",
     dependence: |dependence| match dependence {
         Dependence::SetAndSentBack => {
-            "Die Anwendung hat es gesetzt und zurückbekommen: Sie hängt vielleicht davon ab."
+            "Die Anwendung hat es gesetzt und erhalten: Sie hängt vielleicht davon ab."
         }
         Dependence::SentOnly => {
-            "Die Anwendung hat es bekommen, aber in diesem Zeitraum nicht gesetzt: Ein Skript war es, oder es ist älter."
+            "Die Anwendung hat es erhalten, aber in diesem Zeitraum nicht gesetzt: Ein Skript hat es gesetzt, oder es ist älter."
         }
         Dependence::NeverCameBack => {
-            "Die Anwendung hat es gesetzt, und es kam in diesem Zeitraum nie zurück."
+            "Die Anwendung hat es gesetzt, und Browser sendeten es in diesem Zeitraum nicht."
         }
     },
-    observed: "Was zu sehen war",
+    observed: "Beobachtung",
 
     declared: "Deklarierte Cookies",
-    declared_lead: "Was der Betreiber veröffentlicht hat. Diese Cookies werden durchgelassen; das Gateway sorgt dafür, \
-                    dass sie so lange leben wie deklariert, und nicht länger.",
+    declared_lead: "Die Cookies, die der Betreiber veröffentlicht hat. Das Gateway lässt sie durch und gibt ihnen die \
+                    deklarierte Lebensdauer.",
     purpose: "Zweck",
     declared_lifetime: "Deklarierte Lebensdauer",
     session_lifetime: "die Sitzungsdauer des Mandanten",
     no_longer_declared: "nicht mehr deklariert",
     lifetimes: "Verlangte und gewährte Lebensdauern",
-    lifetimes_lead: "\u{201e}Verlangt\u{201c} ist, was die Anwendung geschrieben hat, in Stufen; \u{201e}gewährt\u{201c} \
-                     ist, was zum Browser ging.",
+    lifetimes_lead: "\u{201e}Verlangt\u{201c} ist die Lebensdauer, die die Anwendung gesetzt hat, in Stufen; \
+                     \u{201e}gewährt\u{201c} ist die Lebensdauer, die der Browser erhielt.",
     asked: "Verlangt",
     granted: "Gewährt",
     deleted: "gelöscht",
@@ -130,16 +129,16 @@ pub(super) const WORDS: Words = Words {
     },
 
     stripped_title: "Entfernte Cookies",
-    stripped_lead: "Namen sind Muster: Ziffern und Kennungen, an denen Besucher zu unterscheiden wären, sind ersetzt.",
-    stripped_none: "In diesem Zeitraum wurde nichts entfernt.",
+    stripped_lead: "Namen sind Muster: Ziffern und Kennungen, die Besucher identifizieren könnten, sind ersetzt.",
+    stripped_none: "In diesem Zeitraum wurde kein Cookie entfernt.",
     cookie: "Cookie",
     nameless: "(ohne Namen)",
     usually: "Üblicherweise gesetzt von",
     tenant: "Mandant",
-    why: "Warum",
+    why: "Grund",
     mode: |mode| match mode {
         Mode::Enforce => "durchgesetzt",
-        Mode::Report => "nur beobachtet",
+        Mode::Report => "Beobachtungsmodus",
     },
     mode_title: "Modus",
     reason: |reason| match reason {
@@ -158,19 +157,21 @@ pub(super) const WORDS: Words = Words {
     from_application: "Von der Anwendung",
     first_seen: "Zuerst gesehen",
     last_seen: "Zuletzt gesehen",
-    routes: "Wo",
-    attributes: "Gesetzt mit",
+    routes: "Pfade",
+    attributes: "Attribute",
     evictions: "Löschaufforderungen",
     would_be: |number| format!("{number} würden gesendet"),
-    in_spite_short: "kommt weiterhin",
+    in_spite_short: "weiterhin gesendet",
 
     agreement: "Zustimmung",
-    agreement_lead: "Wie oft die Seite des Gateways über Cookies gezeigt wurde und was dort geantwortet wurde. Gezählt \
-                     werden Seiten und gedrückte Knöpfe, nicht Personen: Von wem sie sind, wird nicht aufgezeichnet. \
-                     Zuerst nach Fassung der Deklaration, dann nach Seite.",
+    agreement_lead: "Wie oft die Seite des Gateways über Cookies gezeigt wurde und die Antworten darauf. Gezählt werden \
+                     Seiten und gedrückte Knöpfe, nicht Personen: Keine Person wird aufgezeichnet. Zuerst nach Fassung \
+                     der Deklaration, dann nach Seite.",
     agreement_none: "Es wurde keine Seite gezeigt.",
     agreement_dropped: |number| {
-        format!("Für {number} davon hat das Protokoll keine eigene Zeile: Es war kein Platz.")
+        format!(
+            "{number} davon wurden gezählt, haben aber keinen Eintrag, weil die Warteschlange voll war."
+        )
     },
     shown: "Gezeigt",
     agreed: "Zugestimmt",
@@ -185,7 +186,7 @@ pub(super) const WORDS: Words = Words {
 
     timeline: "Zeitverlauf",
     timeline_lead: |step| format!("Gesehene Cookies. Schrittweite: {step}. Zeiten in UTC."),
-    timeline_numbers: "Die Zahlen hinter dem Bild",
+    timeline_numbers: "Die Zahlen der Grafik",
     timeline_highest: |number| format!("Höchstwert: {number}"),
     timeline_gap: "nicht in Betrieb, oder Zahlen womöglich unvollständig",
     begin: "Von",
@@ -195,41 +196,44 @@ pub(super) const WORDS: Words = Words {
     tenants_lead: "Die Summen jedes Mandanten.",
 
     liveness: "Lebenszeichen und Lücken",
-    liveness_lead: "Solange das Gateway läuft, schreibt es für jedes Zeitfenster ein Lebenszeichen, auch wenn nichts \
-                    geschah: \u{201e}nichts wurde entfernt\u{201c} ist etwas anderes als \u{201e}das Gateway war \
-                    aus\u{201c}.",
+    liveness_lead: "Solange das Gateway läuft, schreibt es in jedem Zeitfenster ein Lebenszeichen, auch ohne Verkehr: \
+                    \u{201e}nichts wurde entfernt\u{201c} lässt sich von \u{201e}das Gateway war aus\u{201c} unterscheiden.",
     heartbeats: "Lebenszeichen",
-    missing: "In der Zählung fehlende Lebenszeichen",
+    missing: "Fehlende Lebenszeichen, nach ihren Nummern",
     alive: "In Betrieb, von diesem Zeitraum",
     gaps: "Lücken",
     gaps_none: "In diesem Zeitraum gibt es keine Lücke.",
     duration: "Dauer",
-    gap: |why| match why {
-        Why::Before => {
+    gap: |reason| match reason {
+        GapReason::Before => {
             "vor dem ältesten Eintrag des Protokolls: nie aufgezeichnet oder nach Ablauf der Aufbewahrung entfernt"
         }
-        Why::Clock => "die Uhr wurde gestellt, oder der Rechner schlief",
-        Why::Damage => {
-            "die Datei des Protokolls war beschädigt, wurde beiseitegelegt und neu begonnen"
+        GapReason::Clock => "die Uhr wurde gestellt, oder der Rechner war im Ruhezustand",
+        GapReason::Damage => {
+            "die Datei des Protokolls war beschädigt, wurde verschoben und neu begonnen"
         }
-        Why::Loss => "in Betrieb, aber ohne Platz: gezählt, doch nicht einzeln aufgeschrieben",
-        Why::Stop => "angehalten, alles aufgeschrieben",
-        Why::UncleanStop => "unsauber beendet: die letzte Sekunde davor fehlt womöglich",
-        Why::Unknown => "das Protokoll sagt nicht, warum",
+        GapReason::Loss => {
+            "in Betrieb, aber die Warteschlange war voll: gezählt, aber nicht aufgezeichnet"
+        }
+        GapReason::Stop => "angehalten, alle Einträge geschrieben",
+        GapReason::UncleanStop => {
+            "unerwartet beendet: Einträge der letzten Sekunde davor fehlen womöglich"
+        }
+        GapReason::Unknown => "der Grund steht nicht im Protokoll",
     },
     lost: |cookies, requests| format!("{cookies} Cookies in {requests} Anfragen"),
-    lost_agreements: |number| format!("{number} gezeigte oder beantwortete Seiten"),
+    lost_agreements: |number| format!("{number} Ereignisse auf Seiten"),
 
     events: "Ereignisse",
-    events_none: "Mit dem Gateway selbst und den Einstellungen der Mandanten ist in diesem Zeitraum nichts geschehen.",
-    when: "Wann",
-    what: "Was",
+    events_none: "In diesem Zeitraum gab es keine Ereignisse des Gateways und keine Änderungen von Mandanten.",
+    when: "Zeit",
+    what: "Ereignis",
     who: "Durch",
     detail: "Einzelheiten",
     event: |kind| match kind {
         EventKind::Clock => "Uhr gesprungen",
         EventKind::Configuration => "Konfiguration geändert",
-        EventKind::Damage => "beschädigte Datei beiseitegelegt",
+        EventKind::Damage => "beschädigte Datei verschoben",
         EventKind::Declaration => "Deklaration geändert",
         EventKind::Key => "Signaturschlüssel geändert",
         EventKind::Loss => "Urteile verloren",
@@ -237,7 +241,7 @@ pub(super) const WORDS: Words = Words {
         EventKind::Start => "gestartet",
         EventKind::Stop => "angehalten",
         EventKind::Tenant => "Mandant geändert",
-        EventKind::UncleanStop => "war unsauber beendet worden",
+        EventKind::UncleanStop => "voriger Lauf endete unerwartet",
     },
 
     versions: "Fassungen der Deklaration",
@@ -251,27 +255,27 @@ pub(super) const WORDS: Words = Words {
     first_version: "die erste in diesem Protokoll",
     unreadable: "diese Version von Crumbgate kann sie nicht lesen",
 
-    chain: "Die Siegel des Protokolls",
+    chain: "Signierte Abschnitte",
     chain_lead: "Einträge werden in Abschnitten abgeschlossen. Die Wurzel jedes Abschnitts ist signiert und schließt den \
-                 vorigen ein, sodass eine spätere Änderung an Abgeschlossenem auffällt.",
+                 vorigen ein, sodass eine spätere Änderung eines abgeschlossenen Eintrags erkennbar ist.",
     segments: "Abgeschlossene Abschnitte",
-    pruned: "Davon nach Ablauf der Aufbewahrung entfernt",
+    pruned: "Nach Ablauf der Aufbewahrung entfernt",
     first_segment: "Erster Abschnitt mit Einträgen",
     last_segment: "Letzter abgeschlossener Abschnitt",
-    last_root: "Seine Wurzel",
-    last_newest: "Spätester Zeitpunkt darin",
+    last_root: "Wurzel des letzten Abschnitts",
+    last_newest: "Spätester Zeitpunkt im letzten Abschnitt",
     open_entries: "Noch nicht abgeschlossene Einträge",
     keys: "Signiert von",
     checked: "Geprüft",
-    chain_holds: |when| format!("ja, am {when}: Jedes Siegel hält"),
-    chain_fails: |why| format!("ja, und ein Siegel hält nicht: {why}"),
-    chain_unchecked: "hier nicht geprüft: das tut crumbgate audit verify",
+    chain_holds: |when| format!("ja, am {when}: Alle Signaturen und Wurzeln sind richtig"),
+    chain_fails: |why| format!("ja, und die Prüfung ist gescheitert: {why}"),
+    chain_unchecked: "nein: mit crumbgate audit verify",
 
-    glossary: "Die Wörter dieses Berichts",
+    glossary: "Begriffe",
     terms: [
         (
             "Behalten",
-            "Ein deklariertes Cookie einer Anfrage, Byte für Byte an die Anwendung weitergegeben.",
+            "Ein deklariertes Cookie einer Anfrage, unverändert an die Anwendung weitergegeben.",
         ),
         (
             "Neu geschrieben",
@@ -283,11 +287,10 @@ pub(super) const WORDS: Words = Words {
             "Es erreichte die Anwendung oder den Browser nicht. Im Beobachtungsmodus: Es wäre entfernt worden.",
         ),
         ("Nicht deklariert", "Die Deklaration enthält kein Cookie dieses Namens."),
-        ("Doppelt", "Ein Cookie desselben Namens stand in der Anfrage davor; das erste zählt."),
+        ("Doppelt", "Die Anfrage enthielt davor ein Cookie desselben Namens; das erste zählt."),
         (
             "Vor der Zustimmung",
-            "Zurückgehalten, weil der Mensch, zu dem es gehört, der Verwendung von Cookies nicht zugestimmt oder seine \
-             Zustimmung widerrufen hat.",
+            "Entfernt, weil die Person der Verwendung von Cookies nicht zugestimmt oder ihre Zustimmung widerrufen hat.",
         ),
         (
             "Abgelaufen, fremd, gefälscht",
@@ -296,8 +299,8 @@ pub(super) const WORDS: Words = Words {
         ),
         (
             "Fehlerhaft, am falschen Ort, namenlos, zu groß",
-            "Es enthält Bytes, die nicht in ein Cookie gehören, steht in einem Trailer, hat keinen Namen oder mehr als \
-          4096 Bytes.",
+            "Es enthält Bytes, die in einem Cookie nicht erlaubt sind, steht in einem Trailer, hat keinen Namen oder mehr \
+             als 4096 Bytes.",
         ),
         (
             "Erneuert",
@@ -309,17 +312,17 @@ pub(super) const WORDS: Words = Words {
         ),
         (
             "Löschaufforderung",
-            "Felder, die den Browser bitten, ein nicht deklariertes Cookie zu löschen, das er weiterhin sendet.",
+            "Header, die den Browser bitten, ein nicht deklariertes Cookie zu löschen, das er weiterhin sendet.",
         ),
         (
-            "Kommt weiterhin",
+            "Weiterhin gesendet",
             "Browser sendeten den Namen in einem späteren Zeitfenster als dem der ersten Löschaufforderung: ein anderer \
-          Browser, der noch keine bekam, ein Skript, das es neu setzt, oder eine Domain oder ein Pfad außer Reichweite.",
+             Browser, ein Skript, das es neu setzt, oder eine Domain oder ein Pfad, den die Aufforderung nicht erreicht.",
         ),
         (
             "Gezeigt, zugestimmt, abgelehnt, widerrufen",
             "Eine Seite des Gateways ging an einen Browser, oder ein Knopf darauf wurde gedrückt. Ein Widerruf zählt für \
-             die Seite, auf der er geschah.",
+             die Seite mit dem Knopf.",
         ),
         (
             "(other)",
@@ -327,7 +330,7 @@ pub(super) const WORDS: Words = Words {
         ),
         (
             "Beobachtungsmodus",
-            "Der Mandant wird beobachtet und nichts geändert: Die Urteile sagen, was das Durchsetzen täte.",
+            "Urteile werden gezählt und kein Cookie geändert: Die Zahlen zeigen, was das Durchsetzen täte.",
         ),
     ],
 };

@@ -1,9 +1,7 @@
-//! English.
+//! English texts.
 
-use super::{
-    super::{Dependence, Why},
-    Words,
-};
+use super::texts::Words;
+use crate::{liveness::GapReason, stripped::Dependence};
 use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
@@ -25,19 +23,18 @@ pub(super) const WORDS: Words = Words {
     gateway: "Gateway",
     made: "Made",
     made_with: |version| format!("with Crumbgate {version}, from the gateway's ledger"),
-    empty: "The ledger has nothing of this time.",
-    shows: "Crumbgate is a gateway between browsers and a web application. It lets the cookies pass that the operator \
-            has declared, and strips every other one, in both directions. This report adds up what its ledger says of \
-            the period: which cookies are declared, what became of them, which were stripped, and whether all that \
-            were counted are accounted for.",
-    cannot: "What it can't show",
+    empty: "The ledger has no entries for this period.",
+    shows: "Crumbgate is a gateway between browsers and a web application. It passes the cookies that the operator has \
+            declared, and strips all others, in both directions. This report summarizes its ledger for the period: the \
+            declared cookies and their use, the stripped cookies, and whether every counted cookie is recorded.",
+    cannot: "Limits of this report",
     limits: [
-        "A cookie's name proves nothing. Who \u{201c}usually\u{201d} sets a cookie of a name is a hint: anybody may use \
-         the same name for something else.",
-        "A cookie that a script sets and reads within one page never crosses the gateway, so it is not in here.",
-        "An eviction asks a browser to delete a cookie. The gateway knows no browser and claims no success; it says \
-         which names came in all the same.",
-        "Neither values of cookies nor anything about visitors is recorded. Counts are counts of cookies, not of people.",
+        "A cookie's name proves nothing. The \u{201c}usual\u{201d} vendor of a name is a hint: anybody can use the same \
+         name for another purpose.",
+        "A cookie that a script sets and reads within one page never passes the gateway, so it is not in this report.",
+        "An eviction asks a browser to delete a cookie. The gateway can't see whether the browser deletes it. The report \
+         lists the names that browsers still sent.",
+        "Neither cookie values nor any information about visitors is recorded. The counts are of cookies, not of people.",
     ],
 
     none: "none",
@@ -45,12 +42,12 @@ pub(super) const WORDS: Words = Words {
     more: |number| format!("{number} more"),
     rows_left_out: |number| {
         format!(
-            "{number} more rows, less frequent ones, are left out here. The formats csv and json have all of them."
+            "{number} more rows, which are less frequent, are not shown here. The formats csv and json have all rows."
         )
     },
-    sorts: "The headings of columns sort their tables.",
+    sorts: "Select a column heading to sort the table.",
 
-    sums: "In sum",
+    sums: "Totals",
     requests: "Requests",
     seen: "Cookies seen",
     passed: "Passed",
@@ -58,14 +55,14 @@ pub(super) const WORDS: Words = Words {
     only_watched: "Would be stripped",
     evicted: "Evictions sent",
     balance: "Balance",
-    balance_rule: "Each cookie that was seen was kept, rewritten or stripped; one for which the ledger had no room is \
-                   counted as dropped. Nothing else may be left over.",
+    balance_rule: "Each cookie that was seen was kept, rewritten or stripped. A cookie whose entry was lost because the \
+                   ledger's queue was full is counted as dropped. The difference must be 0.",
     balances: "Balances",
     is_balanced: "yes",
     is_unbalanced: |difference| format!("no, by {difference}"),
     lost_rows: |number| {
         format!(
-            "Of {number} cookies the ledger has a count and no line of their own: there was no room."
+            "{number} cookies were counted, but have no entry in the ledger because its queue was full."
         )
     },
     direction: "Direction",
@@ -78,39 +75,42 @@ pub(super) const WORDS: Words = Words {
     rewritten: "Rewritten",
     stripped: "Stripped",
     dropped: "Dropped",
-    difference: "Left over",
+    difference: "Difference",
     added: "Added by the gateway",
-    in_all: "In all",
+    in_all: "Total",
     renewed: "Renewed",
     injected: "Injected",
-    watched_note: "Tenants in report mode are watched only: what counts as stripped there went on unchanged, and what counts as added was not.",
+    watched_note: "For tenants in report mode, cookies are only counted: a cookie counted as stripped was forwarded \
+                   unchanged, and a cookie counted as added was not sent.",
 
-    before: "Before you enforce, look at these",
-    before_lead: "Undeclared cookies of tenants in report mode. Enforcing takes them away, and what depends on them \
-                  breaks: declare what the application needs, and remove what it does not.",
-    before_none: "Tenants in report mode had no undeclared cookie in this time.",
+    before: "Review before enforcing",
+    before_lead: "Undeclared cookies of tenants in report mode. Enforcing strips them, and functions that depend on them \
+                  stop working. Declare the cookies that the application needs, and remove the others from it.",
+    before_none: "Tenants in report mode had no undeclared cookies in this period.",
     dependence: |dependence| match dependence {
         Dependence::SetAndSentBack => {
-            "The application set it and got it back: it may depend on it."
+            "The application set it and received it: it may depend on it."
         }
         Dependence::SentOnly => {
-            "The application got it, but did not set it in this time: a script did, or it is older."
+            "The application received it, but did not set it in this period: a script set it, or it is older."
         }
-        Dependence::NeverCameBack => "The application set it, and it never came back in this time.",
+        Dependence::NeverCameBack => {
+            "The application set it, and browsers did not send it in this period."
+        }
     },
-    observed: "What was seen",
+    observed: "Observation",
 
     declared: "Declared cookies",
-    declared_lead: "What the operator has published. These cookies pass; the gateway sees to it that they live as long \
-                    as declared, and no longer.",
+    declared_lead: "The cookies that the operator has published. They pass the gateway, which gives them their declared \
+                    lifetime.",
     purpose: "Purpose",
     declared_lifetime: "Declared lifetime",
     session_lifetime: "the tenant's session duration",
     no_longer_declared: "no longer declared",
-    lifetimes: "Lifetimes asked for and granted",
-    lifetimes_lead: "\u{201c}Asked for\u{201d} is what the application wrote, in steps; \u{201c}granted\u{201d} is what \
-                     left for the browser.",
-    asked: "Asked for",
+    lifetimes: "Requested and granted lifetimes",
+    lifetimes_lead: "\u{201c}Requested\u{201d} is the lifetime that the application set, in steps; \
+                     \u{201c}granted\u{201d} is the lifetime that was sent to the browser.",
+    asked: "Requested",
     granted: "Granted",
     deleted: "deleted",
     times: |number| format!("{number}\u{a0}\u{d7}"),
@@ -127,16 +127,16 @@ pub(super) const WORDS: Words = Words {
     },
 
     stripped_title: "Stripped cookies",
-    stripped_lead: "Names are templates: digits and identifiers that could tell visitors apart are replaced.",
-    stripped_none: "Nothing was stripped in this time.",
+    stripped_lead: "Names are templates: digits and identifiers that could identify visitors are replaced.",
+    stripped_none: "No cookie was stripped in this period.",
     cookie: "Cookie",
     nameless: "(without a name)",
     usually: "Usually set by",
     tenant: "Tenant",
-    why: "Why",
+    why: "Reason",
     mode: |mode| match mode {
         Mode::Enforce => "enforced",
-        Mode::Report => "only watched",
+        Mode::Report => "report mode",
     },
     mode_title: "Mode",
     reason: |reason| match reason {
@@ -155,19 +155,21 @@ pub(super) const WORDS: Words = Words {
     from_application: "From the application",
     first_seen: "First seen",
     last_seen: "Last seen",
-    routes: "Where",
-    attributes: "Set with",
+    routes: "Routes",
+    attributes: "Attributes",
     evictions: "Evictions",
     would_be: |number| format!("{number} would be sent"),
-    in_spite_short: "still comes",
+    in_spite_short: "still sent",
 
     agreement: "Agreement",
-    agreement_lead: "How often the gateway's own page about cookies was shown, and what was answered there. Counted are \
-                     pages and presses of buttons, not people: whose they were is not recorded. First by \
-                     version of the declaration, then by page.",
+    agreement_lead: "The number of times that the gateway's page about cookies was shown, and the answers. Pages and \
+                     presses of buttons are counted, not people: no person is recorded. First by version of the \
+                     declaration, then by page.",
     agreement_none: "No page was shown.",
     agreement_dropped: |number| {
-        format!("Of {number} such counts the ledger has no line of their own: there was no room.")
+        format!(
+            "{number} of these events were counted, but have no entry because the queue was full."
+        )
     },
     shown: "Shown",
     agreed: "Agreed",
@@ -175,54 +177,58 @@ pub(super) const WORDS: Words = Words {
     withdrawn: "Withdrawn",
     first_time: "First",
     last_time: "Last",
-    pages: "The pages that were shown",
-    pages_lead: "The ledger has each of these pages, byte for byte, under its SHA-256; an export has them as files.",
+    pages: "Shown pages",
+    pages_lead: "The ledger contains each of these pages, byte for byte, under its SHA-256. An export has them as files.",
     page: "Page (SHA-256)",
 
     timeline: "Time line",
     timeline_lead: |step| format!("Cookies seen, in steps of {step}. Times are UTC."),
-    timeline_numbers: "The numbers behind the picture",
+    timeline_numbers: "The numbers of the chart",
     timeline_highest: |number| format!("highest: {number}"),
-    timeline_gap: "not alive, or books may be short",
+    timeline_gap: "not running, or counts may be incomplete",
     begin: "From",
     end: "Until",
 
     tenants: "Tenants",
-    tenants_lead: "The sums of each tenant.",
+    tenants_lead: "The totals of each tenant.",
 
     liveness: "Heartbeats and gaps",
-    liveness_lead: "While the gateway runs it writes a heartbeat in each window, also where nothing happened: \
-                    \u{201c}nothing was stripped\u{201d} differs from \u{201c}the gateway was off\u{201d}.",
+    liveness_lead: "While the gateway runs, it writes a heartbeat in each window, even without traffic: \u{201c}nothing was \
+                    stripped\u{201d} can be distinguished from \u{201c}the gateway was off\u{201d}.",
     heartbeats: "Heartbeats",
-    missing: "Heartbeats missing from their numbering",
-    alive: "Alive, of this period",
+    missing: "Missing heartbeats, by their numbers",
+    alive: "Running, of this period",
     gaps: "Gaps",
-    gaps_none: "There is no gap in this time.",
+    gaps_none: "There are no gaps in this period.",
     duration: "Duration",
-    gap: |why| match why {
-        Why::Before => {
-            "before the ledger's oldest entry: never recorded, or removed after the retention"
+    gap: |reason| match reason {
+        GapReason::Before => {
+            "before the ledger's oldest entry: never recorded, or removed after the retention time"
         }
-        Why::Clock => "the clock was set, or the machine slept",
-        Why::Damage => "the ledger's file was damaged, set aside, and begun anew",
-        Why::Loss => "alive, but without room: verdicts were counted and not written down",
-        Why::Stop => "stopped, with everything written",
-        Why::UncleanStop => "ended uncleanly: the last second before may be missing from the books",
-        Why::Unknown => "the ledger does not say why",
+        GapReason::Clock => "the clock was set, or the machine was suspended",
+        GapReason::Damage => "the ledger's file was damaged, moved aside, and started again",
+        GapReason::Loss => {
+            "running, but the queue was full: verdicts were counted and not recorded"
+        }
+        GapReason::Stop => "stopped, with all entries written",
+        GapReason::UncleanStop => {
+            "ended unexpectedly: entries of the last second before may be missing"
+        }
+        GapReason::Unknown => "the reason is not in the ledger",
     },
     lost: |cookies, requests| format!("{cookies} cookies in {requests} requests"),
-    lost_agreements: |number| format!("{number} pages that were shown or answered"),
+    lost_agreements: |number| format!("{number} events of pages"),
 
     events: "Events",
-    events_none: "Nothing happened to the gateway itself, nor to a tenant's keys, in this time.",
-    when: "When",
-    what: "What",
+    events_none: "There were no events of the gateway and no changes of tenants in this period.",
+    when: "Time",
+    what: "Event",
     who: "By",
     detail: "Details",
     event: |kind| match kind {
         EventKind::Clock => "clock jumped",
         EventKind::Configuration => "configuration changed",
-        EventKind::Damage => "damaged file set aside",
+        EventKind::Damage => "damaged file moved aside",
         EventKind::Declaration => "declaration changed",
         EventKind::Key => "signing key changed",
         EventKind::Loss => "verdicts lost",
@@ -230,55 +236,55 @@ pub(super) const WORDS: Words = Words {
         EventKind::Start => "started",
         EventKind::Stop => "stopped",
         EventKind::Tenant => "tenant changed",
-        EventKind::UncleanStop => "had ended uncleanly",
+        EventKind::UncleanStop => "previous run ended unexpectedly",
     },
 
     versions: "Versions of the declaration",
     versions_none: "The ledger has no declaration.",
     version: "Version (SHA-256)",
     since: "First loaded",
-    ruled: "Ruled in this period",
+    ruled: "In force in this period",
     did_not_rule: "not in this period",
     cookies: "Cookies",
     changes: "Changes",
     first_version: "the first in this ledger",
     unreadable: "this version of Crumbgate can't read it",
 
-    chain: "The ledger's seals",
-    chain_lead: "Entries are closed in segments. Each segment's root is signed and includes the one before it, so that \
-                 a later change to what was closed shows.",
+    chain: "Signed segments",
+    chain_lead: "Entries are closed in segments. The root of each segment is signed and includes the previous one, so a \
+                 later change of a closed entry can be detected.",
     segments: "Closed segments",
-    pruned: "Of these, removed after the retention",
+    pruned: "Removed after the retention time",
     first_segment: "First segment with entries",
     last_segment: "Last closed segment",
-    last_root: "Its root",
-    last_newest: "Latest moment in it",
-    open_entries: "Entries not yet closed",
+    last_root: "Root of the last segment",
+    last_newest: "Latest time in the last segment",
+    open_entries: "Entries not closed yet",
     keys: "Signed by",
-    checked: "Checked",
-    chain_holds: |when| format!("yes, at {when}: every seal holds"),
-    chain_fails: |why| format!("yes, and a seal does not hold: {why}"),
-    chain_unchecked: "not checked here: crumbgate audit verify does",
+    checked: "Verified",
+    chain_holds: |when| format!("yes, at {when}: all signatures and roots are correct"),
+    chain_fails: |why| format!("yes, and the verification failed: {why}"),
+    chain_unchecked: "no: use crumbgate audit verify",
 
-    glossary: "The words of this report",
+    glossary: "Glossary",
     terms: [
-        ("Kept", "A declared cookie of a request, passed to the application byte for byte."),
+        ("Kept", "A declared cookie of a request, forwarded to the application unchanged."),
         (
             "Rewritten",
             "A declared cookie of a response, sent to the browser with the declared lifetime and attributes.",
         ),
         (
             "Stripped",
-            "Removed: it did not reach the application, or the browser. In report mode: would have been.",
+            "Removed: it did not reach the application or the browser. In report mode: it would have been removed.",
         ),
         ("Undeclared", "The declaration has no cookie of this name."),
         (
             "Duplicate",
-            "A cookie of the same name stood before it in the request; the first one counts.",
+            "The request contained an earlier cookie with the same name; the first one counts.",
         ),
         (
             "Before agreement",
-            "Held back, because whoever it belongs to has not agreed to the use of cookies, or has withdrawn.",
+            "Stripped because the person has not agreed to the use of cookies, or has withdrawn the agreement.",
         ),
         (
             "Expired, foreign, forged",
@@ -287,7 +293,7 @@ pub(super) const WORDS: Words = Words {
         ),
         (
             "Malformed, misplaced, nameless, oversize",
-            "It has bytes that don't belong into a cookie, stands in a trailer, has no name, or more than 4096 bytes.",
+            "It contains bytes that are not allowed in a cookie, is in a trailer, has no name, or more than 4096 bytes.",
         ),
         (
             "Renewed",
@@ -296,22 +302,22 @@ pub(super) const WORDS: Words = Words {
         ("Injected", "A declared cookie that the gateway set because the browser had none."),
         (
             "Eviction",
-            "Fields that ask the browser to delete an undeclared cookie which it keeps sending.",
+            "Headers that ask the browser to delete an undeclared cookie that it keeps sending.",
         ),
         (
-            "Still comes",
-            "Browsers sent the name in a later window than the first eviction: another browser that had not \
-                         been asked, a script that sets it anew, or a domain or path that an eviction can't reach.",
+            "Still sent",
+            "Browsers sent the name in a later window than the first eviction: another browser, a script that sets the \
+             cookie again, or a domain or path that an eviction can't reach.",
         ),
         (
             "Shown, agreed, declined, withdrawn",
-            "A page of the gateway's own was sent to a browser, or a button of it was pressed. A withdrawal is counted for the \
-             page on which it was done.",
+            "A page of the gateway was sent to a browser, or one of its buttons was pressed. A withdrawal is counted for the \
+             page with the button.",
         ),
         ("(other)", "Names beyond the first thousand of a tenant in one window, counted together."),
         (
             "Report mode",
-            "The tenant is watched and nothing is changed: verdicts say what enforcing would do.",
+            "Verdicts are counted and no cookie is changed: the counts show what enforcing would do.",
         ),
     ],
 };

@@ -10,7 +10,7 @@ use crumbgate_base::language::{Language, Translations};
 
 static WORDS: Translations<Words> = Translations { de: de::WORDS, en: en::WORDS };
 
-/// Returns the texts in this language.
+/// The texts in this language.
 pub(super) fn words(language: Language) -> &'static Words {
     WORDS.of(language)
 }

@@ -1,12 +1,12 @@
-//! The shape of a report for people: sections of facts and tables. What they say is decided once, in `sections/`; the
-//! formats only write it down.
+//! The structure of text and HTML reports: sections of facts and tables. `sections/` decides their content once for both
+//! formats.
 
-use super::Period;
+use super::period::Period;
 use crumbgate_base::format::minute;
 
-/// A part of the report that has a title.
+/// A section of the report.
 pub(super) struct Section {
-    /// Unique in the report; a fragment of a URL.
+    /// A unique id, for the fragment of a URL.
     pub(super) id: &'static str,
     pub(super) title: &'static str,
     pub(super) lead: String,
@@ -14,12 +14,12 @@ pub(super) struct Section {
 }
 
 pub(super) enum Part {
-    /// Names and what there is to say of them.
+    /// Names and values.
     Facts(Vec<(&'static str, Cell)>),
     /// A sentence.
     Note(String),
     Table(Table),
-    /// The picture of the report's time line, and the numbers in it.
+    /// The chart of the time line, and its numbers.
     Timeline(Table),
 }
 
@@ -27,50 +27,50 @@ pub(super) struct Table {
     pub(super) caption: &'static str,
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
-    /// How many rows are not shown.
+    /// The number of rows that are not shown.
     pub(super) left_out: usize,
-    /// Whether it has more columns than a terminal has room for, and a page in upright format.
+    /// True for a table that is too wide for a terminal, and for a page in portrait format.
     pub(super) is_wide: bool,
 }
 
-/// A column; its first cell of a row names the row.
+/// A column. The first cell of a row names the row.
 #[derive(Clone, Copy)]
 pub(super) struct Column {
     pub(super) title: &'static str,
     pub(super) is_number: bool,
 }
 
-/// What stands in a cell, line by line.
+/// A cell of one or more lines.
 #[derive(Default)]
 pub(super) struct Cell {
     pub(super) lines: Vec<Line>,
-    /// What the column is sorted by, if not by the text.
+    /// The sort key. `None`: the text.
     pub(super) order: Option<u64>,
 }
 
 pub(super) enum Line {
-    /// A text from outside, not yet made visible: a name, a route, a hash.
+    /// Text from outside, not escaped: a name, a route, a hash.
     Code(String),
-    /// A moment, in seconds since the Unix epoch.
+    /// A time, in seconds since the Unix epoch.
     Moment(u64),
-    /// From when until when; the word is what stands between.
+    /// A period, and the word between its start and end.
     Period(Period, &'static str),
     Plain(String),
-    /// What is of less weight.
+    /// Less important text.
     Quiet(String),
-    /// What wants to be seen.
+    /// Emphasized text.
     Strong(String),
 }
 
 impl Table {
-    /// A table of at most [`MOST_ROWS`] of these rows, the first ones.
+    /// Makes a table of the first [`MAX_ROWS`] rows.
     pub(super) fn new(
         caption: &'static str,
         columns: Vec<Column>,
         rows: impl ExactSizeIterator<Item = Vec<Cell>>,
     ) -> Self {
-        let left_out = rows.len().saturating_sub(MOST_ROWS);
-        let rows = rows.take(MOST_ROWS).collect();
+        let left_out = rows.len().saturating_sub(MAX_ROWS);
+        let rows = rows.take(MAX_ROWS).collect();
         Self { caption, columns, rows, left_out, is_wide: false }
     }
 
@@ -78,7 +78,7 @@ impl Table {
         Self { is_wide: true, ..self }
     }
 
-    /// Without one column, where it would say the same in each row.
+    /// Removes a column.
     pub(super) fn without(mut self, title: &str) -> Self {
         if let Some(index) = self.columns.iter().position(|column| column.title == title) {
             self.columns.remove(index);
@@ -90,8 +90,8 @@ impl Table {
     }
 }
 
-/// How many rows people are shown of a table; formats for programs have all of them.
-pub(super) const MOST_ROWS: usize = 500;
+/// The limit of shown rows. CSV and JSON have all rows.
+pub(super) const MAX_ROWS: usize = 500;
 
 pub(super) fn text(title: &'static str) -> Column {
     Column { title, is_number: false }
@@ -129,7 +129,7 @@ impl Cell {
 }
 
 impl Line {
-    /// The line as plain text, not yet made visible.
+    /// The line as plain text, not escaped.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Code(text) | Self::Plain(text) | Self::Quiet(text) | Self::Strong(text) => {

@@ -1,63 +1,94 @@
-//! One pass over the ledger: numbers are compared, texts are looked up at the end.
+//! Builds a report in one pass over the ledger: entries are compared by numbers, and texts are looked up at the end.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     hash::Hash,
 };
 
 use super::{
-    Books, ChainState, Period, Report, Route, Selection, Stripped, TenantBooks, Usually, agreement,
-    declared::{self, Use},
+    agreement::AgreementCounter,
+    chain::ChainState,
+    declared::{self, UsageCounts},
     liveness::Liveness,
-    stripped::{Counts, Evictions},
-    timeline::Windows,
+    period::{Period, Selection},
+    report::Report,
+    stripped::{Counts, Evictions, RouteCount, StrippedCookie, VendorHint},
+    sum::Map,
+    timeline::WindowCounts,
+    totals::{TenantTotals, Totals},
 };
-use crumbgate_ledger::entry::{
-    Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts,
+use crumbgate_ledger::{
+    entry::{Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts},
+    read::{ReadError, Reader},
 };
 use crumbgate_policy::{
     Mode,
     verdict::{Action, Reason},
 };
 
-pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-
-/// What has been added up.
-pub(super) struct Tally<'t> {
+/// The sums while entries are added.
+struct ReportBuilder<'t> {
     texts: &'t Texts,
     selection: Selection,
-    /// The selected tenant; some number that no text has where the ledger does not know it.
+    /// The selected tenant. A tenant that the ledger does not have gets an id that no text has.
     tenant: Option<TextId>,
     period: Period,
     known_tenants: BTreeSet<TextId>,
-    tenants: Map<TextId, TenantSums>,
-    stripped: Rows,
+    tenants: Map<TextId, TenantCounts>,
+    stripped: StrippedCounter,
     evictions: Map<(TextId, Mode, TextId), Evictions>,
-    declared: Map<(TextId, Mode, TextId), Use>,
-    agreements: agreement::Rows,
+    declared: Map<(TextId, Mode, TextId), UsageCounts>,
+    agreements: AgreementCounter,
     ruled: Map<TextId, Period>,
-    windows: Windows,
+    windows: WindowCounts,
     liveness: Liveness,
-    /// What the entries of the selection speak of.
+    /// The period of the selected entries.
     recorded: Option<Period>,
 }
 
 #[derive(Default)]
-struct TenantSums {
-    books: Books,
+struct TenantCounts {
+    totals: Totals,
     is_enforced: bool,
     is_watched: bool,
 }
 
-/// Rows of stripped cookies, and how often each was on which route.
+/// The counts of stripped cookies, and of each on each route.
 #[derive(Default)]
-struct Rows {
+struct StrippedCounter {
     indices: Map<(TextId, Mode, Option<TextId>, Reason), u32>,
     counts: Vec<Counts>,
     routes: Map<(u32, TextId), u64>,
 }
 
-impl<'t> Tally<'t> {
+impl Report {
+    /// Reads the ledger once and builds a report of the selection. `usually` returns the usual vendor of a cookie's name,
+    /// in the report's language, and is called once for each stripped cookie.
+    ///
+    /// The report of an unknown tenant is empty: see [`Report::known_tenants`].
+    ///
+    /// # Errors
+    ///
+    /// The ledger can't be read.
+    pub fn build(
+        reader: &Reader,
+        selection: &Selection,
+        now_unix_s: u64,
+        usually: &dyn Fn(&str) -> Option<VendorHint>,
+    ) -> Result<Self, ReadError> {
+        let mut builder = ReportBuilder::new(reader.texts(), selection);
+        let last = reader.last()?;
+        reader.expect_all();
+        reader.entries(1, last, |_, entry| {
+            builder.add(entry);
+            Ok::<_, ReadError>(())
+        })?;
+        let chain = ChainState::of(&reader.segments()?, &reader.keys()?, last);
+        Ok(builder.finish(&reader.declarations()?, chain, now_unix_s, usually))
+    }
+}
+
+impl<'t> ReportBuilder<'t> {
     pub(super) fn new(texts: &'t Texts, selection: &Selection) -> Self {
         let nobody = TextId(u32::MAX);
         let tenant = selection.tenant.as_deref();
@@ -71,18 +102,18 @@ impl<'t> Tally<'t> {
             },
             known_tenants: BTreeSet::new(),
             tenants: Map::default(),
-            stripped: Rows::default(),
+            stripped: StrippedCounter::default(),
             evictions: Map::default(),
             declared: Map::default(),
-            agreements: agreement::Rows::default(),
+            agreements: AgreementCounter::default(),
             ruled: Map::default(),
-            windows: Windows::default(),
+            windows: WindowCounts::default(),
             liveness: Liveness::default(),
             recorded: None,
         }
     }
 
-    /// Adds an entry, if it is of the selection.
+    /// Adds an entry, if it is selected.
     pub(super) fn add(&mut self, entry: Entry) {
         match entry {
             Entry::Agreement(agreement) => self.add_agreement(&agreement),
@@ -108,15 +139,15 @@ impl<'t> Tally<'t> {
             until_unix_s: agreement.last_unix_s.saturating_add(MINUTE_S),
         });
         widen(&mut self.ruled, agreement.declaration, window);
-        self.tenants.entry(tenant).or_default().books.add_agreement(agreement);
+        self.tenants.entry(tenant).or_default().totals.add_agreement(agreement);
         self.agreements.add(agreement);
     }
 
     fn add_event(&mut self, event: Event) {
         self.known_tenants.extend(event.tenant);
-        let is_anothers =
+        let is_of_another_tenant =
             event.tenant.is_some_and(|tenant| self.tenant.is_some_and(|t| t != tenant));
-        if is_anothers {
+        if is_of_another_tenant {
             return;
         }
         let end = event.at_unix_s.saturating_add(1);
@@ -148,7 +179,7 @@ impl<'t> Tally<'t> {
         };
         if is_of_period && self.tenant.is_none_or(|selected| selected == tenant) {
             self.record(lived(MINUTE_S));
-            self.tenants.entry(tenant).or_default().books.add_heartbeat(heartbeat);
+            self.tenants.entry(tenant).or_default().totals.add_heartbeat(heartbeat);
         }
     }
 
@@ -170,7 +201,7 @@ impl<'t> Tally<'t> {
         widen(&mut self.ruled, verdicts.declaration, window);
         self.windows.add(verdicts);
         let sums = self.tenants.entry(tenant).or_default();
-        sums.books.add_verdicts(verdicts);
+        sums.totals.add_verdicts(verdicts);
         match mode {
             Mode::Enforce => sums.is_enforced = true,
             Mode::Report => sums.is_watched = true,
@@ -195,16 +226,16 @@ impl<'t> Tally<'t> {
         *recorded = recorded.with(period);
     }
 
-    /// The report of what was added.
+    /// Makes the report.
     pub(super) fn finish(
         self,
         records: &[DeclarationRecord],
         chain: ChainState,
         now_unix_s: u64,
-        usually: &dyn Fn(&str) -> Option<Usually>,
+        usually: &dyn Fn(&str) -> Option<VendorHint>,
     ) -> Report {
         let texts = self.texts;
-        let period = self.asked_or_recorded(now_unix_s);
+        let period = self.selected_or_recorded(now_unix_s);
         let gateway_versions = self.liveness.versions(period);
         let (heartbeats, gaps, events) = self.liveness.finish(period, now_unix_s, texts);
         let ruled = |hash: &str| self.ruled.get(&texts.find(hash)?).copied();
@@ -220,9 +251,9 @@ impl<'t> Tally<'t> {
         let mut tenants: Vec<_> =
             self.tenants.iter().map(|(tenant, sums)| sums.finish(texts.get(*tenant))).collect();
         tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-        let mut books = Books::default();
+        let mut totals = Totals::default();
         for tenant in &tenants {
-            books.add(&tenant.books);
+            totals.add(&tenant.totals);
         }
         let known_tenants = self.known_tenants.iter().map(|tenant| texts.get(*tenant).to_owned());
         Report {
@@ -231,7 +262,7 @@ impl<'t> Tally<'t> {
             tenant: self.selection.tenant,
             period,
             gateway_versions,
-            books,
+            totals,
             tenants,
             declared: declared::join(&declarations, uses),
             stripped: self.stripped.finish(texts, &self.evictions, usually),
@@ -246,8 +277,8 @@ impl<'t> Tally<'t> {
         }
     }
 
-    /// What was asked for, and where nothing was asked, what there is.
-    fn asked_or_recorded(&self, now_unix_s: u64) -> Period {
+    /// The selected period, bounded by the recorded entries where the selection is open.
+    fn selected_or_recorded(&self, now_unix_s: u64) -> Period {
         let Selection { since_unix_s, until_unix_s, .. } = self.selection;
         let begin = self.recorded.map_or(now_unix_s, |recorded| recorded.since_unix_s);
         let since_unix_s = since_unix_s.unwrap_or_else(|| begin.min(until_unix_s.unwrap_or(begin)));
@@ -257,18 +288,18 @@ impl<'t> Tally<'t> {
     }
 }
 
-impl TenantSums {
-    fn finish(&self, tenant: &str) -> TenantBooks {
+impl TenantCounts {
+    fn finish(&self, tenant: &str) -> TenantTotals {
         let modes = [(Mode::Enforce, self.is_enforced), (Mode::Report, self.is_watched)];
-        TenantBooks {
+        TenantTotals {
             tenant: tenant.to_owned(),
             modes: modes.into_iter().filter(|(_, was)| *was).map(|(mode, _)| mode).collect(),
-            books: self.books,
+            totals: self.totals,
         }
     }
 }
 
-impl Rows {
+impl StrippedCounter {
     fn add(&mut self, reason: Reason, verdicts: &Verdicts) {
         let Verdicts { tenant, mode, name, route, .. } = *verdicts;
         let next = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
@@ -287,12 +318,12 @@ impl Rows {
         self,
         texts: &Texts,
         evictions: &Map<(TextId, Mode, TextId), Evictions>,
-        usually: &dyn Fn(&str) -> Option<Usually>,
-    ) -> Vec<Stripped> {
-        let mut routes: Vec<Vec<Route>> = vec![Vec::new(); self.counts.len()];
+        usually: &dyn Fn(&str) -> Option<VendorHint>,
+    ) -> Vec<StrippedCookie> {
+        let mut routes: Vec<Vec<RouteCount>> = vec![Vec::new(); self.counts.len()];
         for ((index, route), count) in self.routes {
             if let Some(routes) = routes.get_mut(index as usize) {
-                routes.push(Route { route: texts.get(route).to_owned(), count });
+                routes.push(RouteCount { route: texts.get(route).to_owned(), count });
             }
         }
         let mut rows: Vec<_> = Vec::with_capacity(self.counts.len());
@@ -303,14 +334,15 @@ impl Rows {
                 .filter(|_| reason == Reason::Undeclared)
                 .and_then(|name| evictions.get(&(tenant, mode, name)).copied());
             let name = name.map(|name| texts.get(name));
-            let mut row = Stripped::new(texts.get(tenant), mode, name, reason, counts, evicted);
+            let mut row =
+                StrippedCookie::new(texts.get(tenant), mode, name, reason, counts, evicted);
             row.usually = name.and_then(usually);
             row.routes = routes.get_mut(index).map(std::mem::take).unwrap_or_default();
             row.routes.sort_by(|a, b| (b.count, &a.route).cmp(&(a.count, &b.route)));
             rows.push(row);
         }
-        let rank = |row: &Stripped| std::cmp::Reverse(row.count());
-        let rest = |row: &Stripped| (row.mode.code(), Action::Strip(row.reason).code());
+        let rank = |row: &StrippedCookie| std::cmp::Reverse(row.count());
+        let rest = |row: &StrippedCookie| (row.mode.code(), Action::Strip(row.reason).code());
         rows.sort_by(|a, b| {
             let names = || (&a.name, &a.tenant).cmp(&(&b.name, &b.tenant));
             rank(a).cmp(&rank(b)).then_with(names).then_with(|| rest(a).cmp(&rest(b)))
@@ -319,7 +351,7 @@ impl Rows {
     }
 }
 
-/// How exactly it is known when a cookie was seen.
+/// The precision of the times of cookies, in seconds.
 const MINUTE_S: u64 = 60;
 
 fn widen<K: Eq + Hash>(periods: &mut Map<K, Period>, key: K, period: Period) {

@@ -1,88 +1,123 @@
-//! Whether what was seen is all accounted for (A1).
+//! Totals of a report, and whether they balance (A1).
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::agreement::Times;
-use crumbgate_ledger::entry::{Agreement, Heartbeat, Verdicts};
+use super::sum::add;
+use crumbgate_ledger::entry::{Agreement, AgreementEvent, Heartbeat, Verdicts};
 use crumbgate_policy::{
     Mode,
     verdict::{Action, Direction},
 };
 
-/// What one tenant's traffic, or all of it, adds up to.
+/// The totals of one tenant, or of all.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Books {
-    /// Requests of which the cookies were judged.
+pub struct Totals {
+    /// Requests whose cookies were judged.
     pub requests: u64,
     /// Cookies of requests.
-    pub request: Side,
+    pub request: DirectionTotals,
     /// Cookies of responses.
-    pub response: Side,
+    pub response: DirectionTotals,
     /// Cookies that the gateway added to responses.
-    pub added: Added,
-    /// What became of the gateway's own pages.
-    pub agreements: Agreements,
+    pub added: AddedTotals,
+    /// The counts of the gateway's own pages.
+    pub agreements: AgreementTotals,
 }
 
 /// Cookies of one direction.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Side {
-    /// How many were counted, by the counters that the metrics show.
+pub struct DirectionTotals {
+    /// Cookies counted by the counters that the metrics show.
     pub seen: u64,
-    /// How many went on as they came.
+    /// Cookies that were forwarded unchanged.
     pub kept: u64,
-    /// How many left with the declaration's attributes.
+    /// Cookies that were forwarded with the declaration's attributes.
     pub rewritten: u64,
-    /// How many were stripped, by the verdict.
+    /// Cookies with the verdict to strip.
     pub stripped: u64,
-    /// How many of those went on all the same, because the tenant was in report mode.
+    /// Stripped cookies that were still forwarded because the tenant was in report mode.
     pub only_watched: u64,
-    /// How many have no verdict in the ledger, because there was no room.
+    /// Cookies without a verdict in the ledger because its queue was full.
     pub dropped: u64,
 }
 
 /// Cookies that the gateway added.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Added {
-    /// How many were counted.
+pub struct AddedTotals {
+    /// Cookies counted by the counters that the metrics show.
     pub counted: u64,
-    /// Names that browsers were told to delete.
+    /// Names that browsers were asked to delete.
     pub evicted: u64,
-    /// How many of those were not sent, because the tenant was in report mode.
+    /// Evictions that were not sent because the tenant was in report mode.
     pub evicted_only_watched: u64,
-    /// Declared cookies that browsers had not.
+    /// Declared cookies that the browser did not have.
     pub injected: u64,
     /// Declared cookies that were set again.
     pub renewed: u64,
-    /// How many are not in the ledger.
+    /// Cookies without an entry in the ledger because its queue was full.
     pub dropped: u64,
 }
 
-/// What became of pages: no cookies.
+/// Totals of the gateway's own pages. They are not cookies.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Agreements {
-    /// How often anything was counted, by the counters that the metrics show.
+pub struct AgreementTotals {
+    /// Events counted by the counters that the metrics show.
     pub counted: u64,
-    /// How often what, by the entries.
-    pub times: Times,
-    /// How often it is in no entry, because there was no room.
+    /// Events recorded by entries.
+    pub counts: AgreementCounts,
+    /// Events without an entry because the ledger's queue was full.
     pub dropped: u64,
 }
 
-/// The books of one tenant.
+/// Counts of the events of pages.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct AgreementCounts {
+    /// Pages that were shown.
+    pub shown: u64,
+    /// Presses of the button "agree".
+    pub agreed: u64,
+    /// Presses of the button "decline".
+    pub declined: u64,
+    /// Presses of the button "withdraw".
+    pub withdrawn: u64,
+}
+
+/// The totals of one tenant.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct TenantBooks {
-    /// Its name.
+pub struct TenantTotals {
+    /// The tenant's name.
     pub tenant: String,
-    /// The modes that it was in.
+    /// The modes in which the tenant was.
     #[serde(serialize_with = "words")]
     pub modes: Vec<Mode>,
-    /// Its sums.
-    pub books: Books,
+    /// The totals.
+    #[serde(rename = "books")]
+    pub totals: Totals,
 }
 
-impl Books {
-    /// Counts what a tenant's heartbeat says.
+impl AgreementCounts {
+    /// Adds an entry.
+    pub(super) fn count(&mut self, event: AgreementEvent, count: u64) {
+        let times = match event {
+            AgreementEvent::Agreed => &mut self.agreed,
+            AgreementEvent::Declined => &mut self.declined,
+            AgreementEvent::Shown => &mut self.shown,
+            AgreementEvent::Withdrawn => &mut self.withdrawn,
+        };
+        add(times, count);
+    }
+
+    /// Adds other counts.
+    pub(super) fn add(&mut self, other: &Self) {
+        add(&mut self.shown, other.shown);
+        add(&mut self.agreed, other.agreed);
+        add(&mut self.declined, other.declined);
+        add(&mut self.withdrawn, other.withdrawn);
+    }
+}
+
+impl Totals {
+    /// Adds the counts of a tenant's heartbeat.
     pub(crate) fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
         add(&mut self.requests, heartbeat.requests);
         add(&mut self.request.seen, heartbeat.seen.request);
@@ -95,12 +130,12 @@ impl Books {
         add(&mut self.agreements.dropped, heartbeat.dropped.agreements);
     }
 
-    /// Counts what became of a page.
+    /// Adds an event of a page.
     pub(crate) fn add_agreement(&mut self, agreement: &Agreement) {
-        self.agreements.times.count(agreement.event, agreement.count);
+        self.agreements.counts.count(agreement.event, agreement.count);
     }
 
-    /// Counts verdicts.
+    /// Adds verdicts.
     pub(crate) fn add_verdicts(&mut self, verdicts: &Verdicts) {
         let side = match verdicts.direction {
             Direction::Request => &mut self.request,
@@ -127,7 +162,7 @@ impl Books {
         add(sum, verdicts.count);
     }
 
-    /// Adds another's.
+    /// Adds other counts.
     pub(crate) fn add(&mut self, other: &Self) {
         add(&mut self.requests, other.requests);
         self.request.add(&other.request);
@@ -139,16 +174,16 @@ impl Books {
         add(&mut self.added.renewed, other.added.renewed);
         add(&mut self.added.dropped, other.added.dropped);
         add(&mut self.agreements.counted, other.agreements.counted);
-        self.agreements.times.add(&other.agreements.times);
+        self.agreements.counts.add(&other.agreements.counts);
         add(&mut self.agreements.dropped, other.agreements.dropped);
     }
 
-    /// Whether each cookie that was counted has its verdict, or is known to have none; and so with what became of pages.
-    pub fn balance(&self) -> bool {
+    /// True where each counted cookie has a verdict or is counted as dropped, and likewise for the events of pages.
+    pub fn is_balanced(&self) -> bool {
         self.differences() == [0; 4]
     }
 
-    /// What is left over: cookies of requests, of responses, added ones; and agreements.
+    /// The differences of requests, responses, added cookies and pages. 0: balanced.
     pub fn differences(&self) -> [i64; 4] {
         [
             self.request.difference(),
@@ -158,38 +193,38 @@ impl Books {
         ]
     }
 
-    /// Cookies that went on by the verdict.
+    /// Cookies with a verdict to forward them.
     pub fn passed(&self) -> u64 {
         [&self.request, &self.response]
             .iter()
             .fold(0, |sum, side| sum.saturating_add(side.kept).saturating_add(side.rewritten))
     }
 
-    /// Cookies that were stripped and did not go on.
+    /// Stripped cookies that were not forwarded.
     pub fn held_back(&self) -> u64 {
         [&self.request, &self.response].iter().fold(0, |sum, side| {
             sum.saturating_add(side.stripped).saturating_sub(side.only_watched)
         })
     }
 
-    /// Cookies that would have been stripped.
+    /// Cookies that were forwarded only because of report mode.
     pub fn only_watched(&self) -> u64 {
         self.request.only_watched.saturating_add(self.response.only_watched)
     }
 
-    /// Evictions that left for a browser.
+    /// Evictions that were sent.
     pub fn evictions_sent(&self) -> u64 {
         self.added.evicted.saturating_sub(self.added.evicted_only_watched)
     }
 
-    /// Cookies that were counted.
+    /// Counted cookies of both directions.
     pub fn seen(&self) -> u64 {
         self.request.seen.saturating_add(self.response.seen)
     }
 }
 
-impl Side {
-    /// Seen without a verdict (positive), or verdicts on what was not seen (negative).
+impl DirectionTotals {
+    /// Cookies without a verdict (positive), or verdicts without a cookie (negative).
     pub fn difference(&self) -> i64 {
         difference(self.seen, [self.kept, self.rewritten, self.stripped, self.dropped])
     }
@@ -204,22 +239,22 @@ impl Side {
     }
 }
 
-impl Added {
-    /// Counted and not written down (positive), or the reverse (negative).
+impl AddedTotals {
+    /// Counted without an entry (positive), or entries without a count (negative).
     pub fn difference(&self) -> i64 {
         difference(self.counted, [self.evicted, self.injected, self.renewed, self.dropped])
     }
 }
 
-impl Agreements {
-    /// Counted and not written down (positive), or the reverse (negative).
+impl AgreementTotals {
+    /// Counted without an entry (positive), or entries without a count (negative).
     pub fn difference(&self) -> i64 {
-        let Times { shown, agreed, declined, withdrawn } = self.times;
+        let AgreementCounts { shown, agreed, declined, withdrawn } = self.counts;
         difference(self.counted, [shown, agreed, declined, withdrawn, self.dropped])
     }
 }
 
-impl Serialize for Side {
+impl Serialize for DirectionTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut side = serializer.serialize_struct("Side", 7)?;
         side.serialize_field("seen", &self.seen)?;
@@ -233,7 +268,7 @@ impl Serialize for Side {
     }
 }
 
-impl Serialize for Added {
+impl Serialize for AddedTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut added = serializer.serialize_struct("Added", 7)?;
         added.serialize_field("counted", &self.counted)?;
@@ -247,14 +282,14 @@ impl Serialize for Added {
     }
 }
 
-impl Serialize for Agreements {
+impl Serialize for AgreementTotals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut agreements = serializer.serialize_struct("Agreements", 7)?;
         agreements.serialize_field("counted", &self.counted)?;
-        agreements.serialize_field("shown", &self.times.shown)?;
-        agreements.serialize_field("agreed", &self.times.agreed)?;
-        agreements.serialize_field("declined", &self.times.declined)?;
-        agreements.serialize_field("withdrawn", &self.times.withdrawn)?;
+        agreements.serialize_field("shown", &self.counts.shown)?;
+        agreements.serialize_field("agreed", &self.counts.agreed)?;
+        agreements.serialize_field("declined", &self.counts.declined)?;
+        agreements.serialize_field("withdrawn", &self.counts.withdrawn)?;
         agreements.serialize_field("dropped", &self.dropped)?;
         agreements.serialize_field("difference", &self.difference())?;
         agreements.end()
@@ -263,11 +298,6 @@ impl Serialize for Agreements {
 
 fn words<S: Serializer>(modes: &[Mode], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(modes.iter().map(|mode| mode.word()))
-}
-
-/// Adds as far as the number reaches: a damaged ledger may hold any count.
-pub(super) fn add(sum: &mut u64, count: u64) {
-    *sum = sum.saturating_add(count);
 }
 
 fn difference<const N: usize>(counted: u64, accounted: [u64; N]) -> i64 {
