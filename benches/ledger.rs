@@ -10,10 +10,6 @@
     reason = "a benchmark prints what it found, and ends where something fails"
 )]
 
-#[path = "../tests/it/harness/ledger.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the tests use more of it")]
-mod writer;
-
 use std::{fs, time::Instant};
 
 use crumbgate_ledger::{
@@ -23,7 +19,7 @@ use crumbgate_ledger::{
     verify::{Expected, verify_bundle, verify_ledger},
 };
 use crumbgate_policy::verdict::{Action, Reason};
-use writer::LedgerWriter;
+use crumbgate_testkit::ledger::signed::LedgerWriter;
 
 /// Segments are closed hourly: twelve windows.
 const WINDOWS_A_SEGMENT: u64 = 12;

@@ -4,11 +4,8 @@ mod convert;
 #[path = "../process/mod.rs"]
 #[allow(dead_code, reason = "nothing runs beside these tests")]
 mod process;
-#[path = "../it/harness/ledger.rs"]
-#[allow(dead_code, clippy::unwrap_used, reason = "other tests use more of it, and have it panic")]
-mod writer;
 
-use crumbgate_testkit::ledger;
+use crumbgate_testkit::ledger::{self, signed};
 use std::{fs, path::PathBuf};
 
 use tempfile::TempDir;
@@ -48,9 +45,9 @@ fn a4_no_cell_of_a_report_is_a_formula() {
 fn a4_no_cell_of_a_bundle_s_table_is_a_formula() {
     let folder = TempDir::new().expect("a temporary folder can be made");
     let (ledger, bundle) = (folder.path().join("ledger.db"), folder.path().join("bundle.zip"));
-    let mut writer = writer::LedgerWriter::new(&ledger, NOW_UNIX_S);
+    let mut writer = signed::LedgerWriter::new(&ledger, NOW_UNIX_S);
     writer.gateway_heartbeat();
-    writer.traffic("acme.example", &writer::USUAL);
+    writer.traffic("acme.example", &signed::USUAL);
     writer.close();
     let mut command = process::crumbgate();
     command.args(["audit", "export", "--output"]).arg(&bundle).arg(&ledger);

@@ -17,13 +17,14 @@ pub(crate) mod frames;
 mod gateway;
 mod holding;
 mod kept;
-pub(crate) mod ledger;
 mod load;
 mod program;
 mod promql;
 mod raw;
 mod streaming;
 mod terminal;
+
+pub(crate) use crumbgate_testkit::ledger::signed as ledger;
 
 pub(crate) use admin::{Operator, Reply};
 pub(crate) use app::{App, Received, ok, read_request};

@@ -19,6 +19,7 @@ mod finding;
 mod ledger;
 mod pages;
 mod segment;
+mod summary;
 mod unpack;
 
 use std::{fmt, str::FromStr};
@@ -26,6 +27,7 @@ use std::{fmt, str::FromStr};
 pub use bundle::verify_bundle;
 pub use finding::{Balance, Finding};
 pub use ledger::verify_ledger;
+pub use summary::{VerifyError, as_json, as_text, read_anchor_file, verify_file};
 pub use unpack::BundleError;
 
 use super::{

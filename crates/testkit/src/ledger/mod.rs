@@ -2,35 +2,34 @@
 
 mod hostile;
 mod rich;
+mod rows;
+pub mod signed;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
+use std::path::Path;
+
+use crumbgate_audit::AgreementEvent;
+use crumbgate_ledger::{
+    entry::{Event, EventKind, Figures},
+    sqlite::signed as number,
 };
-
-use crumbgate_audit::{AgreementEvent, ShownPage};
-use crumbgate_ledger::entry::{EventKind, Figures};
 use crumbgate_policy::{
     Mode,
-    requested::{Attributes, RequestedLifetime},
+    requested::RequestedLifetime,
     verdict::{Action, Direction, Reason},
 };
 use crumbgate_state::migrate;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-#[allow(unused_imports, reason = "as above")]
 pub use hostile::{HOSTILE, TENANTS, hostile};
-#[allow(unused_imports, reason = "as above")]
 pub use rich::rich;
+use rows::{Counts, Rows, Times};
 
-/// A ledger that is being written. Nothing is on the disk before [`Draft::finish`].
+/// An unsigned ledger that is being written. Nothing is on the disk before [`Draft::finish`].
 pub struct Draft {
     connection: Connection,
-    texts: HashMap<String, i64>,
-    pages: HashSet<String>,
+    rows: Rows,
     seq: u64,
-    heartbeats: HashMap<String, u64>,
     window_s: u64,
     declaration: String,
 }
@@ -111,14 +110,12 @@ const SECURE_LAX: u16 = 1 | 1 << 6 | 1 << 10;
 const PATH_MAX_AGE: u16 = 1 << 4 | 1 << 6;
 
 impl Draft {
-    /// A new ledger at this path, of windows of this length.
+    /// Creates a ledger at this path, with windows of this length.
     pub fn new(path: &Path, window_s: u64) -> Self {
         let mut connection = Connection::open(path).unwrap();
         migrate(&mut connection).unwrap();
         connection.execute_batch("PRAGMA synchronous = OFF; BEGIN").unwrap();
-        let (texts, pages, heartbeats) = (HashMap::new(), HashSet::new(), HashMap::new());
-        let declaration = "0".repeat(64);
-        Self { connection, texts, pages, seq: 0, heartbeats, window_s, declaration }
+        Self { connection, rows: Rows::default(), seq: 0, window_s, declaration: "0".repeat(64) }
     }
 
     pub fn finish(self) {
@@ -135,88 +132,34 @@ impl Draft {
         self.heartbeat_of(start_unix_s, tenant, requests, figures, Figures::default());
     }
 
-    /// One entry of verdicts, without a heartbeat.
+    /// Writes one entry of verdicts, without a heartbeat.
     pub fn verdicts(&mut self, start_unix_s: u64, tenant: &str, seen: &Seen<'_>) {
-        let texts = [tenant, seen.route].map(|text| self.text(text));
-        let declaration = self.text(&self.declaration.clone());
-        let name = seen.name.map(|name| self.text(name));
-        let seq = self.next();
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO verdicts VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
-            .unwrap();
-        let row = params![
-            seq,
-            number(start_unix_s),
-            number(self.window_s),
-            texts[0],
-            seen.mode.code(),
-            seen.direction.code(),
-            seen.action.code(),
-            name,
-            seen.lifetime.map(RequestedLifetime::code),
-            seen.granted_s,
-            texts[1],
-            declaration,
-            number(seen.count),
-            number(start_unix_s + 60),
-            number(start_unix_s + self.window_s - 60),
-            Attributes::from_bits(seen.attributes).bits(),
-        ];
-        insert.execute(row).unwrap();
+        let (seq, times) = (self.next(), self.times(start_unix_s));
+        let texts = (tenant, &*self.declaration);
+        self.rows.verdicts(&self.connection, seq, times, texts, seen);
     }
 
-    /// Writes the events of a tenant's pages in the window that begins then, with a heartbeat that balances. Returns their
-    /// hashes.
+    /// Writes the events of a tenant's pages in the window that begins then, with a heartbeat that balances. Returns the
+    /// pages' hashes.
     pub fn agreements(
         &mut self,
         start_unix_s: u64,
         tenant: &str,
         events: &[(AgreementEvent, &str, u64)],
     ) -> Vec<String> {
-        let pages = events
-            .iter()
-            .map(|(event, html, count)| self.agreement(start_unix_s, tenant, *event, html, *count));
-        let pages = pages.collect();
+        let mut pages = Vec::new();
+        for event in events {
+            let (seq, times) = (self.next(), self.times(start_unix_s));
+            let texts = (tenant, &*self.declaration);
+            pages.push(self.rows.agreement(&self.connection, seq, times, texts, *event));
+        }
         let agreements = events.iter().map(|(.., count)| count).sum();
         let seen = Figures { agreements, ..Figures::default() };
         self.heartbeat_of(start_unix_s, tenant, 0, seen, Figures::default());
         pages
     }
 
-    fn agreement(
-        &mut self,
-        start_unix_s: u64,
-        tenant: &str,
-        event: AgreementEvent,
-        html: &str,
-        count: u64,
-    ) -> String {
-        let page = ShownPage::new(html);
-        if self.pages.insert(page.hash().to_string()) {
-            let row = [&**page.hash(), html];
-            self.connection.execute("INSERT INTO pages VALUES (?,?)", row).unwrap();
-        }
-        let declaration = self.declaration.clone();
-        let texts = [tenant, &**page.hash(), &*declaration].map(|text| self.text(text));
-        let row = params![
-            self.next(),
-            number(start_unix_s),
-            number(self.window_s),
-            texts[0],
-            event.code(),
-            texts[1],
-            texts[2],
-            number(count),
-            number(start_unix_s + 60),
-            number(start_unix_s + self.window_s - 60),
-        ];
-        let insert = "INSERT INTO agreements VALUES (?,?,?,?,?,?,?,?,?,?)";
-        self.connection.execute(insert, row).unwrap();
-        page.hash().to_string()
-    }
-
-    /// A tenant's heartbeat.
+    /// Writes a tenant's heartbeat.
     pub fn heartbeat_of(
         &mut self,
         start_unix_s: u64,
@@ -226,60 +169,32 @@ impl Draft {
         dropped: Figures,
     ) {
         let from_until = (start_unix_s, start_unix_s + self.window_s - 60);
-        self.insert_heartbeat(Some(tenant), from_until, requests, seen, dropped);
+        self.insert_heartbeat(Some(tenant), from_until, Counts { requests, seen, dropped });
     }
 
-    /// A heartbeat of the gateway itself.
+    /// Writes a heartbeat of the gateway itself.
     pub fn heartbeat(&mut self, from_unix_s: u64, until_unix_s: u64) {
-        let none = Figures::default();
-        self.insert_heartbeat(None, (from_unix_s, until_unix_s), 0, none, none);
+        self.insert_heartbeat(None, (from_unix_s, until_unix_s), Counts::default());
     }
 
     fn insert_heartbeat(
         &mut self,
         tenant: Option<&str>,
-        (from_unix_s, until_unix_s): (u64, u64),
-        requests: u64,
-        seen: Figures,
-        dropped: Figures,
+        (first_unix_s, last_unix_s): (u64, u64),
+        counts: Counts,
     ) {
-        let heartbeats = self.heartbeats.entry(tenant.unwrap_or_default().to_owned()).or_default();
-        *heartbeats += 1;
-        let heartbeats = *heartbeats;
-        let tenant = tenant.map(|tenant| self.text(tenant));
-        let declaration = self.text(&self.declaration.clone());
+        let window_unix_s = first_unix_s - first_unix_s % self.window_s;
+        let times = Times { window_unix_s, window_s: self.window_s, first_unix_s, last_unix_s };
         let seq = self.next();
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO heartbeats VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
-            .unwrap();
-        let row = params![
-            seq,
-            number(from_unix_s - from_unix_s % self.window_s),
-            number(self.window_s),
-            tenant,
-            number(heartbeats),
-            number(from_unix_s),
-            number(until_unix_s),
-            number(requests),
-            number(seen.request),
-            number(seen.response),
-            number(seen.added),
-            number(dropped.request),
-            number(dropped.response),
-            number(dropped.added),
-            declaration,
-            number(seen.agreements),
-            number(dropped.agreements),
-        ];
-        insert.execute(row).unwrap();
+        let texts = (tenant, &*self.declaration);
+        self.rows.heartbeat(&self.connection, seq, times, texts, counts);
     }
 
     pub fn event(&mut self, at_unix_s: u64, kind: EventKind, actor: &str, detail: &Value) {
         self.insert_event(at_unix_s, kind, None, actor, detail);
     }
 
-    /// A tenant is set or removed.
+    /// Writes that a tenant was set or removed.
     pub fn change(&mut self, at_unix_s: u64, tenant: &str, actor: &str, detail: &Value) {
         self.insert_event(at_unix_s, EventKind::Tenant, Some(tenant), actor, detail);
     }
@@ -292,25 +207,24 @@ impl Draft {
         actor: &str,
         detail: &Value,
     ) {
-        let tenant = tenant.map(|tenant| self.text(tenant));
-        let (at, detail) = (number(at_unix_s), detail.to_string());
-        let row = params![self.next(), at, kind.code(), actor, detail, tenant];
-        self.connection.execute("INSERT INTO events VALUES (?,?,?,?,?,?)", row).unwrap();
+        let (actor, detail) = (actor.to_owned(), detail.to_string());
+        let event = Event { at_unix_s, kind, tenant: None, actor, detail };
+        let seq = self.next();
+        self.rows.event(&self.connection, seq, tenant, &event);
     }
 
-    /// A declaration that rules from now on.
+    /// Writes a declaration, which is in force from now on.
     pub fn declare(&mut self, since_unix_s: u64, hash: &str, declaration: &Value) {
         self.rule(hash);
-        let row = params![hash, declaration.to_string(), number(since_unix_s)];
-        self.connection.execute("INSERT INTO declarations VALUES (?,?,?)", row).unwrap();
+        Rows::declaration(&self.connection, hash, &declaration.to_string(), since_unix_s);
     }
 
-    /// Lets a declaration that is known rule from now on.
+    /// Puts a declaration in force that was written before.
     pub fn rule(&mut self, hash: &str) {
         hash.clone_into(&mut self.declaration);
     }
 
-    /// Closes everything since the last segment.
+    /// Closes a segment of everything since the previous one, with this checkpoint.
     pub fn close(&mut self, segment: u64, first: u64, newest_unix_s: u64, checkpoint: &str) {
         let row = params![
             number(segment),
@@ -328,7 +242,9 @@ impl Draft {
 
     pub fn key(&mut self, since_segment: u64, verifier: &str) {
         let row = params![number(since_segment), verifier];
-        self.connection.execute("INSERT INTO keys VALUES (?,?)", row).unwrap();
+        self.connection
+            .execute("INSERT INTO keys (since_segment, verifier) VALUES (?, ?)", row)
+            .unwrap();
     }
 
     /// The number of the last entry.
@@ -336,22 +252,18 @@ impl Draft {
         self.seq
     }
 
-    fn next(&mut self) -> i64 {
+    fn next(&mut self) -> u64 {
         self.seq += 1;
-        number(self.seq)
+        self.seq
     }
 
-    fn text(&mut self, text: &str) -> i64 {
-        if let Some(id) = self.texts.get(text) {
-            return *id;
+    /// The times of an entry about most of a window.
+    fn times(&self, window_unix_s: u64) -> Times {
+        Times {
+            window_unix_s,
+            window_s: self.window_s,
+            first_unix_s: window_unix_s + 60,
+            last_unix_s: window_unix_s + self.window_s - 60,
         }
-        let id = i64::try_from(self.texts.len()).unwrap() + 1;
-        self.connection.execute("INSERT INTO texts VALUES (?,?)", params![id, text]).unwrap();
-        self.texts.insert(text.to_owned(), id);
-        id
     }
-}
-
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap()
 }
