@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Crates of the workspace, from the ground up, with the crates of the workspace that each may use.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("base", &[]),
     ("policy", &[]),
     ("audit", &["policy"]),
@@ -16,11 +16,12 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("state", &["audit", "base", "ledger", "policy"]),
     ("report", &["audit", "base", "ledger", "policy"]),
     ("gateway", &["audit", "base", "config", "ledger", "pages", "policy", "state"]),
-    ("testkit", &["audit", "ledger", "policy", "state"]),
+    ("testkit", &["audit", "base", "ledger", "policy", "state"]),
+    ("verify", &["base", "ledger"]),
 ];
 
 /// Crates that run without sockets, threads of a runtime, and TLS.
-const WITHOUT_IO: [&str; 6] = ["audit", "base", "config", "ledger", "pages", "policy"];
+const WITHOUT_IO: [&str; 7] = ["audit", "base", "config", "ledger", "pages", "policy", "verify"];
 
 /// Libraries that do I/O or start tasks.
 const IO: [&str; 6] = ["axum", "hyper", "hyper-util", "rustls", "tokio", "tokio-rustls"];
