@@ -509,3 +509,25 @@ fn every_path_that_a_document_names_exists() {
     }
     assert!(count > 20, "{count}");
 }
+
+#[test]
+fn every_log_line_that_a_document_quotes_is_in_the_table() {
+    let text = read("docs/reference/log-lines.md");
+    let rows = table(&text, "| line | level | meaning and remedy |");
+    let lines: BTreeSet<_> = rows.iter().flat_map(|row| code(row[0])).collect();
+    let mut count = 0;
+    for document in ["docs/operate.md", "docs/reference/alerts.md", "docs/reference/metrics.md"] {
+        let text = read(document);
+        // A code span may go on in the next line.
+        let spans = code(&text).into_iter().map(|code| code.replace('\n', " "));
+        let is_sentence = |code: &String| {
+            ["the ", "a ", "an ", "log lines "].iter().any(|begin| code.starts_with(begin))
+                && code.split(' ').count() > 3
+        };
+        for line in spans.filter(is_sentence) {
+            count += 1;
+            assert!(lines.contains(&*line), "{document} quotes {line}");
+        }
+    }
+    assert!(count > 5, "{count}");
+}
