@@ -141,7 +141,7 @@ fn public_target(target: &str) -> Option<Cow<'_, str>> {
 /// (`RUST_LOG=crumbgate::proxy=debug`) and JSON lines carry them, so they stay the same when code moves to another crate.
 const PUBLIC_TARGETS: [(&str, &str); 10] = [
     ("crumbgate", "crumbgate"),
-    ("crumbgate_audit", "crumbgate"),
+    ("crumbgate_audit", "crumbgate::audit"),
     ("crumbgate_base", "crumbgate"),
     ("crumbgate_config", "crumbgate::config"),
     ("crumbgate_gateway", "crumbgate"),
@@ -214,6 +214,21 @@ mod tests {
         ] {
             assert_eq!(wanted(filter, target, Level::DEBUG), is_wanted, "{filter} {target}");
         }
+    }
+
+    #[test]
+    fn every_crate_of_the_program_has_a_public_target() {
+        let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        // `testkit` is part of tests only. The root crate is the only one outside this folder.
+        let folders = std::fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = folders.map(|folder| folder.into_string().unwrap());
+        let mut expected: Vec<_> = names
+            .filter(|name| name != "testkit")
+            .map(|name| format!("crumbgate_{name}"))
+            .collect();
+        expected.push("crumbgate".to_owned());
+        expected.sort();
+        assert_eq!(PUBLIC_TARGETS.map(|(name, _)| name).to_vec(), expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustls::ClientConfig;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::{
     proxy::{
         snapshot::Snapshot,

@@ -20,21 +20,25 @@ use tokio::{
 };
 
 use super::{
-    StartError,
     assembly::{Parts, hash_text},
+    directory::Directory,
+    lock::locked,
     sockets::{KeptSockets, Listener, ListenerKey},
-    tenants::Directory,
-    traces::Exporter,
+    start_error::StartError,
+    traces::Exporters,
 };
-use crate::proxy::{
-    snapshot::Snapshot,
-    tls::Tickets,
-    upstream::{UpstreamState, check_health},
-    worker::{ConfigUpdate, Phase, Settings},
+use crate::{
+    proxy::{
+        snapshot::Snapshot,
+        tls::Tickets,
+        upstream::{UpstreamState, check_health},
+        worker::{ConfigUpdate, Phase, Settings},
+    },
+    traces::Tracing,
 };
 use crumbgate_audit::{Counters, tenants::TenantTable};
 use crumbgate_base::clock::Now;
-use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems};
+use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems, Traces};
 use crumbgate_state::{StateHandle, StateThread, Status as LedgerStatus};
 
 /// A handle of a running gateway. Clones refer to the same gateway; no handle keeps it running.
@@ -81,7 +85,14 @@ pub(super) struct Running {
     pub(super) phase: watch::Sender<Phase>,
     pub(super) runtime: runtime::Handle,
     pub(super) settings: Arc<Settings>,
-    pub(super) exporters: Mutex<Vec<Exporter>>,
+    pub(super) exporters: Exporters,
+}
+
+impl Running {
+    /// Starts to export spans to the collector of `traces`; `None` if it names no collector.
+    pub(super) fn tracing(&self, traces: &Traces) -> Option<Tracing> {
+        self.exporters.start(traces, &self.runtime, self.settings.metrics.spans())
+    }
 }
 
 /// One worker, as the control thread reaches it.
@@ -447,12 +458,6 @@ impl fmt::Debug for Control {
 /// The address of the first listener with this key.
 pub(super) fn first(listeners: &[Listener], key: ListenerKey) -> Option<SocketAddr> {
     listeners.iter().find(|listener| listener.key == key).map(|listener| listener.exact)
-}
-
-/// Locks a mutex, even if a thread has panicked while it held the lock: every guarded value changes in one step, so it
-/// is never left half changed.
-pub(super) fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Longest wait of a change for another change that is running.

@@ -38,10 +38,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{
-    control::{Control, locked},
-    inherited::Inherited,
-};
+use super::{control::Control, inherited::Inherited, lock::locked};
 
 /// The reason that a running gateway was not replaced.
 #[derive(Debug, thiserror::Error)]

@@ -5,19 +5,23 @@
 //! - `assembly.rs` builds the workers' snapshot from a configuration; `preflight.rs` checks that this will succeed.
 //! - `reload.rs` adopts a new configuration; `files.rs` reloads when files change; `tenants.rs` changes tenants at run
 //!   time.
+//! - `directory.rs` has the origin of every tenant.
 //! - `sockets.rs` opens listening sockets; `inherited.rs` takes those that another process has opened; `handover.rs`
 //!   passes them to a successor.
 //! - `readings.rs` gathers the metrics; `traces.rs` runs the exporters of trace spans.
 
 mod assembly;
 mod control;
+mod directory;
 mod files;
 mod handover;
 mod inherited;
+mod lock;
 mod preflight;
 mod readings;
 mod reload;
 mod sockets;
+mod start_error;
 mod tenants;
 mod traces;
 
@@ -25,7 +29,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, AtomicUsize},
         mpsc,
     },
@@ -44,17 +48,16 @@ pub use inherited::Inherited;
 pub use preflight::preflight;
 pub use reload::{Kept, ReloadRefused, Reloaded};
 pub use sockets::{Listener, ListenerKey};
+pub use start_error::StartError;
 pub use tenants::{Change, ChangeTenantsError, Changed, Expected, TenantView};
 
 use crate::{
     metrics::Metrics,
     proxy::{
         self,
-        tls::CertificateError,
         upstream::UpstreamState,
         worker::{Drained, Listeners, Phase, Settings, Worker, WorkerCommands},
     },
-    seal_keys::KeyFileError,
 };
 use control::{Running, WorkerHandle};
 use crumbgate_audit::{Counters, tenants::TenantTable};
@@ -62,6 +65,7 @@ use crumbgate_base::clock::Clock;
 use crumbgate_config::Loaded;
 use crumbgate_policy::superseded::Superseded;
 use crumbgate_state::{StateHandle, StateThread, Status as LedgerStatus};
+use traces::Exporters;
 
 /// A running gateway. Dropped without a [`Gateway::drain`], it drains too, and waits for it.
 #[derive(Debug)]
@@ -81,33 +85,6 @@ impl Cutter {
     pub fn cut(&self) {
         self.0.send_replace(Phase::Cut);
     }
-}
-
-/// The reason that a gateway does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A listener's address can't be bound.
-    #[error("{key}: can't listen on {address}{}", sockets::hint(.source))]
-    Bind {
-        /// The listener's configuration key.
-        key: &'static str,
-        /// The address.
-        address: SocketAddr,
-        /// The system's error.
-        source: io::Error,
-    },
-    /// Certificates or CA bundles can't be used.
-    #[error("{}", one_a_line(.0))]
-    Certificates(Vec<CertificateError>),
-    /// The keys that session cookies are sealed with can't be used.
-    #[error(transparent)]
-    SealKeys(KeyFileError),
-    /// The system's random number generator failed.
-    #[error("keys for TLS sessions could not be generated")]
-    Tickets(#[source] rustls::Error),
-    /// A worker or another thread could not be started.
-    #[error("a worker can't start{}", sockets::hint(.0))]
-    Worker(#[source] io::Error),
 }
 
 /// The result of a drain.
@@ -156,7 +133,7 @@ impl Gateway {
             phase,
             runtime: control_thread.handle.clone(),
             settings: Arc::clone(&settings),
-            exporters: Mutex::default(),
+            exporters: Exporters::default(),
         };
         let (control, snapshot) = Control::assemble(loaded, running, listeners)?;
         // The ledger and the cookie page must show the same date.
@@ -261,7 +238,7 @@ impl Gateway {
         if let Some(state) = self.state.take() {
             state.stop();
         }
-        self.control.0.running.export_the_last();
+        self.control.0.running.exporters.finish();
         // Last, so that the admin interface shows the progress of the drain.
         drop(self.control_thread.take());
         report
@@ -335,10 +312,6 @@ fn run_worker(
     ready.map_or_else(Drained::default, |(runtime, listeners)| {
         runtime.block_on(make().serve(listeners, commands))
     })
-}
-
-fn one_a_line(errors: &[CertificateError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Number of threads for blocking work of the control thread.

@@ -2,7 +2,7 @@
 
 use super::assembly::verifier;
 use crate::{proxy::tls::Certificates, seal_keys};
-use crumbgate_base::clock::Clock;
+use crumbgate_base::{clock::Clock, error::with_causes};
 use crumbgate_config::{Config, Loaded, Problem, Problems, Severity};
 
 /// The warnings of reading the configuration, then problems of the files that it names and tenants that no certificate
@@ -61,12 +61,6 @@ fn uncovered(config: &Config, certificates: &Certificates) -> Option<String> {
     };
     (!named.is_empty())
         .then(|| format!("no certificate covers the {tenants} {}{and_others}", named.join(", ")))
-}
-
-/// An error and its causes, in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
 const MAX_NAMED_TENANTS: usize = 5;

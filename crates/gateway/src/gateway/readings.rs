@@ -1,6 +1,6 @@
 //! The metrics of a running gateway: the workers' counters, and values that are read elsewhere.
 
-use super::control::{Control, locked};
+use super::{control::Control, lock::locked};
 use crate::{
     metrics::{
         self, CertificateReading, LedgerReading, Readings, ReloadReading, Sample, ServerReading,

@@ -9,21 +9,24 @@ use std::{
 use tracing::{info, warn};
 
 use super::{
-    Inherited, StartError,
     assembly::{Parts, hash_text},
-    control::{Control, Current, LastReload, NoChange, locked},
-    preflight::{preflight, with_causes},
+    control::{Control, Current, LastReload, NoChange},
+    directory::Directory,
+    inherited::Inherited,
+    lock::locked,
+    preflight::preflight,
     sockets::{self, KeptSockets, Listener, ListenerKey},
-    tenants::Directory,
+    start_error::StartError,
 };
 use crate::proxy::worker::{ConfigUpdate, Listeners};
 use crumbgate_audit::tenants::TenantTable;
+use crumbgate_base::error::with_causes;
 use crumbgate_config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server};
 
 /// The result of a successful reload.
 #[derive(Debug)]
 pub struct Reloaded {
-    /// The configuration's hash, as in [`super::Status`].
+    /// The configuration's hash, as in [`Status`](super::control::Status).
     pub config_hash: String,
     /// Number of tenants, without the default tenant.
     pub tenants: usize,

@@ -9,7 +9,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::{Inherited, StartError};
+use super::{inherited::Inherited, start_error::StartError};
 
 /// Opened listeners and their sockets.
 pub(super) struct Bound {
@@ -152,27 +152,6 @@ fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
 }
-
-pub(super) fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            ": another program uses this address; stop it, or choose another port"
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            ": this machine does not have this address; 0.0.0.0 means all of its addresses"
-        }
-        io::ErrorKind::PermissionDenied => {
-            ": ports below 1024 need CAP_NET_BIND_SERVICE; grant it, or choose a higher port"
-        }
-        _ if error.raw_os_error() == Some(EMFILE) => {
-            ": raise the limit of open files (ulimit -n, LimitNOFILE=), or lower server.workers"
-        }
-        _ => "",
-    }
-}
-
-/// Too many open files in this process (`errno(3)`).
-const EMFILE: i32 = 24;
 
 const BACKLOG: i32 = 4096;
 

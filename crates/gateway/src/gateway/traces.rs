@@ -1,47 +1,58 @@
 //! The tasks that export spans, on the control thread: one per collector that a configuration has named.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use tokio::{runtime, sync::oneshot};
 use tracing::warn;
 
-use super::control::{Running, locked};
-use crate::traces::{Tracing, export};
+use super::lock::locked;
+use crate::{
+    metrics::Spans,
+    traces::{Tracing, export},
+};
 use crumbgate_config::Traces;
 
 /// A task that exports spans. After a reload with another collector it ends by itself, once the last exchange of the old
 /// configuration has ended.
-pub(super) struct Exporter {
+struct Exporter {
     /// Dropped to announce that no more exchanges will come.
     stop: oneshot::Sender<()>,
     ended: mpsc::Receiver<()>,
 }
 
-impl Running {
+/// The running exporters of a gateway.
+#[derive(Default)]
+pub(super) struct Exporters(Mutex<Vec<Exporter>>);
+
+impl Exporters {
     /// Starts a task that exports spans to the collector of `traces`; `None` if it names no collector.
-    pub(super) fn tracing(&self, traces: &Traces) -> Option<Tracing> {
+    pub(super) fn start(
+        &self,
+        traces: &Traces,
+        runtime: &runtime::Handle,
+        spans: &Arc<Spans>,
+    ) -> Option<Tracing> {
         let collector = traces.collector.clone()?;
-        let spans = Arc::clone(self.settings.metrics.spans());
-        let (tracing, queue) = Tracing::to(collector, traces.sample, spans);
+        let (tracing, queue) = Tracing::to(collector, traces.sample, Arc::clone(spans));
         let (stop, stopped) = oneshot::channel();
         let (done, ended) = mpsc::channel();
-        self.runtime.spawn(async move {
+        runtime.spawn(async move {
             export(queue, stopped).await;
             // An error means that this task ends before the gateway, and nothing waits for it.
             let _ = done.send(());
         });
-        let mut exporters = locked(&self.exporters);
+        let mut exporters = locked(&self.0);
         exporters.retain(|exporter| exporter.ended.try_recv().is_err());
         exporters.push(Exporter { stop, ended });
         Some(tracing)
     }
 
     /// Exports the last spans, and waits up to `EXPORT_TIMEOUT` for the collectors to take them.
-    pub(super) fn export_the_last(&self) {
-        let exporters = std::mem::take(&mut *locked(&self.exporters));
+    pub(super) fn finish(&self) {
+        let exporters = std::mem::take(&mut *locked(&self.0));
         let stop = |Exporter { stop, ended }| {
             drop(stop);
             ended

@@ -1,11 +1,11 @@
 //! Every metric: its name, its help and its values.
 
 use super::{
-    Metrics,
     labels::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, SpanLoss,
     },
-    readings::{ProcessReading, Readings, UpstreamReading},
+    readings::{ProcessReading, Readings, ServerReading, UpstreamReading},
+    registry::Metrics,
     text::{Kind, Label, Seconds, Text},
     worker::Sum,
 };
@@ -16,22 +16,22 @@ use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 /// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).
 pub fn expose(metrics: &Metrics, counters: &Counters, readings: &Readings) -> String {
     let mut text = Text::default();
-    tell_exchanges(&mut text, &metrics.sum());
-    tell_cookies(&mut text, &counters.total());
-    tell_tenants(&mut text, counters, readings);
-    tell_spans(&mut text, metrics);
-    tell_configuration(&mut text, readings);
-    tell_ledger(&mut text, readings);
-    tell_upstreams(&mut text, &readings.upstreams);
+    write_exchanges(&mut text, &metrics.sum());
+    write_cookies(&mut text, &counters.total());
+    write_tenants(&mut text, counters, readings);
+    write_spans(&mut text, metrics);
+    write_configuration(&mut text, readings);
+    write_ledger(&mut text, readings);
+    write_upstreams(&mut text, &readings.upstreams);
     if let Some(process) = &readings.process {
-        tell_process(&mut text, process);
+        write_process(&mut text, process);
     }
     text.finish()
 }
 
 use Kind::{Counter, Gauge, Histogram};
 
-fn tell_exchanges(text: &mut Text, sum: &Sum) {
+fn write_exchanges(text: &mut Text, sum: &Sum) {
     let help =
         "Responses of the TLS listeners by status class, including those of the gateway itself.";
     let mut family = text.family("crumbgate_requests_total", Counter, help);
@@ -81,7 +81,7 @@ fn tell_exchanges(text: &mut Text, sum: &Sum) {
     text.family("crumbgate_workers", Gauge, help).value(sum.workers);
 }
 
-fn tell_cookies(text: &mut Text, tally: &CounterSnapshot) {
+fn write_cookies(text: &mut Text, tally: &CounterSnapshot) {
     let help = "Verdicts on cookies: each cookie seen is kept, rewritten or stripped (A1); evict, inject and renew add cookies.";
     let mut family = text.family("crumbgate_cookies_total", Counter, help);
     for (direction, action) in verdicts() {
@@ -115,7 +115,7 @@ fn verdict_labels(direction: Direction, action: Action) -> [Label<'static>; 3] {
     [("direction", direction.word()), ("action", action.word()), ("reason", reason)]
 }
 
-fn tell_tenants(text: &mut Text, counters: &Counters, readings: &Readings) {
+fn write_tenants(text: &mut Text, counters: &Counters, readings: &Readings) {
     let help = "Tenants of the configuration file and those set at run time.";
     text.family("crumbgate_tenants", Gauge, help).value(readings.tenants);
     if readings.tenant_series == 0 {
@@ -159,18 +159,18 @@ fn tell_tenants(text: &mut Text, counters: &Counters, readings: &Readings) {
     }
 }
 
-fn tell_spans(text: &mut Text, metrics: &Metrics) {
+fn write_spans(text: &mut Text, metrics: &Metrics) {
     let help = "Trace spans that the collector accepted.";
     text.family("crumbgate_trace_spans_exported_total", Counter, help)
-        .value(metrics.spans.exported());
+        .value(metrics.spans().exported());
     let help =
         "Trace spans that were lost: the queue was full, or the collector did not accept them.";
-    let lost = SpanLoss::ALL.map(|(loss, _)| metrics.spans.lost(loss));
+    let lost = SpanLoss::ALL.map(|(loss, _)| metrics.spans().lost(loss));
     let mut family = text.family("crumbgate_trace_spans_dropped_total", Counter, help);
     family.samples("reason", &SpanLoss::ALL, &lost);
 }
 
-fn tell_configuration(text: &mut Text, readings: &Readings) {
+fn write_configuration(text: &mut Text, readings: &Readings) {
     let help = "Always 1; the labels describe the running program.";
     let mut family = text.family("crumbgate_build_info", Gauge, help);
     let (version, system) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS);
@@ -193,7 +193,7 @@ fn tell_configuration(text: &mut Text, readings: &Readings) {
     text.family("crumbgate_log_lines_lost_total", Counter, help).value(readings.lost_log_lines);
 }
 
-fn tell_ledger(text: &mut Text, readings: &Readings) {
+fn write_ledger(text: &mut Text, readings: &Readings) {
     // Without a ledger all values are 0: series that appear and disappear would break alerts.
     let ledger = readings.ledger.unwrap_or_default();
     let help = "Entries written to the ledger's file.";
@@ -225,8 +225,8 @@ fn tell_ledger(text: &mut Text, readings: &Readings) {
     family.sample(&[("direction", "response")], ledger.new_names_of_responses);
 }
 
-fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
-    let mut tell = |name, kind, help, value: &dyn Fn(&super::ServerReading) -> Option<u64>| {
+fn write_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
+    let mut write = |name, kind, help, value: &dyn Fn(&ServerReading) -> Option<u64>| {
         let mut family = text.family(name, kind, help);
         for upstream in upstreams {
             for server in &upstream.servers {
@@ -238,67 +238,67 @@ fn tell_upstreams(text: &mut Text, upstreams: &[UpstreamReading]) {
         }
     };
     let help = "1 if the health checks find the server healthy, otherwise 0; absent without health checks and before the first one ends.";
-    tell("crumbgate_upstream_server_up", Gauge, help, &|server| server.is_up.map(u64::from));
+    write("crumbgate_upstream_server_up", Gauge, help, &|server| server.is_up.map(u64::from));
     let help = "1 while the server is ejected because it failed, otherwise 0.";
-    tell("crumbgate_upstream_server_ejected", Gauge, help, &|server| {
+    write("crumbgate_upstream_server_ejected", Gauge, help, &|server| {
         Some(u64::from(server.is_ejected))
     });
     let help = "Open connections to the server.";
-    tell("crumbgate_upstream_server_connections", Gauge, help, &|server| Some(server.connections));
+    write("crumbgate_upstream_server_connections", Gauge, help, &|server| Some(server.connections));
     let help = "Requests sent to the server.";
-    tell("crumbgate_upstream_server_requests_total", Counter, help, &|server| {
+    write("crumbgate_upstream_server_requests_total", Counter, help, &|server| {
         Some(server.requests)
     });
     let help = "Requests and connections that failed because of the server.";
-    tell("crumbgate_upstream_server_failures_total", Counter, help, &|server| {
+    write("crumbgate_upstream_server_failures_total", Counter, help, &|server| {
         Some(server.failures)
     });
     let help = "Number of times that the server was ejected because it failed.";
-    tell("crumbgate_upstream_server_ejections_total", Counter, help, &|server| {
+    write("crumbgate_upstream_server_ejections_total", Counter, help, &|server| {
         Some(server.ejections)
     });
     let help = "Completed health checks of the server.";
-    tell("crumbgate_upstream_server_checks_total", Counter, help, &|server| Some(server.checks));
+    write("crumbgate_upstream_server_checks_total", Counter, help, &|server| Some(server.checks));
     let help = "Health checks that the server failed.";
-    tell("crumbgate_upstream_server_failed_checks_total", Counter, help, &|server| {
+    write("crumbgate_upstream_server_failed_checks_total", Counter, help, &|server| {
         Some(server.failed_checks)
     });
-    let mut tell = |name, kind, help, value: &dyn Fn(&UpstreamReading) -> u64| {
+    let mut write = |name, kind, help, value: &dyn Fn(&UpstreamReading) -> u64| {
         let mut family = text.family(name, kind, help);
         for upstream in upstreams {
             family.sample(&[("upstream", &upstream.name)], value(upstream));
         }
     };
     let help = "Exchanges that wait for a connection to the application.";
-    tell("crumbgate_upstream_queue_length", Gauge, help, &|upstream| upstream.queued);
+    write("crumbgate_upstream_queue_length", Gauge, help, &|upstream| upstream.queued);
     let help = "Exchanges that had to wait for a connection to the application.";
-    tell("crumbgate_upstream_queued_total", Counter, help, &|upstream| upstream.queued_total);
+    write("crumbgate_upstream_queued_total", Counter, help, &|upstream| upstream.queued_total);
     let help = "Exchanges that found the queue for a connection full.";
-    tell("crumbgate_upstream_queue_refused_total", Counter, help, &|upstream| {
+    write("crumbgate_upstream_queue_refused_total", Counter, help, &|upstream| {
         upstream.queue_refused
     });
     let help = "Exchanges that got no connection within queue_timeout.";
-    tell("crumbgate_upstream_queue_timeouts_total", Counter, help, &|upstream| {
+    write("crumbgate_upstream_queue_timeouts_total", Counter, help, &|upstream| {
         upstream.queue_timeouts
     });
 }
 
-fn tell_process(text: &mut Text, process: &ProcessReading) {
-    let mut tell = |name, kind, help, value| text.family(name, kind, help).value(value);
+fn write_process(text: &mut Text, process: &ProcessReading) {
+    let mut write = |name, kind, help, value| text.family(name, kind, help).value(value);
     let processor_ns = u64::try_from(process.processor_time.as_nanos()).unwrap_or(u64::MAX);
     let help = "Total user and system CPU time spent in seconds.";
-    tell("process_cpu_seconds_total", Counter, help, Seconds(processor_ns).to_string());
-    let mut tell = |name, kind, help, value| text.family(name, kind, help).value(value);
+    write("process_cpu_seconds_total", Counter, help, Seconds(processor_ns).to_string());
+    let mut write = |name, kind, help, value| text.family(name, kind, help).value(value);
     let help = "Start time of the process since unix epoch in seconds.";
-    tell("process_start_time_seconds", Gauge, help, process.started_unix_s);
+    write("process_start_time_seconds", Gauge, help, process.started_unix_s);
     let help = "Resident memory size in bytes.";
-    tell("process_resident_memory_bytes", Gauge, help, process.resident_bytes);
+    write("process_resident_memory_bytes", Gauge, help, process.resident_bytes);
     let help = "Virtual memory size in bytes.";
-    tell("process_virtual_memory_bytes", Gauge, help, process.virtual_bytes);
+    write("process_virtual_memory_bytes", Gauge, help, process.virtual_bytes);
     let help = "Number of open file descriptors.";
-    tell("process_open_fds", Gauge, help, process.open_files);
+    write("process_open_fds", Gauge, help, process.open_files);
     let help = "Maximum number of open file descriptors.";
-    tell("process_max_fds", Gauge, help, process.max_open_files);
+    write("process_max_fds", Gauge, help, process.max_open_files);
     let help = "Number of OS threads in the process.";
-    tell("process_threads", Gauge, help, process.threads);
+    write("process_threads", Gauge, help, process.threads);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::worker::Counter;
+use super::counter::Counter;
 
 /// A histogram with one writer.
 #[derive(Debug, Default)]

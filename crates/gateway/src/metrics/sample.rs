@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Metrics, histogram::Durations, labels::STATUS_CLASSES};
+use super::{histogram::Durations, labels::STATUS_CLASSES, registry::Metrics};
 use crumbgate_audit::Counters;
 use crumbgate_policy::verdict::{Action, Direction};
 

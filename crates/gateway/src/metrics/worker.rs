@@ -1,35 +1,15 @@
 //! The metrics of one worker. Only its thread writes them, so no lock and no atomic read-modify-write is needed.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
+    counter::Counter,
     histogram::{Durations, Histogram},
     labels::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, status_class,
     },
 };
 use crumbgate_pages::banner::Outcome;
-
-/// A counter with one writer and any number of readers.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, more: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(more), Relaxed);
-    }
-
-    fn set(&self, value: u64) {
-        self.0.store(value, Relaxed);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
 
 /// The metrics of one worker. The alignment puts those of two workers on different cache lines.
 #[derive(Debug, Default)]

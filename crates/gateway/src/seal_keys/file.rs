@@ -10,7 +10,7 @@ use std::{
 use rustix::process::geteuid;
 use tempfile::NamedTempFile;
 
-use super::KeyFileError;
+use super::error::KeyFileError;
 
 /// Reads the file. Fails if other users may read it too.
 pub(super) fn read(path: &Path) -> Result<String, KeyFileError> {

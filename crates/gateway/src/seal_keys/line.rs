@@ -6,7 +6,7 @@ use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
-use super::KeyFileError;
+use super::error::{Fault, KeyFileError};
 use crumbgate_base::clock::Now;
 use crumbgate_policy::seal::{Key, KeyId};
 
@@ -19,39 +19,6 @@ pub struct Entry {
     /// Time at which it stopped sealing because another key took its place, in seconds since the Unix epoch.
     pub until_unix_s: Option<u64>,
     comment: Option<String>,
-}
-
-/// The fault of a line. Never repeats its text, which may contain a key anywhere.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Fault {
-    /// The first word is not an id.
-    #[error(
-        "the first word is not the id of a key: write its eight hexadecimal digits, then the key; {RESTORE}"
-    )]
-    Id,
-    /// The second word is not a key.
-    #[error("the second word is not a key: a key has 43 characters of base64url; {RESTORE}")]
-    Key,
-    /// The id belongs to another key.
-    #[error(
-        "the id does not match the key, whose id is {found}: one of the two is mistyped; {RESTORE}"
-    )]
-    Mistyped {
-        /// The id of the key.
-        found: KeyId,
-    },
-    /// The text after the key has another form.
-    #[error(
-        "only made TIME, until TIME (such as 2026-11-26T09:00:00Z), and # with a comment may follow the key: remove \
-                 everything else"
-    )]
-    Rest,
-    /// Another line has the same key.
-    #[error("the key is already on line {first}: remove one of the two lines")]
-    Twice {
-        /// The line on which it occurs first.
-        first: usize,
-    },
 }
 
 impl Entry {
@@ -153,5 +120,3 @@ fn of(unix_s: u64) -> Option<OffsetDateTime> {
 
 /// 9999-12-31T23:59:59Z
 const LAST_UNIX_S: i64 = 253_402_300_799;
-
-const RESTORE: &str = "restore the line from a backup or another gateway, or remove it: sessions sealed with its key are then lost";

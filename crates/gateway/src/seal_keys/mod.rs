@@ -7,17 +7,16 @@
 //! A gateway that seals creates the file if it does not exist; `crumbgate seal` changes it. Changes run one after another,
 //! replace the file atomically, and keep its owner and permissions. No message and no `Debug` output contains a key.
 
+mod error;
 mod file;
 mod line;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::Path};
 
 use crumbgate_base::clock::Now;
 use crumbgate_policy::seal::{Key, KeyId, KeyRing};
-pub use line::{Entry, Fault, moment};
+pub use error::{Fault, KeyFileError};
+pub use line::{Entry, moment};
 
 /// The lines of a key file.
 #[derive(Debug)]
@@ -40,72 +39,6 @@ pub struct Found {
     pub ring: KeyRing,
     /// True if the keys were generated just now, so that cookies sealed before can't be opened.
     pub is_new: bool,
-}
-
-/// The reason that a key file can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// The file does not exist.
-    #[error(
-        "{}: no such file; a gateway that seals creates it at its start, and so does: crumbgate seal add",
-        path.display()
-    )]
-    Absent {
-        /// The expected path.
-        path: PathBuf,
-    },
-    /// The file has no key.
-    #[error(
-        "{}: found no key, expected a line such as: ID KEY; restore the file from a backup or from another gateway, \
-                 or remove it so that a new one is created, which ends every sealed session",
-        path.display()
-    )]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Other users may read the file.
-    #[error(
-        "{}: found the mode {mode:04o}, which lets other users read the keys; correct it: chmod 600 {}",
-        path.display(), path.display()
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// A line is faulty.
-    #[error("{}:{line}: {fault}", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// The line's number, from 1.
-        line: usize,
-        /// The fault.
-        fault: Fault,
-    },
-    /// The system's random number generator failed.
-    #[error("the system's random number generator failed, so no key was generated")]
-    Random,
-    /// The file can't be read.
-    #[error("{} can't be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
-    /// The file can't be written.
-    #[error("{} can't be written; check that its folder is writable and has room", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
 }
 
 /// The reason that a requested change of keys is refused.

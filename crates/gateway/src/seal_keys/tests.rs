@@ -1,6 +1,7 @@
 use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
     sync::{Arc, Barrier},
     thread,
 };
@@ -84,22 +85,22 @@ fn a_file_is_written_as_it_was_read() {
 fn a_faulty_line_is_reported_with_its_number_and_without_its_key() {
     let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     for (line, told) in [
-        ("68c743b3".to_owned(), "the second word is no key"),
+        ("68c743b3".to_owned(), "the second word is not a key"),
         (secret.to_owned(), "the first word is not the id of a key"),
         (format!("{secret} 68c743b3"), "the first word is not the id of a key"),
         (format!("68C743B3 {secret}"), "the first word is not the id of a key"),
         (format!("68c743b4 {secret}"), "the id does not match the key, whose id is 68c743b3"),
         (format!("68c743b3 {}", secret.replace("AAE", "AAF")), "one of the two is mistyped"),
-        (format!("68c743b3 {secret}="), "the second word is no key"),
-        (format!("68c743b3 {}", &secret[1..]), "the second word is no key"),
+        (format!("68c743b3 {secret}="), "the second word is not a key"),
+        (format!("68c743b3 {}", &secret[1..]), "the second word is not a key"),
         // The last two bits of the last character must be zero.
-        (format!("68c743b3 {}9", &secret[..42]), "the second word is no key"),
-        (format!("{COUNTING} made"), "behind the key there is something else"),
-        (format!("{COUNTING} made yesterday"), "behind the key there is something else"),
-        (format!("{COUNTING} {secret}"), "behind the key there is something else"),
+        (format!("68c743b3 {}9", &secret[..42]), "the second word is not a key"),
+        (format!("{COUNTING} made"), "may follow the key: remove everything else"),
+        (format!("{COUNTING} made yesterday"), "may follow the key: remove everything else"),
+        (format!("{COUNTING} {secret}"), "may follow the key: remove everything else"),
         (
             format!("{COUNTING} made 2026-11-26T09:00:00Z made 2026-11-26T09:00:00Z"),
-            "behind the key there is something else",
+            "may follow the key: remove everything else",
         ),
         (line_of(1), "the key is already on line 2: remove one of the two lines"),
     ] {

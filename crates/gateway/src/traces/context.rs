@@ -1,11 +1,8 @@
 //! The `traceparent` header (W3C Trace Context, section 3.2): the trace of a request, and whether it is sampled.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-use super::{
-    TRACEPARENT,
-    ids::{SpanId, TraceId},
-};
+use super::ids::{SpanId, TraceId};
 
 /// The caller's `traceparent`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,6 +39,12 @@ impl Parent {
         is_valid.then_some(Self { trace, span, is_sampled: flags & SAMPLED != 0 })
     }
 }
+
+/// The header with the trace and the parent span of a request.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The header with vendors' own values of a trace; it belongs to a `traceparent`.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Length of a version 00 value, and of the part that later versions begin with.
 const LENGTH: usize = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".len();

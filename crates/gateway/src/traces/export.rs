@@ -3,7 +3,7 @@
 //! If the collector is slow, silent or unreachable, spans are lost and nothing else: they are counted, and a warning is
 //! logged at most once a minute.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -13,18 +13,35 @@ use hyper_util::rt::TokioIo;
 use prost::Message;
 use tokio::{
     net::TcpStream,
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
 };
 use tracing::warn;
 
 use super::{
-    Queue,
     message::{ExportRequest, ExportResponse},
     span::Followed,
 };
-use crate::metrics::SpanLoss;
+use crate::metrics::{SpanLoss, Spans};
 use crumbgate_config::Collector;
+
+/// Ended exchanges that wait for [`export()`]. The queue ends when every [`Tracing`](super::Tracing) that sends to it is dropped.
+#[derive(Debug)]
+pub struct Queue {
+    ended: mpsc::Receiver<Followed>,
+    collector: Collector,
+    spans: Arc<Spans>,
+}
+
+impl Queue {
+    pub(super) fn new(
+        ended: mpsc::Receiver<Followed>,
+        collector: Collector,
+        spans: Arc<Spans>,
+    ) -> Self {
+        Self { ended, collector, spans }
+    }
+}
 
 /// The reason that spans did not reach the collector.
 #[derive(Debug, thiserror::Error)]

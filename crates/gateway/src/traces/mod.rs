@@ -17,16 +17,16 @@ mod span;
 
 use std::{sync::Arc, time::Instant};
 
-use http::{HeaderMap, HeaderName, Method, Version};
 use tokio::sync::mpsc;
 
 use crate::metrics::{SpanLoss, Spans};
 use context::Parent;
+pub use context::{TRACEPARENT, TRACESTATE};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::{Collector, Ratio};
-pub use export::export;
+pub use export::{Queue, export};
 pub use ids::Ids;
-pub use span::Followed;
+pub use span::{Followed, Request};
 
 /// Samples exchanges, for all workers.
 #[derive(Clone, Debug)]
@@ -36,35 +36,12 @@ pub struct Tracing {
     spans: Arc<Spans>,
 }
 
-/// Ended exchanges that wait for [`export()`]. The queue ends when every [`Tracing`] that sends to it is dropped.
-#[derive(Debug)]
-pub struct Queue {
-    ended: mpsc::Receiver<Followed>,
-    collector: Collector,
-    spans: Arc<Spans>,
-}
-
-/// The parts of a request that its span records.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
-    /// The header, of which `traceparent` and `tracestate` are used.
-    pub fields: &'r HeaderMap,
-    /// The method.
-    pub method: &'r Method,
-    /// The path, which is recorded as a route template.
-    pub path: &'r str,
-    /// The version of HTTP.
-    pub version: Version,
-    /// The request's id.
-    pub id: &'r str,
-}
-
 impl Tracing {
     /// Creates a queue to a collector: its sender for the workers, and its receiver for [`export()`].
     pub fn to(collector: Collector, sample: Ratio, spans: Arc<Spans>) -> (Self, Queue) {
         let (queue, ended) = mpsc::channel(MAX_QUEUED_EXCHANGES);
         let tracing = Self { sample, queue, spans: Arc::clone(&spans) };
-        (tracing, Queue { ended, collector, spans })
+        (tracing, Queue::new(ended, collector, spans))
     }
 
     /// Begins to record an exchange if it is sampled. The caller's `traceparent` decides, otherwise chance. An invalid
@@ -95,17 +72,13 @@ impl Tracing {
     }
 }
 
-/// The header with the trace and the parent span of a request.
-pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-/// The header with vendors' own values of a trace; it belongs to a `traceparent`.
-pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-
 /// Number of exchanges that may wait for a collector: a few megabytes.
 const MAX_QUEUED_EXCHANGES: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, Method, Version};
+
     use super::*;
 
     #[test]

@@ -5,11 +5,26 @@ use std::{sync::Arc, time::Instant};
 use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::{
-    Request, TRACEPARENT, TRACESTATE, context,
+    context::{self, TRACEPARENT, TRACESTATE},
     ids::{Ids, SpanId, TraceId},
 };
 use crumbgate_audit::route_template;
 use crumbgate_config::ServerAddress;
+
+/// The parts of a request that its span records.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// The header, of which `traceparent` and `tracestate` are used.
+    pub fields: &'r HeaderMap,
+    /// The method.
+    pub method: &'r Method,
+    /// The path, which is recorded as a route template.
+    pub path: &'r str,
+    /// The version of HTTP.
+    pub version: Version,
+    /// The request's id.
+    pub id: &'r str,
+}
 
 /// A sampled exchange: the gateway's own span, and that of the call to the application.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use tokio::{
     time::Sleep,
 };
 
-use super::Activity;
+use super::activity::Activity;
 
 /// A downstream connection's I/O that records its activity.
 ///

@@ -19,9 +19,17 @@ use rustls::{
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
-use super::Expiry;
 use crumbgate_base::clock::Now;
 use crumbgate_config::CertificateFiles;
+
+/// The expiry of a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Expiry {
+    /// The chain's file.
+    pub file: PathBuf,
+    /// The last second of its validity, in seconds since the Unix epoch.
+    pub not_after_unix_s: i64,
+}
 
 /// A certificate with a matching key and a chain in the correct order.
 pub(super) struct Certificate {

@@ -8,32 +8,28 @@
 
 mod files;
 mod pinned;
+mod provider;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, net::IpAddr, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
-    crypto::{CryptoProvider, aws_lc_rs},
+    ClientConfig, RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
     pki_types::{InvalidDnsNameError, ServerName},
     server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert},
     sign::CertifiedKey,
-    version::{TLS12, TLS13},
 };
 use rustls_native_certs::CertificateResult;
 
-pub use files::{CertificateError, Warning};
+pub use files::{CertificateError, Expiry, Warning};
 pub use pinned::pinned_client_config;
 
 use crumbgate_base::clock::Now;
 use crumbgate_config::{self as config, TlsVersion};
 use files::{Certificate, read_chain};
+use provider::{provider, versions};
 
 /// The gateway's certificates with their keys, selected by server name.
 #[derive(Debug)]
@@ -45,15 +41,6 @@ pub struct Certificates {
     /// The addresses of the first certificate, which is used for clients that connect by address.
     addresses: Vec<IpAddr>,
     expiries: Vec<Expiry>,
-}
-
-/// The expiry of a certificate.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Expiry {
-    /// The chain's file.
-    pub file: PathBuf,
-    /// The last second of its validity, in seconds since the Unix epoch.
-    pub not_after_unix_s: i64,
 }
 
 impl Certificates {
@@ -192,19 +179,6 @@ pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, Certificate
 /// The name that an application's certificate must have: a host name, or an address (IPv6 without brackets).
 pub fn server_name(host: &str) -> Result<ServerName<'static>, InvalidDnsNameError> {
     ServerName::try_from(host.to_owned())
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
-
-fn versions(min_version: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
-    const SINCE_1_2: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
-    const SINCE_1_3: &[&SupportedProtocolVersion] = &[&TLS13];
-    match min_version {
-        TlsVersion::V1_2 => SINCE_1_2,
-        TlsVersion::V1_3 => SINCE_1_3,
-    }
 }
 
 fn usable_roots(found: CertificateResult) -> Result<RootCertStore, CertificateError> {

@@ -12,12 +12,15 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
-use super::{files, provider, versions};
+use super::{
+    files,
+    provider::{provider, versions},
+};
 use crumbgate_config::{self as config, TlsVersion};
 
 /// A client configuration that trusts exactly the leaf certificates in `tls`, regardless of their names and dates: it
 /// checks that the gateway answers, not that browsers accept the certificate. Waits for the disk.
-pub fn pinned_client_config(tls: &config::Tls) -> Result<ClientConfig, super::CertificateError> {
+pub fn pinned_client_config(tls: &config::Tls) -> Result<ClientConfig, files::CertificateError> {
     let mut leaves = Vec::new();
     for files in &tls.certificates {
         leaves.extend(files::read_chain(&files.chain)?.into_iter().next());

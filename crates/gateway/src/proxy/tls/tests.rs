@@ -14,10 +14,15 @@ use rcgen::{
 };
 use rustls::{
     ClientConnection, HandshakeKind, ProtocolVersion, ServerConnection, SupportedCipherSuite,
-    crypto::aws_lc_rs::cipher_suite::{
-        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    SupportedProtocolVersion,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::cipher_suite::{
+            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        },
     },
     pki_types::{CertificateDer, pem::PemObject},
+    version::{TLS12, TLS13},
 };
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};

@@ -23,6 +23,7 @@ use super::{
     state::{Check, ServerState, UpstreamState},
     stream::UpstreamIo,
 };
+use crumbgate_base::error::with_causes;
 use crumbgate_config::{Health, ServerAddress};
 
 /// Checks the servers of an upstream as its `health` table configures; returns at once if it has none. Dropping the
@@ -146,18 +147,6 @@ fn host(address: &ServerAddress, health: &Health) -> String {
         ServerAddress::Unix(_) => None,
     };
     health.host.clone().or(own).unwrap_or_else(|| "localhost".to_owned())
-}
-
-/// An error with all of its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Random factor of the interval, in hundredths, which keeps the checks of many servers and gateways from coinciding.

@@ -16,8 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::{
     super::request_body::{Progress, RequestBody},
-    Error,
     ejection::{self, Seen},
+    error::Error,
     state::{ServerHealth, UpstreamConnection},
 };
 use crumbgate_config::{self as config, ServerAddress};
