@@ -1,5 +1,5 @@
-# An application for scripts/package-test: sets a cookie that is declared and one that is not, and says which came.
-# /slow says in a file that it was asked, and answers when another file tells it to.
+# An application for scripts/package-test: sets a declared cookie and an undeclared one, and prints those it received.
+# /slow makes a file when it is requested, and answers when another file exists.
 use strict;
 use warnings;
 use IO::Socket::INET;
