@@ -8,7 +8,7 @@ use crumbgate_policy::date::{self, ImfFixdate};
 
 /// Reads the dates of responses. One second's are all alike, and are read once.
 #[derive(Debug, Default)]
-pub(crate) struct Dates(Cell<([u8; 29], Option<u64>)>);
+pub struct Dates(Cell<([u8; 29], Option<u64>)>);
 
 impl Dates {
     /// A response's own date, in seconds since the Unix epoch (S2).

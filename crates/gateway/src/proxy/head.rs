@@ -1,17 +1,17 @@
-//! What a message's head holds, found in one look at all of its fields.
+//! The kinds of fields that a message's head has, found in one pass over all of them.
 //!
-//! The gateway has to care about some thirty names, of which a message has a handful. Each question to the map costs as
-//! much for a name that is not there, so the names that are there are looked at once, and say what has to be done.
+//! The gateway treats some thirty names specially, and a message has only a few of them. A look-up in the map costs as
+//! much for an absent name as for a present one, so the present names are read once, and set a flag each.
 
 use std::ops::BitOr;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
-/// What a head's fields are to the gateway; a set.
+/// The set of the kinds of fields that a head has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Marks(u16);
+pub struct HeaderFlags(u16);
 
-impl Marks {
+impl HeaderFlags {
     /// `Connection`, which may name others.
     pub(crate) const CONNECTION: Self = Self(1);
     /// Any other field that is meant for one hop.
@@ -26,7 +26,7 @@ impl Marks {
     pub(crate) const EXPECT: Self = Self(1 << 5);
     /// `Cookie2` and `Set-Cookie2`.
     pub(crate) const OBSOLETE_COOKIE: Self = Self(1 << 6);
-    /// Where the message came from, as its sender says, or what an application may take for it.
+    /// A forwarding field, or one that an application may take for it.
     pub(crate) const FORWARDING: Self = Self(1 << 7);
     /// `Alt-Svc`.
     pub(crate) const ALT_SVC: Self = Self(1 << 8);
@@ -35,12 +35,12 @@ impl Marks {
     /// `Cache-Control`.
     pub(crate) const CACHE_CONTROL: Self = Self(1 << 10);
 
-    /// What these fields are.
+    /// Reads the names of all fields.
     pub(crate) fn of(fields: &HeaderMap) -> Self {
         fields.keys().map(Self::of_name).fold(Self::default(), BitOr::bitor)
     }
 
-    /// Whether one of `these` is there.
+    /// Returns true if at least one of `these` is set.
     pub(crate) fn any(self, these: Self) -> bool {
         self.0 & these.0 != 0
     }
@@ -69,11 +69,38 @@ impl Marks {
     }
 }
 
-impl BitOr for Marks {
+impl BitOr for HeaderFlags {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+/// Returns the comma-separated parts of all fields of one name.
+pub(crate) fn tokens<'f>(
+    fields: &'f HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'f str> {
+    let values = fields.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// Returns true if these fields state the end of the message's body in one way only (RFC 9112, section 6.3).
+///
+/// hyper ignores a `Content-Length` next to `Transfer-Encoding`, but may pass it on; and a body in any coding other than
+/// `chunked` would lose the name of its coding here.
+pub(crate) fn is_clearly_framed(fields: &HeaderMap, flags: HeaderFlags) -> bool {
+    if !flags.any(HeaderFlags::TRANSFER_ENCODING) {
+        return true;
+    }
+    let mut codings = fields.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !fields.contains_key(header::CONTENT_LENGTH)
+        }
+        _ => false,
     }
 }
 
@@ -84,14 +111,14 @@ mod tests {
 
     use super::*;
 
-    /// The names of each mark, one by one: what the look replaces.
-    const NAMES: [(Marks, &[&str]); 11] = [
-        (Marks::ALT_SVC, &["alt-svc"]),
-        (Marks::CACHE_CONTROL, &["cache-control"]),
-        (Marks::CONNECTION, &["connection"]),
-        (Marks::EXPECT, &["expect"]),
+    /// The names of each flag: the look-ups that one pass replaces.
+    const NAMES: [(HeaderFlags, &[&str]); 11] = [
+        (HeaderFlags::ALT_SVC, &["alt-svc"]),
+        (HeaderFlags::CACHE_CONTROL, &["cache-control"]),
+        (HeaderFlags::CONNECTION, &["connection"]),
+        (HeaderFlags::EXPECT, &["expect"]),
         (
-            Marks::FORWARDING,
+            HeaderFlags::FORWARDING,
             &[
                 "forwarded",
                 "proxy",
@@ -105,7 +132,7 @@ mod tests {
             ],
         ),
         (
-            Marks::HOP_BY_HOP,
+            HeaderFlags::HOP_BY_HOP,
             &[
                 "http2-settings",
                 "keep-alive",
@@ -118,11 +145,11 @@ mod tests {
                 "upgrade",
             ],
         ),
-        (Marks::OBSOLETE_COOKIE, &["cookie2", "set-cookie2"]),
-        (Marks::SET_COOKIE, &["set-cookie"]),
-        (Marks::TE, &["te"]),
-        (Marks::TRANSFER_ENCODING, &["transfer-encoding"]),
-        (Marks::UPGRADE, &["upgrade"]),
+        (HeaderFlags::OBSOLETE_COOKIE, &["cookie2", "set-cookie2"]),
+        (HeaderFlags::SET_COOKIE, &["set-cookie"]),
+        (HeaderFlags::TE, &["te"]),
+        (HeaderFlags::TRANSFER_ENCODING, &["transfer-encoding"]),
+        (HeaderFlags::UPGRADE, &["upgrade"]),
     ];
 
     const OTHERS: [&str; 8] = [
@@ -138,19 +165,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mark_is_there_where_one_of_its_names_is(
+        fn a_flag_is_set_if_one_of_its_names_is_present(
             marked in prop::collection::vec((0..NAMES.len(), any::<prop::sample::Index>()), 0..6),
             others in prop::collection::vec(0..OTHERS.len(), 0..6),
         ) {
             let mut fields = HeaderMap::new();
-            let marked = marked.iter().map(|(mark, name)| *name.get(NAMES[*mark].1));
+            let marked = marked.iter().map(|(flag, name)| *name.get(NAMES[*flag].1));
             for name in marked.chain(others.iter().map(|other| OTHERS[*other])) {
                 fields.append(HeaderName::from_static(name), HeaderValue::from_static("x"));
             }
-            let marks = Marks::of(&fields);
-            for (mark, names) in NAMES {
+            let flags = HeaderFlags::of(&fields);
+            for (flag, names) in NAMES {
                 let is_there = names.iter().any(|name| fields.contains_key(*name));
-                prop_assert_eq!(marks.any(mark), is_there, "{:?}", names);
+                prop_assert_eq!(flags.any(flag), is_there, "{:?}", names);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Counts what becomes of one exchange's cookies, and of the gateway's own pages, in its tenant's account.
+//! Counts the verdicts of one exchange, and the events of the gateway's own pages, for its tenant.
 
 use std::{rc::Rc, sync::Arc};
 
@@ -7,53 +7,51 @@ use crumbgate_base::clock::Clock;
 use crumbgate_pages::page::Page;
 use crumbgate_policy::verdict::Verdict;
 
-/// A tenant, and its account in this worker's aggregator.
-pub(crate) struct Entry {
-    pub(crate) tenant: Arc<Tenant>,
-    pub(super) account: TenantRecorder,
-    pub(super) clock: Clock,
-}
-
-/// Writes down the verdicts of one exchange.
+/// Records the verdicts of one exchange.
 #[derive(Clone)]
 pub(crate) struct Recorder {
-    entry: Rc<Entry>,
+    shared: Rc<Shared>,
+    /// The template of the request's path, once the request is counted.
     route: Option<Arc<str>>,
 }
 
+/// A tenant, and its recorder in this worker's aggregator.
+struct Shared {
+    tenant: Arc<Tenant>,
+    tenant_recorder: TenantRecorder,
+    clock: Clock,
+}
+
 impl Recorder {
-    /// Counts a request to this path that came at this moment, and writes down what follows of it.
-    pub(crate) fn begin(entry: Rc<Entry>, path: &str, unix_s: u64) -> Self {
-        let route = entry.account.route(path);
-        let recorder = Self { entry, route };
-        recorder.entry.account.count_request(unix_s);
-        recorder
+    /// Makes the recorder of a tenant. A clone of it serves each exchange.
+    pub(crate) fn new(tenant: Arc<Tenant>, tenant_recorder: TenantRecorder, clock: Clock) -> Self {
+        Self { shared: Rc::new(Shared { tenant, tenant_recorder, clock }), route: None }
     }
 
-    /// For an exchange that the gateway's own page answers: nothing of it is judged.
-    pub(crate) fn aside(entry: Rc<Entry>) -> Self {
-        Self { entry, route: None }
+    /// Counts a request to this path, received at this time. Verdicts are recorded under its route from now on.
+    pub(crate) fn count_request(&mut self, path: &str, unix_s: u64) {
+        self.route = self.shared.tenant_recorder.route(path);
+        self.shared.tenant_recorder.count_request(unix_s);
     }
 
-    /// Counts what became of one of the gateway's own pages.
+    /// Counts an event of one of the gateway's own pages.
     pub(crate) fn count_agreement(&self, event: AgreementEvent, page: &Page, unix_s: u64) {
-        self.entry.account.count_agreement(event, &page.shown, unix_s);
+        self.shared.tenant_recorder.count_agreement(event, &page.shown, unix_s);
     }
 
-    /// Whose exchange it is.
-    pub(crate) fn tenant(&self) -> &Tenant {
-        &self.entry.tenant
+    pub(crate) fn tenant(&self) -> &Arc<Tenant> {
+        &self.shared.tenant
     }
 
-    /// The time, in seconds since the Unix epoch.
+    /// Returns the current time in seconds since the Unix epoch.
     pub(crate) fn unix_s(&self) -> u64 {
-        self.entry.clock.now().unix_s
+        self.shared.clock.now().unix_s
     }
 
-    /// Writes down verdicts that are reached at this moment.
+    /// Returns a function that records verdicts at this time.
     pub(crate) fn record_at(&self, unix_s: u64) -> impl FnMut(Verdict<'_>) {
-        let Entry { tenant, account, .. } = &*self.entry;
+        let Shared { tenant, tenant_recorder, .. } = &*self.shared;
         let (mode, route) = (tenant.policy.mode, self.route.as_ref());
-        move |verdict| account.count(&verdict, mode, route, unix_s)
+        move |verdict| tenant_recorder.count(&verdict, mode, route, unix_s)
     }
 }

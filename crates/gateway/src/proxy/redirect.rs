@@ -52,7 +52,7 @@ fn redirect(
 ) -> Result<Response<Body>, Rejection> {
     let authority = admission::authority(request)?;
     let host = admission::host(&authority)?;
-    admission::admit(&worker.view().tenants, &host, None)?;
+    admission::find_tenant(&host, None, |host| worker.config().find_tenant(host))?;
     let target = request.uri().path_and_query().map(|target| target.as_str());
     // `OPTIONS *` has no path: right after a host it would be a part of its name.
     let target = target.filter(|target| target.starts_with('/')).unwrap_or("/");
@@ -76,7 +76,7 @@ fn public_https_port(worker: &Worker, listener_port: u16, authority: &HeaderValu
     if came_by == HTTP_PORT && listener_port != HTTP_PORT {
         HTTPS_PORT
     } else {
-        worker.view().snapshot.https_port
+        worker.config().snapshot.https_port
     }
 }
 

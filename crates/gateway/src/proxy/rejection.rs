@@ -18,7 +18,7 @@ use crate::metrics::RejectionReason;
 
 /// Why a request is answered here and not upstream.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Rejection {
+pub enum Rejection {
     /// Nobody has agreed to the use of cookies yet (G6); for programs, people are shown the question.
     #[error("nobody has agreed to the use of cookies yet")]
     AgreementRequired {
@@ -106,7 +106,7 @@ impl From<upstream::Error> for Rejection {
 
 impl Rejection {
     /// The status that it is answered with.
-    pub(crate) fn status(&self) -> StatusCode {
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::Authority(_) | Self::BodyBroken | Self::Framing => StatusCode::BAD_REQUEST,
             Self::BodyLate => StatusCode::REQUEST_TIMEOUT,
@@ -131,7 +131,7 @@ impl Rejection {
     }
 
     /// Why, in the words of the metrics.
-    pub(crate) fn reason(&self) -> RejectionReason {
+    pub fn reason(&self) -> RejectionReason {
         match self {
             Self::AgreementRequired { .. } => RejectionReason::AgreementRequired,
             Self::Authority(_) => RejectionReason::Authority,
@@ -293,7 +293,7 @@ impl Representation {
     /// What the `Accept` fields ask for: HTML where they list it, JSON where they list that and no HTML.
     pub(crate) fn asked_by(fields: &HeaderMap) -> Self {
         let accepts = |media_type: &str| {
-            super::forward::tokens(fields, &header::ACCEPT)
+            super::head::tokens(fields, &header::ACCEPT)
                 .map(|range| range.split(';').next().unwrap_or_default().trim())
                 .any(|range| range.eq_ignore_ascii_case(media_type))
         };

@@ -17,12 +17,15 @@ use super::{deadline::Deadline, recorder::Recorder, trailers::clean_trailers};
 
 /// The reason that a body ends early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
+    /// The sender ended it early.
     #[error("the other side ended the body early")]
     Broken,
+    /// It has more bytes than these.
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
-    #[error("no part of the body came in time")]
+    /// No part of it arrived within `limits.body_timeout`.
+    #[error("no part of the body arrived in time")]
     Late,
 }
 

@@ -24,8 +24,8 @@ use tracing::debug;
 use super::{
     connection::{Kind, Order, Registered, Watched},
     delivery,
-    exchange::Downstream,
-    forward::Origin,
+    downstream::Downstream,
+    forwarded::Origin,
     limits as bounds, redirect,
     socket::Socket,
     worker::{AFTER_CUT, Permit, Worker},
@@ -78,9 +78,9 @@ impl Worker {
     ) -> Option<Box<TlsStream<Socket<TcpStream>>>> {
         // A short borrow: a long-lived connection must not keep an old configuration alive.
         let (tls, handshake_timeout) = {
-            let view = self.view();
-            let tls = view.snapshot.tls.clone()?;
-            (tls, view.limits().handshake_timeout)
+            let config = self.config();
+            let tls = config.snapshot.tls.clone()?;
+            (tls, config.limits().handshake_timeout)
         };
         let mut accept = pin!(tls.accept(Socket::new(stream)));
         let handshake = obey(connection, |context, _| accept.as_mut().poll(context));
@@ -116,7 +116,7 @@ impl Worker {
         let refused = permit.refused;
         let service =
             service_fn(|request| redirect::answer(&self, activity, port, refused, request));
-        let serving = http1(self.view().limits()).serve_connection(io, service);
+        let serving = http1(self.config().limits()).serve_connection(io, service);
         let mut serving = pin!(serving);
         let ended = obey(&connection, |context, order| {
             if order == Order::Drain {
@@ -174,7 +174,7 @@ async fn serve_awake(
     downstream: &Rc<Downstream>,
     connection: &Registered,
 ) -> Option<DownstreamIo> {
-    let limits = Arc::clone(downstream.worker.view().limits());
+    let limits = Arc::clone(downstream.worker.config().limits());
     let service = service_fn(|request| Rc::clone(downstream).exchange(request));
     let mut serving = http1(&limits).serve_connection(io, service).with_upgrades();
     let ended = obey(connection, |context, order| {
@@ -234,7 +234,7 @@ async fn rest(io: &mut DownstreamIo, connection: &Registered) -> bool {
 }
 
 async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
-    let limits = Arc::clone(downstream.worker.view().limits());
+    let limits = Arc::clone(downstream.worker.config().limits());
     let service = service_fn(move |request| Rc::clone(&downstream).exchange(request));
     let executor = LocalExecutor { body_timeout: limits.body_timeout };
     let mut builder = hyper::server::conn::http2::Builder::new(executor);

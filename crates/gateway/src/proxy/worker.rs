@@ -55,7 +55,7 @@ pub(crate) struct Worker {
     pub(crate) request_ids: RequestIds,
     pub(crate) dates: Dates,
     pub(crate) trace_ids: Ids,
-    view: RefCell<Rc<WorkerConfig>>,
+    config: RefCell<Rc<WorkerConfig>>,
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
     /// Counts sweeps: a worker whose number does not change is stuck.
@@ -151,7 +151,7 @@ impl Worker {
         let clock = settings.clock.clone();
         let metrics = settings.metrics.open();
         Rc::new(Self {
-            view: RefCell::new(Rc::new(WorkerConfig::new(snapshot, None, &aggregator, &clock))),
+            config: RefCell::new(Rc::new(WorkerConfig::new(snapshot, None, &aggregator, &clock))),
             clock,
             aggregator,
             connections: Rc::new(Connections::new(Arc::clone(&metrics))),
@@ -167,8 +167,8 @@ impl Worker {
     }
 
     /// The current configuration. An exchange calls this once, so its configuration does not change while it runs.
-    pub(crate) fn view(&self) -> Rc<WorkerConfig> {
-        Rc::clone(&self.view.borrow())
+    pub(crate) fn config(&self) -> Rc<WorkerConfig> {
+        Rc::clone(&self.config.borrow())
     }
 
     /// Serves until the phase changes to drain. Then stops accepting, lets open exchanges finish for `server.drain` or until
@@ -191,10 +191,10 @@ impl Worker {
                 warn!(%error, "a listener ended early");
             }
         }
-        let view = self.view();
-        self.connections.drain(view.limits());
+        let config = self.config();
+        self.connections.drain(config.limits());
         let emptied = tokio::select! {
-            emptied = timeout(view.snapshot.drain, self.connections.emptied()) => emptied.is_ok(),
+            emptied = timeout(config.snapshot.drain, self.connections.emptied()) => emptied.is_ok(),
             Ok(_) = phase.wait_for(|phase| *phase == Phase::Cut) => false,
             () = self.sweep_often() => false,
         };
@@ -215,9 +215,9 @@ impl Worker {
     ) {
         while let Some(ConfigUpdate { snapshot, listeners, done }) = updates.recv().await {
             let listening = listeners.watched().map(|listeners| self.accept_on(listeners, &phase));
-            let view =
-                WorkerConfig::new(snapshot, Some(&*self.view()), &self.aggregator, &self.clock);
-            self.view.replace(Rc::new(view));
+            let config =
+                WorkerConfig::new(snapshot, Some(&*self.config()), &self.aggregator, &self.clock);
+            self.config.replace(Rc::new(config));
             // An error means that the reload no longer waits.
             let _ = done.send(listening);
         }
@@ -256,17 +256,17 @@ impl Worker {
     async fn sweep_often(&self) {
         loop {
             sleep(DRAIN_SWEEP_INTERVAL).await;
-            self.connections.sweep(self.view().limits());
+            self.connections.sweep(self.config().limits());
         }
     }
 
     async fn sweep(self: Rc<Self>) {
         loop {
-            let interval = sweep_interval(self.view().limits());
+            let interval = sweep_interval(self.config().limits());
             sleep(interval).await;
-            let view = self.view();
-            self.connections.sweep(view.limits());
-            view.upstreams.iter().for_each(|upstream| upstream.sweep());
+            let config = self.config();
+            self.connections.sweep(config.limits());
+            config.upstreams.iter().for_each(|upstream| upstream.sweep());
             self.liveness.fetch_add(1, Relaxed);
         }
     }
@@ -336,7 +336,7 @@ impl Worker {
     fn permit(&self) -> Option<Permit> {
         let connections = Arc::clone(&self.settings.connections);
         let before = connections.fetch_add(1, Relaxed);
-        let limit = self.view.borrow().limits().connections;
+        let limit = self.config.borrow().limits().connections;
         let permit = Permit { connections, refused: before >= limit };
         (before < limit.saturating_add(bounds::REFUSED_CONNECTIONS)).then_some(permit)
     }

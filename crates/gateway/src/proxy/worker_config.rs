@@ -16,7 +16,7 @@ use crumbgate_pages::page::Pages;
 /// One worker's form of a snapshot. An exchange takes it once and keeps it to its end.
 pub(crate) struct WorkerConfig {
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) tenants: TenantCache,
+    tenants: TenantCache,
     pub(crate) upstreams: Vec<Rc<Upstream>>,
     page_cache: PageCache,
 }
@@ -49,7 +49,12 @@ impl WorkerConfig {
         }
     }
 
-    /// The gateway's own pages for a tenant.
+    /// Returns the tenant of `host` (lower case, no port).
+    pub(crate) fn find_tenant(&self, host: &str) -> Option<ServedTenant> {
+        self.tenants.find(host, |tenant| self.upstreams.get(usize::from(tenant.upstream)).cloned())
+    }
+
+    /// Returns the gateway's own pages of a tenant.
     pub(crate) fn pages(&self, tenant: &Tenant) -> Rc<Pages> {
         self.page_cache.pages(&self.snapshot, &tenant.policy)
     }

@@ -4,7 +4,7 @@ use crumbgate_pages::page::settings::Place;
 
 /// What a form does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum AgreementAction {
+pub enum AgreementAction {
     /// The person agrees to the use of cookies.
     Agree,
     /// The person does not.
@@ -15,7 +15,7 @@ pub(crate) enum AgreementAction {
 
 impl AgreementAction {
     /// What a form does that is sent to this place; none: no form is sent there.
-    pub(crate) fn at(place: Place) -> Option<Self> {
+    pub fn at(place: Place) -> Option<Self> {
         match place {
             Place::Agree => Some(Self::Agree),
             Place::Decline => Some(Self::Decline),

@@ -1,43 +1,56 @@
-//! Puts a banner into the application's pages (G6).
+//! The banner in the application's pages (G6).
 
 use std::sync::Arc;
 
-use http::Response;
+use http::{HeaderMap, Response};
 
-use super::super::{body::Body, recorder::Recorder, worker::Worker, worker_config::WorkerConfig};
+use super::super::{body::Body, downstream::Exchange, recorder::Recorder};
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
-use crumbgate_pages::{banner, page::Kind};
+pub(in super::super) use crumbgate_pages::banner::prepare_request;
+use crumbgate_pages::banner::{Outcome, is_embedded, may_carry, prepare_response};
+use crumbgate_pages::page::Kind;
+use crumbgate_policy::JudgedRequest;
 
-/// Makes of a head what it would be with a page behind it that has a banner. Nobody sees one: nothing is counted.
-pub(crate) fn notify_head(mut response: Response<Body>) -> Response<Body> {
-    if banner::may_carry(response.status(), response.headers()).is_ok() {
-        banner::prepare_response(response.headers_mut());
+/// Returns the language of the banner that the answer should have, if it should have one. `fields` are those of the
+/// request.
+pub(in super::super) fn language(
+    judged: &JudgedRequest<'_>,
+    fields: &HeaderMap,
+) -> Option<Language> {
+    (judged.is_notified() && !is_embedded(fields)).then(|| Language::preferred(fields))
+}
+
+/// Makes the head of an answer to `HEAD` what it would be if a page with a banner followed. No banner is counted.
+pub(in super::super) fn prepare_head(mut response: Response<Body>) -> Response<Body> {
+    if may_carry(response.status(), response.headers()).is_ok() {
+        prepare_response(response.headers_mut());
     }
     response
 }
 
-/// Puts a banner into a page, where it may carry one, and counts what became of it (G6).
-pub(crate) fn notify(
-    worker: &Worker,
-    view: &WorkerConfig,
+/// Inserts a banner into a page that may carry one, and counts the outcome.
+pub(in super::super) fn insert(
+    exchange: &Exchange<'_>,
+    recorder: &Recorder,
     mut response: Response<Body>,
-    recorder: Recorder,
     language: Language,
 ) -> Response<Body> {
-    let metrics = Arc::clone(&worker.metrics);
-    if let Err(outcome) = banner::may_carry(response.status(), response.headers()) {
+    let metrics = Arc::clone(&exchange.worker().metrics);
+    if let Err(outcome) = may_carry(response.status(), response.headers()) {
         metrics.count_banner(outcome);
         return response;
     }
-    banner::prepare_response(response.headers_mut());
-    let page = Arc::clone(view.pages(recorder.tenant()).get(Kind::Banner, language));
+    prepare_response(response.headers_mut());
+    let config = exchange.config;
+    let page = Arc::clone(config.pages(recorder.tenant()).get(Kind::Banner, language));
     let html = page.html.clone();
-    let tell = move |outcome| {
+    let recorder = recorder.clone();
+    let report = move |outcome| {
         metrics.count_banner(outcome);
-        if outcome == banner::Outcome::Shown {
+        if outcome == Outcome::Shown {
             recorder.count_agreement(AgreementEvent::Shown, &page, recorder.unix_s());
         }
     };
-    response.map(|body| body.with_banner(html, view.limits().banner_bytes, tell))
+    response.map(|body| body.with_banner(html, config.limits().banner_bytes, report))
 }

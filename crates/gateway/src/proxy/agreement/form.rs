@@ -1,16 +1,87 @@
-//! What a person does on one of the gateway's own pages: the forms that agree, decline and withdraw (G7), and the way
-//! back from them. A form acts only where its page comes from the same origin, and leads nowhere else.
+//! The forms of the gateway's own pages: they agree, decline and withdraw (G7). A form works only if it was sent from a
+//! page of the same origin, and its answer redirects to the same origin.
 
-use http::{HeaderMap, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderValue, Response, Uri, header};
 
-/// The stamp of the page on which a form's button was: `?page=STAMP`.
-pub(super) fn stamp(uri: &Uri) -> Option<&str> {
+use super::{
+    super::{body::Body, headers::sensitive, rejection::Rejection},
+    action::AgreementAction,
+    endpoint::AgreementEndpoint,
+    page::see_other,
+};
+use crumbgate_audit::AgreementEvent;
+use crumbgate_base::language::Language;
+use crumbgate_pages::page::{Kind, settings::Place};
+use crumbgate_policy::{Agreement, JudgedRequest, Resources};
+
+/// Rejects a form that was not sent from a page of the origin that it goes to.
+///
+/// # Errors
+///
+/// [`Rejection::CrossSite`].
+pub fn check_origin(fields: &HeaderMap, authority: &HeaderValue) -> Result<(), Rejection> {
+    if is_same_origin(fields, authority) { Ok(()) } else { Err(Rejection::CrossSite) }
+}
+
+/// Carries out the action of a form that comes from the same origin, and redirects.
+pub(super) fn act(
+    endpoint: &AgreementEndpoint<'_>,
+    action: AgreementAction,
+    (uri, fields): (&Uri, &HeaderMap),
+    judged: &JudgedRequest<'_>,
+    resources: &mut Resources<'_>,
+) -> Result<Response<Body>, Rejection> {
+    let &AgreementEndpoint { path, pages, recorder, authority, .. } = endpoint;
+    check_origin(fields, authority)?;
+    let page = stamp(uri).and_then(|stamp| pages.by_stamp(stamp));
+    match action {
+        AgreementAction::Agree | AgreementAction::Decline
+            if recorder.tenant().policy.agreement == Agreement::Off =>
+        {
+            Ok(see_other(path.as_str()))
+        }
+        AgreementAction::Agree => {
+            let back = way_back(fields, authority, path.as_str());
+            // A page that has changed since is shown again: nobody agrees to what they have not seen.
+            let Some(page) = page else { return Ok(see_other(back)) };
+            let Some(field) = judged.agree(endpoint.response_facts(), resources) else {
+                return Ok(see_other(back));
+            };
+            endpoint.count(AgreementEvent::Agreed, page);
+            Ok(with_cookies(see_other(back), [field]))
+        }
+        AgreementAction::Decline => {
+            let Some(page) = page else { return Ok(see_other(path.as_str())) };
+            endpoint.count(AgreementEvent::Declined, page);
+            Ok(see_other(&path.of(Place::Declined)))
+        }
+        AgreementAction::Withdraw => {
+            // A withdrawal is valid even if the page has changed.
+            let current = || pages.get(Kind::Cookies, Language::preferred(fields));
+            let set_cookies = judged.withdraw(endpoint.response_facts(), resources);
+            endpoint.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
+            Ok(with_cookies(see_other(&path.of(Place::Withdrawn)), set_cookies))
+        }
+    }
+}
+
+fn with_cookies(
+    mut response: Response<Body>,
+    set_cookies: impl IntoIterator<Item = Vec<u8>>,
+) -> Response<Body> {
+    let set_cookies = set_cookies.into_iter().filter_map(sensitive);
+    response.headers_mut().extend(set_cookies.map(|field| (header::SET_COOKIE, field)));
+    response
+}
+
+/// Returns the stamp of the page that has the form: `?page=STAMP`.
+fn stamp(uri: &Uri) -> Option<&str> {
     uri.query()?.split('&').find_map(|parameter| parameter.strip_prefix("page="))
 }
 
-/// Whether a request comes from a page of the origin that it goes to: what the browser says in `Sec-Fetch-Site`, and
-/// where it does not know that field, in `Origin` (RFC 6454, section 7). A request that says neither is none of a browser.
-pub(super) fn is_same_origin(fields: &HeaderMap, authority: &HeaderValue) -> bool {
+/// Returns true if a request comes from a page of its own origin, according to `Sec-Fetch-Site`, or, without that field,
+/// to `Origin` (RFC 6454, section 7). Every browser that the gateway supports sends one of them.
+fn is_same_origin(fields: &HeaderMap, authority: &HeaderValue) -> bool {
     let mut sites = fields.get_all("sec-fetch-site").iter();
     match (sites.next(), sites.next()) {
         (Some(site), None) => site.as_bytes() == b"same-origin",
@@ -24,15 +95,15 @@ pub(super) fn is_same_origin(fields: &HeaderMap, authority: &HeaderValue) -> boo
     }
 }
 
-/// Where the person came from: a path and query of the same origin, as `Referer` has it (RFC 9110, section 10.1.3).
-/// The root where it names none, or another origin, or one of the gateway's own pages below `base`.
-pub(super) fn way_back<'f>(fields: &'f HeaderMap, authority: &HeaderValue, base: &str) -> &'f str {
+/// Returns the path and query of the page that the form was on, according to `Referer` (RFC 9110, section 10.1.3). `/` if
+/// it names none, another origin, or one of the gateway's own pages below `base`.
+fn way_back<'f>(fields: &'f HeaderMap, authority: &HeaderValue, base: &str) -> &'f str {
     let referer = fields.get(header::REFERER).and_then(|referer| referer.to_str().ok());
     let path = referer.and_then(|referer| path_of(referer, authority));
     path.filter(|path| is_safe(path) && !is_below(path, base)).unwrap_or("/")
 }
 
-/// The path and query of a URL of this origin.
+/// Returns the path and query of a URL of this origin.
 fn path_of<'u>(url: &'u str, authority: &HeaderValue) -> Option<&'u str> {
     let rest = url.strip_prefix("https://")?;
     let (host, path) = rest.split_at_checked(rest.find('/')?)?;
@@ -45,8 +116,8 @@ fn is_authority(host: &[u8], authority: &HeaderValue) -> bool {
     without_port(host) == without_port(authority.as_bytes())
 }
 
-/// Whether every browser takes it for a path of the same origin: `//` begins a host, `\` counts as `/`, and tabs and line
-/// feeds are left out before either is looked for (URL standard, "basic URL parser").
+/// Returns true if every browser reads it as a path of the same origin. `//` begins a host, `\` counts as `/`, and
+/// browsers remove tabs and line feeds before they look for either (URL standard, "basic URL parser").
 fn is_safe(path: &str) -> bool {
     path.starts_with('/')
         && !path.starts_with("//")
@@ -59,7 +130,7 @@ fn is_below(path: &str, base: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
-/// A longer address is not gone back to.
+/// The longest address that an answer redirects to, in bytes.
 const MAX_BACK_BYTES: usize = 8192;
 
 #[cfg(test)]

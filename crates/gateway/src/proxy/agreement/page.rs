@@ -1,15 +1,14 @@
-//! The gateway's own pages as answers: cached by who may ask for them, with no cookie, and for no other site's frame.
+//! The gateway's own pages as answers: they set no cookie, and other sites can't frame them.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::{
     super::{body::Body, rejection::Representation},
     action::AgreementAction,
 };
-use crumbgate_audit::tenants::Tenant;
 use crumbgate_base::language::Language;
 use crumbgate_pages::page::{
     self, Kind, Page, Pages,
@@ -17,53 +16,86 @@ use crumbgate_pages::page::{
 };
 use crumbgate_policy::Mode;
 
-/// Which of the gateway's own places a request is for, if it is for one. Where a tenant is only watched there are none:
-/// what a page says is not true there.
-pub(crate) fn place(path: Option<&PagePath>, tenant: &Tenant, target: &str) -> Option<Place> {
-    path.filter(|_| tenant.policy.mode == Mode::Enforce)?.place(target)
+/// A request for one of the gateway's own places, by its method.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PageRequest {
+    /// Sends a form.
+    Form(AgreementAction),
+    /// Has another method than these.
+    NotAllowed(&'static str),
+    /// Reads the page or the style at this place.
+    Read(Place),
+    /// Reads the place of a form, when somebody reloads its answer, for example. The answer redirects to the cookie page.
+    SeeOther,
 }
 
-/// The answer to a request for one of the places that are only read, and the page that it shows, where people can agree
-/// on it; none for a form.
-pub(crate) fn read<B>(
-    place: Place,
-    request: &Request<B>,
+impl PageRequest {
+    /// Reads a request to `target` as one for the gateway's own pages at `path`; `None` if it is for the application. A
+    /// tenant in report mode has no such pages, because they would not be true there.
+    pub fn of(path: Option<&PagePath>, mode: Mode, target: &str, method: &Method) -> Option<Self> {
+        let place = path.filter(|_| mode == Mode::Enforce)?.place(target)?;
+        let reads = *method == Method::GET || *method == Method::HEAD;
+        Some(match AgreementAction::at(place) {
+            Some(action) if *method == Method::POST => Self::Form(action),
+            Some(_) if reads => Self::SeeOther,
+            Some(_) => Self::NotAllowed("GET, HEAD, POST"),
+            None if reads => Self::Read(place),
+            None => Self::NotAllowed("GET, HEAD"),
+        })
+    }
+
+    /// Returns the status of the answer. A browser that has the page already gets a 304 in place of the 200.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Form(_) | Self::SeeOther => StatusCode::SEE_OTHER,
+            Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Read(_) => StatusCode::OK,
+        }
+    }
+}
+
+/// Answers a request for one of the gateway's own places that changes nothing, and returns the page if it asks for an
+/// agreement; `None` for a form. `fields` are those of the request.
+pub(super) fn answer(
+    request: PageRequest,
+    fields: &HeaderMap,
+    is_head: bool,
     path: &PagePath,
     pages: &Pages,
 ) -> Option<(Response<Body>, Option<Arc<Page>>)> {
-    let (method, fields) = (request.method(), request.headers());
-    let reads = *method == Method::GET || *method == Method::HEAD;
-    if AgreementAction::at(place).is_some() {
-        return match *method {
-            Method::POST => None,
-            // Whoever reloads what a form has led to, say.
-            _ if reads => Some((see_other(path.as_str()), None)),
-            _ => Some((not_allowed("GET, HEAD, POST"), None)),
-        };
+    match request {
+        PageRequest::Form(_) => None,
+        PageRequest::NotAllowed(allowed) => Some((not_allowed(allowed), None)),
+        PageRequest::Read(place) => Some(read(place, fields, is_head, pages)),
+        PageRequest::SeeOther => Some((see_other(path.as_str()), None)),
     }
-    if !reads {
-        return Some((not_allowed("GET, HEAD"), None));
-    }
+}
+
+fn read(
+    place: Place,
+    fields: &HeaderMap,
+    is_head: bool,
+    pages: &Pages,
+) -> (Response<Body>, Option<Arc<Page>>) {
     let language = Language::preferred(fields);
-    let is_head = *method == Method::HEAD;
     let (response, page) = match kind(place) {
         None => (style(fields), None),
         Some(Kind::Cookies) if Representation::asked_by(fields) == Representation::Json => {
             let json = pages.json(language);
             let response = document("application/json", json.bytes.clone(), &json.hash, fields);
-            (spoken(response, language), None)
+            (with_language(response, language), None)
         }
         Some(kind) => {
             let page = pages.get(kind, language);
             let response = document(HTML, page.html.clone(), page.hash(), fields);
             let asks = kind == Kind::Cookies && !is_head;
-            (guarded(spoken(response, language)), asks.then(|| Arc::clone(page)))
+            (guarded(with_language(response, language)), asks.then(|| Arc::clone(page)))
         }
     };
-    Some((if is_head { bodiless(response) } else { response }, page))
+    (if is_head { bodiless(response) } else { response }, page)
 }
 
-/// What is shown at a place; none: a style.
+/// Returns the page at a place; `None` for the style.
 fn kind(place: Place) -> Option<Kind> {
     match place {
         Place::Declined => Some(Kind::Declined),
@@ -73,19 +105,19 @@ fn kind(place: Place) -> Option<Kind> {
     }
 }
 
-/// A page in the application's place, which no cache keeps.
-pub(crate) fn instead(page: &Page, status: StatusCode, is_head: bool) -> Response<Body> {
+/// Answers with a page in place of the application. No cache stores it.
+pub(super) fn instead(page: &Page, status: StatusCode, is_head: bool) -> Response<Body> {
     let mut response = Response::new(Body::own(page.html.clone()));
     *response.status_mut() = status;
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let response = guarded(spoken(response, page.language));
+    let response = guarded(with_language(response, page.language));
     if is_head { bodiless(response) } else { response }
 }
 
-/// Leads to a path of the same origin (RFC 9110, section 15.4.4).
-pub(crate) fn see_other(path: &str) -> Response<Body> {
+/// Redirects to a path of the same origin (RFC 9110, section 15.4.4).
+pub(super) fn see_other(path: &str) -> Response<Body> {
     let mut response = Response::new(Body::none());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let fields = response.headers_mut();
@@ -96,16 +128,17 @@ pub(crate) fn see_other(path: &str) -> Response<Body> {
     response
 }
 
-/// Something that is the same for everybody, and may be kept as long as it is asked for again each time: so it is
-/// always true (RFC 9111, section 5.2.2.4).
+/// Answers with a document that is the same for everybody. Caches may store it, but must ask each time whether it has
+/// changed (RFC 9111, section 5.2.2.4).
 fn document(
     content_type: &'static str,
     bytes: Bytes,
     hash: &str,
-    asked: &HeaderMap,
+    fields_of_request: &HeaderMap,
 ) -> Response<Body> {
     let tag = format!("\"{hash}\"");
-    let is_known = asked.get_all(header::IF_NONE_MATCH).iter().any(|known| names(known, &tag));
+    let is_known =
+        fields_of_request.get_all(header::IF_NONE_MATCH).iter().any(|known| names(known, &tag));
     let mut response = Response::new(if is_known { Body::none() } else { Body::own(bytes) });
     if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -120,20 +153,20 @@ fn document(
     response
 }
 
-/// Whether a field lists this entity tag (RFC 9110, section 13.1.2).
+/// Returns true if a field lists this entity tag (RFC 9110, section 13.1.2).
 fn names(field: &HeaderValue, tag: &str) -> bool {
     let mut listed = field.to_str().unwrap_or_default().split(',').map(str::trim);
     listed.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
-fn spoken(mut response: Response<Body>, language: Language) -> Response<Body> {
+fn with_language(mut response: Response<Body>, language: Language) -> Response<Body> {
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     fields.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
     response
 }
 
-/// With what keeps a page from running, loading or being framed by anything, and the way back from telling others.
+/// Adds the fields by which a page runs, loads and is framed by nothing, and keeps its address from other sites.
 fn guarded(mut response: Response<Body>) -> Response<Body> {
     let fields = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(page::content_security_policy()) {
@@ -145,9 +178,9 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn style(asked: &HeaderMap) -> Response<Body> {
+fn style(fields: &HeaderMap) -> Response<Body> {
     let style = page::banner_style();
-    document("text/css; charset=utf-8", style.bytes.clone(), &style.hash, asked)
+    document("text/css; charset=utf-8", style.bytes.clone(), &style.hash, fields)
 }
 
 fn not_allowed(allowed: &'static str) -> Response<Body> {
@@ -157,7 +190,7 @@ fn not_allowed(allowed: &'static str) -> Response<Body> {
     response
 }
 
-/// The same without its body, as `HEAD` has it.
+/// Removes the body, for `HEAD`.
 fn bodiless(mut response: Response<Body>) -> Response<Body> {
     use http_body::Body as _;
     if let Some(bytes) = response.body().size_hint().exact().filter(|bytes| *bytes > 0) {

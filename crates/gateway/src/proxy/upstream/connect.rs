@@ -11,7 +11,7 @@ use crumbgate_config::ServerAddress;
 
 /// The reason that a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
+pub enum ConnectError {
     /// The connection closed before the first request.
     #[error("the connection closed before the first request")]
     Http(#[source] hyper::Error),

@@ -4,7 +4,7 @@ use super::{super::request_body::Fault, connect::ConnectError};
 
 /// The reason that an application gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// The request's body ended early, so the request could not be sent completely.
     #[error("the request's body ended early")]
     Body(#[source] Fault),

@@ -33,8 +33,8 @@ use tokio::{
 };
 use tracing::debug;
 
-pub(crate) use connect::ConnectError;
-pub(crate) use error::Error;
+pub use connect::ConnectError;
+pub use error::Error;
 pub use health::check_health;
 use queue::Queue;
 pub(crate) use server::Checkout;
@@ -44,8 +44,7 @@ pub use state::{Check, ServerState, UpstreamState};
 use stream::{UpstreamIo, is_closing};
 
 use super::{
-    forward,
-    head::Marks,
+    head::{HeaderFlags, is_clearly_framed},
     limits, random,
     request_body::{Progress, RequestBody},
 };
@@ -55,7 +54,7 @@ use crumbgate_config::{self as config, Balance};
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     /// Flags that describe its fields.
-    pub(crate) marks: Marks,
+    pub(crate) flags: HeaderFlags,
     /// The connection on which the body arrives.
     pub(crate) checkout: Checkout,
 }
@@ -169,14 +168,14 @@ impl Upstream {
             let deadline = waiting_since + self.settings().response_timeout;
             match timeout_at(deadline, &mut answer).await {
                 Ok(Ok(response)) => {
-                    let marks = Marks::of(response.headers());
-                    if !forward::is_clearly_framed(response.headers(), marks) {
+                    let flags = HeaderFlags::of(response.headers());
+                    if !is_clearly_framed(response.headers(), flags) {
                         return Err(Failure::of(
                             checkout.record_failure(self.shared.name(), Error::Framing),
                         ));
                     }
                     checkout.record_success(self.shared.name());
-                    return Ok(Answer { response, marks, checkout });
+                    return Ok(Answer { response, flags, checkout });
                 }
                 Ok(Err(mut failed)) => {
                     let unsent = failed.take_message();

@@ -1,0 +1,42 @@
+//! The challenge: the answer to a request that must not go on before the person has agreed (G6).
+
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use super::{super::body::Body, super::rejection::Rejection, endpoint::AgreementEndpoint, page};
+use crumbgate_audit::AgreementEvent;
+use crumbgate_base::language::Language;
+use crumbgate_pages::page::{Kind, settings::PagePath};
+use crumbgate_policy::sealing::Demand;
+
+/// Rejects the request of a program. To that of a browser the answer is a page, with the status [`STATUS`].
+///
+/// # Errors
+///
+/// [`Rejection::AgreementRequired`].
+pub fn check(demand: Demand, path: &PagePath, authority: &HeaderValue) -> Result<(), Rejection> {
+    match demand {
+        Demand::Question => Ok(()),
+        Demand::Refusal => {
+            let authority = authority.to_str().unwrap_or_default();
+            Err(Rejection::AgreementRequired { page: format!("https://{authority}{path}") })
+        }
+    }
+}
+
+/// The status of the page that asks for the agreement.
+pub const STATUS: StatusCode = StatusCode::FORBIDDEN;
+
+/// Answers with the page that asks for the agreement, or rejects the request.
+pub(super) fn answer(
+    endpoint: &AgreementEndpoint<'_>,
+    demand: Demand,
+    fields: &HeaderMap,
+    is_head: bool,
+) -> Result<Response<Body>, Rejection> {
+    check(demand, endpoint.path, endpoint.authority)?;
+    let page = endpoint.pages.get(Kind::Interstitial, Language::preferred(fields));
+    if !is_head {
+        endpoint.count(AgreementEvent::Shown, page);
+    }
+    Ok(page::instead(page, STATUS, is_head))
+}

@@ -1,0 +1,262 @@
+//! Forwarding fields: they tell the application where a request came from.
+
+use std::{cell::RefCell, net::IpAddr, rc::Rc};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+
+use super::head::HeaderFlags;
+
+/// The origin of a connection, as applications behind the gateway see it.
+pub(crate) struct Origin {
+    /// The address of the peer.
+    peer: IpAddr,
+    /// The fields of the last request. The next one has the same, unless its authority differs.
+    known: RefCell<Option<Rc<Known>>>,
+}
+
+/// Forwarding fields of the requests for one authority.
+struct Known {
+    /// The authority, copied: the original keeps the memory of a whole head.
+    authority: HeaderValue,
+    address: HeaderValue,
+    /// One element of `Forwarded` (RFC 7239, section 4).
+    element: HeaderValue,
+    port: HeaderValue,
+}
+
+/// The properties of a request that its forwarding fields depend on.
+pub(crate) struct Forwarded<'a> {
+    /// The flags of its fields, as received.
+    pub(crate) flags: HeaderFlags,
+    /// True if the peer is one of `server.trusted_proxies`.
+    pub(crate) trusted: bool,
+    /// The version of HTTP of the downstream connection.
+    pub(crate) version: Version,
+    /// Its authority, as sent.
+    pub(crate) authority: &'a HeaderValue,
+}
+
+impl Origin {
+    /// Makes the origin of a connection from `peer`.
+    pub(crate) fn new(peer: IpAddr) -> Self {
+        Self { peer, known: RefCell::default() }
+    }
+
+    /// Returns the address of the peer.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// Sets the forwarding fields. Those of a trusted proxy are continued; those of any other peer are replaced or removed,
+    /// with the fields that applications take for the same.
+    pub(crate) fn set_forwarding_fields(&self, fields: &mut HeaderMap, request: &Forwarded<'_>) {
+        let claims = request.flags.any(HeaderFlags::FORWARDING);
+        let believed = claims && request.trusted;
+        if claims {
+            for name in &NEVER_BELIEVED {
+                fields.remove(name);
+            }
+            remove_disguised(fields);
+        }
+        let known = self.known(request.authority);
+        let [chain, forwarded] =
+            [(&FORWARDED_FOR, &known.address), (&header::FORWARDED, &known.element)].map(
+                |(name, last)| if believed { continued(fields, name, last) } else { last.clone() },
+            );
+        fields.insert(FORWARDED_FOR, chain);
+        fields.insert(header::FORWARDED, forwarded);
+        for (name, value) in [
+            (FORWARDED_PROTO, HeaderValue::from_static("https")),
+            (FORWARDED_HOST, request.authority.clone()),
+            (FORWARDED_PORT, known.port.clone()),
+        ] {
+            if !(believed && fields.contains_key(&name)) {
+                fields.insert(name, value);
+            }
+        }
+        if claims && !request.trusted {
+            for name in &BELIEVED_FROM_TRUSTED {
+                fields.remove(name);
+            }
+        }
+        fields.append(header::VIA, HeaderValue::from_static(via(request.version)));
+    }
+
+    fn known(&self, authority: &HeaderValue) -> Rc<Known> {
+        let known = &mut *self.known.borrow_mut();
+        match known {
+            Some(known) if known.authority == authority => Rc::clone(known),
+            _ => Rc::clone(known.insert(Rc::new(Known::of(self.peer, authority)))),
+        }
+    }
+}
+
+impl Known {
+    fn of(peer: IpAddr, authority: &HeaderValue) -> Self {
+        let text = authority.to_str().unwrap_or_default();
+        let node = match peer {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("\"[{address}]\""),
+        };
+        // An authority is a host and a port: nothing in it needs an escape within quotes.
+        let element = format!("for={node};host=\"{text}\";proto=https");
+        Self {
+            authority: copied(authority.as_bytes()),
+            address: copied(peer.to_string().as_bytes()),
+            element: copied(element.as_bytes()),
+            port: HeaderValue::from(port(text)),
+        }
+    }
+}
+
+/// Copies bytes into a value of their own; an empty one if no field can have them.
+fn copied(bytes: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(bytes).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Returns the `Via` value of this hop, with the version that was received (RFC 9110, section 7.6.3).
+fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0 crumbgate",
+        Version::HTTP_2 => "2.0 crumbgate",
+        _ => "1.1 crumbgate",
+    }
+}
+
+/// Removes fields that CGI-like applications can't tell from a forwarding field: `X_Forwarded_For` and
+/// `X-Forwarded-For` are one variable to them.
+fn remove_disguised(fields: &mut HeaderMap) {
+    let disguised = fields.keys().filter(|name| name.as_str().contains('_'));
+    let disguised = disguised.filter(|name| {
+        let plain = name.as_str().replace('_', "-");
+        plain.starts_with("x-forwarded-") || matches!(&*plain, "x-real-ip" | "x-request-id")
+    });
+    for name in disguised.cloned().collect::<Vec<_>>() {
+        fields.remove(name);
+    }
+}
+
+/// Appends `last` to the list that a trusted proxy wrote, as one value.
+fn continued(fields: &HeaderMap, name: &HeaderName, last: &HeaderValue) -> HeaderValue {
+    let mut list = Vec::new();
+    for value in fields.get_all(name).iter().filter(|value| !value.is_empty()) {
+        list.extend_from_slice(value.as_bytes());
+        list.extend_from_slice(b", ");
+    }
+    list.extend_from_slice(last.as_bytes());
+    HeaderValue::try_from(list).unwrap_or_else(|_| last.clone())
+}
+
+/// Returns the port of an authority, or 443.
+fn port(authority: &str) -> u16 {
+    let after_host = authority.rsplit(']').next().unwrap_or_default();
+    let written = after_host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    // Without a port, `https` means 443, whatever port the listener has behind a load balancer.
+    written.unwrap_or(HTTPS_PORT)
+}
+
+const HTTPS_PORT: u16 = 443;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Fields that applications believe because a proxy sets them.
+const BELIEVED_FROM_TRUSTED: [HeaderName; 5] = [
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// `Proxy` becomes the environment variable `HTTP_PROXY` in a CGI application ("httpoxy").
+const NEVER_BELIEVED: [HeaderName; 1] = [HeaderName::from_static("proxy")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        lines.iter().map(pair).collect()
+    }
+
+    fn forwarded(lines: &[(&'static str, &'static str)], trusted: bool) -> HeaderMap {
+        let mut fields = fields(lines);
+        let authority = HeaderValue::from_static("acme.example:8443");
+        let origin = Origin::new("2001:db8::7".parse().unwrap());
+        let flags = HeaderFlags::of(&fields);
+        let version = Version::HTTP_11;
+        let request = Forwarded { flags, trusted, version, authority: &authority };
+        origin.set_forwarding_fields(&mut fields, &request);
+        fields
+    }
+
+    #[test]
+    fn tp10_a_stranger_s_forwarding_fields_are_replaced() {
+        let fields = forwarded(
+            &[
+                ("x-forwarded-for", "1.2.3.4"),
+                ("x-forwarded-host", "evil.example"),
+                ("x-forwarded-proto", "http"),
+                ("x-forwarded-prefix", "/evil"),
+                ("x_forwarded_for", "5.6.7.8"),
+                ("x-real-ip", "1.2.3.4"),
+                ("forwarded", "for=1.2.3.4"),
+                ("proxy", "http://evil.example"),
+            ],
+            false,
+        );
+        assert_eq!(fields["x-forwarded-for"], "2001:db8::7");
+        assert_eq!(fields["x-forwarded-host"], "acme.example:8443");
+        assert_eq!(fields["x-forwarded-proto"], "https");
+        assert_eq!(fields["x-forwarded-port"], "8443");
+        assert_eq!(
+            fields["forwarded"],
+            "for=\"[2001:db8::7]\";host=\"acme.example:8443\";proto=https"
+        );
+        for name in ["x-forwarded-prefix", "x_forwarded_for", "x-real-ip", "proxy"] {
+            assert!(!fields.contains_key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn tp10_what_is_known_of_one_authority_is_not_said_of_another() {
+        let origin = Origin::new("192.0.2.7".parse().unwrap());
+        for (authority, port) in
+            [("a.example", "443"), ("b.example:8443", "8443"), ("a.example", "443")]
+        {
+            let authority = HeaderValue::from_static(authority);
+            let (version, flags) = (Version::HTTP_2, HeaderFlags::default());
+            let request = Forwarded { flags, trusted: false, version, authority: &authority };
+            let mut fields = HeaderMap::new();
+            origin.set_forwarding_fields(&mut fields, &request);
+            assert_eq!(fields["x-forwarded-host"], authority);
+            assert_eq!(fields["x-forwarded-port"], port);
+            let element =
+                format!("for=192.0.2.7;host=\"{}\";proto=https", authority.to_str().unwrap());
+            assert_eq!(fields["forwarded"], element);
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_s_forwarding_fields_are_continued() {
+        let fields = forwarded(
+            &[
+                ("x-forwarded-for", "1.2.3.4"),
+                ("x-forwarded-proto", "http"),
+                ("forwarded", "for=1.2.3.4"),
+            ],
+            true,
+        );
+        assert_eq!(fields["x-forwarded-for"], "1.2.3.4, 2001:db8::7");
+        assert_eq!(fields["x-forwarded-proto"], "http");
+        assert_eq!(fields["x-forwarded-host"], "acme.example:8443");
+        let forwarded = fields["forwarded"].to_str().unwrap();
+        assert!(forwarded.starts_with("for=1.2.3.4, for="), "{forwarded}");
+    }
+}
