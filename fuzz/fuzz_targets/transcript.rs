@@ -5,10 +5,11 @@
 
 use crumbgate::explain::{
     Explainer, json, text,
-    transcript::{Exchange, Fields, read},
+    transcript::{Exchange, Fields, Request, read},
 };
 use crumbgate_base::clock::Now;
 use crumbgate_policy::is_token;
+use http::Version;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|transcript: &[u8]| {
@@ -41,7 +42,16 @@ fn is_written_in_one_line(exchange: &Exchange) -> bool {
 fn print(exchange: &Exchange) -> Vec<u8> {
     let mut printed = Vec::new();
     if let Some(request) = &exchange.request {
-        printed.extend(format!("> {} {} HTTP/2\r\n", request.method, request.target).bytes());
+        let version = match request.version {
+            Version::HTTP_10 => "1.0",
+            Version::HTTP_2 => "2",
+            _ => "1.1",
+        };
+        let Request { method, target, .. } = request;
+        printed.extend(format!("> {method} {target} HTTP/{version}\r\n").bytes());
+        if let Some(protocol) = &request.protocol {
+            printed.extend(format!("> :protocol: {protocol}\r\n").bytes());
+        }
         print_fields(b"> ", &request.fields, &mut printed);
         printed.extend(b"> \r\n");
     }

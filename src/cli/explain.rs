@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     /// The request accepts text/html, as a page navigation does
     #[arg(long, visible_alias = "accept-html")]
     navigation: bool,
+    /// Explain it as for a person who has agreed to the use of cookies
+    #[arg(long)]
+    agreed: bool,
     /// A Cookie header of the request; can be repeated, as in HTTP/2
     #[arg(long, value_name = "PAIRS")]
     cookie: Vec<OsString>,
@@ -142,6 +145,7 @@ impl Arguments {
             method: self.method.clone(),
             path: self.path.clone(),
             navigation: self.navigation,
+            agreed: self.agreed,
             cookie: bytes(&self.cookie),
             status: self.status,
             set_cookie: bytes(&self.set_cookie),

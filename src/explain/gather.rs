@@ -49,7 +49,7 @@ pub(super) fn cookies(policy: &Policy, judged: &Judged, about: &Explanation) -> 
             Cookie::ruled(Direction::Response, name.as_bytes(), ruling)
         }));
     }
-    if judged.not_evicted.is_none() && judged.answered {
+    if judged.not_evicted.is_none() && judged.evicts {
         for name in left(judged) {
             let ruling = Ruling::on_left(is_token(name));
             cookies.push(Cookie::ruled(Direction::Response, name, ruling));
@@ -146,7 +146,7 @@ pub(super) fn assumptions(exchange: &Exchange) -> Vec<Remark> {
 }
 
 /// What there is to say of what was judged.
-pub(super) fn remarks(policy: &Policy, judged: &Judged) -> Vec<Remark> {
+pub(super) fn remarks(policy: &Policy, judged: &Judged, is_agreed: bool) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut remark = |rule, words: String| remarks.push(Remark { rule: Some(rule), words });
     if policy.mode == Mode::Report {
@@ -156,7 +156,8 @@ pub(super) fn remarks(policy: &Policy, judged: &Judged) -> Vec<Remark> {
         let words = "the tenant seals its session cookie; an explanation has no keys, and shows what the application has";
         remark(Rule::G2, words.to_owned());
     }
-    if policy.mode == Mode::Enforce && policy.agreement == AgreementMode::Required {
+    let is_required = policy.mode == Mode::Enforce && policy.agreement == AgreementMode::Required;
+    if is_required && is_agreed {
         let words =
             "as for a person who has agreed: before that no declared cookie goes either way";
         remark(Rule::G6, words.to_owned());

@@ -6,6 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use super::{Cookie, Explanation, Fate, Leaving, Refusal, Remark, Rule, Upstream};
+use crumbgate_gateway::metrics::RejectionReason;
 
 /// The whole document. `configuration` names the file that was explained by; none: the built-in declaration.
 pub fn render(configuration: Option<&str>, explanations: &[Explanation]) -> String {
@@ -42,6 +43,8 @@ struct Exchange<'e> {
 struct Refused<'e> {
     rule: Option<Rule>,
     reason: &'e str,
+    /// The value of the label `reason` of `crumbgate_rejections_total`; null if no rejection is counted.
+    rejection: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -73,7 +76,11 @@ impl<'e> Exchange<'e> {
     fn of(explanation: &'e Explanation) -> Self {
         let tenant = explanation.admitted.as_ref().map(|(_, tenant)| tenant);
         let refusal = explanation.refusal.as_ref();
-        let refused = |Refusal { rule, reason, .. }: &'e Refusal| Refused { rule: *rule, reason };
+        let refused = |Refusal { rule, reason, rejection, .. }: &'e Refusal| Refused {
+            rule: *rule,
+            reason,
+            rejection: rejection.map(RejectionReason::word),
+        };
         let judged = |cookie: &'e Cookie| Judged {
             direction: cookie.direction.word(),
             name: Bytes(&cookie.name),

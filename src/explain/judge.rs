@@ -1,54 +1,67 @@
-//! One exchange before the policy, which is asked in the very way in which the data path asks it.
+//! Judges one exchange, by the functions by which the data path judges it.
+
+use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-
-use super::{
-    Upstream,
-    transcript::{Request, Response},
-};
 use crumbgate_audit::tenants::Tenant;
 use crumbgate_base::clock::Now;
+use crumbgate_gateway::proxy::{
+    admission::Admitted,
+    agreement::{PageRequest, challenge, form},
+    dates::Dates,
+    head::HeaderFlags,
+    judged::response_facts,
+    rejection::Rejection,
+    upgrade::check_answer,
+};
 use crumbgate_policy::{
-    self as policy, CookieField, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    self as policy, CookieField, JudgedRequest, Mode, OutgoingSetCookie, Policy, Resources,
     ResponseFacts, SetCookieFields,
-    date::parse_cookie_date,
     requested::RequestedAttributes,
+    sealing::{SealFacts, Sealing},
     superseded::Superseded,
     verdict::{Action, Direction, NotEvicted, NotRenewed, Verdict},
 };
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::body::Body as _;
 
-/// An exchange that was admitted.
-#[derive(Clone, Copy)]
-pub(super) struct Admitted<'a> {
-    pub(super) tenant: &'a Tenant,
-    pub(super) host: &'a str,
-    pub(super) path: &'a str,
-    pub(super) request: &'a Request,
+use super::{Refusal, Settings, Upstream, head::PastedBody, transcript::Fields};
+
+/// An exchange whose request was admitted.
+pub(super) struct Case<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) admitted: &'a Admitted<Arc<Tenant>>,
+    pub(super) request: &'a http::Request<PastedBody>,
+    pub(super) answer: &'a Answer<'a>,
+    /// What sealed values are judged by; `None` if that can't be known, so that the person counts as one who has agreed.
+    pub(super) sealing: Option<&'a Sealing>,
     pub(super) now: Now,
 }
 
-/// What the response to a judged request is.
-#[derive(Clone, Copy)]
+/// The application's answer.
 pub(super) enum Answer<'a> {
-    /// The gateway's own: the request is too large (R8).
-    Own,
-    /// None that HTTP allows.
-    Broken,
-    /// The application's.
-    Response(&'a Response),
+    Response {
+        status: StatusCode,
+        fields: HeaderMap,
+        trailers: &'a Fields,
+    },
+    /// One that HTTP does not allow, and the gateway's answer to it.
+    Unwritable(Refusal),
 }
 
-/// What the policy said.
+/// The verdicts of the policy, and what leaves.
 pub(super) struct Judged {
-    /// Every verdict, in the order in which they were reached.
+    /// Every verdict, in the order in which the policy reached them.
     pub(super) verdicts: Vec<Reached>,
     /// Declared cookies that are neither renewed nor injected, by name.
     pub(super) declined: Vec<(String, NotRenewed)>,
-    /// Why nothing is evicted, where there is an answer that might.
+    /// The reason for evicting nothing, if there is an answer that could evict.
     pub(super) not_evicted: Option<NotEvicted>,
-    /// Whether there is an answer: the application's, or the gateway's own that evicts.
-    pub(super) answered: bool,
-    /// What goes upstream, were the request not refused.
+    /// True if there is an answer that evicts cookies, unless `not_evicted` has a reason.
+    pub(super) evicts: bool,
+    /// The gateway's answer in the application's place.
+    pub(super) refusal: Option<Refusal>,
+    /// The `Cookie` field that goes upstream.
     pub(super) upstream: Upstream,
     /// The `Set-Cookie` fields that go downstream.
     pub(super) downstream: Vec<Vec<u8>>,
@@ -71,104 +84,206 @@ impl Reached {
 
     pub(super) fn verdict(&self) -> Verdict<'_> {
         let Self { direction, ref name, action, requested, granted_s } = *self;
-        // An explanation has no keys: nothing is opened or sealed.
+        // Values are shown as the application has them, so that no seal is mentioned.
         Verdict { direction, name, action, requested, granted_s, seal: None }
     }
 }
 
-impl Admitted<'_> {
-    /// Judges the request and its answer in this mode, with the memory of the exchanges before.
-    pub(super) fn judge(self, mode: Mode, superseded: &Superseded, answer: Answer<'_>) -> Judged {
-        let policy = Policy { mode, ..self.tenant.policy.clone() };
+impl Judged {
+    /// An exchange that ends before its cookies are judged.
+    fn refused(refusal: Refusal) -> Self {
+        Self {
+            verdicts: Vec::new(),
+            declined: Vec::new(),
+            not_evicted: None,
+            evicts: false,
+            refusal: Some(refusal),
+            upstream: Upstream::Refused,
+            downstream: Vec::new(),
+        }
+    }
+}
+
+impl Case<'_> {
+    /// Judges the request and its answer as a tenant in mode `judged_as` does, with the memory of the exchanges before.
+    /// The request is refused for the reasons for which a tenant in mode `refused_as` refuses it.
+    pub(super) fn judge(
+        &self,
+        judged_as: Mode,
+        refused_as: Mode,
+        superseded: &Superseded,
+    ) -> Judged {
+        if let Some(page) = self.page_request(refused_as).filter(|page| !is_form(*page)) {
+            return Judged::refused(Refusal::of_page(page));
+        }
+        let policy = self.policy(judged_as);
         let (mut verdicts, mut declined) = (Vec::new(), Vec::new());
         let mut record = |verdict: Verdict<'_>| verdicts.push(Reached::new(verdict));
-        let fields = &self.request.fields;
-        let facts = RequestFacts {
-            method: &self.request.method,
-            path: self.path,
-            host: self.host,
-            accepts_html: policy::accepts_html(fields.values("accept")),
-            seal: None,
-        };
-        let (field, judged) = policy.judge_request(facts, fields.values("cookie"), &mut record);
-        let (mut not_evicted, mut downstream) = (None, Vec::new());
-        match answer {
-            Answer::Own => {
-                not_evicted = judged.declines_eviction(None);
-                downstream = judged.evictions(self.now.unix_s, &mut record);
-            }
-            Answer::Broken => {}
-            Answer::Response(response) => {
-                let facts = self.response_facts(response);
+        let facts = self.seal_facts(refused_as);
+        let fields = self.request.headers();
+        let (field, judged) = self.admitted.judge_cookies(&policy, fields, facts, &mut record);
+        if let Some((refusal, evictions)) = self.refuse(&judged, refused_as, &mut record) {
+            let is_too_large = refusal.status == TOO_LARGE;
+            let not_evicted = judged.declines_eviction(None).filter(|_| is_too_large);
+            return Judged {
+                verdicts,
+                not_evicted,
+                evicts: is_too_large,
+                downstream: evictions,
+                ..Judged::refused(refusal)
+            };
+        }
+        let (mut refusal, mut not_evicted, mut downstream) = (None, None, Vec::new());
+        match self.answer {
+            Answer::Unwritable(unwritable) => refusal = Some(unwritable.clone()),
+            Answer::Response { status, fields, trailers } => {
+                let facts = self.response_facts(*status, fields);
                 let resources = Resources {
-                    tenant: &self.tenant.name,
+                    tenant: &self.admitted.tenant.name,
                     superseded,
                     random: &mut placeholder_bits,
                 };
                 let outgoing = judged.explain_response(
                     facts,
-                    response.fields.values("set-cookie"),
+                    fields.get_all(header::SET_COOKIE).iter().map(HeaderValue::as_bytes),
                     resources,
                     &mut record,
                     &mut |cookie, reason| declined.push((cookie.name.to_string(), reason)),
                 );
                 not_evicted = judged.declines_eviction(Some(facts));
-                downstream = leaving(response, outgoing);
-                for field in response.trailers.values("set-cookie") {
+                match check_answer(self.admitted.websocket, None, *status, fields) {
+                    Ok(_) => downstream = self.leaving(fields, outgoing),
+                    Err(rejection) => refusal = Some(Refusal::of(&rejection)),
+                }
+                for field in trailers.values("set-cookie") {
                     policy::judge_misplaced_set_cookie(field, facts.date_unix_s, &mut record);
                 }
             }
         }
+        let evicts = refusal.is_none();
         let upstream = self.upstream(field);
-        let answered = !matches!(answer, Answer::Broken);
-        Judged { verdicts, declined, not_evicted, answered, upstream, downstream }
+        Judged { verdicts, declined, not_evicted, evicts, refusal, upstream, downstream }
     }
 
-    fn response_facts(self, response: &Response) -> ResponseFacts {
-        let date = response.fields.values("date").next().and_then(parse_cookie_date);
-        ResponseFacts {
-            status: response.status,
-            date_unix_s: date.and_then(|s| u64::try_from(s).ok()).unwrap_or(self.now.unix_s),
-            now_unix_s: self.now.unix_s,
-            uptime_s: self.now.uptime_s,
-            may_be_shared: policy::may_be_shared(response.fields.values("cache-control")),
+    /// Returns the gateway's answer if the tenant enforced.
+    pub(super) fn refusal_if_enforced(&self) -> Option<Refusal> {
+        if let Some(page) = self.page_request(Mode::Enforce).filter(|page| !is_form(*page)) {
+            return Some(Refusal::of_page(page));
         }
+        let (policy, facts) = (self.policy(Mode::Enforce), self.seal_facts(Mode::Enforce));
+        let record = &mut |_: Verdict<'_>| ();
+        let (_, judged) =
+            self.admitted.judge_cookies(&policy, self.request.headers(), facts, record);
+        self.refuse(&judged, Mode::Enforce, record).map(|(refusal, _)| refusal)
     }
 
-    fn upstream(self, field: CookieField) -> Upstream {
+    /// Returns the gateway's answer to a judged request, and the `Set-Cookie` fields of that answer; `None` if the
+    /// application answers.
+    fn refuse(
+        &self,
+        judged: &JudgedRequest<'_>,
+        mode: Mode,
+        record: &mut impl FnMut(Verdict<'_>),
+    ) -> Option<(Refusal, Vec<Vec<u8>>)> {
+        let (fields, authority) = (self.request.headers(), &self.admitted.authority);
+        let body_bytes = self.request.body().size_hint().exact();
+        let evict = || judged.evictions(self.now.unix_s, record);
+        let checked =
+            self.admitted.check_limits(fields, body_bytes, &self.settings.limits, mode, evict);
+        if let Err(rejection) = checked {
+            let refusal = Refusal::of(&rejection);
+            return Some((refusal, rejection.into_evictions()));
+        }
+        let rejected = |rejection: Rejection| (Refusal::of(&rejection), Vec::new());
+        if let Some(page) = self.page_request(mode) {
+            let checked = form::check_origin(fields, authority);
+            let answered = |()| (Refusal::of_page(page), Vec::new());
+            return Some(checked.map_or_else(rejected, answered));
+        }
+        let path = self.settings.page.as_ref()?;
+        let challenge = judged.challenge(self.admitted.websocket.is_some())?;
+        let checked = challenge::check(challenge, path, authority);
+        Some(checked.map_or_else(rejected, |()| (Refusal::of_challenge(), Vec::new())))
+    }
+
+    fn page_request(&self, mode: Mode) -> Option<PageRequest> {
+        let Admitted { uri, method, .. } = self.admitted;
+        PageRequest::of(self.settings.page.as_ref(), mode, uri.path(), method)
+    }
+
+    fn policy(&self, mode: Mode) -> Policy {
+        Policy { mode, ..self.admitted.tenant.policy.clone() }
+    }
+
+    fn seal_facts(&self, mode: Mode) -> Option<SealFacts<'_>> {
+        let sealing = self.sealing.filter(|_| mode == Mode::Enforce)?;
+        let tenant = &self.admitted.tenant.name;
+        Some(SealFacts { sealing, tenant, now_unix_s: self.now.unix_s })
+    }
+
+    fn response_facts(&self, status: StatusCode, fields: &HeaderMap) -> ResponseFacts {
+        let date = fields.get(header::DATE).and_then(|date| Dates::default().read(date));
+        response_facts(status, fields, HeaderFlags::of(fields), date, self.now)
+    }
+
+    fn upstream(&self, field: CookieField) -> Upstream {
         match field {
             CookieField::Removed => Upstream::Removed,
             CookieField::Replaced(field) => Upstream::Replaced(field),
-            CookieField::Untouched => match self.request.fields.values("cookie").next() {
-                Some(field) => Upstream::Untouched(field.to_vec()),
+            CookieField::Untouched => match self.admitted.cookies.first() {
+                Some(field) => Upstream::Untouched(field.as_bytes().to_vec()),
                 None => Upstream::Absent,
             },
         }
     }
-}
 
-/// The fields that leave, kept ones too.
-fn leaving(response: &Response, outgoing: SetCookieFields) -> Vec<Vec<u8>> {
-    let came: Vec<_> = response.fields.values("set-cookie").map(<[u8]>::to_vec).collect();
-    match outgoing {
-        SetCookieFields::Untouched => came,
-        SetCookieFields::Replaced(fields) => fields
-            .into_iter()
-            .filter_map(|field| match field {
-                OutgoingSetCookie::Built(field) => Some(field),
-                OutgoingSetCookie::Kept(index) => came.get(index).cloned(),
-            })
-            .collect(),
+    /// Returns the fields that leave, kept ones too.
+    fn leaving(&self, received: &HeaderMap, outgoing: SetCookieFields) -> Vec<Vec<u8>> {
+        let received: Vec<_> = received
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .map(|field| field.as_bytes().to_vec())
+            .collect();
+        match outgoing {
+            SetCookieFields::Untouched => received,
+            SetCookieFields::Replaced(fields) => fields
+                .into_iter()
+                .filter_map(|field| match field {
+                    OutgoingSetCookie::Built(field) => Some(self.opened(field)),
+                    OutgoingSetCookie::Kept(index) => received.get(index).cloned(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Replaces a sealed value by the value that the application has: the sealed one would be another one each time.
+    fn opened(&self, field: Vec<u8>) -> Vec<u8> {
+        let opened = self.sealing.and_then(|sealing| {
+            let name = sealing.cookie.as_bytes();
+            let rest = field.strip_prefix(name)?.strip_prefix(b"=")?;
+            let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
+            let (value, attributes) = rest.split_at_checked(end)?;
+            let opened = sealing.ring.open(name, value).ok()?;
+            Some([name, b"=", opened.value().unwrap_or_default(), attributes].concat())
+        });
+        opened.unwrap_or(field)
     }
 }
 
-/// Stands where random bits would, in `inject = "random"`: what they are written as says so itself.
+fn is_form(page: PageRequest) -> bool {
+    matches!(page, PageRequest::Form(_))
+}
+
+/// The status of an answer that evicts cookies (R8).
+const TOO_LARGE: u16 = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
+
+/// Replaces random bits, in `inject = "random"`, by a text that describes them.
 pub(super) const PLACEHOLDER: &str = "256_random_bits_which_differ_in_all_answers";
 
-/// The bits that the policy writes as [`PLACEHOLDER`].
+/// Returns the bits that the policy writes as [`PLACEHOLDER`].
 fn placeholder_bits() -> [u8; 32] {
     let mut bits = [0; 32];
-    // A text that were not 43 characters of base64url would leave zeros; a test reads it back.
+    // A text that is not 43 characters of base64url would leave zeros; a test reads it back.
     let _ = URL_SAFE_NO_PAD.decode_slice(PLACEHOLDER, &mut bits);
     bits
 }
@@ -178,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n2_random_bits_are_shown_as_what_they_are() {
+    fn n2_random_bits_are_shown_as_a_text_that_describes_them() {
         assert_eq!(URL_SAFE_NO_PAD.encode(placeholder_bits()), PLACEHOLDER);
     }
 }

@@ -1,15 +1,18 @@
-//! What would become of these cookies, and why: the answer of `crumbgate explain`.
+//! Explains what the gateway does with cookies, and why: the answer of `crumbgate explain`.
 //!
-//! Nothing here decides. An exchange that somebody typed or pasted ([`question`], [`transcript`]) goes through the policy as
-//! it would on the data path; what comes of it is put into words, with the rule's number (`rule.rs`), and written for people
-//! ([`text`]) or programs ([`json`]). No I/O: the time, too, is handed in.
+//! Nothing here decides. An exchange that somebody typed or pasted ([`question`], [`transcript`]) becomes a head of HTTP
+//! (`head.rs`), and goes through the admission and the judging of the data path (`judge.rs`). The result is described in
+//! words, with the rule's number (`rule.rs`, `refusal.rs`), and written for people ([`text`]) or programs ([`json`]). No
+//! I/O: the time, too, is passed in.
 
-mod admit;
 mod gather;
+mod head;
 pub mod json;
 mod judge;
 pub mod question;
+mod refusal;
 mod rule;
+mod settings;
 pub mod text;
 pub mod transcript;
 
@@ -17,23 +20,27 @@ use std::sync::Arc;
 
 use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_base::clock::Now;
-use crumbgate_config::{Config, Limits};
+use crumbgate_config::Config;
+use crumbgate_gateway::proxy::admission;
 use crumbgate_policy::{
     AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
     verdict::Direction,
 };
-use judge::{Admitted, Answer, Judged};
-use transcript::{Exchange, Response};
+use http::StatusCode;
+use judge::{Answer, Case};
+use transcript::Exchange;
 
+pub use refusal::Refusal;
 pub use rule::{Fate, Rule};
+pub use settings::Settings;
 
-/// Explains exchanges, one after the other, as one gateway would meet them: it remembers what was superseded (N4).
+/// Explains exchanges, one after the other, as one gateway would carry them: it remembers superseded values (N4).
 #[derive(Debug)]
 pub struct Explainer {
     tenants: Arc<TenantTable>,
-    limits: Arc<Limits>,
+    settings: Settings,
     now: Now,
     /// One memory for each mode, so that the same exchange can be judged in both.
     enforcing: Superseded,
@@ -78,17 +85,6 @@ pub struct Cookie {
     pub reason: String,
 }
 
-/// An answer that the gateway gives in the application's place.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Refusal {
-    /// Its status.
-    pub status: u16,
-    /// The rule; none where HTTP itself refuses.
-    pub rule: Option<Rule>,
-    /// Why, in words.
-    pub reason: String,
-}
-
 /// Something about the exchange as a whole.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Remark {
@@ -123,10 +119,11 @@ pub enum Upstream {
 }
 
 impl Explainer {
-    /// For the tenants and limits of `config`, at this time.
+    /// Makes an explainer of a configuration, at this time.
     pub fn new(config: Config, now: Now) -> Self {
+        let settings = Settings::of(&config);
         let tenants = TenantTable::new(config.tenants, config.default_tenant);
-        Self::serving(Arc::new(tenants), config.limits, now)
+        Self::serving(Arc::new(tenants), settings, now)
     }
 
     /// For every host, by the built-in declaration with its defaults.
@@ -141,13 +138,13 @@ impl Explainer {
         };
         let tenant = Tenant { name: Tenant::DEFAULT_NAME.into(), policy, upstream: 0 };
         let tenants = Arc::new(TenantTable::new([], Some(tenant)));
-        Self::serving(tenants, Arc::new(Limits::DEFAULT), now)
+        Self::serving(tenants, Settings::default(), now)
     }
 
     /// For the tenants of a gateway, as they are at the moment of each question.
-    pub fn serving(tenants: Arc<TenantTable>, limits: Arc<Limits>, now: Now) -> Self {
+    pub fn serving(tenants: Arc<TenantTable>, settings: Settings, now: Now) -> Self {
         let memory = || Superseded::new(MEMORY, 7);
-        Self { tenants, limits, now, enforcing: memory(), reporting: memory() }
+        Self { tenants, settings, now, enforcing: memory(), reporting: memory() }
     }
 
     /// The names of the tenants, in alphabetical order, without the default one.
@@ -167,17 +164,17 @@ impl Explainer {
         }
     }
 
-    /// What becomes of this exchange, at `host` where that is given, whatever host it names itself. Where it has no
-    /// request, that is `GET /`; where it has no response, that is 200.
+    /// Explains this exchange, at `host` if that is given, whatever host it names itself. A missing request is `GET /`; a
+    /// missing response is 200.
     pub fn explain(&self, host: Option<&str>, exchange: &Exchange) -> Explanation {
-        let mut request = exchange.request.clone().unwrap_or_default();
+        let mut pasted = exchange.request.clone().unwrap_or_default();
         if let Some(host) = host {
-            request.name_host(host);
+            pasted.name_host(host);
         }
         let response = exchange.response.clone().unwrap_or_default();
         let mut explanation = Explanation {
-            method: request.method.clone(),
-            path: admit::path(&request.target).into_owned(),
+            method: pasted.method.clone(),
+            path: head::path(&pasted.target).into_owned(),
             status: response.status,
             admitted: None,
             refusal: None,
@@ -186,38 +183,53 @@ impl Explainer {
             leaves: Leaving { upstream: Upstream::Refused, downstream: Vec::new() },
             enforced: None,
         };
-        let (host, tenant) = match admit::admit(&self.tenants, &request) {
-            Ok(admitted) => explanation.admitted.insert(admitted).clone(),
-            Err(refusal) => {
-                explanation.refusal = Some(refusal);
-                return explanation;
+        let request = match head::request(&pasted) {
+            Ok(request) => request,
+            Err(refusal) => return Explanation { refusal: Some(refusal), ..explanation },
+        };
+        let admitted = match admission::admit(&request, None, |host| self.tenants.find(host)) {
+            Ok(admitted) => admitted,
+            Err(rejection) => {
+                return Explanation { refusal: Some(Refusal::of(&rejection)), ..explanation };
             }
         };
-        let mode = tenant.policy.mode;
-        let path = explanation.path.clone();
-        let admitted = Admitted {
-            tenant: &tenant,
-            host: &host,
-            path: &path,
+        explanation.admitted = Some((admitted.host().to_owned(), Arc::clone(&admitted.tenant)));
+        let fields = head::fields(&response.fields);
+        let status = StatusCode::from_u16(response.status).unwrap_or_default();
+        let answer = match fields {
+            Ok(fields) => Answer::Response { status, fields, trailers: &response.trailers },
+            Err(unwritable) => Answer::Unwritable(unwritable.refusal(502, " of the answer")),
+        };
+        let sealing = self.settings.sealing(&admitted.cookies).filter(|_| !exchange.agreed);
+        let case = Case {
+            settings: &self.settings,
+            admitted: &admitted,
             request: &request,
+            answer: &answer,
+            sealing,
             now: self.now,
         };
-        explanation.refusal = admit::too_large(&self.limits, mode, &request);
-        let answer = match &explanation.refusal {
-            Some(_) => Answer::Own,
-            None => self.answer(&response, &mut explanation.refusal),
-        };
-        // The verdicts are the same in both modes; the bytes that they are read from are those of enforcing.
-        let enforced = admitted.judge(Mode::Enforce, &self.enforcing, answer);
-        explanation.cookies = gather::cookies(&tenant.policy, &enforced, &explanation);
-        explanation.remarks.extend(gather::remarks(&tenant.policy, &enforced));
+        self.judge(&case, explanation)
+    }
+
+    /// Judges an admitted exchange, and describes the result.
+    fn judge(&self, case: &Case<'_>, mut explanation: Explanation) -> Explanation {
+        let policy = &case.admitted.tenant.policy;
+        let mode = policy.mode;
+        // The verdicts are the same in both modes. The bytes in the descriptions are those of enforcing.
+        let enforced = case.judge(Mode::Enforce, mode, &self.enforcing);
+        explanation.refusal.clone_from(&enforced.refusal);
+        explanation.cookies = gather::cookies(policy, &enforced, &explanation);
+        explanation.remarks.extend(gather::remarks(policy, &enforced, case.sealing.is_none()));
+        let enforced = Leaving { upstream: enforced.upstream, downstream: enforced.downstream };
         match mode {
-            Mode::Enforce => explanation.leaves = leaving(enforced, answer),
+            Mode::Enforce => explanation.leaves = enforced,
             Mode::Report => {
-                let reported = admitted.judge(Mode::Report, &self.reporting, answer);
-                explanation.leaves = leaving(reported, answer);
-                explanation.enforced = Some(leaving(enforced, answer));
-                let refusal = admit::too_large(&self.limits, Mode::Enforce, &request);
+                let reported = case.judge(Mode::Report, Mode::Report, &self.reporting);
+                explanation.leaves =
+                    Leaving { upstream: reported.upstream, downstream: reported.downstream };
+                explanation.enforced = Some(enforced);
+                let refusal = case.refusal_if_enforced();
                 let is_another = refusal != explanation.refusal;
                 explanation.remarks.extend(
                     refusal.filter(|_| is_another).map(|refusal| Remark::of_enforcing(&refusal)),
@@ -225,17 +237,6 @@ impl Explainer {
             }
         }
         explanation
-    }
-
-    /// The application's answer, as far as HTTP allows it.
-    fn answer<'r>(&self, response: &'r Response, refusal: &mut Option<Refusal>) -> Answer<'r> {
-        let Some(name) = admit::unwritable(&response.fields) else {
-            return Answer::Response(response);
-        };
-        let reason =
-            format!("HTTP allows no control byte in a field, and {name} of the answer has one");
-        *refusal = Some(Refusal { status: 502, rule: None, reason });
-        Answer::Broken
     }
 }
 
@@ -252,14 +253,6 @@ pub fn host_of_tenant(name: &str) -> Option<String> {
         None => name.to_owned(),
     };
     host_of_authority(&host).map(std::borrow::Cow::into_owned)
-}
-
-fn leaving(judged: Judged, answer: Answer<'_>) -> Leaving {
-    let upstream = match answer {
-        Answer::Own => Upstream::Refused,
-        Answer::Broken | Answer::Response(_) => judged.upstream,
-    };
-    Leaving { upstream, downstream: judged.downstream }
 }
 
 impl Remark {

@@ -17,6 +17,8 @@ pub struct Question {
     pub path: Option<String>,
     /// Whether the request accepts `text/html`.
     pub navigation: bool,
+    /// True if the person counts as one who has agreed to the use of cookies.
+    pub agreed: bool,
     /// `Cookie` fields of the request, with their name or without.
     pub cookie: Vec<Vec<u8>>,
     /// The status of the answer.
@@ -103,6 +105,7 @@ impl Question {
 
     /// Puts what was said in place of what the exchange says.
     fn overrule(&self, exchange: &mut Exchange) {
+        exchange.agreed = self.agreed;
         if self.has_request() {
             let request = exchange.request.get_or_insert_default();
             if let Some(method) = &self.method {

@@ -20,6 +20,7 @@ pub enum Rule {
     G2,
     G4,
     G6,
+    G7,
     N1,
     N2,
     N3,
@@ -48,11 +49,11 @@ pub enum Rule {
 impl Rule {
     /// Every rule that an explanation may name.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 29] = {
+    pub(super) const ALL: [Self; 30] = {
         use Rule::*;
         [
-            D3, E1, E2, G2, G4, G6, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1, S2, S3,
-            S4, S5, S6, S7, T1, T2, T4,
+            D3, E1, E2, G2, G4, G6, G7, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1, S2,
+            S3, S4, S5, S6, S7, T1, T2, T4,
         ]
     };
 }

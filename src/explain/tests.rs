@@ -34,7 +34,8 @@ fn explainer(change: impl Fn(&mut Policy)) -> Explainer {
 fn explainer_of(change: impl Fn(&mut Policy), limits: Limits) -> Explainer {
     let mut tenant = tenant("acme.example");
     change(&mut tenant.policy);
-    Explainer::serving(Arc::new(TenantTable::new([tenant], None)), Arc::new(limits), NOW)
+    let settings = Settings { limits: Arc::new(limits), ..Settings::default() };
+    Explainer::serving(Arc::new(TenantTable::new([tenant], None)), settings, NOW)
 }
 
 /// What was typed: `GET /api/me` with these cookies, and how it is answered.
@@ -339,7 +340,7 @@ fn control_bytes_are_refused_as_http_refuses_them() {
 fn the_only_tenant_is_whose_request_it_is() {
     let of = |names: &[&str], default: Option<&str>| {
         let tenants = TenantTable::new(names.iter().map(|name| tenant(name)), default.map(tenant));
-        Explainer::serving(Arc::new(tenants), Arc::new(Limits::DEFAULT), NOW).only_host()
+        Explainer::serving(Arc::new(tenants), Settings::default(), NOW).only_host()
     };
     assert_eq!(of(&["acme.example"], None).as_deref(), Some("acme.example"));
     assert_eq!(of(&["*.acme.example"], None).as_deref(), Some("www.acme.example"));

@@ -8,7 +8,7 @@
 //! Nothing here fails: a line that makes no sense is left out. Values are bytes, and stay as they are.
 
 use http::{
-    Uri,
+    Uri, Version,
     uri::{Authority, PathAndQuery},
 };
 
@@ -23,6 +23,8 @@ pub struct Exchange {
     pub interim: Vec<Response>,
     /// The final response (101 is one); none where the transcript ends before it.
     pub response: Option<Response>,
+    /// True if the person counts as one who has agreed to the use of cookies. No transcript contains this.
+    pub agreed: bool,
 }
 
 /// A request's head.
@@ -32,6 +34,10 @@ pub struct Request {
     pub method: String,
     /// The target, as in the request line.
     pub target: String,
+    /// The version of HTTP; 1.1 if the transcript does not contain it.
+    pub version: Version,
+    /// The `:protocol` of an extended `CONNECT`.
+    pub protocol: Option<String>,
     /// The fields, in order; `:authority` is `host` here.
     pub fields: Fields,
 }
@@ -54,8 +60,13 @@ pub struct Fields(Vec<(String, Vec<u8>)>);
 impl Default for Request {
     /// `GET /`, without fields.
     fn default() -> Self {
-        let fields = Fields::default();
-        Self { method: "GET".to_owned(), target: "/".to_owned(), fields }
+        Self {
+            method: "GET".to_owned(),
+            target: "/".to_owned(),
+            version: Version::HTTP_11,
+            protocol: None,
+            fields: Fields::default(),
+        }
     }
 }
 
@@ -169,7 +180,7 @@ fn read_mark(line: &[u8]) -> Option<(Side, &[u8])> {
 
 /// The first line of a message.
 enum StartLine {
-    Request { method: String, target: String },
+    Request { method: String, target: String, version: Version },
     Response { status: u16 },
 }
 
@@ -180,10 +191,10 @@ impl StartLine {
         if first.starts_with("HTTP/") {
             return read_status(second).map(|status| Self::Response { status });
         }
-        let is_request = third.is_some_and(|version| version.starts_with("HTTP/"))
-            && words.next().is_none()
-            && is_token(first.as_bytes());
-        is_request.then(|| Self::Request { method: first.to_owned(), target: second.to_owned() })
+        let version = read_version(third?)?;
+        let is_request = words.next().is_none() && is_token(first.as_bytes());
+        let (method, target) = (first.to_owned(), second.to_owned());
+        is_request.then_some(Self::Request { method, target, version })
     }
 
     fn side(&self) -> Side {
@@ -243,28 +254,34 @@ impl Reader {
     fn end_head(&mut self) {
         let Some(Head { start, mut fields }) = self.head.take() else { return };
         match start {
-            Some(StartLine::Request { method, target }) => self.add_request(method, target, fields),
+            Some(StartLine::Request { method, target, version }) => {
+                self.add_request(Request { method, target, version, ..Request::default() }, fields);
+            }
             Some(StartLine::Response { status }) => self.add_response(status, fields),
             None => {
                 let status = text(fields.take(":status")).and_then(|status| read_status(&status));
                 if status.is_some() || fields.values("set-cookie").next().is_some() {
                     return self.add_response(status.unwrap_or(Response::default().status), fields);
                 }
-                let Request { method, target, .. } = Request::default();
-                self.add_request(method, target, fields);
+                self.add_request(Request::default(), fields);
             }
         }
     }
 
-    fn add_request(&mut self, method: String, target: String, mut fields: Fields) {
-        let method = text(fields.take(":method")).unwrap_or(method);
-        let target = text(fields.take(":path")).unwrap_or(target);
+    fn add_request(&mut self, mut request: Request, mut fields: Fields) {
+        // Only HTTP/2 and its successors have pseudo-fields.
+        if fields.iter().any(|(name, _)| name.starts_with(':')) {
+            request.version = Version::HTTP_2;
+        }
+        request.method = text(fields.take(":method")).unwrap_or(request.method);
+        request.target = text(fields.take(":path")).unwrap_or(request.target);
+        request.protocol = text(fields.take(":protocol"));
         if let Some(authority) = fields.take(":authority") {
             fields.replace("host", [authority]);
         }
         fields.remove_pseudo_fields();
-        let request = Some(Request { method, target, fields });
-        self.exchanges.push(Exchange { request, ..Exchange::default() });
+        request.fields = fields;
+        self.exchanges.push(Exchange { request: Some(request), ..Exchange::default() });
     }
 
     fn add_response(&mut self, status: u16, mut fields: Fields) {
@@ -296,6 +313,15 @@ fn read_field(line: &[u8]) -> Option<(String, Vec<u8>)> {
     is_token(name).then(|| (name_text.to_ascii_lowercase(), trim(value).to_vec()))
 }
 
+/// Reads the version of a start line.
+fn read_version(text: &str) -> Option<Version> {
+    match text.strip_prefix("HTTP/")? {
+        "1.0" => Some(Version::HTTP_10),
+        "2" | "2.0" | "3" | "3.0" => Some(Version::HTTP_2),
+        _ => Some(Version::HTTP_11),
+    }
+}
+
 /// Three digits (RFC 9110, section 15).
 fn read_status(text: &str) -> Option<u16> {
     text.parse().ok().filter(|status| (100..=999).contains(status))
@@ -316,7 +342,11 @@ mod tests {
 
     fn request(method: &str, target: &str, read: &[(&str, &str)]) -> Option<Request> {
         let (method, target) = (method.to_owned(), target.to_owned());
-        Some(Request { method, target, fields: fields(read) })
+        Some(Request { method, target, fields: fields(read), ..Request::default() })
+    }
+
+    fn over_http_2(request: Option<Request>) -> Option<Request> {
+        request.map(|request| Request { version: Version::HTTP_2, ..request })
     }
 
     fn response(status: u16, read: &[(&str, &str)]) -> Response {
@@ -353,9 +383,10 @@ set-cookie: neither
         assert_eq!(
             read(transcript.as_bytes()),
             [Exchange {
-                request: request("GET", "/api/me?x=1", &sent),
+                request: over_http_2(request("GET", "/api/me?x=1", &sent)),
                 interim: vec![response(103, &[("link", "</a>")])],
                 response: Some(answer),
+                agreed: false,
             }]
         );
     }
@@ -386,6 +417,7 @@ set-cookie: neither
                 request: request("GET", "http://a.example/x", &[("cookie", "a=1")]),
                 interim: Vec::new(),
                 response: Some(response(101, &[("upgrade", "websocket")])),
+                agreed: false,
             }]
         );
     }
@@ -393,7 +425,7 @@ set-cookie: neither
     #[test]
     fn what_browsers_copy_is_read() {
         let sent = [("accept", "text/html"), ("cookie", "a=1; b=c:d"), ("host", "acme.example")];
-        let expected = request("POST", "/x", &sent);
+        let expected = over_http_2(request("POST", "/x", &sent));
         for text in [
             ":authority: acme.example\n:method: POST\n:path: /x\n:scheme: https\naccept: text/html\ncookie: a=1; b=c:d",
             ":authority\nacme.example\n:method\nPOST\n:path\n/x\naccept:\ntext/html\ncookie:\na=1; b=c:d\n",
@@ -404,8 +436,12 @@ set-cookie: neither
         let both = read(b":method: GET\ncookie: a=1\n\n:status: 204\nset-cookie: a=2\n");
         let answer = response(204, &[("set-cookie", "a=2")]);
         let interim = Vec::new();
-        let request = request("GET", "/", &[("cookie", "a=1")]);
-        assert_eq!(both, [Exchange { request, interim, response: Some(answer) }]);
+        let request = over_http_2(request("GET", "/", &[("cookie", "a=1")]));
+        let response = Some(answer);
+        assert_eq!(both, [Exchange { request, interim, response, agreed: false }]);
+        let socket = read(b":method: CONNECT\n:protocol: websocket\n:path: /socket\n");
+        let request = socket[0].request.as_ref().unwrap();
+        assert_eq!((&*request.method, request.protocol.as_deref()), ("CONNECT", Some("websocket")));
     }
 
     #[test]

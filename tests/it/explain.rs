@@ -10,6 +10,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crumbgate_gateway::metrics::RejectionReason;
 use http::{HeaderValue, Request};
 use proptest::{
     prelude::*,
@@ -20,7 +21,8 @@ use proptest::{
 use serde_json::Value;
 
 use crate::harness::{
-    ACME, App, Finished, Http, Setup, Site, both_versions, in_time, without_variables,
+    ACME, App, Exposed, Finished, Http, Running, Setup, Site, both_versions, in_time,
+    without_variables,
 };
 
 /// One exchange, as it is sent and as `curl -v` prints it.
@@ -271,6 +273,184 @@ async fn agrees_on(
     }
     let cookies = explained.iter().flat_map(|exchange| exchange["cookies"].as_array().unwrap());
     cookies.map(|cookie| cookie["fate"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A way to provoke a rejection.
+enum Provocation {
+    /// A head that does.
+    Head(String),
+    /// None: no head alone does, for this reason.
+    NoHead(&'static str),
+}
+
+/// Returns the ways to provoke each rejection. A new reason must be added here.
+fn provocations(reason: RejectionReason) -> Vec<Provocation> {
+    use Provocation::{Head, NoHead};
+    let get = |fields: &str| Head(format!("GET /page HTTP/1.1\r\n{fields}\r\n"));
+    let host = "host: acme.example\r\n";
+    let asks = "host: ask.example\r\n";
+    match reason {
+        RejectionReason::AgreementRequired => vec![
+            Head(format!("GET /api/me HTTP/1.1\r\n{asks}\r\n")),
+            Head(format!(
+                "GET /api/me HTTP/1.1\r\n{asks}cookie: flexopus_session=a; _ga=b\r\n\r\n"
+            )),
+            Head(format!("POST /login HTTP/1.1\r\n{asks}content-length: 0\r\n\r\n")),
+        ],
+        RejectionReason::Authority => vec![
+            get(""),
+            get("host: acme.example\r\nhost: acme.example\r\n"),
+            get("host: a b\r\n"),
+            Head(format!("GET http://other.example/ HTTP/1.1\r\n{host}\r\n")),
+            Head("GET http://acme.example/ HTTP/1.1\r\n\r\n".to_owned()),
+        ],
+        RejectionReason::BodyTooLarge => {
+            vec![Head(format!("POST / HTTP/1.1\r\n{host}content-length: 11\r\n\r\n"))]
+        }
+        RejectionReason::CookieTooLarge => {
+            vec![get(&format!("{host}cookie: _ga={}\r\n", "v".repeat(1024)))]
+        }
+        RejectionReason::CrossSite => vec![
+            Head(format!("POST {PAGE}/agree HTTP/1.1\r\n{host}content-length: 0\r\n\r\n")),
+            Head(format!(
+                "POST {PAGE}/withdraw HTTP/1.1\r\n{asks}origin: https://evil.example\r\ncontent-length: 0\r\n\r\n"
+            )),
+        ],
+        RejectionReason::Framing => vec![Head(format!(
+            "POST / HTTP/1.1\r\n{host}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
+        ))],
+        RejectionReason::HeadTooLarge => {
+            vec![get(&format!("{host}x: {}\r\n", "x".repeat(9_000)))]
+        }
+        RejectionReason::Method => vec![
+            Head(format!("TRACE / HTTP/1.1\r\n{host}\r\n")),
+            Head("CONNECT acme.example:443 HTTP/1.1\r\nhost: acme.example:443\r\n\r\n".to_owned()),
+        ],
+        RejectionReason::Misdirected => vec![get("host: nobody.example\r\n")],
+        RejectionReason::TooManyFields => {
+            let fields: String = (0..41).map(|number| format!("x-{number}: 1\r\n")).collect();
+            vec![get(&format!("{host}{fields}"))]
+        }
+        RejectionReason::Upgrade => {
+            vec![
+                Head(format!("GET /upgrade HTTP/1.1\r\n{host}\r\n")),
+                Head(format!(
+                    "GET /h2c HTTP/1.1\r\n{host}connection: upgrade\r\nupgrade: websocket\r\n\r\n"
+                )),
+            ]
+        }
+        RejectionReason::BodyBroken | RejectionReason::BodyLate => {
+            vec![NoHead("it depends on the arrival of the body")]
+        }
+        RejectionReason::Overloaded | RejectionReason::TooManyConnections => {
+            vec![NoHead("it depends on the other connections")]
+        }
+        RejectionReason::UpstreamBroken
+        | RejectionReason::UpstreamBusy
+        | RejectionReason::UpstreamFraming
+        | RejectionReason::UpstreamLate
+        | RejectionReason::UpstreamUnreachable => {
+            vec![NoHead("no answer of the application was admitted, so that nothing was judged")]
+        }
+    }
+}
+
+const PAGE: &str = "/.well-known/cookies";
+
+/// Returns the application's answer to a target.
+fn answer_to(target: &str) -> &'static str {
+    match target {
+        "/upgrade" => "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n",
+        "/h2c" => "HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n",
+        _ => "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nset-cookie: _ga=1\r\n\r\n",
+    }
+}
+
+/// A gateway before [`answer_to`], and the site with its configuration.
+async fn gateway_with_limits() -> (App, Site, Running) {
+    let app = App::replying(|request| answer_to(request.target()).as_bytes().to_vec()).await;
+    let setup = Setup::before(&app)
+        .tenant(ACME, "")
+        .tenant("ask.example", "agreement = \"required\"")
+        .limits("body_bytes = 10\nhead_bytes = 8192\nhead_fields = 40\ncookie_bytes = 1024");
+    let site = Site::of(&setup);
+    let gateway = setup.start();
+    (app, site, gateway)
+}
+
+/// Sends a head to a gateway, and returns the status of the answer, and the explanation of the same head.
+async fn sent_and_explained(gateway: &Running, site: &Site, head: &str) -> (u64, Value) {
+    let host = if head.contains("ask.example") { "ask.example" } else { ACME };
+    let mut raw = gateway.raw_at(host).await;
+    raw.send(head).await;
+    let answer = raw.read_head().await;
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let target = head.split(' ').nth(1).unwrap();
+    let head = head.split_once("\r\n\r\n").unwrap().0;
+    let transcript = format!("{head}\r\n\r\n{}", answer_to(target));
+    fs::write(site.path("transcript"), transcript).unwrap();
+    let explained = json(&site.run(&["explain", "--json", "transcript"]).await);
+    (status, explained["exchanges"][0].clone())
+}
+
+#[tokio::test]
+async fn an_explanation_rejects_a_request_for_the_reason_for_which_the_gateway_rejects_it() {
+    in_time(async {
+        let (_app, site, gateway) = gateway_with_limits().await;
+        let mut not_by_a_head = BTreeSet::new();
+        for (reason, word) in RejectionReason::ALL {
+            for provocation in provocations(reason) {
+                let head = match provocation {
+                    Provocation::Head(head) => head,
+                    Provocation::NoHead(_) => {
+                        not_by_a_head.insert(word);
+                        continue;
+                    }
+                };
+                let series = format!("crumbgate_rejections_total{{reason=\"{word}\"}}");
+                let before = Exposed::by(&gateway).get(&series);
+                let (status, explained) = sent_and_explained(&gateway, &site, &head).await;
+                let context = format!("{word}: {head}\n{explained:#}");
+                assert_eq!(Exposed::by(&gateway).get(&series), before + 1., "{context}");
+                assert_eq!(explained["status"], status, "{context}");
+                assert_eq!(explained["refusal"]["rejection"], word, "{context}");
+            }
+        }
+        assert_eq!(not_by_a_head.len(), 9, "{not_by_a_head:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_explanation_of_the_gateways_own_pages_has_the_status_that_the_gateway_answers() {
+    in_time(async {
+        let (app, site, gateway) = gateway_with_limits().await;
+        let host = "host: ask.example\r\n";
+        let html = "accept: text/html\r\n";
+        for (request, fields, status, is_forwarded) in [
+            ("GET /.well-known/cookies", "", 200, false),
+            ("HEAD /.well-known/cookies", "", 200, false),
+            ("DELETE /.well-known/cookies", "", 405, false),
+            ("GET /.well-known/cookies/agree", "", 303, false),
+            ("POST /.well-known/cookies/agree", "sec-fetch-site: same-origin\r\n", 303, false),
+            ("GET /page", html, 403, false),
+            ("GET /page", "accept: */*\r\ncookie: flexopus_session=a\r\n", 200, true),
+            ("GET /logo.svg", "", 200, true),
+            ("OPTIONS /page", "", 200, true),
+        ] {
+            let before = app.received().len();
+            let head = format!("{request} HTTP/1.1\r\n{host}{fields}content-length: 0\r\n\r\n");
+            let (got, explained) = sent_and_explained(&gateway, &site, &head).await;
+            let context = format!("{head}{explained:#}");
+            assert_eq!((got, &explained["status"]), (status, &status.into()), "{context}");
+            assert_eq!(app.received().len() > before, is_forwarded, "{context}");
+            assert_eq!(explained["leaves"]["upstream"] != "refused", is_forwarded, "{context}");
+        }
+        let agreed = ["explain", "--json", "--tenant", "ask.example", "--agreed", "--navigation"];
+        let agreed = json(&site.run(&agreed).await);
+        assert_eq!(agreed["exchanges"][0]["status"], 200);
+    })
+    .await;
 }
 
 fn shown(fields: &[Vec<u8>]) -> Vec<String> {

@@ -65,6 +65,9 @@ pub(super) struct Cookies {
     /// True where the request accepts `text/html`, as a page navigation does.
     #[serde(default)]
     navigation: bool,
+    /// True where the person counts as one who has agreed to the use of cookies.
+    #[serde(default)]
+    agreed: bool,
     /// `Cookie` headers of the request.
     #[serde(default)]
     cookie: Vec<String>,
@@ -100,8 +103,8 @@ pub(super) async fn explain(
     let question = cookies.question()?;
     let worker = app.clone();
     let json = worker.work(move || {
-        let limits = app.control.config(|config| config.limits.clone());
-        let explainer = Explainer::serving(app.control.table(), limits, app.clock.now());
+        let settings = app.control.config(explain::Settings::of);
+        let explainer = Explainer::serving(app.control.table(), settings, app.clock.now());
         let explanations = question.answer(&explainer).map_err(|error| unclear(&error))?;
         let file = app.control.status().config_file;
         Ok(explain::json::render(Some(&file), &explanations))
@@ -136,6 +139,7 @@ impl Cookies {
             method: self.method,
             path: self.path,
             navigation: self.navigation,
+            agreed: self.agreed,
             cookie: bytes(self.cookie),
             status: self.status,
             set_cookie: bytes(self.set_cookie),

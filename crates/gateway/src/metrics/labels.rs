@@ -175,7 +175,8 @@ impl RejectionReason {
         Self::ALL[self as usize].1
     }
 
-    pub(super) const ALL: [(Self, &'static str); 20] = [
+    /// Each reason, with the label's value.
+    pub const ALL: [(Self, &'static str); 20] = [
         (Self::AgreementRequired, "agreement_required"),
         (Self::Authority, "authority"),
         (Self::BodyBroken, "body_broken"),

@@ -12,7 +12,7 @@ pub struct Dates(Cell<([u8; 29], Option<u64>)>);
 
 impl Dates {
     /// A response's own date, in seconds since the Unix epoch (S2).
-    pub(super) fn read(&self, date: &HeaderValue) -> Option<u64> {
+    pub fn read(&self, date: &HeaderValue) -> Option<u64> {
         let (known, unix_s) = self.0.get();
         if date.as_bytes() == known {
             return unix_s;

@@ -36,7 +36,7 @@ impl HeaderFlags {
     pub(crate) const CACHE_CONTROL: Self = Self(1 << 10);
 
     /// Reads the names of all fields.
-    pub(crate) fn of(fields: &HeaderMap) -> Self {
+    pub fn of(fields: &HeaderMap) -> Self {
         fields.keys().map(Self::of_name).fold(Self::default(), BitOr::bitor)
     }
 

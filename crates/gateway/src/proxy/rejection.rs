@@ -105,6 +105,27 @@ impl From<upstream::Error> for Rejection {
 }
 
 impl Rejection {
+    /// Returns the `Set-Cookie` fields of the answer, which delete cookies that do not belong there.
+    pub fn into_evictions(self) -> Vec<Vec<u8>> {
+        match self {
+            Self::CookieTooLarge { evictions, .. }
+            | Self::HeadTooLarge { evictions, .. }
+            | Self::TooManyFields { evictions, .. } => evictions,
+            Self::AgreementRequired { .. }
+            | Self::Authority(_)
+            | Self::BodyBroken
+            | Self::BodyLate
+            | Self::BodyTooLarge { .. }
+            | Self::CrossSite
+            | Self::Framing
+            | Self::Method
+            | Self::Misdirected(_)
+            | Self::Overloaded
+            | Self::Upgrade
+            | Self::Upstream(_) => Vec::new(),
+        }
+    }
+
     /// The status that it is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
@@ -262,14 +283,9 @@ impl Rejection {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
         }
-        if let Self::CookieTooLarge { evictions, .. }
-        | Self::HeadTooLarge { evictions, .. }
-        | Self::TooManyFields { evictions, .. } = self
-        {
-            for eviction in evictions {
-                if let Ok(value) = HeaderValue::try_from(eviction) {
-                    fields.append(header::SET_COOKIE, value);
-                }
+        for eviction in self.into_evictions() {
+            if let Ok(value) = HeaderValue::try_from(eviction) {
+                fields.append(header::SET_COOKIE, value);
             }
         }
         response

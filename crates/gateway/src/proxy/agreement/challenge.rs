@@ -6,17 +6,21 @@ use super::{super::body::Body, super::rejection::Rejection, endpoint::AgreementE
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
 use crumbgate_pages::page::{Kind, settings::PagePath};
-use crumbgate_policy::sealing::Demand;
+use crumbgate_policy::sealing::AgreementChallenge;
 
 /// Rejects the request of a program. To that of a browser the answer is a page, with the status [`STATUS`].
 ///
 /// # Errors
 ///
 /// [`Rejection::AgreementRequired`].
-pub fn check(demand: Demand, path: &PagePath, authority: &HeaderValue) -> Result<(), Rejection> {
-    match demand {
-        Demand::Question => Ok(()),
-        Demand::Refusal => {
+pub fn check(
+    challenge: AgreementChallenge,
+    path: &PagePath,
+    authority: &HeaderValue,
+) -> Result<(), Rejection> {
+    match challenge {
+        AgreementChallenge::Question => Ok(()),
+        AgreementChallenge::Problem => {
             let authority = authority.to_str().unwrap_or_default();
             Err(Rejection::AgreementRequired { page: format!("https://{authority}{path}") })
         }
@@ -29,11 +33,11 @@ pub const STATUS: StatusCode = StatusCode::FORBIDDEN;
 /// Answers with the page that asks for the agreement, or rejects the request.
 pub(super) fn answer(
     endpoint: &AgreementEndpoint<'_>,
-    demand: Demand,
+    challenge: AgreementChallenge,
     fields: &HeaderMap,
     is_head: bool,
 ) -> Result<Response<Body>, Rejection> {
-    check(demand, endpoint.path, endpoint.authority)?;
+    check(challenge, endpoint.path, endpoint.authority)?;
     let page = endpoint.pages.get(Kind::Interstitial, Language::preferred(fields));
     if !is_head {
         endpoint.count(AgreementEvent::Shown, page);

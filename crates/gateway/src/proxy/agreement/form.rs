@@ -12,7 +12,7 @@ use super::{
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
 use crumbgate_pages::page::{Kind, settings::Place};
-use crumbgate_policy::{Agreement, JudgedRequest, Resources};
+use crumbgate_policy::{AgreementMode, JudgedRequest, Resources};
 
 /// Rejects a form that was not sent from a page of the origin that it goes to.
 ///
@@ -36,7 +36,7 @@ pub(super) fn act(
     let page = stamp(uri).and_then(|stamp| pages.by_stamp(stamp));
     match action {
         AgreementAction::Agree | AgreementAction::Decline
-            if recorder.tenant().policy.agreement == Agreement::Off =>
+            if recorder.tenant().policy.agreement == AgreementMode::Off =>
         {
             Ok(see_other(path.as_str()))
         }

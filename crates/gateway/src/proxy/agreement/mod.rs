@@ -19,7 +19,7 @@ use super::{
     random, rejection::Rejection, tenant_cache::ServedTenant,
 };
 use crumbgate_audit::AgreementEvent;
-use crumbgate_policy::{Agreement, Resources};
+use crumbgate_policy::{AgreementMode, Resources};
 
 pub use action::AgreementAction;
 use endpoint::AgreementEndpoint;
@@ -41,7 +41,7 @@ pub(super) fn page(
     let (pages, is_head) = (config.pages(tenant), *method == Method::HEAD);
     let (response, page) = page::answer(page_request, request.headers(), is_head, path, &pages)?;
     if let Some(page) = page
-        && tenant.policy.agreement != Agreement::Off
+        && tenant.policy.agreement != AgreementMode::Off
     {
         recorder.count_agreement(AgreementEvent::Shown, &page, exchange.received.unix_s);
     }
@@ -60,7 +60,7 @@ pub(super) fn answer(
     let (tenant, fields, method) = (judged.tenant(), request.headers(), &admitted.method);
     let mode = tenant.policy.mode;
     let page_request = PageRequest::of(Some(path), mode, admitted.uri.path(), method);
-    let challenge = judged.request.demand(admitted.websocket.is_some());
+    let challenge = judged.request.challenge(admitted.websocket.is_some());
     if page_request.is_none() && challenge.is_none() {
         return Ok(None);
     }
@@ -80,7 +80,7 @@ pub(super) fn answer(
         let form = (&admitted.uri, fields);
         let response = form::act(&endpoint, action, form, &judged.request, &mut resources)?;
         let ends_session = action == AgreementAction::Withdraw && config.snapshot.logout.is_some();
-        let cookies = ends_session.then(|| judged.request.farewell()).flatten();
+        let cookies = ends_session.then(|| judged.request.logout_cookie()).flatten();
         let logout_cookies = cookies.and_then(sensitive);
         return Ok(Some(AgreementAnswer { response, logout_cookies }));
     }
