@@ -5,7 +5,7 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 use super::{
     agreement::PageCache,
     snapshot::Snapshot,
-    tenant_cache::TenantCache,
+    tenant_cache::{ServedTenant, TenantCache},
     upstream::{Upstream, UpstreamState},
 };
 use crumbgate_audit::{Aggregator, tenants::Tenant};
