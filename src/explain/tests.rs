@@ -7,6 +7,7 @@ use super::{
     transcript::{Exchange, Fields, Request, Response},
     *,
 };
+use crumbgate_config::Limits;
 use crumbgate_policy::{
     declaration::{DeclaredCookie, Inject},
     verdict::{Action, Reason, Verdict},

@@ -402,8 +402,8 @@ async fn an_explanation_rejects_a_request_for_the_reason_for_which_the_gateway_r
             for provocation in provocations(reason) {
                 let head = match provocation {
                     Provocation::Head(head) => head,
-                    Provocation::NoHead(_) => {
-                        not_by_a_head.insert(word);
+                    Provocation::NoHead(why) => {
+                        not_by_a_head.insert((word, why));
                         continue;
                     }
                 };
