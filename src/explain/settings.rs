@@ -19,7 +19,7 @@ pub struct Settings {
     /// The path of the gateway's own pages; `None` if there are none.
     pub page: Option<PagePath>,
     /// The rules of sealing, with a key that no gateway has; `None` if nothing is sealed.
-    sealing: Option<Sealing>,
+    pub(super) sealing: Option<Sealing>,
 }
 
 impl Default for Settings {
