@@ -260,7 +260,7 @@ impl Signals {
                 tokio::select! {
                     _ = self.hangup.recv() => SignalAction::Reload,
                     _ = self.user_two.recv() => SignalAction::Successor,
-                    actor = control.stop_asked(), if can_be_replaced => SignalAction::Stop(actor),
+                    actor = control.stop_requested(), if can_be_replaced => SignalAction::Stop(actor),
                     _ = self.interrupt.recv() => SignalAction::Stop("SIGINT"),
                     _ = self.terminate.recv() => SignalAction::Stop("SIGTERM"),
                 }

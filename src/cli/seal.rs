@@ -19,7 +19,7 @@ use crumbgate_base::{
     text::printable,
 };
 use crumbgate_config::{Config, spoken};
-use crumbgate_gateway::seal_keys::{self, Entry, KeyFile, KeyFileError, Refusal, moment};
+use crumbgate_gateway::seal_keys::{self, KeyEntry, KeyFile, KeyFileError, KeyRefusal, moment};
 use crumbgate_policy::seal::KeyId;
 
 #[derive(Debug, Subcommand)]
@@ -115,8 +115,8 @@ impl Keys {
     }
 
     /// Makes a key and adds it by `put`, or writes a new file with it if there is none.
-    fn make<T>(&self, put: impl FnOnce(&mut KeyFile, Entry) -> T) -> Result<(KeyId, Option<T>)> {
-        let entry = Entry::generate(self.now)?;
+    fn make<T>(&self, put: impl FnOnce(&mut KeyFile, KeyEntry) -> T) -> Result<(KeyId, Option<T>)> {
+        let entry = KeyEntry::generate(self.now)?;
         let id = entry.id();
         let put = |found| match found {
             Some(mut file) => {
@@ -146,7 +146,7 @@ impl Keys {
     /// Changes the file, which must exist.
     fn change<T>(
         &self,
-        change: impl FnOnce(&mut KeyFile) -> std::result::Result<T, Refusal>,
+        change: impl FnOnce(&mut KeyFile) -> std::result::Result<T, KeyRefusal>,
     ) -> Result<T> {
         // `seal_keys::change` would create the folder of a missing file.
         KeyFile::read(self.path())?;
@@ -164,7 +164,7 @@ impl Keys {
         print(HEAD.to_owned() + &rows.collect::<String>())
     }
 
-    fn row(&self, seals: bool, entry: &Entry) -> String {
+    fn row(&self, seals: bool, entry: &KeyEntry) -> String {
         let time = |unix_s: Option<u64>| unix_s.map_or_else(|| "-".to_owned(), moment);
         let sealed_until = entry.until_unix_s;
         let needed_until =

@@ -346,9 +346,23 @@ both_versions!(a3_tp13_no_line_contains_personal_data_with_rust_log_trace, |http
     assert!(detailed.peek().is_some(), "RUST_LOG shows more");
     // Messages of libraries below `error` describe their peers, who are people.
     for line in detailed {
-        assert!(line["target"].as_str().unwrap().starts_with("crumbgate"), "{line}");
+        assert!(line["target"].as_str().unwrap().starts_with("crumbgate::"), "{line}");
     }
 });
+
+#[tokio::test]
+async fn rust_log_filters_by_the_target_that_a_line_shows() {
+    in_time(async {
+        let log = "[log]\nformat = \"json\"";
+        let finished = printed_with(log, Some("crumbgate::proxy=debug"), Http::One).await;
+        let lines = json_lines(&finished.stderr);
+        assert!(!lines.is_empty());
+        for line in lines {
+            assert!(line["target"].as_str().unwrap().starts_with("crumbgate::proxy"), "{line}");
+        }
+    })
+    .await;
+}
 
 both_versions!(a3_tp13_text_lines_are_one_line_each_without_colour, |http| {
     let finished = printed_with("[log]\naccess = true", Some("trace"), http).await;

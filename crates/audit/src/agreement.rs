@@ -77,7 +77,6 @@ impl ShownPage {
         &self.hash
     }
 
-    /// The HTML.
     pub fn html(&self) -> &Arc<str> {
         &self.html
     }

@@ -232,18 +232,18 @@ mod tests {
         let counters = Counters::default();
         let visit =
             |tenant: usize| counters.open(&format!("{tenant}.example").into()).count_request();
-        let told = || {
+        let counted = || {
             let (first, others) = counters.first(2);
             let first =
                 first.into_iter().map(|(name, snapshot)| (name.to_string(), snapshot.requests));
             (first.collect::<Vec<_>>(), others.requests)
         };
         visit(7);
-        assert_eq!(told(), (vec![("7.example".to_owned(), 1)], 0));
+        assert_eq!(counted(), (vec![("7.example".to_owned(), 1)], 0));
         (0..3 * AT_A_TIME).for_each(visit);
         let first = vec![("7.example".to_owned(), 2), ("0.example".to_owned(), 1)];
         let all = 3 * AT_A_TIME as u64 + 1;
-        assert_eq!(told(), (first, all - 3));
+        assert_eq!(counted(), (first, all - 3));
         assert_eq!(counters.total().requests, all);
         assert_eq!(counters.first(0), (vec![], counters.total()));
     }

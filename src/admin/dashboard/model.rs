@@ -50,7 +50,7 @@ pub(super) enum Alert {
     LedgerUnreadable,
     ManyFail { failed: u64, requests: u64 },
     NotReady,
-    ReloadRefused,
+    ReloadError,
     ServerDown { server: String },
     ServerEjected { server: String },
 }
@@ -110,7 +110,7 @@ impl DashboardModel {
         alerts.extend(servers.filter_map(|server| of_server(server)));
         alerts.extend(self.certificates.iter().filter_map(|one| self.of_certificate(one)));
         if self.status.last_reload.is_refused {
-            alerts.push(Alert::ReloadRefused);
+            alerts.push(Alert::ReloadError);
         }
         alerts.extend(self.ledger.alerts());
         alerts

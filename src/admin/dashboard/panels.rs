@@ -77,7 +77,7 @@ fn alert_text(alert: &Alert, words: &Words) -> String {
             (words.many_fail)(&words.language.share(*failed, *requests))
         }
         Alert::NotReady => words.not_ready.to_owned(),
-        Alert::ReloadRefused => words.reload_refused.to_owned(),
+        Alert::ReloadError => words.reload_refused.to_owned(),
         Alert::ServerDown { server } => (words.server_down)(server),
         Alert::ServerEjected { server } => (words.server_ejected)(server),
     }

@@ -26,7 +26,7 @@ use crate::{
 };
 use crumbgate_base::text::rfc3339;
 use crumbgate_gateway::{
-    gateway::{self, ReloadRefused},
+    gateway::{self, ReloadError},
     proxy::upstream,
 };
 use crumbgate_ledger as ledger;
@@ -222,10 +222,10 @@ pub(super) async fn reload(
         Err(refused) => {
             let detail = refused.to_string();
             Err(match refused {
-                ReloadRefused::Problems(problems) => {
+                ReloadError::Problems(problems) => {
                     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).with(&problems)
                 }
-                ReloadRefused::Busy | ReloadRefused::Draining => {
+                ReloadError::Busy | ReloadError::Draining => {
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
                 }
             })

@@ -314,7 +314,7 @@ impl BatchBuilder {
 
     /// Notes traffic of a tenant. First begins a new batch if the window or the declaration has changed.
     fn touch(&mut self, tenant: usize, declaration: &Arc<str>, unix_s: u64) {
-        self.rule(declaration);
+        self.set_declaration(declaration);
         if !self.window.holds(unix_s) {
             self.flush();
             self.begin(Window::of(unix_s, self.window.length_s));
@@ -348,7 +348,7 @@ impl BatchBuilder {
 
     /// Begins a new batch if the declaration differs. After a reload this alternates as long as exchanges run that began
     /// before it.
-    fn rule(&mut self, declaration: &Arc<str>) {
+    fn set_declaration(&mut self, declaration: &Arc<str>) {
         if Arc::ptr_eq(&self.declaration, declaration) {
             return;
         }

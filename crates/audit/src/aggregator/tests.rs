@@ -264,7 +264,7 @@ enum Step {
     Count { tenant: usize, name: usize, is_stripped: bool },
     Flush,
     Request { tenant: usize },
-    Rule { declaration: usize },
+    Declare { number: usize },
     Take,
     Wait { seconds: u64 },
 }
@@ -277,7 +277,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_usize, 0..3_usize, prop::sample::select(AgreementEvent::ALL.to_vec()))
             .prop_map(|(tenant, page, event)| Step::Agree { tenant, page, event }),
         1 => Just(Step::Flush),
-        1 => (0..3_usize).prop_map(|declaration| Step::Rule { declaration }),
+        1 => (0..3_usize).prop_map(|number| Step::Declare { number }),
         1 => Just(Step::Take),
         1 => (0..100_u64).prop_map(|seconds| Step::Wait { seconds }),
     ]
@@ -296,23 +296,23 @@ proptest! {
             aggregator.recorder(&tenant.into(), &declaration.into())
         };
         let (mut unix_s, mut taken) = (0, Vec::new());
-        let mut rules = "0".to_owned();
+        let mut declaration = "0".to_owned();
         let mut counted = BTreeMap::<String, u64>::new();
         let shown = ["a", "b", "c"].map(|html| Arc::new(ShownPage::new(html)));
         for step in steps {
             match step {
                 Step::Count { tenant, name: number, is_stripped } => {
                     let action = if is_stripped { STRIP } else { Action::Keep };
-                    count(&recorder(&tenant, &rules), &names[number], action, unix_s);
-                    *counted.entry(rules.clone()).or_default() += 1;
+                    count(&recorder(&tenant, &declaration), &names[number], action, unix_s);
+                    *counted.entry(declaration.clone()).or_default() += 1;
                 }
                 Step::Agree { tenant, page, event } => {
-                    recorder(&tenant, &rules).count_agreement(event, &shown[page], unix_s);
-                    *counted.entry(rules.clone()).or_default() += 1;
+                    recorder(&tenant, &declaration).count_agreement(event, &shown[page], unix_s);
+                    *counted.entry(declaration.clone()).or_default() += 1;
                 }
                 Step::Flush => aggregator.flush(),
-                Step::Request { tenant } => recorder(&tenant, &rules).count_request(unix_s),
-                Step::Rule { declaration } => rules = declaration.to_string(),
+                Step::Request { tenant } => recorder(&tenant, &declaration).count_request(unix_s),
+                Step::Declare { number } => declaration = number.to_string(),
                 Step::Take => taken.extend(batches.try_iter()),
                 Step::Wait { seconds } => unix_s += seconds,
             }
@@ -324,12 +324,12 @@ proptest! {
         for (window, sums) in &windows {
             prop_assert_eq!(sums.seen, sums.counted, "{:?}", window);
         }
-        let mut ruled = BTreeMap::<String, u64>::new();
+        let mut by_declaration = BTreeMap::<String, u64>::new();
         let all = |sums: &Sums| sums.seen.cookies() + sums.seen.agreements;
         for ((_, declaration), sums) in windows.iter().filter(|(_, sums)| all(sums) > 0) {
-            *ruled.entry(declaration.to_string()).or_default() += all(sums);
+            *by_declaration.entry(declaration.to_string()).or_default() += all(sums);
         }
-        prop_assert_eq!(ruled, counted, "each is counted under the declaration that judged it");
+        prop_assert_eq!(by_declaration, counted, "each is counted under the declaration that judged it");
         let total = aggregator.counters.total();
         prop_assert_eq!(windows.values().map(|sums| sums.requests).sum::<u64>(), total.requests);
         prop_assert_eq!(

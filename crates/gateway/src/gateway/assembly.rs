@@ -13,7 +13,7 @@ use crate::{
         tls::{self, CertificateError, Certificates, Expiry, Tickets},
         upstream::UpstreamState,
     },
-    seal_keys::{self, Found},
+    seal_keys::{self, LoadedKeys},
     traces::Tracing,
 };
 use crumbgate_audit::tenants::TenantTable;
@@ -24,7 +24,7 @@ use crumbgate_policy::{seal::Version, sealing::Sealing};
 use crumbgate_state as state;
 
 /// The parts of a snapshot that are read from files, complete and checked.
-pub(super) struct Parts {
+pub(super) struct SnapshotParts {
     tls: Option<TlsAcceptor>,
     expiries: Vec<Expiry>,
     upstreams: Vec<Arc<UpstreamState>>,
@@ -36,7 +36,7 @@ pub(super) struct Parts {
 
 type WithVerifier = (config::Upstream, Option<Arc<ClientConfig>>);
 
-impl Parts {
+impl SnapshotParts {
     /// Reads certificates, CA bundles and keys. Waits for the disk. Servers that `before` also has keep their state. If
     /// `before` seals, no new keys are made.
     pub(super) fn read(
@@ -129,7 +129,7 @@ fn sealing(
     let Some(cookie) = config.seal.cookie.clone().filter(|_| is_wanted) else { return Ok(None) };
     // On a reload a missing file is an error and not replaced: new keys would end every session.
     let found = if has_keys {
-        seal_keys::load(path).map(|ring| Found { ring, is_new: false })
+        seal_keys::load(path).map(|ring| LoadedKeys { ring, is_new: false })
     } else {
         seal_keys::load_or_create(path, clock.now())
     };

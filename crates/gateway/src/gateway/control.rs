@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    assembly::{Parts, hash_text},
+    assembly::{SnapshotParts, hash_text},
     directory::Directory,
     lock::locked,
     sockets::{KeptSockets, Listener, ListenerKey},
@@ -115,7 +115,7 @@ pub(super) struct Current {
 
 /// The reason that no change can begin now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum NoChange {
+pub(super) enum ChangeRefusal {
     /// Another change is still running.
     Busy,
     /// The gateway stops, or a successor is taking its place.
@@ -190,7 +190,7 @@ impl Control {
         let tickets = Tickets::new().map_err(StartError::Tickets)?;
         let clock = &running.settings.clock;
         let started = clock.now();
-        let parts = Parts::read(&config, None, &tickets, clock)?;
+        let parts = SnapshotParts::read(&config, None, &tickets, clock)?;
         let mut tenants = std::mem::take(&mut config.tenants);
         let mut directory = Directory::of(&tenants);
         tenants.extend(directory.add_stored(&config));
@@ -224,17 +224,17 @@ impl Control {
 
     /// Begins a change: no other change begins until the returned guard is dropped. Waits up to `CHANGE_TIMEOUT` for a
     /// change that is already running, so a change that hangs does not block all others for ever.
-    pub(super) fn begin_change(&self) -> Result<MutexGuard<'_, ()>, NoChange> {
+    pub(super) fn begin_change(&self) -> Result<MutexGuard<'_, ()>, ChangeRefusal> {
         let deadline = Instant::now() + CHANGE_TIMEOUT;
         loop {
             if self.is_draining() || self.0.is_handing_over.load(Relaxed) {
-                return Err(NoChange::Draining);
+                return Err(ChangeRefusal::Draining);
             }
             match self.0.changing.try_lock() {
                 Ok(changing) => return Ok(changing),
                 Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(NoChange::Busy);
+                    return Err(ChangeRefusal::Busy);
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(RETRY_PAUSE),
             }
@@ -289,12 +289,12 @@ impl Control {
     }
 
     /// Requests a stop, as a signal would.
-    pub fn ask_to_stop(&self, actor: &'static str) {
+    pub fn request_stop(&self, actor: &'static str) {
         self.0.stop.send_replace(Some(actor));
     }
 
-    /// Waits for [`ask_to_stop`](Self::ask_to_stop) and returns its actor.
-    pub async fn stop_asked(&self) -> &'static str {
+    /// Waits for [`request_stop`](Self::request_stop) and returns its actor.
+    pub async fn stop_requested(&self) -> &'static str {
         let mut stop = self.0.stop.subscribe();
         loop {
             if let Some(actor) = *stop.borrow_and_update() {

@@ -82,8 +82,8 @@ impl Predecessor {
             Ok(stream) => stream,
             Err(error) => {
                 use io::ErrorKind::{ConnectionRefused, NotFound};
-                let nobody = matches!(error.kind(), ConnectionRefused | NotFound);
-                return if nobody { Ok(None) } else { Err(error.into()) };
+                let is_absent = matches!(error.kind(), ConnectionRefused | NotFound);
+                return if is_absent { Ok(None) } else { Err(error.into()) };
             }
         };
         stream.set_read_timeout(Some(PEER_TIMEOUT))?;
@@ -181,12 +181,12 @@ impl Control {
             send(&stream, socket)?;
         }
         drop(sockets);
-        info!("a successor asked for the listening sockets");
+        info!("a successor requested the listening sockets");
         if read_line(&mut stream)? != SERVING {
             return Err(io::Error::other("the successor sent something other than that it serves"));
         }
         self.begin_drain();
-        self.ask_to_stop(Self::SUCCESSOR);
+        self.request_stop(Self::SUCCESSOR);
         stream.write_all(DRAINING)?;
         Ok(true)
     }

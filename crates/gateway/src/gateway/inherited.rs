@@ -70,11 +70,11 @@ impl Inherited {
 
     /// Takes the sockets of the listener with this key and address.
     pub fn take(&mut self, key: &str, address: &str) -> Vec<OwnedFd> {
-        let is_asked_for = |socket: &mut InheritedSocket| {
+        let is_requested = |socket: &mut InheritedSocket| {
             let fits = socket.key.as_deref().is_none_or(|known| known == key);
             fits && (socket.address == address || is_dual(&socket.address, address))
         };
-        self.sockets.extract_if(.., is_asked_for).map(|socket| socket.socket).collect()
+        self.sockets.extract_if(.., is_requested).map(|socket| socket.socket).collect()
     }
 
     /// The addresses that a service manager listens on and no listener has taken: connections to them would wait for ever.
@@ -107,11 +107,11 @@ fn of_service_manager(handed: &mut ListenFd, index: usize) -> io::Result<Option<
     }
 }
 
-/// Returns `true` if `bound` is `[::]` and `asked` is `0.0.0.0`, with the same port: systemd's `ListenStream=8443` binds
+/// Returns `true` if `bound` is `[::]` and `configured` is `0.0.0.0`, with the same port: systemd's `ListenStream=8443` binds
 /// `[::]` and accepts IPv4 connections too.
-fn is_dual(bound: &str, asked: &str) -> bool {
+fn is_dual(bound: &str, configured: &str) -> bool {
     let port = |address: &str, of: &str| address.strip_prefix(of).map(str::to_owned);
-    port(bound, "[::]:").is_some_and(|port_| Some(port_) == port(asked, "0.0.0.0:"))
+    port(bound, "[::]:").is_some_and(|port_| Some(port_) == port(configured, "0.0.0.0:"))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub use control::{Control, LastReload, NotReady, ReloadCheck, Status};
 pub use handover::{HandoverError, Predecessor};
 pub use inherited::Inherited;
 pub use preflight::preflight;
-pub use reload::{Kept, ReloadRefused, Reloaded};
+pub use reload::{ReloadError, Reloaded, UnchangedSetting};
 pub use sockets::{Listener, ListenerKey};
 pub use start_error::StartError;
 pub use tenants::{Change, ChangeTenantsError, Changed, Expected, TenantView};

@@ -9,8 +9,8 @@ use std::{
 use tracing::{info, warn};
 
 use super::{
-    assembly::{Parts, hash_text},
-    control::{Control, Current, LastReload, NoChange},
+    assembly::{SnapshotParts, hash_text},
+    control::{ChangeRefusal, Control, Current, LastReload},
     directory::Directory,
     inherited::Inherited,
     lock::locked,
@@ -31,14 +31,14 @@ pub struct Reloaded {
     /// Number of tenants, without the default tenant.
     pub tenants: usize,
     /// Settings that the file changes but only a restart applies.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<UnchangedSetting>,
     /// Settings that are valid but probably unintended.
     pub warnings: Problems,
 }
 
 /// A setting that only a restart changes.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Kept {
+pub struct UnchangedSetting {
     /// Its configuration key.
     pub key: &'static str,
     /// The value that stays, and the value in the file.
@@ -47,7 +47,7 @@ pub struct Kept {
 
 /// The reason that the old configuration stays in force.
 #[derive(Debug, thiserror::Error)]
-pub enum ReloadRefused {
+pub enum ReloadError {
     /// Another change is still running, such as a change of tenants on a disk that hangs.
     #[error("another change is under way: try again")]
     Busy,
@@ -70,10 +70,10 @@ impl Control {
     ///
     /// All errors that `crumbgate check` finds, and those that only a running gateway can find: an address in use, or a
     /// tenant set at run time that does not fit the new configuration.
-    pub fn reload(&self, actor: &str) -> Result<Reloaded, ReloadRefused> {
+    pub fn reload(&self, actor: &str) -> Result<Reloaded, ReloadError> {
         let _changing = self.begin_change().map_err(|error| match error {
-            NoChange::Busy => ReloadRefused::Busy,
-            NoChange::Draining => ReloadRefused::Draining,
+            ChangeRefusal::Busy => ReloadError::Busy,
+            ChangeRefusal::Draining => ReloadError::Draining,
         })?;
         let outcome = self.try_reload(actor);
         let at_unix_s = self.0.running.settings.clock.now().unix_s;
@@ -100,7 +100,7 @@ impl Control {
         let actor = actor.to_owned();
         *locked(&self.0.last_reload) =
             LastReload { at_unix_s: Some(at_unix_s), actor, is_refused, problems };
-        outcome.map_err(ReloadRefused::Problems)
+        outcome.map_err(ReloadError::Problems)
     }
 
     fn try_reload(&self, actor: &str) -> Result<Reloaded, Problems> {
@@ -123,12 +123,16 @@ impl Control {
             Ok(opened) => opened,
             Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
         };
-        let parts =
-            match Parts::read(&loaded.config, Some(&before.snapshot), &self.0.tickets, clock) {
-                Ok(parts) => parts,
-                // The files have changed since `preflight` checked them.
-                Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
-            };
+        let parts = match SnapshotParts::read(
+            &loaded.config,
+            Some(&before.snapshot),
+            &self.0.tickets,
+            clock,
+        ) {
+            Ok(parts) => parts,
+            // The files have changed since `preflight` checked them.
+            Err(error) => return Err(with_start_error(problems, &loaded.effective, &error)),
+        };
         // Kept only now: a refused reload leaves no socket open.
         let Opened { sockets, listeners, kept: to_keep } = opened;
         self.keep_sockets(to_keep);
@@ -137,10 +141,10 @@ impl Control {
         let (table, directory) = tenants;
         let count = table.len();
         // A listener that the file no longer has stays open until the gateway is replaced, but redirects do not lead there.
-        let is_asked_for =
+        let is_configured =
             |listener: &&Listener| config.server.https.contains(&listener.configured);
         let https = listeners.iter().filter(|listener| listener.key == ListenerKey::Https);
-        let https = https.clone().find(is_asked_for).or(https.clone().next());
+        let https = https.clone().find(is_configured).or(https.clone().next());
         let https = https.map(|listener| listener.exact);
         let parts = parts.or_tls_of(&before.snapshot, https.is_some());
         let parts = parts.or_since_of(&before.snapshot);
@@ -239,8 +243,8 @@ impl Control {
         for (worker, listeners) in locked(&self.0.workers).iter().zip(opened) {
             let (snapshot, done) = (Arc::clone(snapshot), done.clone());
             // A worker that has ended serves nothing, so it is not waited for.
-            let told = worker.updates.send(ConfigUpdate { snapshot, listeners, done });
-            waited_for += usize::from(told.is_ok());
+            let sent = worker.updates.send(ConfigUpdate { snapshot, listeners, done });
+            waited_for += usize::from(sent.is_ok());
         }
         drop(done);
         let deadline = Instant::now() + ADOPTION_TIMEOUT;
@@ -288,24 +292,24 @@ fn added(before: &[Listener], key: ListenerKey, addresses: &[SocketAddr]) -> Vec
 
 /// Resets settings that a running gateway can't change to their old values in the new configuration, so that it describes
 /// the actual state; returns those settings.
-fn keep(before: &Current, config: &mut Config) -> Vec<Kept> {
+fn keep(before: &Current, config: &mut Config) -> Vec<UnchangedSetting> {
     let mut kept = Vec::new();
-    for (key, asked) in
+    for (key, addresses) in
         [(ListenerKey::Https, &config.server.https), (ListenerKey::Http, &config.server.http)]
     {
         let listeners = before.listeners.iter().filter(|listener| listener.key == key);
-        let removed = listeners.filter(|listener| !asked.contains(&listener.configured));
+        let removed = listeners.filter(|listener| !addresses.contains(&listener.configured));
         let removed: Vec<_> = removed.map(|listener| listener.configured.to_string()).collect();
         if !removed.is_empty() {
             let message =
                 format!("{} stays open until the gateway is replaced", removed.join(", "));
-            kept.push(Kept { key: key.as_str(), message });
+            kept.push(UnchangedSetting { key: key.as_str(), message });
         }
     }
     let old = &before.config;
     let mut put_back = |key, is_same: bool, message: String| {
         if !is_same {
-            kept.push(Kept { key, message });
+            kept.push(UnchangedSetting { key, message });
         }
     };
     let (was, is) = (old.server.workers, &mut config.server.workers);

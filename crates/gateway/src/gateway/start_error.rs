@@ -12,7 +12,6 @@ pub enum StartError {
     Bind {
         /// The listener's configuration key.
         key: &'static str,
-        /// The address.
         address: SocketAddr,
         /// The system's error.
         source: io::Error,

@@ -4,7 +4,7 @@ use std::{collections::HashSet, ops::Bound, sync::Arc};
 
 use super::{
     assembly::hash_text,
-    control::{Control, Current, NoChange},
+    control::{ChangeRefusal, Control, Current},
     lock::locked,
 };
 use crumbgate_audit::tenants::Tenant;
@@ -64,10 +64,7 @@ pub struct TenantView {
 pub enum ChangeTenantsError {
     /// The tenant to remove does not exist.
     #[error("there is no tenant {host}")]
-    Absent {
-        /// The host.
-        host: String,
-    },
+    Absent { host: String },
     /// The gateway stops, or a successor is taking its place.
     #[error("this gateway is stopping or being replaced: try again, or use the new gateway")]
     Draining,
@@ -85,21 +82,16 @@ pub enum ChangeTenantsError {
     /// The tenant has changed since the caller read it.
     #[error("the tenant {host} has changed since you read it: read it again")]
     Stale {
-        /// The host.
         host: String,
         /// Its current tag; `None` if it does not exist.
         current: Option<String>,
     },
     /// One batch changes the tenant twice.
     #[error("the tenant {host} is changed twice in one batch: keep one of the two changes")]
-    Twice {
-        /// The host.
-        host: String,
-    },
+    Twice { host: String },
     /// The tenant belongs to the configuration file.
     #[error("the tenant {host} is defined at {place}: change it there, and reload")]
     Written {
-        /// The host.
         host: String,
         /// `file:line:column`.
         place: String,
@@ -191,8 +183,8 @@ impl Control {
         dry_run: bool,
     ) -> Result<Vec<Changed>, ChangeTenantsError> {
         let _changing = self.begin_change().map_err(|error| match error {
-            NoChange::Busy => ChangeTenantsError::State(state::ChangeError::Busy),
-            NoChange::Draining => ChangeTenantsError::Draining,
+            ChangeRefusal::Busy => ChangeTenantsError::State(state::ChangeError::Busy),
+            ChangeRefusal::Draining => ChangeTenantsError::Draining,
         })?;
         let current = self.current();
         let mut hosts = HashSet::new();

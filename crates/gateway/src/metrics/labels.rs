@@ -143,7 +143,6 @@ pub enum RejectionReason {
     CrossSite,
     /// The length of the request's body is ambiguous.
     Framing,
-    /// The head is too large.
     HeadTooLarge,
     /// The method is not allowed.
     Method,

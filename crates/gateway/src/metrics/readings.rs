@@ -5,7 +5,6 @@ use std::time::Duration;
 /// All values in the text that no worker counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Readings {
-    /// Number of tenants.
     pub tenants: u64,
     /// Number of tenants with series of their own; the others share one. 0: no series by tenant.
     pub tenant_series: usize,
@@ -19,7 +18,6 @@ pub struct Readings {
     pub upstreams: Vec<UpstreamReading>,
     /// The server certificates, in the order of the configuration.
     pub certificates: Vec<CertificateReading>,
-    /// Number of lost log lines.
     pub lost_log_lines: u64,
     /// The process; `None` on systems without `/proc`.
     pub process: Option<ProcessReading>,
@@ -59,7 +57,6 @@ pub struct LedgerReading {
     pub new_names_of_requests: u64,
     /// Names of undeclared cookies that are new to the ledger, first seen in responses.
     pub new_names_of_responses: u64,
-    /// Number of jumps of the clock.
     pub clock_jumps: u64,
     /// Number of times that the file was found damaged or missing.
     pub damages: u64,
@@ -80,7 +77,6 @@ pub struct UpstreamReading {
     pub queue_refused: u64,
     /// Exchanges that got no connection in time.
     pub queue_timeouts: u64,
-    /// The servers.
     pub servers: Vec<ServerReading>,
 }
 
@@ -99,7 +95,6 @@ pub struct ServerReading {
     pub requests: u64,
     /// Requests and connections that failed because of the server.
     pub failures: u64,
-    /// Number of ejections.
     pub ejections: u64,
     /// Completed health checks.
     pub checks: u64,
@@ -131,6 +126,5 @@ pub struct ProcessReading {
     pub open_files: u64,
     /// Limit on open files and sockets.
     pub max_open_files: u64,
-    /// Number of threads.
     pub threads: u64,
 }

@@ -138,17 +138,17 @@ mod tests {
         let mut text = Text::default();
         let mut family = text.family("a_total", Kind::Counter, "one\nC:\\ \"x\"");
         family.sample(&[("path", "C:\\\"x\"\n"), ("other", "é")], 1);
-        let told = "# HELP a_total one\\nC:\\\\ \"x\"\n# TYPE a_total counter\n\
+        let expected = "# HELP a_total one\\nC:\\\\ \"x\"\n# TYPE a_total counter\n\
                     a_total{path=\"C:\\\\\\\"x\\\"\\n\",other=\"é\"} 1\n";
-        assert_eq!(text.finish(), told);
+        assert_eq!(text.finish(), expected);
     }
 
     #[test]
     fn nanoseconds_are_written_as_exact_seconds() {
-        for (ns, told) in
+        for (ns, expected) in
             [(0, "0"), (50_000, "0.00005"), (1_500_000_000, "1.5"), (3_000_000_001, "3.000000001")]
         {
-            assert_eq!(Seconds(ns).to_string(), told);
+            assert_eq!(Seconds(ns).to_string(), expected);
         }
     }
 }

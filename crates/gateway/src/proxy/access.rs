@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use tracing::info;
 
 use super::{connection::OpenExchange, request_id::RequestId};
-use crate::traces::{Followed, Tracing};
+use crate::traces::{TracedExchange, Tracing};
 use crumbgate_audit::route_template;
 
 /// An exchange's record: open until the last byte of the answer is handed over, or the downstream is gone.
@@ -28,7 +28,7 @@ struct Notes {
 
 /// An exchange that is followed, and where it goes when it ends.
 struct Trace {
-    followed: Followed,
+    followed: TracedExchange,
     tracing: Tracing,
 }
 
@@ -66,13 +66,13 @@ impl Record {
     }
 
     /// Notes that the exchange is followed, and where its spans go.
-    pub(crate) fn follow(&mut self, followed: Followed, tracing: &Tracing) {
+    pub(crate) fn follow(&mut self, followed: TracedExchange, tracing: &Tracing) {
         let notes = self.notes.get_or_insert_default();
         notes.trace = Some(Trace { followed, tracing: tracing.clone() });
     }
 
     /// The exchange as a trace has it, where it is followed.
-    pub(crate) fn followed(&mut self) -> Option<&mut Followed> {
+    pub(crate) fn followed(&mut self) -> Option<&mut TracedExchange> {
         self.notes.as_mut()?.trace.as_mut().map(|trace| &mut trace.followed)
     }
 

@@ -14,7 +14,7 @@ use super::{
     worker::{Permit, Worker},
     worker_config::WorkerConfig,
 };
-use crate::traces::Followed;
+use crate::traces::TracedExchange;
 use crumbgate_base::clock::Now;
 
 /// The client side of one connection, with what its exchanges draw on.
@@ -49,7 +49,7 @@ impl<'e> Exchange<'e> {
     }
 
     /// The trace of the exchange, if it is traced.
-    pub(super) fn followed(&mut self) -> Option<&mut Followed> {
+    pub(super) fn followed(&mut self) -> Option<&mut TracedExchange> {
         self.record.as_mut().and_then(Record::followed)
     }
 

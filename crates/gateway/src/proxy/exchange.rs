@@ -148,7 +148,7 @@ impl Downstream {
         let mut record = Record::new(open, line);
         let Some(tracing) = tracing else { return record };
         let (fields, version, id) = (request.headers(), request.version(), id.as_str());
-        let began = traces::Request { fields, method, path, version, id };
+        let began = traces::TracedRequest { fields, method, path, version, id };
         let worker = &self.worker;
         if let Some(followed) = tracing.begin(began, &worker.clock, received, &worker.trace_ids) {
             record.follow(followed, tracing);

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     metrics::{Metrics, RejectionReason, WorkerMetrics},
-    traces::Ids,
+    traces::IdGenerator,
 };
 use crumbgate_audit::{Aggregator, Batch, Counters};
 use crumbgate_base::clock::Clock;
@@ -54,7 +54,7 @@ pub(crate) struct Worker {
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) request_ids: RequestIds,
     pub(crate) dates: Dates,
-    pub(crate) trace_ids: Ids,
+    pub(crate) trace_ids: IdGenerator,
     config: RefCell<Rc<WorkerConfig>>,
     /// The tasks that accept connections.
     accepting: RefCell<Vec<JoinHandle<()>>>,
@@ -159,7 +159,7 @@ impl Worker {
             superseded: Arc::clone(&settings.superseded),
             request_ids: RequestIds::new(u64::from_ne_bytes(super::random())),
             dates: Dates::default(),
-            trace_ids: Ids::new(u64::from_ne_bytes(super::random())),
+            trace_ids: IdGenerator::new(u64::from_ne_bytes(super::random())),
             settings,
             accepting: RefCell::default(),
             liveness,
@@ -348,7 +348,6 @@ fn sweep_interval(limits: &Limits) -> Duration {
     (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// Interval of sweeps in a drain.
 const DRAIN_SWEEP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Pause after a failed accept: file descriptors may have run out.

@@ -44,8 +44,7 @@ pub enum KeyFileError {
         path: PathBuf,
         /// The line's number, from 1.
         line: usize,
-        /// The fault.
-        fault: Fault,
+        fault: LineFault,
     },
     /// The system's random number generator failed.
     #[error("the system's random number generator failed, so no key was generated")]
@@ -72,7 +71,7 @@ pub enum KeyFileError {
 
 /// The fault of a line. Never repeats its text, which may contain a key anywhere.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Fault {
+pub enum LineFault {
     /// The first word is not an id.
     #[error(
         "the first word is not the id of a key: write its eight hexadecimal digits, then the key; {RESTORE}"

@@ -6,12 +6,12 @@ use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
-use super::error::{Fault, KeyFileError};
+use super::error::{KeyFileError, LineFault};
 use crumbgate_base::clock::Now;
 use crumbgate_policy::seal::{Key, KeyId};
 
 /// A key with its dates and comment. `Debug` shows only its id.
-pub struct Entry {
+pub struct KeyEntry {
     id: KeyId,
     secret: [u8; Key::BYTES],
     /// Time of its creation, in seconds since the Unix epoch.
@@ -21,7 +21,7 @@ pub struct Entry {
     comment: Option<String>,
 }
 
-impl Entry {
+impl KeyEntry {
     /// Generates a new key.
     ///
     /// # Errors
@@ -34,25 +34,25 @@ impl Entry {
         Ok(Self { id, secret, made_unix_s: Some(now.unix_s), until_unix_s: None, comment: None })
     }
 
-    pub(super) fn read(line: &str) -> Result<Self, Fault> {
+    pub(super) fn read(line: &str) -> Result<Self, LineFault> {
         let (line, comment) = line.split_once('#').unwrap_or((line, ""));
         let comment = Some(comment.trim().to_owned()).filter(|comment| !comment.is_empty());
         let mut words = line.split_whitespace();
-        let id: KeyId = words.next().and_then(|word| word.parse().ok()).ok_or(Fault::Id)?;
-        let secret = words.next().and_then(read_secret).ok_or(Fault::Key)?;
+        let id: KeyId = words.next().and_then(|word| word.parse().ok()).ok_or(LineFault::Id)?;
+        let secret = words.next().and_then(read_secret).ok_or(LineFault::Key)?;
         let found = Key::new(&secret).id();
         if found != id {
-            return Err(Fault::Mistyped { found });
+            return Err(LineFault::Mistyped { found });
         }
         let mut entry = Self { id, secret, made_unix_s: None, until_unix_s: None, comment };
         while let Some(word) = words.next() {
             let time = match word {
                 "made" => &mut entry.made_unix_s,
                 "until" => &mut entry.until_unix_s,
-                _ => return Err(Fault::Rest),
+                _ => return Err(LineFault::Rest),
             };
             let read = words.next().and_then(read_moment).filter(|_| time.is_none());
-            *time = Some(read.ok_or(Fault::Rest)?);
+            *time = Some(read.ok_or(LineFault::Rest)?);
         }
         Ok(entry)
     }
@@ -70,12 +70,10 @@ impl Entry {
         line
     }
 
-    /// The id.
     pub fn id(&self) -> KeyId {
         self.id
     }
 
-    /// The key.
     pub fn key(&self) -> Key {
         Key::new(&self.secret)
     }
@@ -86,9 +84,9 @@ impl Entry {
     }
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for KeyEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entry({}, ..)", self.id)
+        write!(f, "KeyEntry({}, ..)", self.id)
     }
 }
 

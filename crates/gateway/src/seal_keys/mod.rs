@@ -15,8 +15,8 @@ use std::{io, path::Path};
 
 use crumbgate_base::clock::Now;
 use crumbgate_policy::seal::{Key, KeyId, KeyRing};
-pub use error::{Fault, KeyFileError};
-pub use line::{Entry, moment};
+pub use error::{KeyFileError, LineFault};
+pub use line::{KeyEntry, moment};
 
 /// The lines of a key file.
 #[derive(Debug)]
@@ -27,14 +27,14 @@ pub struct KeyFile {
 
 #[derive(Debug)]
 enum Row {
-    Key(Entry),
+    Key(KeyEntry),
     /// An empty line, or a comment.
     Remark(String),
 }
 
 /// The keys of a starting gateway.
 #[derive(Debug)]
-pub struct Found {
+pub struct LoadedKeys {
     /// The keys.
     pub ring: KeyRing,
     /// True if the keys were generated just now, so that cookies sealed before can't be opened.
@@ -43,7 +43,7 @@ pub struct Found {
 
 /// The reason that a requested change of keys is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum KeyRefusal {
     /// No key has this id.
     #[error("there is no key {id}; `crumbgate seal list` shows all keys")]
     Absent {
@@ -88,15 +88,15 @@ pub fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
 /// # Errors
 ///
 /// Fails as [`load`], and if the file can't be written.
-pub fn load_or_create(path: &Path, now: Now) -> Result<Found, KeyFileError> {
+pub fn load_or_create(path: &Path, now: Now) -> Result<LoadedKeys, KeyFileError> {
     match load(path) {
         Err(KeyFileError::Absent { .. }) => {}
-        loaded => return loaded.map(|ring| Found { ring, is_new: false }),
+        loaded => return loaded.map(|ring| LoadedKeys { ring, is_new: false }),
     }
-    let made = KeyFile::with(Entry::generate(now)?);
+    let made = KeyFile::with(KeyEntry::generate(now)?);
     // If another gateway has created the file in the meantime, its keys are used.
     let is_new = file::create(path, &made.text())?;
-    Ok(Found { ring: load(path)?, is_new })
+    Ok(LoadedKeys { ring: load(path)?, is_new })
 }
 
 /// Changes the keys in a file, and returns the result of `change`, which gets `None` if the file does not exist. Waits for
@@ -148,9 +148,9 @@ impl KeyFile {
                 rows.push(Row::Remark(written.to_owned()));
                 continue;
             }
-            let entry = Entry::read(written).map_err(refuse)?;
+            let entry = KeyEntry::read(written).map_err(refuse)?;
             if let Some((_, first)) = places.iter().find(|(id, _)| *id == entry.id()) {
-                return Err(refuse(Fault::Twice { first: *first }));
+                return Err(refuse(LineFault::Twice { first: *first }));
             }
             places.push((entry.id(), line));
             rows.push(Row::Key(entry));
@@ -162,13 +162,13 @@ impl KeyFile {
     }
 
     /// A new file with this key.
-    pub fn with(entry: Entry) -> Self {
+    pub fn with(entry: KeyEntry) -> Self {
         let remarks = REMARKS.lines().map(|line| Row::Remark(line.to_owned()));
         Self { rows: remarks.chain([Row::Key(entry)]).collect() }
     }
 
     /// The keys, at least one. The first key seals.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &KeyEntry> {
         self.rows.iter().filter_map(|row| match row {
             Row::Key(entry) => Some(entry),
             Row::Remark(_) => None,
@@ -177,17 +177,17 @@ impl KeyFile {
 
     /// The keys as a key ring.
     pub fn ring(&self) -> KeyRing {
-        let keys: Vec<Key> = self.entries().map(Entry::key).collect();
+        let keys: Vec<Key> = self.entries().map(KeyEntry::key).collect();
         KeyRing::new(keys).expect("there is a key, and none twice")
     }
 
     /// Adds a key at the end, which only opens.
-    pub fn add(&mut self, entry: Entry) {
+    pub fn add(&mut self, entry: KeyEntry) {
         self.rows.push(Row::Key(entry));
     }
 
     /// Adds a key at the top, which seals from now on. Returns the id of the key that sealed before.
-    pub fn rotate(&mut self, entry: Entry, now: Now) -> KeyId {
+    pub fn rotate(&mut self, entry: KeyEntry, now: Now) -> KeyId {
         let before = self.retire(now);
         self.rows.insert(self.top(), Row::Key(entry));
         before
@@ -198,7 +198,7 @@ impl KeyFile {
     /// # Errors
     ///
     /// Fails if there is no such key.
-    pub fn promote(&mut self, id: KeyId, now: Now) -> Result<Option<KeyId>, Refusal> {
+    pub fn promote(&mut self, id: KeyId, now: Now) -> Result<Option<KeyId>, KeyRefusal> {
         let position = self.position(id)?;
         if position == self.top() {
             return Ok(None);
@@ -223,10 +223,10 @@ impl KeyFile {
         id: KeyId,
         longest_session_s: Option<u64>,
         now: Now,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), KeyRefusal> {
         let position = self.position(id)?;
         if position == self.top() {
-            return Err(Refusal::Seals { id });
+            return Err(KeyRefusal::Seals { id });
         }
         if let (Some(Row::Key(entry)), Some(longest_s)) =
             (self.rows.get(position), longest_session_s)
@@ -234,7 +234,7 @@ impl KeyFile {
         {
             let needed_until_unix_s = until_unix_s.saturating_add(longest_s);
             if now.unix_s < needed_until_unix_s {
-                return Err(Refusal::Needed { id, until_unix_s, needed_until_unix_s });
+                return Err(KeyRefusal::Needed { id, until_unix_s, needed_until_unix_s });
             }
         }
         self.rows.remove(position);
@@ -258,9 +258,9 @@ impl KeyFile {
         top.unwrap_or(self.rows.len())
     }
 
-    fn position(&self, id: KeyId) -> Result<usize, Refusal> {
+    fn position(&self, id: KeyId) -> Result<usize, KeyRefusal> {
         let is_it = |row: &Row| matches!(row, Row::Key(entry) if entry.id() == id);
-        self.rows.iter().position(is_it).ok_or(Refusal::Absent { id })
+        self.rows.iter().position(is_it).ok_or(KeyRefusal::Absent { id })
     }
 
     fn text(&self) -> String {

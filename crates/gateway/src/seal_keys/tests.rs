@@ -32,7 +32,7 @@ fn parse(text: &str) -> Result<KeyFile, KeyFileError> {
 }
 
 fn ids(file: &KeyFile) -> Vec<KeyId> {
-    file.entries().map(Entry::id).collect()
+    file.entries().map(KeyEntry::id).collect()
 }
 
 fn folder() -> (TempDir, PathBuf) {
@@ -53,7 +53,7 @@ fn write(path: &Path, text: &str, mode: u32) {
 
 fn rotate(path: &Path) -> Result<KeyId, KeyFileError> {
     change(path, |found| {
-        let entry = Entry::generate(NOW)?;
+        let entry = KeyEntry::generate(NOW)?;
         let id = entry.id();
         let mut file = found.unwrap();
         file.rotate(entry, NOW);
@@ -118,7 +118,7 @@ fn a_faulty_line_is_reported_with_its_number_and_without_its_key() {
 fn debug_output_has_no_key() {
     assert_eq!(
         format!("{:?}", parse(COUNTING).unwrap()),
-        "KeyFile { rows: [Key(Entry(68c743b3, ..))] }"
+        "KeyFile { rows: [Key(KeyEntry(68c743b3, ..))] }"
     );
 }
 
@@ -217,14 +217,14 @@ fn a_change_that_is_refused_changes_nothing() {
         file.add(parse(COUNTING).unwrap().rows.into_iter().find_map(entry).unwrap());
         Ok::<_, KeyFileError>((file, ()))
     });
-    let fault = Fault::Twice { first: 1 };
+    let fault = LineFault::Twice { first: 1 };
     assert!(
         matches!(twice, Err(KeyFileError::Line { line: 2, fault: found, .. }) if found == fault)
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), COUNTING);
 }
 
-fn entry(row: Row) -> Option<Entry> {
+fn entry(row: Row) -> Option<KeyEntry> {
     match row {
         Row::Key(entry) => Some(entry),
         Row::Remark(_) => None,
@@ -242,22 +242,22 @@ fn a_key_is_added_promoted_and_removed_once_no_session_needs_it() {
     assert_eq!(file.promote(three, NOW), Ok(Some(one)));
     assert_eq!(ids(&file), [three, one, two]);
     let absent = id_of(9);
-    assert_eq!(file.promote(absent, NOW), Err(Refusal::Absent { id: absent }));
+    assert_eq!(file.promote(absent, NOW), Err(KeyRefusal::Absent { id: absent }));
 
     let week_s = 604_800;
     let at = |unix_s| Now { unix_s, ..NOW };
     let needed_until_unix_s = NOW.unix_s + week_s;
-    let needed = Refusal::Needed { id: one, until_unix_s: NOW.unix_s, needed_until_unix_s };
+    let needed = KeyRefusal::Needed { id: one, until_unix_s: NOW.unix_s, needed_until_unix_s };
     let just_before = at(needed_until_unix_s - 1);
-    assert_eq!(file.remove(three, None, NOW), Err(Refusal::Seals { id: three }));
-    assert_eq!(file.remove(absent, None, NOW), Err(Refusal::Absent { id: absent }));
+    assert_eq!(file.remove(three, None, NOW), Err(KeyRefusal::Seals { id: three }));
+    assert_eq!(file.remove(absent, None, NOW), Err(KeyRefusal::Absent { id: absent }));
     assert_eq!(file.remove(one, Some(week_s), just_before), Err(needed));
     assert_eq!(ids(&file), [three, one, two]);
     assert_eq!(file.remove(one, Some(week_s), at(needed_until_unix_s)), Ok(()));
     // Its line has no `until`: it never sealed here.
     assert_eq!(file.remove(two, Some(week_s), NOW), Ok(()));
     assert_eq!(ids(&file), [three]);
-    assert_eq!(file.remove(three, None, NOW), Err(Refusal::Seals { id: three }));
+    assert_eq!(file.remove(three, None, NOW), Err(KeyRefusal::Seals { id: three }));
 }
 
 #[test]

@@ -20,22 +20,22 @@ use tracing::warn;
 
 use super::{
     message::{ExportRequest, ExportResponse},
-    span::Followed,
+    span::TracedExchange,
 };
 use crate::metrics::{SpanLoss, Spans};
 use crumbgate_config::Collector;
 
 /// Ended exchanges that wait for [`export()`]. The queue ends when every [`Tracing`](super::Tracing) that sends to it is dropped.
 #[derive(Debug)]
-pub struct Queue {
-    ended: mpsc::Receiver<Followed>,
+pub struct SpanQueue {
+    ended: mpsc::Receiver<TracedExchange>,
     collector: Collector,
     spans: Arc<Spans>,
 }
 
-impl Queue {
+impl SpanQueue {
     pub(super) fn new(
-        ended: mpsc::Receiver<Followed>,
+        ended: mpsc::Receiver<TracedExchange>,
         collector: Collector,
         spans: Arc<Spans>,
     ) -> Self {
@@ -61,10 +61,10 @@ enum Error {
 }
 
 /// Posts the queued exchanges until the queue has no senders left or `stopped` fires; then posts the last ones and returns.
-pub async fn export(mut queue: Queue, mut stopped: oneshot::Receiver<()>) {
+pub async fn export(mut queue: SpanQueue, mut stopped: oneshot::Receiver<()>) {
     let mut warning = LossWarning::default();
     while let Some(exchanges) = gather(&mut queue, &mut stopped).await {
-        let spans: u64 = exchanges.iter().map(Followed::spans).sum();
+        let spans: u64 = exchanges.iter().map(TracedExchange::spans).sum();
         let message = ExportRequest::of(&exchanges).encode_to_vec();
         let posted = timeout(POST_TIMEOUT, post(&queue.collector, message.into()));
         match posted.await.unwrap_or(Err(Error::Late)) {
@@ -83,7 +83,10 @@ pub async fn export(mut queue: Queue, mut stopped: oneshot::Receiver<()>) {
 }
 
 /// The exchanges that end within `GATHER_TIME`; `None` when no more will come.
-async fn gather(queue: &mut Queue, stopped: &mut oneshot::Receiver<()>) -> Option<Vec<Followed>> {
+async fn gather(
+    queue: &mut SpanQueue,
+    stopped: &mut oneshot::Receiver<()>,
+) -> Option<Vec<TracedExchange>> {
     let mut exchanges = Vec::new();
     let mut deadline = None;
     while exchanges.len() < MAX_BATCH_EXCHANGES {

@@ -14,9 +14,9 @@ pub(super) struct SpanId(pub(super) [u8; 8]);
 
 /// Generates ids for one worker. They are pseudo-random (SplitMix64) and not secret.
 #[derive(Debug)]
-pub struct Ids(Cell<u64>);
+pub struct IdGenerator(Cell<u64>);
 
-impl Ids {
+impl IdGenerator {
     /// A generator with this random seed.
     pub fn new(seed: u64) -> Self {
         Self(Cell::new(seed))
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_ratio_of_sampled_traces_is_as_configured() {
-        let ids = Ids::new(42);
+        let ids = IdGenerator::new(42);
         for millionths in [0, 10_000, 500_000, 1_000_000] {
             let ratio = Ratio::of_millionths(millionths).unwrap();
             let followed = (0..100_000).filter(|_| ids.trace().filter_by(ratio).is_some()).count();

@@ -2,7 +2,7 @@
 //! needs. Field numbers and types are those of OpenTelemetry's `.proto` files; a test decodes the messages with generated
 //! code.
 
-use super::span::{Call, Called, Followed};
+use super::span::{Call, CallOutcome, TracedExchange};
 use crumbgate_config::ServerAddress;
 
 /// `ExportTraceServiceRequest`
@@ -128,7 +128,7 @@ enum Value {
 
 impl ExportRequest {
     /// The spans of these exchanges.
-    pub(super) fn of(exchanges: &[Followed]) -> Self {
+    pub(super) fn of(exchanges: &[TracedExchange]) -> Self {
         let resource = Resource {
             attributes: vec![
                 text("service.name", "crumbgate"),
@@ -152,46 +152,46 @@ impl ExportResponse {
 }
 
 /// The server span of an exchange, and the client span of its call if there is one.
-fn spans(followed: &Followed) -> impl Iterator<Item = Span> {
-    let call = followed.call.as_ref().map(|call| client_span(followed, call));
-    [server_span(followed)].into_iter().chain(call)
+fn spans(exchange: &TracedExchange) -> impl Iterator<Item = Span> {
+    let call = exchange.call.as_ref().map(|call| client_span(exchange, call));
+    [server_span(exchange)].into_iter().chain(call)
 }
 
 /// Follows OpenTelemetry's semantic conventions for HTTP servers.
-fn server_span(followed: &Followed) -> Span {
+fn server_span(exchange: &TracedExchange) -> Span {
     let mut attributes = vec![
-        text("http.request.method", followed.method.unwrap_or(OTHER_METHOD)),
-        text("http.route", &followed.route),
+        text("http.request.method", exchange.method.unwrap_or(OTHER_METHOD)),
+        text("http.route", &exchange.route),
         text("url.scheme", "https"),
         text("network.protocol.name", "http"),
-        text("network.protocol.version", followed.version),
-        text("crumbgate.request_id", &followed.request_id),
-        attribute("crumbgate.complete", Value::Bool(followed.is_whole)),
+        text("network.protocol.version", exchange.version),
+        text("crumbgate.request_id", &exchange.request_id),
+        attribute("crumbgate.complete", Value::Bool(exchange.is_whole)),
     ];
-    attributes.extend(followed.tenant.as_deref().map(|tenant| text("crumbgate.tenant", tenant)));
-    if let Some(status) = followed.status {
+    attributes.extend(exchange.tenant.as_deref().map(|tenant| text("crumbgate.tenant", tenant)));
+    if let Some(status) = exchange.status {
         attributes.push(number("http.response.status_code", status.into()));
     }
-    attributes.extend(followed.rejection.map(|reason| text("crumbgate.rejection", reason)));
-    let error = match followed.status {
+    attributes.extend(exchange.rejection.map(|reason| text("crumbgate.rejection", reason)));
+    let error = match exchange.status {
         Some(status @ 500..) => {
-            Some(followed.rejection.map_or_else(|| status.to_string(), str::to_owned))
+            Some(exchange.rejection.map_or_else(|| status.to_string(), str::to_owned))
         }
         Some(_) => None,
         None => Some("given_up".to_owned()),
     };
     attributes.extend(error.as_deref().map(|error| text("error.type", error)));
     Span {
-        trace_id: followed.trace.0.to_vec(),
-        span_id: followed.span.0.to_vec(),
-        parent_span_id: followed.parent.map_or(Vec::new(), |parent| parent.0.to_vec()),
-        name: format!("{} {}", followed.method.unwrap_or("HTTP"), followed.route),
+        trace_id: exchange.trace.0.to_vec(),
+        span_id: exchange.span.0.to_vec(),
+        parent_span_id: exchange.parent.map_or(Vec::new(), |parent| parent.0.to_vec()),
+        name: format!("{} {}", exchange.method.unwrap_or("HTTP"), exchange.route),
         kind: Kind::Server.into(),
-        start_time_unix_nano: followed.came_unix_ns(),
-        end_time_unix_nano: followed.ended_unix_ns,
+        start_time_unix_nano: exchange.came_unix_ns(),
+        end_time_unix_nano: exchange.ended_unix_ns,
         attributes,
         status: Some(status(error.is_some())),
-        flags: match followed.parent {
+        flags: match exchange.parent {
             Some(_) => SAMPLED | PARENT_IS_KNOWN | PARENT_IS_REMOTE,
             None => SAMPLED | PARENT_IS_KNOWN,
         },
@@ -199,30 +199,30 @@ fn server_span(followed: &Followed) -> Span {
 }
 
 /// Follows OpenTelemetry's semantic conventions for HTTP clients.
-fn client_span(followed: &Followed, call: &Call) -> Span {
+fn client_span(exchange: &TracedExchange, call: &Call) -> Span {
     let mut attributes = vec![
-        text("http.request.method", followed.method.unwrap_or(OTHER_METHOD)),
+        text("http.request.method", exchange.method.unwrap_or(OTHER_METHOD)),
         text("network.protocol.version", "1.1"),
         text("crumbgate.upstream", &call.upstream),
     ];
     let error = match &call.called {
-        Some(Called::Answered { server, status }) => {
+        Some(CallOutcome::Answered { server, status }) => {
             attributes.extend(address(server));
             attributes.push(number("http.response.status_code", (*status).into()));
             (*status >= 400).then(|| status.to_string())
         }
-        Some(Called::Failed { reason }) => Some((*reason).to_owned()),
+        Some(CallOutcome::Failed { reason }) => Some((*reason).to_owned()),
         None => Some("given_up".to_owned()),
     };
     attributes.extend(error.as_deref().map(|error| text("error.type", error)));
     Span {
-        trace_id: followed.trace.0.to_vec(),
+        trace_id: exchange.trace.0.to_vec(),
         span_id: call.span.0.to_vec(),
-        parent_span_id: followed.span.0.to_vec(),
-        name: followed.method.unwrap_or("HTTP").to_owned(),
+        parent_span_id: exchange.span.0.to_vec(),
+        name: exchange.method.unwrap_or("HTTP").to_owned(),
         kind: Kind::Client.into(),
         start_time_unix_nano: call.began_unix_ns,
-        end_time_unix_nano: call.ended_unix_ns.unwrap_or(followed.ended_unix_ns),
+        end_time_unix_nano: call.ended_unix_ns.unwrap_or(exchange.ended_unix_ns),
         attributes,
         status: Some(status(error.is_some())),
         flags: SAMPLED | PARENT_IS_KNOWN,

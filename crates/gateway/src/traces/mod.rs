@@ -1,6 +1,6 @@
 //! Traces (OpenTelemetry): samples exchanges and exports their spans to a collector.
 //!
-//! A worker calls [`Tracing::begin`] for each request. A sampled exchange has a [`Followed`], which records its course and
+//! A worker calls [`Tracing::begin`] for each request. A sampled exchange has a [`TracedExchange`], which records its course and
 //! is sent through a bounded queue when the exchange ends; no request ever waits for it. [`export()`] receives the spans
 //! and posts them, as OTLP over HTTP.
 //!
@@ -24,35 +24,35 @@ use context::Parent;
 pub use context::{TRACEPARENT, TRACESTATE};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::{Collector, Ratio};
-pub use export::{Queue, export};
-pub use ids::Ids;
-pub use span::{Followed, Request};
+pub use export::{SpanQueue, export};
+pub use ids::IdGenerator;
+pub use span::{TracedExchange, TracedRequest};
 
 /// Samples exchanges, for all workers.
 #[derive(Clone, Debug)]
 pub struct Tracing {
     sample: Ratio,
-    queue: mpsc::Sender<Followed>,
+    queue: mpsc::Sender<TracedExchange>,
     spans: Arc<Spans>,
 }
 
 impl Tracing {
     /// Creates a queue to a collector: its sender for the workers, and its receiver for [`export()`].
-    pub fn to(collector: Collector, sample: Ratio, spans: Arc<Spans>) -> (Self, Queue) {
+    pub fn to(collector: Collector, sample: Ratio, spans: Arc<Spans>) -> (Self, SpanQueue) {
         let (queue, ended) = mpsc::channel(MAX_QUEUED_EXCHANGES);
         let tracing = Self { sample, queue, spans: Arc::clone(&spans) };
-        (tracing, Queue::new(ended, collector, spans))
+        (tracing, SpanQueue::new(ended, collector, spans))
     }
 
     /// Begins to record an exchange if it is sampled. The caller's `traceparent` decides, otherwise chance. An invalid
     /// `traceparent` is ignored (W3C Trace Context, section 3.2.2).
     pub fn begin(
         &self,
-        request: Request<'_>,
+        request: TracedRequest<'_>,
         clock: &Clock,
         came: Instant,
-        ids: &Ids,
-    ) -> Option<Followed> {
+        ids: &IdGenerator,
+    ) -> Option<TracedExchange> {
         let parent = Parent::of(request.fields);
         let trace = match &parent {
             Some(parent) if !parent.is_sampled => return None,
@@ -60,13 +60,13 @@ impl Tracing {
             None => ids.trace().filter_by(self.sample)?,
         };
         let parent = parent.map(|parent| parent.span);
-        Some(Followed::new(trace, parent, request, clock.unix_ns(), came, ids))
+        Some(TracedExchange::new(trace, parent, request, clock.unix_ns(), came, ids))
     }
 
     /// Queues an exchange that has ended. If the queue is full, its spans are lost and counted.
-    pub fn end(&self, followed: Followed) {
-        let spans = followed.spans();
-        if self.queue.try_send(followed).is_err() {
+    pub fn end(&self, exchange: TracedExchange) {
+        let spans = exchange.spans();
+        if self.queue.try_send(exchange).is_err() {
             self.spans.count_lost(SpanLoss::Queue, spans);
         }
     }
@@ -87,8 +87,8 @@ mod tests {
         let collector = Collector { host: "127.0.0.1".to_owned(), port: 9, path };
         let spans = Arc::new(Spans::default());
         let (tracing, queue) = Tracing::to(collector, Ratio::ONE, Arc::clone(&spans));
-        let (fields, ids, clock) = (HeaderMap::new(), Ids::new(7), Clock::system());
-        let request = Request {
+        let (fields, ids, clock) = (HeaderMap::new(), IdGenerator::new(7), Clock::system());
+        let request = TracedRequest {
             fields: &fields,
             method: &Method::GET,
             path: "/",
@@ -96,9 +96,9 @@ mod tests {
             id: "1",
         };
         let exchange = || {
-            let mut followed = tracing.begin(request, &clock, Instant::now(), &ids).unwrap();
-            followed.call("app", &mut HeaderMap::new(), &ids);
-            tracing.end(followed);
+            let mut exchange = tracing.begin(request, &clock, Instant::now(), &ids).unwrap();
+            exchange.call("app", &mut HeaderMap::new(), &ids);
+            tracing.end(exchange);
         };
         (0..MAX_QUEUED_EXCHANGES).for_each(|_| exchange());
         assert_eq!(spans.lost(SpanLoss::Queue), 0);

@@ -6,17 +6,16 @@ use http::{HeaderMap, HeaderValue, Method, Version};
 
 use super::{
     context::{self, TRACEPARENT, TRACESTATE},
-    ids::{Ids, SpanId, TraceId},
+    ids::{IdGenerator, SpanId, TraceId},
 };
 use crumbgate_audit::route_template;
 use crumbgate_config::ServerAddress;
 
 /// The parts of a request that its span records.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'r> {
+pub struct TracedRequest<'r> {
     /// The header, of which `traceparent` and `tracestate` are used.
     pub fields: &'r HeaderMap,
-    /// The method.
     pub method: &'r Method,
     /// The path, which is recorded as a route template.
     pub path: &'r str,
@@ -28,7 +27,7 @@ pub struct Request<'r> {
 
 /// A sampled exchange: the gateway's own span, and that of the call to the application.
 #[derive(Debug)]
-pub struct Followed {
+pub struct TracedExchange {
     pub(super) trace: TraceId,
     pub(super) span: SpanId,
     /// The caller's span; `None` if the trace begins here.
@@ -59,19 +58,14 @@ pub(super) struct Call {
     pub(super) began_unix_ns: u64,
     /// Time at which the response's head came, or the call failed.
     pub(super) ended_unix_ns: Option<u64>,
-    pub(super) called: Option<Called>,
+    pub(super) called: Option<CallOutcome>,
 }
 
 /// The outcome of a call to the application.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Called {
+pub(super) enum CallOutcome {
     /// A server answered.
-    Answered {
-        /// The server.
-        server: ServerAddress,
-        /// The status.
-        status: u16,
-    },
+    Answered { server: ServerAddress, status: u16 },
     /// No server answered.
     Failed {
         /// The reason, as a word of a closed set.
@@ -79,14 +73,14 @@ pub(super) enum Called {
     },
 }
 
-impl Followed {
+impl TracedExchange {
     pub(super) fn new(
         trace: TraceId,
         parent: Option<SpanId>,
-        request: Request<'_>,
+        request: TracedRequest<'_>,
         came_unix_ns: u64,
         came: Instant,
-        ids: &Ids,
+        ids: &IdGenerator,
     ) -> Self {
         Self {
             trace,
@@ -119,7 +113,7 @@ impl Followed {
 
     /// Records that the application is called, and sets `traceparent` in the request's `fields`. Removes `tracestate` if the
     /// trace begins here.
-    pub fn call(&mut self, upstream: &str, fields: &mut HeaderMap, ids: &Ids) {
+    pub fn call(&mut self, upstream: &str, fields: &mut HeaderMap, ids: &IdGenerator) {
         let span = ids.span();
         let traceparent = HeaderValue::try_from(context::write(self.trace, span));
         fields.insert(TRACEPARENT, traceparent.expect("digits and hyphens are a field's value"));
@@ -132,18 +126,18 @@ impl Followed {
 
     /// Records the server's answer.
     pub fn set_answered(&mut self, server: &ServerAddress, status: u16) {
-        self.end_call(Called::Answered { server: server.clone(), status });
+        self.end_call(CallOutcome::Answered { server: server.clone(), status });
     }
 
     /// Records the reason that the gateway answers itself, and ends an unanswered call.
     pub fn set_rejected(&mut self, reason: &'static str) {
         self.rejection = Some(reason);
         if self.call.as_ref().is_some_and(|call| call.called.is_none()) {
-            self.end_call(Called::Failed { reason });
+            self.end_call(CallOutcome::Failed { reason });
         }
     }
 
-    fn end_call(&mut self, called: Called) {
+    fn end_call(&mut self, called: CallOutcome) {
         let now = self.now();
         if let Some(call) = &mut self.call {
             call.ended_unix_ns = Some(now);
@@ -157,7 +151,6 @@ impl Followed {
         self.is_whole = is_whole;
     }
 
-    /// Number of spans.
     pub(super) fn spans(&self) -> u64 {
         1 + u64::from(self.call.is_some())
     }

@@ -76,22 +76,22 @@ impl Certificate {
         Expiry { file: files.chain.clone(), not_after_unix_s: self.not_after }
     }
 
-    pub(super) fn warnings(&self, files: &CertificateFiles, now: Now) -> Vec<Warning> {
+    pub(super) fn warnings(&self, files: &CertificateFiles, now: Now) -> Vec<CertificateWarning> {
         let file = files.chain.clone();
         let now = i64::try_from(now.unix_s).unwrap_or(i64::MAX);
         // Short-lived certificates are usually renewed after two thirds of their lifetime.
         let soon_s = SOON_S.min(self.not_after.saturating_sub(self.not_before) / 3);
         let mut warnings = Vec::new();
         if now < self.not_before {
-            warnings.push(Warning::NotYetValid { file, from: date(self.not_before) });
+            warnings.push(CertificateWarning::NotYetValid { file, from: date(self.not_before) });
         } else if now > self.not_after {
-            warnings.push(Warning::Expired { file, since: date(self.not_after) });
+            warnings.push(CertificateWarning::Expired { file, since: date(self.not_after) });
         } else if self.not_after.saturating_sub(now) < soon_s {
             let days = self.not_after.saturating_sub(now) / DAY_S;
-            warnings.push(Warning::ExpiresSoon { file, on: date(self.not_after), days });
+            warnings.push(CertificateWarning::ExpiresSoon { file, on: date(self.not_after), days });
         }
         if self.names.is_empty() && self.addresses.is_empty() {
-            warnings.push(Warning::Nameless { file: files.chain.clone() });
+            warnings.push(CertificateWarning::Nameless { file: files.chain.clone() });
         }
         warnings.extend(warning_of_open_key(&files.key));
         warnings
@@ -181,15 +181,15 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
 }
 
 #[cfg(unix)]
-fn warning_of_open_key(file: &Path) -> Option<Warning> {
+fn warning_of_open_key(file: &Path) -> Option<CertificateWarning> {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    (mode & 0o004 != 0).then(|| Warning::OpenKey { file: file.to_owned(), mode })
+    (mode & 0o004 != 0).then(|| CertificateWarning::OpenKey { file: file.to_owned(), mode })
 }
 
 #[cfg(not(unix))]
-fn warning_of_open_key(_file: &Path) -> Option<Warning> {
+fn warning_of_open_key(_file: &Path) -> Option<CertificateWarning> {
     None
 }
 
@@ -276,7 +276,6 @@ pub enum CertificateError {
     /// PEM that is truncated or not base64.
     #[error("{file}: damaged: {reason}; write the file again")]
     Damaged {
-        /// The file.
         file: PathBuf,
         /// The problem.
         reason: &'static str,
@@ -286,30 +285,20 @@ pub enum CertificateError {
         "{file}: the key is encrypted, and Crumbgate can't ask for its passphrase; decrypt it: \
                  openssl pkey -in {file} -out NEW.key, and let only Crumbgate's user read NEW.key"
     )]
-    EncryptedKey {
-        /// The key's file.
-        file: PathBuf,
-    },
+    EncryptedKey { file: PathBuf },
     /// A key of another certificate.
     #[error(
         "{key_file}: the key does not match the certificate in {chain}; configure the two files \
                  that were issued together"
     )]
-    KeyMismatch {
-        /// The chain's file.
-        chain: PathBuf,
-        /// The key's file.
-        key_file: PathBuf,
-    },
+    KeyMismatch { chain: PathBuf, key_file: PathBuf },
     /// A chain that does not begin with the certificate of the key.
     #[error(
         "{chain}: the certificate of {key_file} is number {position} in the file; it must be \
                  first, followed by its issuer's"
     )]
     LeafNotFirst {
-        /// The chain's file.
         chain: PathBuf,
-        /// The key's file.
         key_file: PathBuf,
         /// The certificate's position, from 1.
         position: usize,
@@ -317,7 +306,6 @@ pub enum CertificateError {
     /// Valid PEM whose content is not an X.509 certificate.
     #[error("{file}: certificate {position} is not a valid X.509 certificate ({reason})")]
     Malformed {
-        /// The file.
         file: PathBuf,
         /// The certificate's position, from 1.
         position: usize,
@@ -330,7 +318,6 @@ pub enum CertificateError {
          CERTIFICATE-----), leaf first"
     )]
     NoCertificate {
-        /// The file.
         file: PathBuf,
         /// Its actual content.
         found: String,
@@ -341,7 +328,6 @@ pub enum CertificateError {
          KEY-----)"
     )]
     NoKey {
-        /// The file.
         file: PathBuf,
         /// Its actual content.
         found: String,
@@ -367,7 +353,6 @@ pub enum CertificateError {
          `{expected}`; order the chain: leaf first, then each one's issuer"
     )]
     OutOfOrder {
-        /// The chain's file.
         file: PathBuf,
         /// Position of the first certificate that is out of place, from 1.
         position: usize,
@@ -379,7 +364,6 @@ pub enum CertificateError {
     /// An unreadable file.
     #[error("{file}: {}", advice_for_unreadable(.source))]
     Unreadable {
-        /// The file.
         file: PathBuf,
         /// The system's error.
         #[source]
@@ -390,10 +374,7 @@ pub enum CertificateError {
         "{file}: the key can't be used; expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 \
          or P-521, or Ed25519"
     )]
-    UnusableKey {
-        /// The key's file.
-        file: PathBuf,
-    },
+    UnusableKey { file: PathBuf },
 }
 
 fn advice_for_unreadable(error: &io::Error) -> &'static str {
@@ -411,11 +392,10 @@ fn advice_for_unreadable(error: &io::Error) -> &'static str {
 
 /// A certificate that is usable but needs attention.
 #[derive(Debug, thiserror::Error)]
-pub enum Warning {
+pub enum CertificateWarning {
     /// An expired certificate.
     #[error("{file}: the certificate expired on {since}: browsers refuse it; renew it")]
     Expired {
-        /// The chain's file.
         file: PathBuf,
         /// The time of expiry.
         since: String,
@@ -423,7 +403,6 @@ pub enum Warning {
     /// A certificate in the last 30 days of its lifetime, or in its last third if that is shorter.
     #[error("{file}: the certificate expires on {on} (days left: {days}); renew it")]
     ExpiresSoon {
-        /// The chain's file.
         file: PathBuf,
         /// The time of expiry.
         on: String,
@@ -434,17 +413,13 @@ pub enum Warning {
     #[error(
         "{file}: the certificate has no subject alternative name: browsers accept it for no host"
     )]
-    Nameless {
-        /// The chain's file.
-        file: PathBuf,
-    },
+    Nameless { file: PathBuf },
     /// A certificate that is not valid yet.
     #[error(
         "{file}: the certificate is valid only from {from}: browsers refuse it until then (is this \
          machine's clock right?)"
     )]
     NotYetValid {
-        /// The chain's file.
         file: PathBuf,
         /// The start of its validity.
         from: String,
@@ -452,7 +427,6 @@ pub enum Warning {
     /// A key that every user of the machine can read.
     #[error("{file}: every user of this machine can read the key (mode {mode:o}); chmod o-rwx it")]
     OpenKey {
-        /// The key's file.
         file: PathBuf,
         /// Its permission bits.
         mode: u32,

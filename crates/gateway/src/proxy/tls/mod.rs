@@ -1,7 +1,7 @@
 //! TLS on both sides: certificates for browsers, selected by server name, and verification of applications.
 //!
 //! All files are read and checked before the first connection: [`Certificates`] only contains keys that match their
-//! chains, so no handshake fails because of them. Certificates that expire soon produce a [`Warning`].
+//! chains, so no handshake fails because of them. Certificates that expire soon produce a [`CertificateWarning`].
 //!
 //! All workers share one configuration with one [`Tickets`], so a session of one worker resumes on any other. No session
 //! is stored in memory, so handshakes share no lock.
@@ -23,7 +23,7 @@ use rustls::{
 };
 use rustls_native_certs::CertificateResult;
 
-pub use files::{CertificateError, Expiry, Warning};
+pub use files::{CertificateError, CertificateWarning, Expiry};
 pub use pinned::pinned_client_config;
 
 use crumbgate_base::clock::Now;
@@ -48,7 +48,7 @@ impl Certificates {
     pub fn load(
         tls: &config::Tls,
         now: Now,
-    ) -> Result<(Self, Vec<Warning>), Vec<CertificateError>> {
+    ) -> Result<(Self, Vec<CertificateWarning>), Vec<CertificateError>> {
         let mut loaded = Self {
             all: Vec::new(),
             by_name: HashMap::new(),

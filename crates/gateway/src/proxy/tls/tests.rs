@@ -104,7 +104,7 @@ impl Authority {
         params.signed_by(key, &self.issuer).unwrap()
     }
 
-    /// How an application's client would see these certificates: verified by the root.
+    /// The result of verifying these certificates as a client that trusts the root.
     fn client(&self) -> ClientConfig {
         let mut config = (*client_config(Some(&self.path("root.crt"))).unwrap()).clone();
         // The verifier reads the machine's clock, the certificates are around NOW.
@@ -165,7 +165,7 @@ fn server(certificates: Vec<CertificateFiles>, min_version: TlsVersion) -> Arc<S
     server_config(Arc::new(load(certificates)), min_version, &Tickets::new().unwrap())
 }
 
-/// What a handshake came to, as the client sees it.
+/// The result of a handshake, for the client.
 #[derive(Debug)]
 struct Met {
     version: ProtocolVersion,

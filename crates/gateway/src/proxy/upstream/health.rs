@@ -50,8 +50,8 @@ async fn check_server(shared: Arc<UpstreamState>, server: Arc<ServerState>) {
 
 async fn check(shared: &UpstreamState, server: &ServerState, health: &Health) -> Check {
     let at = Instant::now();
-    let asked = timeout(health.timeout, ask(shared, server.address(), health)).await;
-    let status = asked.unwrap_or(Err(CheckError::Late));
+    let answer = timeout(health.timeout, request_status(shared, server.address(), health)).await;
+    let status = answer.unwrap_or(Err(CheckError::Late));
     let healthy = status.as_ref().is_ok_and(|s| s.is_success() || s.is_redirection());
     let mut outcome = match status {
         Ok(status) => status.as_u16().to_string(),
@@ -94,7 +94,7 @@ enum CheckError {
     Invalid(#[from] http::Error),
 }
 
-async fn ask(
+async fn request_status(
     shared: &UpstreamState,
     address: &ServerAddress,
     health: &Health,

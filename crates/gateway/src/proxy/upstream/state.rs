@@ -145,7 +145,6 @@ impl UpstreamState {
         &self.servers
     }
 
-    /// The settings.
     pub fn settings(&self) -> &config::Upstream {
         &self.settings
     }
@@ -192,7 +191,6 @@ impl UpstreamState {
 }
 
 impl ServerState {
-    /// The address.
     pub fn address(&self) -> &ServerAddress {
         &self.health.address
     }
@@ -237,7 +235,6 @@ impl ServerState {
         self.health.failures_total.load(Relaxed)
     }
 
-    /// Number of ejections.
     pub fn ejections_total(&self) -> u64 {
         self.health.ejection.total()
     }
