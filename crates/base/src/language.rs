@@ -1,10 +1,12 @@
 //! The languages of texts for people, and the choice of the one that a browser prefers.
 
+#[cfg(feature = "http")]
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use serde::Deserialize;
 
 /// A language of texts for people.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// German.
@@ -27,6 +29,7 @@ impl Language {
     }
 
     /// Returns the language that a browser prefers (RFC 9110, section 12.5.4), or English if it prefers neither.
+    #[cfg(feature = "http")]
     pub fn preferred(fields: &HeaderMap) -> Self {
         let values = fields.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
         let (mut best, mut best_weight) = (Self::En, 0);
@@ -46,6 +49,7 @@ impl Language {
 }
 
 /// Reads a weight from 0 to 1 with up to three digits, in thousandths. A malformed weight is 0.
+#[cfg(feature = "http")]
 fn per_mille(weight: &str) -> u32 {
     let (whole, rest) = weight.split_once('.').unwrap_or((weight, ""));
     let digits = format!("{whole}{rest:0<3}");
@@ -71,7 +75,7 @@ impl<T> Translations<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "http"))]
 mod tests {
     use super::*;
 

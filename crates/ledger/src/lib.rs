@@ -79,6 +79,7 @@ pub mod parse;
 pub mod period;
 pub mod progress;
 pub mod read;
+mod rows;
 pub mod schema;
 pub mod sqlite;
 pub mod verify;

@@ -2,6 +2,7 @@
 //! that a leaf is among them.
 
 use aws_lc_rs::digest::{self, SHA256};
+use crumbgate_base::text::hex;
 
 /// A SHA-256.
 pub type Hash = [u8; 32];
@@ -12,6 +13,11 @@ pub fn sha256(bytes: &[u8]) -> Hash {
     // A SHA-256 has 32 bytes.
     hash.copy_from_slice(digest::digest(&SHA256, bytes).as_ref());
     hash
+}
+
+/// Returns true if `hash` is the SHA-256 of these bytes, in hexadecimal digits.
+pub fn has_hash(bytes: &[u8], hash: &str) -> bool {
+    hex(&sha256(bytes)) == hash
 }
 
 /// The hash of a leaf with this content.
@@ -142,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    fn hex(hash: Hash) -> String {
+    fn digits(hash: Hash) -> String {
         hash.iter().fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").unwrap();
             text
@@ -195,7 +201,7 @@ mod tests {
         ];
         let leaves = leaves.map(leaf);
         for (size, expected) in roots.iter().enumerate() {
-            assert_eq!(hex(root(&leaves[..size])), *expected, "{size} leaves");
+            assert_eq!(digits(root(&leaves[..size])), *expected, "{size} leaves");
         }
     }
 
@@ -216,7 +222,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_way_leads_to_the_same_root(size in 0usize..300, block in 0u32..7) {
+        fn every_way_of_building_a_tree_has_the_same_root(size in 0usize..300, block in 0u32..7) {
             let leaves: Vec<_> = (0..size).map(|number| leaf(&number.to_be_bytes())).collect();
             let expected = by_definition(&leaves);
             prop_assert_eq!(root(&leaves), expected);

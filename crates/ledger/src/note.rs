@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_of_others_are_passed_over_and_a_wrong_one_of_ones_own_is_not() {
+    fn signatures_of_other_keys_are_ignored_and_an_invalid_one_of_the_own_key_is_not() {
         let verifier: Verifier = GO_VERIFIER.parse().unwrap();
         let with = |line: &str| format!("{GO_NOTE}{line}\n");
         let other = with("\u{2014} witness/one AAAAAAAA");
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_note_is_told() {
+    fn a_text_that_is_not_a_note_is_rejected() {
         let long = "a".repeat(MAX_BYTES + 1);
         for (note, expected) in [
             ("", NoteError::NoSignature),

@@ -96,7 +96,7 @@ mod tests {
     use super::{super::merkle::leaf, *};
 
     #[test]
-    fn an_outline_has_the_root_of_its_leaves_and_can_be_kept() {
+    fn an_outline_has_the_root_of_its_leaves_and_is_read_back() {
         for size in [0, 1, 63, 64, 65, 128, 1_000] {
             let (mut builder, mut tree) = (OutlineBuilder::default(), Tree::default());
             for number in 0..size {

@@ -319,7 +319,7 @@ mod tests {
     };
 
     #[test]
-    fn what_was_written_is_read_as_the_same() {
+    fn a_written_line_is_read_as_the_same_entry() {
         let mut interner = Interner::default();
         let [tenant, name, route] = ["a.example", "\"\\\u{1b}ä", "/"].map(|text| interner.id(text));
         let window = Window { start_unix_s: 1_795_428_000, length_s: 300 };
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wrote_is_told() {
+    fn a_line_that_no_gateway_writes_is_rejected() {
         for (line, expected) in [
             ("", "unknown kind"),
             ("{}", "unknown kind"),

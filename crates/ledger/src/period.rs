@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_read_as_it_is_meant() {
+    fn moments_are_read_in_every_form() {
         let now = 1_795_428_000; // 2026-11-23T10:00:00Z
         for (text, begin, end) in [
             ("2026-11-23", 1_795_392_000, 1_795_478_400),

@@ -6,16 +6,12 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Rows, params};
 
 use super::{
-    codes::Coded,
-    entry::{
-        Agreement, DeclarationRecord, Entry, Event, EventKind, Figures, Heartbeat, Segment,
-        SigningKey, TextId, Texts, Verdicts, Window,
-    },
+    entry::{DeclarationRecord, Entry, Segment, SigningKey, TextId, Texts},
     progress::Progress,
+    rows::{self, ReadEntry},
     schema::{self, SchemaError},
-    sqlite::{beside, unsigned},
+    sqlite::{Columns, beside, unsigned},
 };
-use crumbgate_policy::requested::Attributes;
 
 /// A ledger as it was when it was opened. Later writes are not visible.
 #[derive(Debug)]
@@ -135,7 +131,7 @@ impl Reader {
     }
 
     /// The number of the last entry of a closed segment; 0 where no segment is closed.
-    pub fn last_sealed(&self) -> Result<u64, ReadError> {
+    pub fn last_signed(&self) -> Result<u64, ReadError> {
         let sql = "SELECT coalesce(max(last), 0) FROM segments";
         let last = self.connection.query_row(sql, [], |row| unsigned(row, 0));
         last.map_err(|error| self.failed(error))
@@ -145,7 +141,10 @@ impl Reader {
     /// mentions. `None` where no segment is closed.
     pub fn last_closed(&self) -> Result<Option<(u64, u64)>, ReadError> {
         let sql = "SELECT number, newest FROM segments ORDER BY number DESC LIMIT 1";
-        let read = |row: &Row<'_>| Ok((unsigned(row, 0)?, unsigned(row, 1)?));
+        let read = |row: &Row<'_>| {
+            let mut columns = Columns::new(row);
+            Ok((columns.unsigned()?, columns.unsigned()?))
+        };
         let last = self.connection.query_row(sql, [], read).optional();
         last.map_err(|error| self.failed(error))
     }
@@ -154,15 +153,15 @@ impl Reader {
     pub fn segments(&self) -> Result<Vec<Segment>, ReadError> {
         self.collect(
             "SELECT number, first, last, newest, secret, checkpoint, pruned FROM segments ORDER BY number",
-            |row| {
+            |columns| {
                 Ok(Segment {
-                    number: unsigned(row, 0)?,
-                    first: unsigned(row, 1)?,
-                    last: unsigned(row, 2)?,
-                    newest_unix_s: unsigned(row, 3)?,
-                    secret: row.get(4)?,
-                    checkpoint: row.get(5)?,
-                    pruned_unix_s: row.get::<_, Option<i64>>(6)?.map(i64::unsigned_abs),
+                    number: columns.unsigned()?,
+                    first: columns.unsigned()?,
+                    last: columns.unsigned()?,
+                    newest_unix_s: columns.unsigned()?,
+                    secret: columns.get()?,
+                    checkpoint: columns.get()?,
+                    pruned_unix_s: columns.get::<Option<i64>>()?.map(i64::unsigned_abs),
                 })
             },
         )
@@ -178,16 +177,16 @@ impl Reader {
 
     /// The keys that have signed, in order.
     pub fn keys(&self) -> Result<Vec<SigningKey>, ReadError> {
-        self.collect("SELECT since_segment, verifier FROM keys ORDER BY since_segment", |row| {
-            Ok(SigningKey { since_segment: unsigned(row, 0)?, verifier: row.get(1)? })
+        self.collect("SELECT since_segment, verifier FROM keys ORDER BY since_segment", |columns| {
+            Ok(SigningKey { since_segment: columns.unsigned()?, verifier: columns.get()? })
         })
     }
 
     /// The declarations that are or were in force, oldest first.
     pub fn declarations(&self) -> Result<Vec<DeclarationRecord>, ReadError> {
-        self.collect("SELECT hash, json, since FROM declarations ORDER BY since, hash", |row| {
-            let (hash, json) = (row.get(0)?, row.get(1)?);
-            Ok(DeclarationRecord { hash, json, since_unix_s: unsigned(row, 2)? })
+        self.collect("SELECT hash, json, since FROM declarations ORDER BY since, hash", |columns| {
+            let (hash, json) = (columns.get()?, columns.get()?);
+            Ok(DeclarationRecord { hash, json, since_unix_s: columns.unsigned()? })
         })
     }
 
@@ -204,8 +203,9 @@ impl Reader {
         let mut statement = self.connection.prepare(PAGES).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            let hash: String = row.get(0).map_err(failed)?;
-            let html: Vec<u8> = row.get(1).map_err(failed)?;
+            let mut columns = Columns::new(row);
+            let hash: String = columns.get().map_err(failed)?;
+            let html: Vec<u8> = columns.get().map_err(failed)?;
             each(&hash, &html)?;
         }
         Ok(())
@@ -228,10 +228,11 @@ impl Reader {
     fn collect<T>(
         &self,
         sql: &str,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        mut read: impl FnMut(&mut Columns<'_, '_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, ReadError> {
-        let collect = || -> rusqlite::Result<Vec<T>> {
-            self.connection.prepare(sql)?.query_map([], read)?.collect()
+        let mut collect = || -> rusqlite::Result<Vec<T>> {
+            let mut statement = self.connection.prepare(sql)?;
+            statement.query_map([], |row| read(&mut Columns::new(row)))?.collect()
         };
         collect().map_err(|error| self.failed(error))
     }
@@ -278,16 +279,16 @@ pub fn entries<E: From<ReadError>>(
     let version = version.map_err(failed)?;
     let since = |first, sql, older| prepare(if version < first { older } else { sql });
     let (mut verdicts, mut heartbeats, mut events, mut agreements) = (
-        prepare(VERDICTS)?,
-        since(schema::WITH_AGREEMENTS, HEARTBEATS, HEARTBEATS_WITHOUT_AGREEMENTS)?,
-        since(schema::WITH_TENANTS, EVENTS, EVENTS_WITHOUT_TENANT)?,
-        since(schema::WITH_AGREEMENTS, AGREEMENTS, NO_AGREEMENTS)?,
+        prepare(rows::VERDICTS)?,
+        since(schema::WITH_AGREEMENTS, rows::HEARTBEATS, rows::HEARTBEATS_WITHOUT_AGREEMENTS)?,
+        since(schema::WITH_TENANTS, rows::EVENTS, rows::EVENTS_WITHOUT_TENANT)?,
+        since(schema::WITH_AGREEMENTS, rows::AGREEMENTS, rows::NO_AGREEMENTS)?,
     );
     let mut sources = [
-        Source::new(verdicts.query(bounds).map_err(failed)?, read_verdicts),
-        Source::new(heartbeats.query(bounds).map_err(failed)?, read_heartbeat),
-        Source::new(events.query(bounds).map_err(failed)?, read_event),
-        Source::new(agreements.query(bounds).map_err(failed)?, read_agreement),
+        Source::new(verdicts.query(bounds).map_err(failed)?, rows::read_verdicts),
+        Source::new(heartbeats.query(bounds).map_err(failed)?, rows::read_heartbeat),
+        Source::new(events.query(bounds).map_err(failed)?, rows::read_event),
+        Source::new(agreements.query(bounds).map_err(failed)?, rows::read_agreement),
     ];
     for source in &mut sources {
         source.advance(connection)?;
@@ -321,7 +322,7 @@ fn snapshot(path: &Path, is_immutable: bool) -> rusqlite::Result<Connection> {
     } else {
         Connection::open_with_flags(path, flags)?
     };
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.execute_batch("BEGIN DEFERRED; SELECT count(*) FROM sqlite_schema")?;
     Ok(connection)
 }
@@ -331,7 +332,7 @@ fn is_unwritable(error: &rusqlite::Error) -> bool {
 }
 
 /// The time that a reader waits for a writer that locks the whole file.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A table of entries, read one entry ahead.
 struct Source<'s> {
@@ -339,8 +340,6 @@ struct Source<'s> {
     read: ReadEntry,
     head: Option<(u64, Entry)>,
 }
-
-type ReadEntry = fn(&Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>>;
 
 impl<'s> Source<'s> {
     fn new(rows: Rows<'s>, read: ReadEntry) -> Self {
@@ -350,9 +349,10 @@ impl<'s> Source<'s> {
     fn advance(&mut self, connection: &Connection) -> Result<(), ReadError> {
         let failed = |error| ReadError::Sqlite { path: path_of(connection), error };
         let Some(row) = self.rows.next().map_err(failed)? else { return Ok(()) };
-        let seq = unsigned(row, 0).map_err(failed)?;
+        let mut columns = Columns::new(row);
+        let seq = columns.unsigned().map_err(failed)?;
         let damaged = |what| ReadError::Entry { path: path_of(connection), seq, what };
-        let entry = (self.read)(row).map_err(|error| match error {
+        let entry = (self.read)(&mut columns).map_err(|error| match error {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
             | rusqlite::Error::InvalidColumnType(..) => damaged(WRONG_VALUE),
@@ -365,108 +365,14 @@ impl<'s> Source<'s> {
 
 const WRONG_VALUE: &str = "a value has a type or size that the gateway never writes";
 
-fn read_verdicts(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
-    let optional = |index| row.get::<_, Option<i64>>(index);
-    let lifetime = match optional(8)? {
-        None => None,
-        Some(code) => match Coded::of_code(code) {
-            None => return Ok(Err("lifetime has an unknown number")),
-            known => known,
-        },
-    };
-    let Some(mode) = Coded::of_code(row.get(4)?) else {
-        return Ok(Err("mode has an unknown number"));
-    };
-    let Some(direction) = Coded::of_code(row.get(5)?) else {
-        return Ok(Err("direction has an unknown number"));
-    };
-    let Some(action) = Coded::of_code(row.get(6)?) else {
-        return Ok(Err("action has an unknown number"));
-    };
-    Ok(Ok(Entry::Verdicts(Verdicts {
-        window: window(row)?,
-        tenant: text(row, 3)?,
-        mode,
-        direction,
-        action,
-        name: row.get::<_, Option<u32>>(7)?.map(TextId),
-        lifetime,
-        granted_s: row.get(9)?,
-        route: text(row, 10)?,
-        declaration: text(row, 11)?,
-        count: unsigned(row, 12)?,
-        first_unix_s: unsigned(row, 13)?,
-        last_unix_s: unsigned(row, 14)?,
-        attributes: Attributes::from_bits(row.get(15)?),
-    })))
-}
-
-fn read_heartbeat(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
-    let figures = |columns: [usize; 4]| {
-        let [request, response, added, agreements] = columns.map(|index| unsigned(row, index));
-        Ok::<_, rusqlite::Error>(Figures {
-            request: request?,
-            response: response?,
-            added: added?,
-            agreements: agreements?,
-        })
-    };
-    Ok(Ok(Entry::Heartbeat(Heartbeat {
-        window: window(row)?,
-        tenant: row.get::<_, Option<u32>>(3)?.map(TextId),
-        number: unsigned(row, 4)?,
-        from_unix_s: unsigned(row, 5)?,
-        until_unix_s: unsigned(row, 6)?,
-        requests: unsigned(row, 7)?,
-        seen: figures([8, 9, 10, 15])?,
-        dropped: figures([11, 12, 13, 16])?,
-        declaration: text(row, 14)?,
-    })))
-}
-
-fn read_agreement(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
-    let Some(event) = Coded::of_code(row.get(4)?) else {
-        return Ok(Err("event has an unknown number"));
-    };
-    Ok(Ok(Entry::Agreement(Agreement {
-        window: window(row)?,
-        tenant: text(row, 3)?,
-        event,
-        page: text(row, 5)?,
-        declaration: text(row, 6)?,
-        count: unsigned(row, 7)?,
-        first_unix_s: unsigned(row, 8)?,
-        last_unix_s: unsigned(row, 9)?,
-    })))
-}
-
-fn read_event(row: &Row<'_>) -> rusqlite::Result<Result<Entry, &'static str>> {
-    let Some(kind) = Coded::of_code(row.get(2)?) else {
-        return Ok(Err("kind has an unknown number"));
-    };
-    let tenant = row.get::<_, Option<u32>>(5)?.map(TextId);
-    if (kind == EventKind::Tenant) != tenant.is_some() {
-        return Ok(Err("only an event about a tenant names one"));
-    }
-    let (at_unix_s, actor, detail) = (unsigned(row, 1)?, row.get(3)?, row.get(4)?);
-    Ok(Ok(Entry::Event(Event { at_unix_s, kind, tenant, actor, detail })))
-}
-
-fn window(row: &Row<'_>) -> rusqlite::Result<Window> {
-    Ok(Window { start_unix_s: unsigned(row, 1)?, length_s: row.get(2)? })
-}
-
-fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<TextId> {
-    row.get(index).map(TextId)
-}
-
 /// Reads all texts from an open connection.
 pub fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
     let mut texts = Texts::default();
     let mut statement = connection.prepare("SELECT id, text FROM texts WHERE id < ?1")?;
     let mut rows = statement.query(params![MAX_TEXTS])?;
     while let Some(row) = rows.next()? {
-        texts.insert(text(row, 0)?, row.get::<_, String>(1)?.into());
+        let mut columns = Columns::new(row);
+        texts.insert(TextId(columns.get()?), columns.get::<String>()?.into());
     }
     Ok(texts)
 }
@@ -474,36 +380,10 @@ pub fn texts(connection: &Connection) -> rusqlite::Result<Texts> {
 /// The limit on text numbers. Larger ones come from damage.
 pub(crate) const MAX_TEXTS: u32 = 1 << 24;
 
-const VERDICTS: &str = "SELECT seq, window, window_s, tenant, mode, direction, action, name, \
-     lifetime, granted_s, route, declaration, count, first, last, attributes \
-     FROM verdicts WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-
-const HEARTBEATS: &str = "SELECT seq, window, window_s, tenant, number, since, until, requests, \
-     seen_request, seen_response, added, dropped_request, dropped_response, dropped_added, declaration, \
-     agreements, dropped_agreements \
-     FROM heartbeats WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-
-const HEARTBEATS_WITHOUT_AGREEMENTS: &str = "SELECT seq, window, window_s, tenant, number, since, \
-     until, requests, seen_request, seen_response, added, dropped_request, dropped_response, \
-     dropped_added, declaration, 0, 0 \
-     FROM heartbeats WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-
-const AGREEMENTS: &str = "SELECT seq, window, window_s, tenant, event, page, declaration, count, \
-     first, last FROM agreements WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-
-/// The query for a file without agreements: it returns nothing.
-const NO_AGREEMENTS: &str = "SELECT 0 WHERE ?1 IS NULL AND ?2 IS NULL";
-
 /// Bytes, because what somebody has written into the file need not be text.
 const PAGES: &str = "SELECT CAST(hash AS TEXT), CAST(html AS BLOB) FROM pages ORDER BY hash";
 
 const PAGE: &str = "SELECT CAST(html AS BLOB) FROM pages WHERE hash = ?1";
-
-const EVENTS: &str = "SELECT seq, at, kind, actor, detail, tenant \
-     FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-
-const EVENTS_WITHOUT_TENANT: &str = "SELECT seq, at, kind, actor, detail, NULL \
-     FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
 const FIRST: &str = "SELECT min(seq) FROM (
      SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats

@@ -92,14 +92,14 @@ impl SummaryReader {
     pub fn read(&mut self, path: &Path, newest: usize) -> Result<LedgerSummary, ReadError> {
         let reader = Reader::open(path)?;
         let identity = Identity::of(path, &reader)?;
-        let last_sealed = reader.last_sealed()?;
-        if self.identity.as_ref() != Some(&identity) || last_sealed < self.last_closed_entry {
+        let last_signed = reader.last_signed()?;
+        if self.identity.as_ref() != Some(&identity) || last_signed < self.last_closed_entry {
             *self = Self { identity: Some(identity), ..Self::default() };
         }
-        self.closed.read(&reader, self.last_closed_entry.saturating_add(1), last_sealed)?;
-        self.last_closed_entry = last_sealed;
+        self.closed.read(&reader, self.last_closed_entry.saturating_add(1), last_signed)?;
+        self.last_closed_entry = last_signed;
         let mut open = Sums::default();
-        open.read(&reader, last_sealed.saturating_add(1), reader.last()?)?;
+        open.read(&reader, last_signed.saturating_add(1), reader.last()?)?;
         let last_closed = reader.last_closed()?;
         Ok(self.closed.with(&open, reader.texts(), newest, last_closed))
     }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_in_another_file_takes_its_page_along() {
+    fn an_entry_that_continues_in_another_file_is_written_with_its_page() {
         let mut agreements = Agreements::default();
         assert!(add(&mut agreements, &row("<p>a", 3)));
         assert!(add(&mut agreements, &row("<p>b", 1)));

@@ -135,7 +135,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Whether anything differs from the file.
+    /// Returns true if anything differs from the file.
     pub(super) fn is_dirty(&self) -> bool {
         !self.events.is_empty()
             || self.loss.is_some()
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a1_beyond_the_room_everything_is_counted_as_dropped_and_told_once() {
+    fn a1_beyond_the_room_everything_is_counted_as_dropped_and_recorded_once() {
         let mut buffer = WriteBuffer::default();
         let tenants = MAX_ENTRIES / MAX_NAMES + 2;
         for tenant in 0..tenants {
@@ -436,8 +436,8 @@ mod tests {
         let total = (tenants * MAX_NAMES * 2) as u64;
         assert_eq!(rows + buffer.dropped(), total, "nothing is lost without being counted");
         assert!(buffer.verdicts.len() + buffer.heartbeats.len() <= MAX_ENTRIES);
-        let told = buffer.record_loss(700, "test").map(Figures::cookies);
-        assert_eq!(told, Some(buffer.dropped()));
+        let loss = buffer.record_loss(700, "test").map(Figures::cookies);
+        assert_eq!(loss, Some(buffer.dropped()));
         assert_eq!(buffer.record_loss(700, "test"), None);
         let [event] = &buffer.events[..] else { panic!("{:?}", buffer.events) };
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_only_what_is_not_in_the_file_is_written() {
+    fn after_detaching_only_unwritten_counts_are_written() {
         let mut buffer = WriteBuffer::default();
         buffer
             .add(page("a.example", vec![row("a.example", "old", 3), row("a.example", "both", 4)]));
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_and_over_is_forgotten() {
+    fn written_entries_of_ended_windows_are_dropped() {
         let mut buffer = WriteBuffer::default();
         buffer.add(page("a.example", vec![row("a.example", "x", 1)]));
         buffer.drop_finished(10_000);

@@ -7,7 +7,7 @@ pub(super) struct EntryState {
     pub(super) seq: Option<u64>,
     /// The number that the current transaction gives it.
     pub(super) assigned: Option<u64>,
-    /// Whether the entry has changed since it was written.
+    /// True if the entry has changed since it was written.
     pub(super) is_dirty: bool,
 }
 

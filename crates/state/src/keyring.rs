@@ -171,9 +171,9 @@ mod tests {
              openssl pkeyutl -verify -rawin -pubin -inkey public.pem -in text -sigfile signature && \
              openssl pkey -pubin -in public.pem -outform der | tail -c 32 | sha256sum";
         let shell = Command::new("sh").args(["-c", shell]).current_dir(&folder).output().unwrap();
-        let said = String::from_utf8(shell.stdout).unwrap();
-        assert!(said.contains("Signature Verified Successfully"), "{said}");
-        assert!(said.contains(&keyring.signer().verifier().fingerprint()), "{said}");
+        let output = String::from_utf8(shell.stdout).unwrap();
+        assert!(output.contains("Signature Verified Successfully"), "{output}");
+        assert!(output.contains(&keyring.signer().verifier().fingerprint()), "{output}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crumbgate_ledger::{
     note::{NoteError, SignedNote},
     outline::OutlineBuilder,
     read::{self, LAST, ReadError},
-    sqlite::{signed, unsigned},
+    sqlite::{Columns, signed, unsigned},
 };
 
 /// A reason why a segment could not be closed. Nothing was written.
@@ -148,7 +148,10 @@ pub fn prune(
         "SELECT number, first, last FROM segments WHERE pruned IS NULL AND newest < ?1 ORDER BY number LIMIT 200",
     )?;
     let old: Vec<(i64, i64, i64)> = old
-        .query_map([signed(before_unix_s)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map([signed(before_unix_s)], |row| {
+            let mut columns = Columns::new(row);
+            Ok((columns.get()?, columns.get()?, columns.get()?))
+        })?
         .collect::<Result<_, _>>()?;
     for (number, first, last) in &old {
         for table in ["agreements", "events", "heartbeats", "verdicts"] {
@@ -211,7 +214,8 @@ struct Before {
 fn before(transaction: &Transaction<'_>) -> Result<Before, SegmentError> {
     let newest = "SELECT number, last, checkpoint FROM segments ORDER BY number DESC LIMIT 1";
     let row = transaction.query_row(newest, [], |row| {
-        Ok((unsigned(row, 0)?, unsigned(row, 1)?, row.get::<_, String>(2)?))
+        let mut columns = Columns::new(row);
+        Ok((columns.unsigned()?, columns.unsigned()?, columns.get::<String>()?))
     });
     let Some((number, last, checkpoint)) = row.optional()? else { return Ok(Before::default()) };
     let note = SignedNote::parse(&checkpoint)
@@ -316,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_holds_what_no_other_does_and_follows_the_one_before() {
+    fn a_segment_has_the_entries_of_no_other_and_follows_the_previous_one() {
         let mut ledger = Ledger::new();
         assert_eq!(ledger.close().unwrap(), None, "nothing is there");
         ledger.write(1..=100);
@@ -343,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_gone_before_it_was_sealed_is_told() {
+    fn an_entry_that_is_removed_before_its_segment_is_closed_is_reported() {
         let mut ledger = Ledger::new();
         ledger.write(1..=5);
         for seq in [3, 1] {
@@ -355,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_is_the_last_that_the_old_key_signs_and_the_first_that_names_the_new() {
+    fn a_rotation_is_the_last_entry_that_the_old_key_signs_and_names_the_new_key() {
         let mut ledger = Ledger::new();
         ledger.write(1..=2);
         let name = ledger.keyring.signer().verifier().name().to_owned();
@@ -387,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotation_that_was_cut_short_anywhere_is_ended_by_the_next_start() {
+    fn an_interrupted_rotation_is_completed_by_the_next_start() {
         let mut ledger = Ledger::new();
         ledger.write(1..=1);
         let files = KeyFiles::beside(&ledger.path);
@@ -422,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_takes_whole_segments_and_leaves_what_proves_them() {
+    fn pruning_removes_the_entries_of_whole_segments_and_keeps_their_proofs() {
         let mut ledger = Ledger::new();
         for seqs in [1..=10, 11..=20, 21..=30] {
             ledger.write(seqs);

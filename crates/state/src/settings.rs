@@ -10,7 +10,7 @@ use crumbgate_ledger::entry::DeclarationRecord;
 pub struct Settings {
     /// The path of the file.
     pub path: PathBuf,
-    /// Whether the file holds a ledger. Without one it holds tenants only: no entries, segments or
+    /// True if the file holds a ledger. Without one it holds tenants only: no entries, segments or
     /// keys, and no file before the first tenant is set.
     pub keeps_evidence: bool,
     /// The length of a window, in seconds.

@@ -38,7 +38,7 @@ impl Status {
         self.waiting.load(Relaxed)
     }
 
-    /// Whether the file can't be written at the moment.
+    /// True while the file can't be written.
     pub fn is_failing(&self) -> bool {
         self.is_failing.load(Relaxed)
     }

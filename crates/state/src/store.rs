@@ -139,7 +139,7 @@ pub(super) struct OpenReport {
     pub(super) configuration: Option<String>,
     /// The declaration that was last in force.
     pub(super) declaration: Option<String>,
-    /// Whether the file was absent or empty.
+    /// True if the file was absent or empty.
     pub(super) is_new: bool,
     /// Whether a key exists, and the ledger that it signed does not.
     pub(super) is_orphaned: bool,
@@ -528,7 +528,7 @@ fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite
     Ok(())
 }
 
-/// Whether the file begins like a state file of Crumbgate. The rest may be damaged.
+/// Returns true if the file begins like a state file of Crumbgate. The rest may be damaged.
 fn is_marked(path: &Path) -> bool {
     let mut begin = [0; MARK.end];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));

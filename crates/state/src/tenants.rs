@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, params};
 use crumbgate_ledger::{
     read::{ReadError, open},
     schema::WITH_TENANTS,
-    sqlite::{signed, unsigned},
+    sqlite::{Columns, signed},
 };
 
 /// A stored tenant.
@@ -68,12 +68,10 @@ pub(super) fn stored(path: &Path) -> Result<Tenants, ReadError> {
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Tenants> {
     let mut statement = connection.prepare("SELECT host, keys, changed, actor FROM tenants")?;
     let rows = statement.query_map([], |row| {
-        let tenant = StoredTenant {
-            keys: row.get(1)?,
-            changed_unix_s: unsigned(row, 2)?,
-            actor: row.get(3)?,
-        };
-        Ok((row.get(0)?, tenant))
+        let mut columns = Columns::new(row);
+        let host = columns.get()?;
+        let (keys, changed_unix_s) = (columns.get()?, columns.unsigned()?);
+        Ok((host, StoredTenant { keys, changed_unix_s, actor: columns.get()? }))
     })?;
     rows.collect()
 }

@@ -49,7 +49,7 @@ pub(crate) fn hash_of_member(name: &str) -> Option<&str> {
     Some(file.strip_suffix(".html").unwrap_or(name))
 }
 
-/// A description of the bundle. It is not signed, and only tells the verifier where to look.
+/// A description of the bundle. It is not signed, and only guides the verifier.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
@@ -64,7 +64,7 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Whether the entries of a segment are present.
+    /// Returns true if the entries of a segment are present.
     pub(crate) fn has(&self, segment: u64) -> bool {
         self.segments.iter().any(|[first, last]| (*first..=*last).contains(&segment))
     }
@@ -98,7 +98,7 @@ pub(crate) struct DeclarationLine {
     pub(crate) json: String,
 }
 
-/// Whether an entry belongs into a tenant's bundle: it is the tenant's, or the gateway's own.
+/// Returns true if an entry belongs into a tenant's bundle: it is the tenant's, or the gateway's own.
 pub(crate) fn belongs(entry: &Entry, tenant: TextId) -> bool {
     match entry {
         Entry::Agreement(agreement) => agreement.tenant == tenant,
@@ -113,7 +113,7 @@ pub(crate) fn knowledge_domain(tenant: Option<&str>) -> &str {
     tenant.filter(|name| !name.starts_with(['*', '('])).unwrap_or("*")
 }
 
-/// Whether a segment was open at some moment of a period.
+/// Returns true if a segment was open at some moment of a period.
 pub(crate) fn overlaps(
     checkpoint: &Checkpoint,
     before: Option<&Checkpoint>,

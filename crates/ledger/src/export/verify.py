@@ -1,6 +1,6 @@
-"""Verifies an unpacked bundle of a Crumbgate's ledger, as VERIFY.txt says: python3 verify.py [FOLDER]
+"""Verifies an unpacked bundle of a Crumbgate ledger, as VERIFY.txt describes: python3 verify.py [FOLDER]
 
-Python's own modules and the command `openssl`; nothing of Crumbgate's.
+Uses Python's own modules and the command `openssl`, and nothing of Crumbgate.
 """
 
 import base64
@@ -33,7 +33,7 @@ def lines(name):
 
 def is_signed(text, signature, public_key):
     with tempfile.TemporaryDirectory() as folder:
-        # The DER of an Ed25519 key is this and the key (RFC 8410).
+        # The DER encoding of an Ed25519 key: this prefix and the key (RFC 8410).
         parts = {"text": text, "signature": signature, "key": bytes.fromhex("302a300506032b6570032100") + public_key}
         for name, content in parts.items():
             with open(os.path.join(folder, name), "wb") as file:
@@ -70,9 +70,9 @@ for text, signature in zip(parts[::2], parts[1::2]):
     name, key = public_key(verifier)
     demand(first_line == "%s/segment/%d" % (name, segment), where + "it is missing")
     signed = signature.strip("\n").split(" ")
-    demand(signed[:2] == ["\u2014", name], where + "who signed")
+    demand(signed[:2] == ["\u2014", name], where + "the name of its signer")
     demand(is_signed(text.encode(), base64.b64decode(signed[2])[4:], key), where + "its signature")
-    demand(before == "previous " + previous, where + "what it follows")
+    demand(before == "previous " + previous, where + "its predecessor")
     first, last = map(int, entries.removeprefix("entries ").split("-"))
     demand(first == next_entry and int(size) == last - first + 1, where + "its numbers")
     segments.append((first, last, base64.b64decode(root), closed.removeprefix("closed ")))
@@ -80,7 +80,7 @@ for text, signature in zip(parts[::2], parts[1::2]):
     if rotation:
         verifier = rotation[0].removeprefix("next-key ")
         signers.append([str(segment + 1), verifier])
-demand(signers == keys, "keys.txt has other keys than the checkpoints name")
+demand(signers == keys, "the keys in keys.txt differ from those that the checkpoints name")
 
 
 # 4. The entries.
@@ -119,9 +119,9 @@ if os.path.exists("proofs.ndjson"):
         demand(first <= entry["seq"] <= last and proof["index"] == entry["seq"] - first, where + "its place")
         path = [base64.b64decode(hash) for hash in proof["path"]]
         found = root_of_path(sha256(b"\x00" + line), proof["index"], last - first + 1, path)
-        demand(found == root, where + "it is not what was sealed")
+        demand(found == root, where + "it differs from what was signed")
         demand(not entries or entries[-1]["seq"] < entry["seq"], where + "its order")
-        demand(entry.get("tenant") in (None, manifest["tenant"]), where + "whose it is")
+        demand(entry.get("tenant") in (None, manifest["tenant"]), where + "it belongs to another tenant")
         entries.append(entry)
     demand(next(proofs, None) is None, "there are more proofs than entries")
 else:
@@ -135,11 +135,11 @@ else:
             demand(entry.get("seq") == seq, "segment %d: entry %d is missing" % (number, seq))
             leaves.append(sha256(b"\x00" + line))
             entries.append(entry)
-        demand(root_of(leaves) == root, "segment %d: an entry is not what was sealed" % number)
-    demand(next(rest, None) is None, "there are entries that no segment has")
-demand(len(entries) == manifest["entries"], "bundle.json has another number of entries")
+        demand(root_of(leaves) == root, "segment %d: an entry differs from what was signed" % number)
+    demand(next(rest, None) is None, "some entries belong to no segment")
+demand(len(entries) == manifest["entries"], "the number of entries in bundle.json differs")
 
-# 5. The books, where nothing before was left out and the window is over.
+# 5. The totals, where the bundle is complete and the window has ended.
 numbers = {}
 sums = collections.defaultdict(lambda: [0] * 8)
 whole = here == list(range(1, len(segments) + 1))
@@ -150,7 +150,7 @@ for entry in entries:
         numbers[entry["tenant"]] = number
         for at, figure in enumerate(("request", "response", "added", "agreements")):
             seen = "seen_" + figure if at < 2 else figure
-            # A figure of agreements that is 0 is left out.
+            # Numbers of agreements are absent where they are 0.
             sums[entry["window"], entry["tenant"]][at] += entry.get(seen, 0)
             sums[entry["window"], entry["tenant"]][at + 4] += entry.get("dropped_" + figure, 0)
     elif entry["kind"] == "agreement":
@@ -162,16 +162,16 @@ for entry in entries:
 last_window = max((window for window, _ in sums), default=None)
 for (window, tenant), figures in sums.items():
     if whole and window != last_window:
-        demand(figures[:4] == figures[4:], "the books of %s in the window %s" % (tenant, window))
+        demand(figures[:4] == figures[4:], "the totals of %s in the window %s" % (tenant, window))
 
 # 6. The declarations.
 for declaration in json.load(open("declarations.json", encoding="utf-8")):
     demand(sha256(declaration["json"].encode()).hex() == declaration["hash"], "a declaration")
 
-# 7. The pages that were shown.
+# 7. The pages.
 named = {entry["page"] + ".html" for entry in entries if entry["kind"] == "agreement"}
 found = set(os.listdir("pages")) if os.path.isdir("pages") else set()
-demand(named == found, "pages: those that entries name are not those that are here")
+demand(named == found, "the pages that entries name differ from those in the folder")
 for page in named:
     with open(os.path.join("pages", page), "rb") as file:
         demand(sha256(file.read()).hex() + ".html" == page, "the page " + page)

@@ -17,18 +17,19 @@ use super::{
             edpb::knowledge_base,
             table::Table,
         },
-        merkle::{leaf, root_of_path},
+        merkle::{has_hash, leaf, root_of_path},
         note::hash_of_base64,
         parse::{Interner, read_line},
         progress::Progress,
     },
-    BundleError, Expected, Finding, Verification,
-    books::Books,
     chain::Chain,
-    is_of_hash, notes,
+    expected::{Expected, notes},
+    finding::Finding,
     pages::PageCheck,
     segment::{Misfit, SegmentCheck},
-    unpack::{Bundle, Compared, Lines, damaged, member},
+    totals::Totals,
+    unpack::{Bundle, BundleError, Compared, Lines, damaged, member},
+    verification::Verification,
 };
 use crumbgate_base::text::unix_s_of;
 
@@ -77,26 +78,26 @@ fn verify(
         return Err(Finding::SegmentMissing { segment: *last });
     }
 
-    let (interner, books) = (Interner::default(), Books::default());
-    let mut walk = Walk { manifest, progress, interner, books, entries: 0 };
+    let (interner, totals) = (Interner::default(), Totals::default());
+    let mut walk = Walk { manifest, progress, interner, totals, entries: 0 };
     walk.entries(bundle, &checkpoints)?;
     let is_whole = manifest.since.is_none() && manifest.until.is_none();
     let absent = checkpoints.iter().rev().map(|checkpoint| checkpoint.segment);
-    let untold = absent
+    let unrecorded = absent
         .filter(|segment| !manifest.has(*segment))
-        .find(|segment| *segment > walk.books.pruned());
-    if let Some(segment) = untold.filter(|_| is_whole) {
-        return Err(Finding::PrunedUntold { segment });
+        .find(|segment| *segment > walk.totals.pruned());
+    if let Some(segment) = unrecorded.filter(|_| is_whole) {
+        return Err(Finding::PrunedUnrecorded { segment });
     }
     verify_declarations(bundle, manifest)?;
     let present = checkpoints.iter().filter(|checkpoint| manifest.has(checkpoint.segment));
     let closed_unix_s = present.clone().next_back().map_or(0, |last| last.closed_unix_s);
     let present = present.count() as u64;
-    let Walk { books, interner, entries, .. } = walk;
-    let mut check = PageCheck::new(books.pages(interner.texts()));
+    let Walk { totals, interner, entries, .. } = walk;
+    let mut check = PageCheck::new(totals.pages(interner.texts()));
     bundle.pages(|hash, html| check.meet(hash, html))?;
     check.end()?;
-    books.close(closed_unix_s, interner.texts())?;
+    totals.close(closed_unix_s, interner.texts())?;
     if entries != manifest.entries {
         let problem =
             format!("it has {entries} entries, but its manifest says {}", manifest.entries);
@@ -108,7 +109,7 @@ fn verify(
         segments: checkpoints.len() as u64,
         present,
         entries,
-        unsealed: 0,
+        unsigned: 0,
         newest: followed.last,
         keys: followed.keys,
         anchors: followed.anchors,
@@ -129,7 +130,7 @@ fn verify_declarations(bundle: &Bundle, manifest: &Manifest) -> Result<(), Findi
     let lines: Vec<DeclarationLine> = bundle.json(DECLARATIONS)?;
     let mut newest = None;
     for DeclarationLine { hash, since, json } in lines {
-        if !is_of_hash(json.as_bytes(), &hash) {
+        if !has_hash(json.as_bytes(), &hash) {
             return Err(Finding::Declaration { hash });
         }
         let since_unix_s = unix_s_of(&since).ok_or(Finding::Declaration { hash: hash.clone() })?;
@@ -151,7 +152,7 @@ struct Walk<'m> {
     manifest: &'m Manifest,
     progress: &'m Progress,
     interner: Interner,
-    books: Books,
+    totals: Totals,
     entries: u64,
 }
 
@@ -170,7 +171,7 @@ impl Walk<'_> {
 
         for checkpoint in checkpoints {
             if !self.manifest.has(checkpoint.segment) {
-                self.books.skip(checkpoint.closed_unix_s);
+                self.totals.skip(checkpoint.closed_unix_s);
             } else if is_tenant {
                 self.proven(checkpoint, &mut entries, &mut beside, &mut table)?;
             } else {
@@ -272,7 +273,7 @@ impl Walk<'_> {
         self.refuse_others(&entry).map_err(unreadable)?;
         self.entries += 1;
         self.progress.step();
-        self.books.enter(seq, &entry, self.interner.texts())?;
+        self.totals.enter(seq, &entry, self.interner.texts())?;
         table.add(seq, &entry, self.interner.texts()).map_err(|error| damaged(TABLE, &error))
     }
 

@@ -7,7 +7,8 @@ use super::{
         entry::SigningKey,
         note::{SignedNote, Verifier},
     },
-    Expected, Finding,
+    expected::Expected,
+    finding::Finding,
 };
 
 /// A chain that is being followed.

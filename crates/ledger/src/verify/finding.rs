@@ -154,7 +154,7 @@ pub enum Finding {
         entry: u64,
     },
     /// Entries are missing, and no event records that they were pruned.
-    PrunedUntold {
+    PrunedUnrecorded {
         /// The segment.
         segment: u64,
     },
@@ -216,21 +216,21 @@ pub struct Balance {
     /// The total in the heartbeats.
     pub seen: u64,
     /// The total in the entries, plus the dropped.
-    pub told: u64,
+    pub recorded: u64,
 }
 
 impl Balance {
     /// Finds the first figure that differs.
-    pub(super) fn of(window: Window, tenant: String, seen: Figures, told: Figures) -> Self {
+    pub(super) fn of(window: Window, tenant: String, seen: Figures, recorded: Figures) -> Self {
         let figures = [
-            ("cookies of requests", seen.request, told.request),
-            ("cookies of responses", seen.response, told.response),
-            ("cookies of additions", seen.added, told.added),
-            ("agreements", seen.agreements, told.agreements),
+            ("cookies of requests", seen.request, recorded.request),
+            ("cookies of responses", seen.response, recorded.response),
+            ("cookies of additions", seen.added, recorded.added),
+            ("agreements", seen.agreements, recorded.agreements),
         ];
-        let differs = figures.into_iter().find(|(_, seen, told)| seen != told);
-        let (figure, seen, told) = differs.unwrap_or_default();
-        Self { window, tenant, figure, seen, told }
+        let differs = figures.into_iter().find(|(_, seen, recorded)| seen != recorded);
+        let (figure, seen, recorded) = differs.unwrap_or_default();
+        Self { window, tenant, figure, seen, recorded }
     }
 }
 
@@ -255,7 +255,7 @@ impl Finding {
             Self::Page { .. } | Self::PageMissing { .. } | Self::PageUnnamed { .. } => "page",
             Self::Previous { .. } => "chain",
             Self::Proof { .. } => "proof",
-            Self::PrunedUntold { .. } => "pruned",
+            Self::PrunedUnrecorded { .. } => "pruned",
             Self::Reordered { .. } => "reordered",
             Self::SegmentMissing { .. } => "segment missing",
             Self::Signature { .. } => "signature",
@@ -278,7 +278,7 @@ impl Finding {
             | Self::Outline { segment }
             | Self::Previous { segment }
             | Self::Proof { segment, .. }
-            | Self::PrunedUntold { segment }
+            | Self::PrunedUnrecorded { segment }
             | Self::Reordered { segment, .. }
             | Self::Segment { segment, .. }
             | Self::SegmentMissing { segment }
@@ -329,7 +329,7 @@ impl Finding {
             | Self::PageMissing { .. }
             | Self::PageUnnamed { .. }
             | Self::Previous { .. }
-            | Self::PrunedUntold { .. }
+            | Self::PrunedUnrecorded { .. }
             | Self::SegmentMissing { .. }
             | Self::Signature { .. }
             | Self::Verifier(_) => None,
@@ -366,7 +366,7 @@ impl fmt::Display for Finding {
                 balance.tenant,
                 balance.seen,
                 balance.figure,
-                balance.told
+                balance.recorded
             ),
             Self::Block { segment, first, last } => write!(
                 f,
@@ -454,7 +454,7 @@ impl fmt::Display for Finding {
                 f,
                 "segment {segment}: entry {entry} or its proof was changed: they do not lead to the signed root"
             ),
-            Self::PrunedUntold { segment } => write!(
+            Self::PrunedUnrecorded { segment } => write!(
                 f,
                 "segment {segment}: its entries are missing, and no event records that they were pruned: they were removed"
             ),

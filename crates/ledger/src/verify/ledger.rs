@@ -9,17 +9,18 @@ use super::{
         checkpoint::Checkpoint,
         entry::{Entry, Segment},
         line::LineWriter,
-        merkle::Hash,
+        merkle::{Hash, has_hash},
         outline::Outline,
         progress::Progress,
         read::{ReadError, Reader},
     },
-    Expected, Finding, Verification,
-    books::Books,
     chain::Chain,
-    is_of_hash,
+    expected::Expected,
+    finding::Finding,
     pages::PageCheck,
     segment::{Misfit, SegmentCheck, name_change},
+    totals::Totals,
+    verification::Verification,
 };
 
 /// Verifies a ledger in its present state. The inner error is the first defect. Each entry is a
@@ -71,7 +72,7 @@ impl From<ReadError> for Stop {
     }
 }
 
-/// Whether SQLite reports damaged content, and not an obstacle to reading it.
+/// Returns true if SQLite reports damaged content, and not an obstacle to reading it.
 fn is_damage(error: &rusqlite::Error) -> bool {
     !matches!(
         error.sqlite_error_code(),
@@ -90,10 +91,10 @@ fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     let keys = reader.keys()?;
     reader.expect_all();
     if keys.is_empty() && segments.is_empty() {
-        return unsealed(reader, expected);
+        return unsigned(reader, expected);
     }
     let mut chain = Chain::new(keys, expected)?;
-    let mut walk = Walk { reader, books: Books::default(), entries: 0, present: 0, last: 0 };
+    let mut walk = Walk { reader, totals: Totals::default(), entries: 0, present: 0, last: 0 };
     for segment in &segments {
         let checkpoint = chain.link(&segment.checkpoint)?;
         let fits = (segment.number, segment.first, segment.last)
@@ -103,19 +104,19 @@ fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
         }
         walk.segment(segment, &checkpoint).map_err(|stop| walk.place(stop))?;
     }
-    let unsealed = walk.unsealed().map_err(|stop| walk.place(stop))?;
+    let unsigned = walk.unsigned().map_err(|stop| walk.place(stop))?;
     if let Some(stray) = reader.first()?.filter(|first| *first < 1) {
         return Err(Finding::Stray { entry: stray }.into());
     }
-    let untold = segments
+    let unrecorded = segments
         .iter()
         .rev()
-        .find(|segment| segment.pruned_unix_s.is_some() && segment.number > walk.books.pruned());
-    if let Some(segment) = untold {
-        return Err(Finding::PrunedUntold { segment: segment.number }.into());
+        .find(|segment| segment.pruned_unix_s.is_some() && segment.number > walk.totals.pruned());
+    if let Some(segment) = unrecorded {
+        return Err(Finding::PrunedUnrecorded { segment: segment.number }.into());
     }
     for declaration in reader.declarations()? {
-        if !is_of_hash(declaration.json.as_bytes(), &declaration.hash) {
+        if !has_hash(declaration.json.as_bytes(), &declaration.hash) {
             return Err(Finding::Declaration { hash: declaration.hash }.into());
         }
     }
@@ -123,14 +124,14 @@ fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     let ledger = chain.ledger().to_owned();
     let followed = chain.end()?;
     let closed_unix_s = followed.last.as_ref().map_or(0, |last| last.closed_unix_s);
-    walk.books.close(closed_unix_s, reader.texts())?;
+    walk.totals.close(closed_unix_s, reader.texts())?;
     Ok(Verification {
         ledger,
         tenant: None,
         segments: segments.len() as u64,
         present: walk.present,
         entries: walk.entries,
-        unsealed,
+        unsigned,
         newest: followed.last,
         keys: followed.keys,
         anchors: followed.anchors,
@@ -139,15 +140,15 @@ fn verify(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
 
 /// A ledger without a closed segment has nothing to verify, unless a key or a checkpoint is
 /// expected.
-fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
+fn unsigned(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> {
     if let Some(anchor) = expected.anchors.first() {
         return Err(Finding::AnchorBeyond { segment: anchor.segment, last: 0 }.into());
     }
     if let Some(key) = &expected.key {
         return Err(Finding::KeyUnknown { expected: key.to_string(), found: Vec::new() }.into());
     }
-    let mut walk = Walk { reader, books: Books::default(), entries: 0, present: 0, last: 0 };
-    let unsealed = walk.unsealed()?;
+    let mut walk = Walk { reader, totals: Totals::default(), entries: 0, present: 0, last: 0 };
+    let unsigned = walk.unsigned()?;
     walk.pages()?;
     Ok(Verification {
         ledger: String::new(),
@@ -155,7 +156,7 @@ fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> 
         segments: 0,
         present: 0,
         entries: 0,
-        unsealed,
+        unsigned,
         newest: None,
         keys: Vec::new(),
         anchors: 0,
@@ -165,7 +166,7 @@ fn unsealed(reader: &Reader, expected: &Expected) -> Result<Verification, Stop> 
 /// The state of the pass over the entries.
 struct Walk<'r> {
     reader: &'r Reader,
-    books: Books,
+    totals: Totals,
     entries: u64,
     present: u64,
     /// The number of the last entry that was read.
@@ -175,7 +176,7 @@ struct Walk<'r> {
 impl Walk<'_> {
     fn segment(&mut self, segment: &Segment, checkpoint: &Checkpoint) -> Result<(), Stop> {
         if segment.pruned_unix_s.is_some() {
-            self.books.skip(checkpoint.closed_unix_s);
+            self.totals.skip(checkpoint.closed_unix_s);
             return self.reader.entries(segment.first, segment.last, |seq, _| {
                 let segment = segment.number;
                 Err(Finding::Inserted { segment, entry: seq, moved_to: None }.into())
@@ -197,7 +198,7 @@ impl Walk<'_> {
             if check.is_in_doubt() {
                 return Ok(());
             }
-            self.books.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
+            self.totals.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
         });
         if misfit.is_none() {
             walked?;
@@ -235,19 +236,19 @@ impl Walk<'_> {
     }
 
     /// Reads and counts the entries that are not signed yet.
-    fn unsealed(&mut self) -> Result<u64, Stop> {
-        let (first, mut count) = (self.reader.last_sealed()?.saturating_add(1), 0);
+    fn unsigned(&mut self) -> Result<u64, Stop> {
+        let (first, mut count) = (self.reader.last_signed()?.saturating_add(1), 0);
         self.reader.entries(first, u64::MAX, |seq, entry| {
             self.last = seq;
             count += 1;
-            self.books.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
+            self.totals.enter(seq, &entry, self.reader.texts()).map_err(Stop::from)
         })?;
         Ok(count)
     }
 
     /// Checks the pages that entries name.
     fn pages(&self) -> Result<(), Stop> {
-        let mut check = PageCheck::new(self.books.pages(self.reader.texts()));
+        let mut check = PageCheck::new(self.totals.pages(self.reader.texts()));
         self.reader.pages(|hash, html| check.meet(hash, html).map_err(Stop::from))?;
         Ok(check.end()?)
     }

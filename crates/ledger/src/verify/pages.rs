@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, is_of_hash};
+use super::finding::Finding;
+use crate::merkle::has_hash;
 
 /// A check of pages, one after another.
 pub(super) struct PageCheck<'t> {
@@ -21,7 +22,7 @@ impl<'t> PageCheck<'t> {
         if !self.left.remove(hash) {
             return Err(Finding::PageUnnamed { hash: hash.to_owned() });
         }
-        if !is_of_hash(html, hash) {
+        if !has_hash(html, hash) {
             return Err(Finding::Page { hash: hash.to_owned() });
         }
         Ok(())
@@ -42,7 +43,7 @@ mod tests {
     use crumbgate_audit::ShownPage;
 
     #[test]
-    fn what_is_there_is_what_is_named_and_as_it_was() {
+    fn every_named_page_is_present_unchanged_and_no_other() {
         let [a, b] = ["<p>a", "<p>b"].map(ShownPage::new);
         let [hash, other] = [a.hash(), b.hash()].map(|hash| hash.to_string());
         let named = || PageCheck::new([&*hash].into());

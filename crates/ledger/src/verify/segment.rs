@@ -7,7 +7,7 @@ use super::{
         merkle::Hash,
         outline::{BLOCK, Mark, Outline, OutlineBuilder, mark},
     },
-    Finding,
+    finding::Finding,
 };
 
 /// A comparison of a segment's leaves with its outline, one after another.
@@ -73,7 +73,7 @@ impl<'c> SegmentCheck<'c> {
         }
     }
 
-    /// Whether an entry's mark differs. The end of its block decides whether the entry does.
+    /// Returns true if an entry's mark differs. The end of its block decides whether the entry does.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.suspect.is_some()
     }
@@ -103,8 +103,8 @@ impl<'c> SegmentCheck<'c> {
     }
 
     fn compare_block(&self, block: usize, root: Hash) -> Result<(), Misfit> {
-        let sealed = self.outline.as_ref().and_then(|outline| outline.blocks.get(block));
-        if sealed == Some(&root) {
+        let signed = self.outline.as_ref().and_then(|outline| outline.blocks.get(block));
+        if signed == Some(&root) {
             return Ok(());
         }
         let first = self.checkpoint.first.saturating_add((block * BLOCK) as u64);
@@ -146,18 +146,18 @@ pub(super) fn name_change(
     mut leaf: impl FnMut(u64, &Entry) -> Hash,
 ) -> Finding {
     let segment = checkpoint.segment;
-    let sealed = |seq: u64| {
+    let signed = |seq: u64| {
         let index = usize::try_from(seq.checked_sub(checkpoint.first)?).ok()?;
         marks.get(index).copied()
     };
     let here = entries.iter().find(|(seq, _)| *seq == entry).map(|(_, entry)| entry);
     let holds = here.and_then(|here| {
         (checkpoint.first..=checkpoint.last)
-            .find(|seq| *seq != entry && sealed(*seq) == Some(mark(&leaf(*seq, here))))
+            .find(|seq| *seq != entry && signed(*seq) == Some(mark(&leaf(*seq, here))))
     });
     let moved_to = entries
         .iter()
-        .find(|(seq, other)| *seq != entry && sealed(entry) == Some(mark(&leaf(entry, other))))
+        .find(|(seq, other)| *seq != entry && signed(entry) == Some(mark(&leaf(entry, other))))
         .map(|(seq, _)| *seq);
     match (holds, moved_to) {
         (Some(holds), Some(_)) => Finding::Reordered { segment, entry, holds },

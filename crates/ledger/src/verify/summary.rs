@@ -11,7 +11,12 @@ use crumbgate_base::text::rfc3339;
 use serde_json::{Value, json};
 
 use super::{
-    BundleError, Expected, Finding, Verification, read_anchors, verify_bundle, verify_ledger,
+    bundle::verify_bundle,
+    expected::{Expected, read_anchors},
+    finding::Finding,
+    ledger::verify_ledger,
+    unpack::BundleError,
+    verification::Verification,
 };
 use crate::{
     checkpoint::{Checkpoint, CheckpointError},
@@ -99,7 +104,7 @@ pub fn as_json(result: &Result<Verification, Finding>) -> Value {
             "segments": verification.segments,
             "segments_present": verification.present,
             "entries": verification.entries,
-            "entries_unsealed": verification.unsealed,
+            "entries_unsealed": verification.unsigned,
             "sealed_entry": verification.newest.as_ref().map(|newest| newest.last),
             "sealed_at": verification.newest.as_ref().map(|newest| rfc3339(newest.closed_unix_s)),
             "keys": verification.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -115,7 +120,7 @@ pub fn as_json(result: &Result<Verification, Finding>) -> Value {
     }
 }
 
-/// Whether a file begins like a zip archive.
+/// Returns true if a file begins like a zip archive.
 fn is_zip(path: &Path) -> bool {
     let mut begin = [0; 4];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
@@ -123,7 +128,7 @@ fn is_zip(path: &Path) -> bool {
 }
 
 fn verified(path: &Path, verification: &Verification, expected: &Expected) -> String {
-    let Verification { segments, present, entries, unsealed, .. } = *verification;
+    let Verification { segments, present, entries, unsigned, .. } = *verification;
     let mut lines = vec![format!("{}: verified.", path.display())];
     let mut line = |line: String| lines.push(line);
     if let Some(tenant) = &verification.tenant {
@@ -140,8 +145,8 @@ fn verified(path: &Path, verification: &Verification, expected: &Expected) -> St
         let closed = rfc3339(newest.closed_unix_s);
         line(format!("signed        up to entry {}, {closed}", newest.last));
     }
-    if unsealed > 0 {
-        line(format!("not signed    {unsealed} newer entries, which can't be verified yet"));
+    if unsigned > 0 {
+        line(format!("not signed    {unsigned} newer entries, which can't be verified yet"));
     }
     for key in &verification.keys {
         line(format!("signed by     {key}\n              fingerprint {}", key.fingerprint()));

@@ -12,7 +12,7 @@ use zip::{ZipArchive, read::ZipFile, result::ZipError};
 
 use super::{
     super::{export::bundle::hash_of_member, parse::seq_of},
-    Finding,
+    finding::Finding,
 };
 
 /// An opened bundle.

@@ -132,8 +132,8 @@ impl StateWriter {
         self.record_event(EventKind::Start, &json!({ "version": env!("CARGO_PKG_VERSION") }));
     }
 
-    /// Logs the signing key. Its fingerprint tells this ledger from one that somebody else has
-    /// signed.
+    /// Logs the signing key. Its fingerprint distinguishes this ledger from one that somebody else
+    /// has signed.
     fn log_key(&mut self) {
         let FileState::Open(store) = &mut self.file else { return };
         match store.verifier() {

@@ -48,7 +48,7 @@ pub(crate) struct StateWriter {
     declarations: VecDeque<DeclarationRecord>,
     /// The tenants in the file; `None` until it was first read.
     tenants: Option<Tenants>,
-    /// Whether the next file must be given the tenants, because the previous one was moved aside or
+    /// True if the next file must be given the tenants, because the previous one was moved aside or
     /// cut.
     lacks_tenants: bool,
     /// Tenant changes whose commit failed with an unknown result.

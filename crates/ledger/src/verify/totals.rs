@@ -6,20 +6,19 @@ use super::{
     super::entry::{
         Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
     },
-    Finding,
-    finding::Balance,
+    finding::{Balance, Finding},
 };
 
 /// The totals of a ledger, added up while its entries are read in order.
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Totals {
     /// Windows that do not balance yet. Most leave with their last entry.
-    open: HashMap<(Window, TextId), Sums>,
+    open: HashMap<(Window, TextId), WindowTotals>,
     /// The last heartbeat of each tenant, and of the gateway.
     heartbeats: HashMap<Option<TextId>, Last>,
     /// The last window in which the gateway was alive. `None` where entries are absent since.
     gateway: Option<Window>,
-    /// Whether an event since then records a stop.
+    /// Set by an event that records a stop since then.
     stopped: bool,
     /// The number of stretches of absent entries.
     absences: u64,
@@ -32,9 +31,9 @@ pub(super) struct Books {
 }
 
 #[derive(Default)]
-struct Sums {
+struct WindowTotals {
     seen: Figures,
-    told: Figures,
+    recorded: Figures,
 }
 
 struct Last {
@@ -42,7 +41,7 @@ struct Last {
     absences: u64,
 }
 
-impl Books {
+impl Totals {
     /// Notes that the entries of a segment are absent.
     pub(super) fn skip(&mut self, closed_unix_s: u64) {
         self.absences += 1;
@@ -78,15 +77,15 @@ impl Books {
         };
         let due = self.open.iter().filter(|((window, _), _)| is_due(window));
         let first = due.min_by_key(|((window, tenant), _)| (window.start_unix_s, tenant.0));
-        let Some(((window, tenant), sums)) = first else { return Ok(()) };
+        let Some(((window, tenant), totals)) = first else { return Ok(()) };
         let tenant = texts.get(*tenant).to_owned();
-        Err(Finding::Balance(Box::new(Balance::of(*window, tenant, sums.seen, sums.told))))
+        Err(Finding::Balance(Box::new(Balance::of(*window, tenant, totals.seen, totals.recorded))))
     }
 
     fn enter_agreement(&mut self, agreement: &Agreement) {
         self.pages.insert(agreement.page);
-        self.add(agreement.window, agreement.tenant, |sums| {
-            let figure = &mut sums.told.agreements;
+        self.add(agreement.window, agreement.tenant, |totals| {
+            let figure = &mut totals.recorded.agreements;
             *figure = figure.saturating_add(agreement.count);
         });
     }
@@ -127,16 +126,16 @@ impl Books {
         }
         self.heartbeats.insert(tenant, Last { number, absences: self.absences });
         match tenant {
-            Some(tenant) => self.add(window, tenant, |sums| {
-                sums.seen.add(heartbeat.seen);
-                sums.told.add(heartbeat.dropped);
+            Some(tenant) => self.add(window, tenant, |totals| {
+                totals.seen.add(heartbeat.seen);
+                totals.recorded.add(heartbeat.dropped);
             }),
-            None => self.enter_sign_of_life(seq, window)?,
+            None => self.enter_gateway_heartbeat(seq, window)?,
         }
         Ok(())
     }
 
-    fn enter_sign_of_life(&mut self, seq: u64, window: Window) -> Result<(), Finding> {
+    fn enter_gateway_heartbeat(&mut self, seq: u64, window: Window) -> Result<(), Finding> {
         let before = self.gateway.replace(window);
         let from_unix_s = before.map_or(u64::MAX, Window::end_unix_s);
         let until_unix_s = window.start_unix_s;
@@ -148,17 +147,17 @@ impl Books {
     }
 
     fn enter_verdicts(&mut self, verdicts: &Verdicts) {
-        self.add(verdicts.window, verdicts.tenant, |sums| {
-            let figure = sums.told.of(verdicts.direction, verdicts.action);
+        self.add(verdicts.window, verdicts.tenant, |totals| {
+            let figure = totals.recorded.of(verdicts.direction, verdicts.action);
             *figure = figure.saturating_add(verdicts.count);
         });
     }
 
-    fn add(&mut self, window: Window, tenant: TextId, add: impl FnOnce(&mut Sums)) {
-        let sums = self.open.entry((window, tenant)).or_default();
-        add(sums);
+    fn add(&mut self, window: Window, tenant: TextId, add: impl FnOnce(&mut WindowTotals)) {
+        let totals = self.open.entry((window, tenant)).or_default();
+        add(totals);
         // Later entries of the window, which two segments can share, must balance by themselves.
-        if sums.seen == sums.told {
+        if totals.seen == totals.recorded {
             self.open.remove(&(window, tenant));
         }
     }
