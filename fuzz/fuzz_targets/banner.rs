@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use crumbgate_pages::banner::{Outcome, Scanner, Sight};
+use crumbgate_pages::banner::{BannerOutcome, ScanResult, Scanner};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(page[at - 1], b'>');
         assert!(page[..at].to_ascii_lowercase().windows(5).any(|tag| tag == b"<body"));
         assert_eq!(look([&page[..at]]), whole, "nothing after the position counts");
-        assert_eq!(look([&page[..at - 1]]), Err(Outcome::NoBody));
+        assert_eq!(look([&page[..at - 1]]), Err(BannerOutcome::NoBody));
     }
 });
 
@@ -25,17 +25,17 @@ const LENGTHS: usize = 4;
 const LIMIT: usize = 4096;
 
 /// Returns the beginning of the body of a page in these parts.
-fn look<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, Outcome> {
+fn look<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, BannerOutcome> {
     let mut scanner = Scanner::new(LIMIT);
     let mut passed = 0;
     for part in parts {
-        match scanner.look(part) {
-            Sight::Body(at) => return Ok(passed + at),
-            Sight::More => passed += part.len(),
-            Sight::Never(outcome) => return Err(outcome),
+        match scanner.scan(part) {
+            ScanResult::Body(at) => return Ok(passed + at),
+            ScanResult::More => passed += part.len(),
+            ScanResult::NoPosition(outcome) => return Err(outcome),
         }
     }
-    Err(Outcome::NoBody)
+    Err(BannerOutcome::NoBody)
 }
 
 /// Splits the page into parts of these lengths, repeated as often as needed. A length may be zero.

@@ -1,5 +1,5 @@
-//! Any bytes as a cookie's name: its template is short, printable, without identifiers that are easily told, and its
-//! own template.
+//! Makes the template of any bytes as a cookie's name. It is short, printable, free of recognisable identifiers, and the
+//! template of itself.
 
 #![no_main]
 

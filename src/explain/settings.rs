@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crumbgate_config::{Config, Limits};
 use crumbgate_pages::page::settings::PagePath;
 use crumbgate_policy::{
-    seal::{Key, KeyRing, NotOpened, Version},
+    seal::{Key, KeyRing, OpenError, Version},
     sealing::Sealing,
     trim,
 };
@@ -58,7 +58,7 @@ impl Settings {
             let value =
                 trim(pair).strip_prefix(name).map(trim).and_then(|rest| rest.strip_prefix(b"="));
             value
-                .is_some_and(|value| sealing.ring.open(name, trim(value)) == Err(NotOpened::Forged))
+                .is_some_and(|value| sealing.ring.open(name, trim(value)) == Err(OpenError::Forged))
         });
         (!is_sealed).then_some(sealing)
     }

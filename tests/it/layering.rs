@@ -1,7 +1,7 @@
 //! The layers of `docs/ARCHITECTURE.md`: the crates that each crate of the workspace may use.
 //!
 //! The compiler enforces what the manifests say, so this file holds only the manifests against the documented layers. The
-//! rules inside a crate (no clock, no randomness, no I/O in the policy) are in its `clippy.toml`.
+//! rules inside the policy (no clock, no randomness, no I/O, no `async`) are in its `clippy.toml` and in the last test.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -64,5 +64,22 @@ fn crates_that_compute_or_keep_values_depend_on_no_library_for_sockets_tasks_or_
         let found: Vec<_> =
             dependencies(name).into_iter().filter(|used| IO.contains(&&**used)).collect();
         assert!(found.is_empty(), "{name} depends on {found:?}");
+    }
+}
+
+#[test]
+fn the_policy_is_no_std_and_never_waits() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/policy/src");
+    let root = fs::read_to_string(source.join("lib.rs")).unwrap();
+    assert!(root.contains("\n#![cfg_attr(not(test), no_std)]\n"));
+    assert!(!root.contains("extern crate std"));
+    let folders = [source.clone(), source.join("seal"), source.join("session")];
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
+        let path = entry.unwrap().path();
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let waits = code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+        let found: Vec<_> = waits.filter(|word| ["async", "await"].contains(word)).collect();
+        assert!(found.is_empty(), "{}: {found:?}", path.display());
     }
 }

@@ -5,6 +5,8 @@
 //! each holder of a sealed cookie are remembered for five minutes, in the memory of N4, and the late response respects
 //! them.
 
+use alloc::vec::Vec;
+
 use crate::{
     declaration::{DeclaredCookie, Inject},
     exchange::{Resources, ResponseFacts},

@@ -4,6 +4,8 @@
 //! value therefore becomes two pairs here, each judged by its own name: quotes can't smuggle a cookie past the
 //! declaration. A part that contains only white space is not a cookie and gets no verdict.
 
+use alloc::vec::Vec;
+
 use smallvec::SmallVec;
 
 use crate::{

@@ -141,7 +141,7 @@ fn read_time(token: &[u8]) -> Option<(u8, u8, u8)> {
 }
 
 /// Reads a number of as many digits as `lengths` allows. A non-digit and any bytes may follow.
-fn read_number(token: &[u8], lengths: std::ops::RangeInclusive<usize>) -> Option<u16> {
+fn read_number(token: &[u8], lengths: core::ops::RangeInclusive<usize>) -> Option<u16> {
     let end = token.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(token.len());
     let digits = token.get(..end).filter(|digits| lengths.contains(&digits.len()))?;
     str::from_utf8(digits).ok()?.parse().ok()

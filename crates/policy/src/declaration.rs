@@ -3,7 +3,8 @@
 //! Each value is checked when it is made (`value.rs`), so no other code checks it again: a name is a token, a path can't
 //! end a field, and a field that is built from a declaration is always a valid `Set-Cookie`.
 
-use std::str::FromStr;
+use alloc::{borrow::ToOwned, string::String, vec, vec::Vec};
+use core::str::FromStr;
 
 use crate::syntax::has_host_prefix;
 

@@ -6,7 +6,8 @@
 //! name, and the location after the most likely one, rotate with the time, so that every name and every location gets
 //! its turn in spite of the limit.
 
-use std::net::Ipv4Addr;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
 
 use crate::{
     date::ImfFixdate,
@@ -136,7 +137,7 @@ fn is_domain(host: &str) -> bool {
 /// Returns the parent domains of `host`, nearest first, down to the registrable domain.
 fn parents(host: &str) -> impl Iterator<Item = &str> {
     let registrable = psl::domain_str(host);
-    std::iter::successors(parent(host), |domain| parent(domain))
+    core::iter::successors(parent(host), |domain| parent(domain))
         .take_while(move |domain| registrable.is_some_and(|end| domain.len() >= end.len()))
 }
 
@@ -147,7 +148,7 @@ fn parent(domain: &str) -> Option<&str> {
 /// Returns the path and its parents, deepest first, without `/`, which is always tried.
 fn prefixes(path: &str) -> impl Iterator<Item = &str> {
     let deepest = path.strip_suffix('/').unwrap_or(path);
-    std::iter::successors(Some(deepest), |path| path.rsplit_once('/').map(|(above, _)| above))
+    core::iter::successors(Some(deepest), |path| path.rsplit_once('/').map(|(above, _)| above))
         .take_while(|prefix| prefix.len() > 1 && prefix.starts_with('/'))
         .take(MAX_PREFIXES)
         .filter(|prefix| prefix.len() <= MAX_ATTRIBUTE_BYTES && prefix.bytes().all(is_path_byte))

@@ -1,6 +1,7 @@
 //! The input and the output of judging one exchange.
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
 use crate::{sealing::SealFacts, superseded::Superseded};
 

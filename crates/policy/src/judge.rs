@@ -1,6 +1,6 @@
 //! Judges one exchange: the request's cookies, then the response's, then renewals and evictions.
 
-use std::borrow::Cow;
+use alloc::{borrow::Cow, vec::Vec};
 
 use smallvec::SmallVec;
 

@@ -1,5 +1,7 @@
 //! The list of outgoing `Set-Cookie` fields.
 
+use alloc::vec::Vec;
+
 use crate::{
     exchange::{OutgoingSetCookie, SetCookieFields},
     verdict::{Action, Reason},

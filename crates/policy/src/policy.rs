@@ -1,6 +1,6 @@
 //! The settings of one tenant's policy.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 use crate::declaration::{Declaration, SessionDuration};
 
@@ -105,6 +105,19 @@ impl EvictScope {
 }
 
 impl Policy {
+    /// Makes a policy with this declaration and the default settings: a session of one week, enforcing, evictions at the
+    /// host, no sealing and no agreement.
+    pub fn new(declaration: Arc<Declaration>) -> Self {
+        Self {
+            declaration,
+            session: SessionDuration::ONE_WEEK,
+            mode: Mode::default(),
+            evict: EvictScope::default(),
+            seal: false,
+            agreement: AgreementMode::default(),
+        }
+    }
+
     /// Returns true if the session cookie is sealed (G1).
     pub fn seals(&self) -> bool {
         self.seal || self.agreement != AgreementMode::Off

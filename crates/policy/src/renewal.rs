@@ -3,7 +3,7 @@
 //! A renewal never contradicts the application: there is none if the application has set the cookie itself (N1), if it
 //! has rejected the request (N3), or if it has replaced or deleted the value, in this exchange or in another (N4).
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

@@ -1,5 +1,7 @@
 //! The settings of sealing and agreement, and the results that callers act on (rules G1 to G8).
 
+use alloc::vec::Vec;
+
 use crate::{
     declaration::{CookieName, PathPattern},
     seal::{KeyRing, Version},

@@ -3,7 +3,7 @@
 //! The reader follows RFC 6265bis, section 5.6. Only three attributes (`terms.rs`) affect the result: `Max-Age` and
 //! `Expires`, which indicate a deletion, and `SameSite`, because a stricter one stays.
 
-use std::borrow::Cow;
+use alloc::{borrow::Cow, vec::Vec};
 
 use crate::{
     date::ImfFixdate,

@@ -8,7 +8,8 @@
 //! The table keeps half of a keyed hash of a value; the key exists only in the process. A look-up confuses two values
 //! at most once in 2^29 times, and the consequence is one missing renewal.
 
-use std::{
+use alloc::boxed::Box;
+use core::{
     fmt,
     hash::BuildHasher,
     sync::atomic::{AtomicU64, Ordering::Relaxed},

@@ -11,7 +11,7 @@ pub(crate) fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
 /// Splits a field at its semicolons, also inside quotes (R5), and trims each part. Parts may be empty.
 pub(crate) fn parts(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(field);
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let field = rest?;
         let (part, behind) = match split_once(field, b';') {
             Some((part, behind)) => (part, Some(behind)),

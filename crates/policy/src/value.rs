@@ -1,6 +1,7 @@
 //! The single values of a declaration. Each is checked when it is parsed, so its type guarantees its form.
 
-use std::{fmt, str::FromStr, time::Duration};
+use alloc::{borrow::ToOwned, format, string::String};
+use core::{fmt, str::FromStr, time::Duration};
 
 use crate::{
     limits::{MAX_ATTRIBUTE_BYTES, MAX_PAIR_BYTES},

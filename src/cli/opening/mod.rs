@@ -109,14 +109,14 @@ impl Opening {
     /// One line for each mode in use.
     fn tenants(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (mode, word) in [(Mode::Enforce, "enforce"), (Mode::Report, "report ")] {
+        for mode in Mode::ALL {
             let names = self.tenants.iter().filter(|served| served.mode == mode);
             let mut names: Vec<_> = names.map(|served| &*served.name).collect();
             if self.others == Some(mode) {
                 names.insert(0, "every other host");
             }
             if !names.is_empty() {
-                lines.push(format!("{word}  {}", list_names(&names)));
+                lines.push(format!("{:<7}  {}", mode.word(), list_names(&names)));
             }
         }
         if lines.is_empty() {

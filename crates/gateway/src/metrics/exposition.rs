@@ -10,7 +10,7 @@ use super::{
     worker::Sum,
 };
 use crumbgate_audit::{AgreementEvent, CounterSnapshot, Counters, OTHER};
-use crumbgate_pages::banner::Outcome;
+use crumbgate_pages::banner::BannerOutcome;
 use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 
 /// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).
@@ -57,7 +57,7 @@ fn write_exchanges(text: &mut Text, sum: &Sum) {
     text.family("crumbgate_redirects_total", Counter, help).value(sum.redirects);
     let help = "Page requests of people who have not agreed that were forwarded to the application, by outcome of the banner.";
     let mut family = text.family("crumbgate_banners_total", Counter, help);
-    family.samples("outcome", &Outcome::ALL, &sum.banners);
+    family.samples("outcome", &BannerOutcome::ALL, &sum.banners);
 
     let help = "Downstream connections by state; at most a second old.";
     let mut family = text.family("crumbgate_connections", Gauge, help);

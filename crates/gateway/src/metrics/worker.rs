@@ -9,7 +9,7 @@ use super::{
         ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, status_class,
     },
 };
-use crumbgate_pages::banner::Outcome;
+use crumbgate_pages::banner::BannerOutcome;
 
 /// The metrics of one worker. The alignment puts those of two workers on different cache lines.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub struct WorkerMetrics {
     rejections: [Counter; RejectionReason::ALL.len()],
     ended_early: [Counter; Side::ALL.len()],
     redirects: Counter,
-    banners: [Counter; Outcome::ALL.len()],
+    banners: [Counter; BannerOutcome::ALL.len()],
     accepted: Counter,
     handshakes: [Counter; Handshake::ALL.len()],
     cuts: [Counter; CutCause::ALL.len()],
@@ -59,7 +59,7 @@ impl WorkerMetrics {
     }
 
     /// Counts the outcome of a banner.
-    pub fn count_banner(&self, outcome: Outcome) {
+    pub fn count_banner(&self, outcome: BannerOutcome) {
         self.banners[outcome as usize].add(1);
     }
 
@@ -122,7 +122,7 @@ pub(super) struct Sum {
     pub(super) rejections: [u64; RejectionReason::ALL.len()],
     pub(super) ended_early: [u64; Side::ALL.len()],
     pub(super) redirects: u64,
-    pub(super) banners: [u64; Outcome::ALL.len()],
+    pub(super) banners: [u64; BannerOutcome::ALL.len()],
     pub(super) accepted: u64,
     pub(super) handshakes: [u64; Handshake::ALL.len()],
     pub(super) cuts: [u64; CutCause::ALL.len()],

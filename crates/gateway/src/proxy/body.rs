@@ -15,7 +15,7 @@ use super::{
     access::Record, agreement::insertion::Insertion, deadline::Deadline, delivery::Delivery,
     limits, recorder::Recorder, request_body::Fault, trailers::clean_trailers, upstream::Checkout,
 };
-use crumbgate_pages::banner::Outcome;
+use crumbgate_pages::banner::BannerOutcome;
 
 /// An answer's body, sent downstream.
 pub(crate) struct Body {
@@ -94,10 +94,10 @@ impl Body {
         mut self,
         banner: Bytes,
         limit: usize,
-        report: impl FnOnce(Outcome) + 'static,
+        report: impl FnOnce(BannerOutcome) + 'static,
     ) -> Self {
         match &mut self.source {
-            Source::Own(_) => report(Outcome::NoBody),
+            Source::Own(_) => report(BannerOutcome::NoBody),
             Source::Upstream(streamed) => {
                 let insertion = Insertion::new(banner, limit, Box::new(report));
                 streamed.insertion = Some(Box::new(insertion));

@@ -19,11 +19,11 @@ mod tag;
 
 pub use fields::{is_embedded, prepare_request, prepare_response};
 pub use page::may_carry;
-pub use scanner::{Scanner, Sight};
+pub use scanner::{ScanResult, Scanner};
 
 /// The result of the attempt to show a banner.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Outcome {
+pub enum BannerOutcome {
     /// The exchange ended before the banner's position was reached.
     Broken,
     /// The page is compressed, although the request did not allow it.
@@ -42,7 +42,7 @@ pub enum Outcome {
     TooLarge,
 }
 
-impl Outcome {
+impl BannerOutcome {
     /// All results in order, each with its word.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::Broken, "broken"),
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn every_outcome_is_at_the_index_of_its_discriminant() {
-        for (index, (outcome, word)) in Outcome::ALL.into_iter().enumerate() {
+        for (index, (outcome, word)) in BannerOutcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, index, "{word}");
         }
     }

@@ -2,22 +2,22 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{Outcome, csp};
+use super::{BannerOutcome, csp};
 
 /// Checks that a response is a page that may carry a banner.
 ///
 /// # Errors
 ///
-/// Returns the first obstacle: [`Outcome::NoPage`], [`Outcome::Encoding`], [`Outcome::Compressed`] or
-/// [`Outcome::Forbidden`], in this order.
-pub fn may_carry(status: StatusCode, response: &HeaderMap) -> Result<(), Outcome> {
+/// Returns the first obstacle: [`BannerOutcome::NoPage`], [`BannerOutcome::Encoding`], [`BannerOutcome::Compressed`] or
+/// [`BannerOutcome::Forbidden`], in this order.
+pub fn may_carry(status: StatusCode, response: &HeaderMap) -> Result<(), BannerOutcome> {
     let is_whole = is_whole(status, response);
     let kind = if is_whole { ContentKind::of(response) } else { ContentKind::Other };
     match kind {
-        ContentKind::Other => Err(Outcome::NoPage),
-        ContentKind::Unread => Err(Outcome::Encoding),
-        ContentKind::Html if is_compressed(response) => Err(Outcome::Compressed),
-        ContentKind::Html if forbids(response) => Err(Outcome::Forbidden),
+        ContentKind::Other => Err(BannerOutcome::NoPage),
+        ContentKind::Unread => Err(BannerOutcome::Encoding),
+        ContentKind::Html if is_compressed(response) => Err(BannerOutcome::Compressed),
+        ContentKind::Html if forbids(response) => Err(BannerOutcome::Forbidden),
         ContentKind::Html => Ok(()),
     }
 }
@@ -134,7 +134,7 @@ fn values<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
 mod tests {
     use super::*;
 
-    fn judge(status: u16, fields: &[(&'static str, &'static str)]) -> Result<(), Outcome> {
+    fn judge(status: u16, fields: &[(&'static str, &'static str)]) -> Result<(), BannerOutcome> {
         let field = |(name, value): &(&'static str, &'static str)| {
             (HeaderName::from_static(name), HeaderValue::from_static(value))
         };
@@ -148,7 +148,7 @@ mod tests {
         }
         for status in [204, 205, 206, 226, 302, 304, 600] {
             let judged = judge(status, &[("content-type", "text/html")]);
-            assert_eq!(judged, Err(Outcome::NoPage), "{status}");
+            assert_eq!(judged, Err(BannerOutcome::NoPage), "{status}");
         }
     }
 
@@ -160,23 +160,23 @@ mod tests {
             ("text/html;charset=\"iso-8859-15\"; charset=utf-16", Ok(())),
             ("text/html; x=y; charset=windows-1252", Ok(())),
             ("text/html; charset=Shift_JIS", Ok(())),
-            ("text/html; charset=utf-16", Err(Outcome::Encoding)),
-            ("text/html; charset=UTF-16LE", Err(Outcome::Encoding)),
-            ("text/html; charset=utf-32", Err(Outcome::Encoding)),
-            ("text/html; charset=iso-2022-jp", Err(Outcome::Encoding)),
-            ("text/html; charset=", Err(Outcome::Encoding)),
-            ("text/html; charset=of-my-own", Err(Outcome::Encoding)),
-            ("application/xhtml+xml; charset=utf-8", Err(Outcome::Encoding)),
-            ("text/htm", Err(Outcome::NoPage)),
-            ("text/html5", Err(Outcome::NoPage)),
-            ("application/json", Err(Outcome::NoPage)),
-            ("", Err(Outcome::NoPage)),
+            ("text/html; charset=utf-16", Err(BannerOutcome::Encoding)),
+            ("text/html; charset=UTF-16LE", Err(BannerOutcome::Encoding)),
+            ("text/html; charset=utf-32", Err(BannerOutcome::Encoding)),
+            ("text/html; charset=iso-2022-jp", Err(BannerOutcome::Encoding)),
+            ("text/html; charset=", Err(BannerOutcome::Encoding)),
+            ("text/html; charset=of-my-own", Err(BannerOutcome::Encoding)),
+            ("application/xhtml+xml; charset=utf-8", Err(BannerOutcome::Encoding)),
+            ("text/htm", Err(BannerOutcome::NoPage)),
+            ("text/html5", Err(BannerOutcome::NoPage)),
+            ("application/json", Err(BannerOutcome::NoPage)),
+            ("", Err(BannerOutcome::NoPage)),
         ] {
             assert_eq!(judge(200, &[("content-type", kind)]), expected, "{kind}");
         }
-        assert_eq!(judge(200, &[]), Err(Outcome::NoPage));
+        assert_eq!(judge(200, &[]), Err(BannerOutcome::NoPage));
         let twice = [("content-type", "text/html"), ("content-type", "text/html")];
-        assert_eq!(judge(200, &twice), Err(Outcome::NoPage));
+        assert_eq!(judge(200, &twice), Err(BannerOutcome::NoPage));
     }
 
     #[test]
@@ -184,16 +184,16 @@ mod tests {
         for (name, value, expected) in [
             ("content-encoding", "identity", Ok(())),
             ("content-encoding", "", Ok(())),
-            ("content-encoding", "gzip", Err(Outcome::Compressed)),
-            ("content-encoding", "identity, br", Err(Outcome::Compressed)),
-            ("content-range", "bytes 0-9/10", Err(Outcome::NoPage)),
+            ("content-encoding", "gzip", Err(BannerOutcome::Compressed)),
+            ("content-encoding", "identity, br", Err(BannerOutcome::Compressed)),
+            ("content-range", "bytes 0-9/10", Err(BannerOutcome::NoPage)),
             ("content-disposition", "inline; filename=a.html", Ok(())),
-            ("content-disposition", "Attachment", Err(Outcome::NoPage)),
-            ("content-disposition", "attachment; filename=a.html", Err(Outcome::NoPage)),
+            ("content-disposition", "Attachment", Err(BannerOutcome::NoPage)),
+            ("content-disposition", "attachment; filename=a.html", Err(BannerOutcome::NoPage)),
             ("cache-control", "no-cache, private", Ok(())),
-            ("cache-control", "private, No-Transform", Err(Outcome::Forbidden)),
+            ("cache-control", "private, No-Transform", Err(BannerOutcome::Forbidden)),
             ("content-security-policy", "default-src 'self'", Ok(())),
-            ("content-security-policy", "default-src 'none'", Err(Outcome::Forbidden)),
+            ("content-security-policy", "default-src 'none'", Err(BannerOutcome::Forbidden)),
             ("content-security-policy-report-only", "default-src 'none'", Ok(())),
         ] {
             let fields = [("content-type", "text/html"), (name, value)];
@@ -208,6 +208,6 @@ mod tests {
             ("content-security-policy", "default-src 'self'"),
             ("content-security-policy", "form-action 'none'"),
         ];
-        assert_eq!(judge(200, &fields), Err(Outcome::Forbidden));
+        assert_eq!(judge(200, &fields), Err(BannerOutcome::Forbidden));
     }
 }

@@ -1,7 +1,7 @@
 //! Finds the beginning of a page's body, part by part, as a browser does (HTML Standard, sections 13.2.5 and 13.2.6.4).
 
 use super::{
-    Outcome,
+    BannerOutcome,
     comment::Comment,
     raw_text::RawText,
     tag::{Tag, is_space},
@@ -24,13 +24,13 @@ pub struct Scanner {
 
 /// The result of searching one part of a page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Sight {
+pub enum ScanResult {
     /// The body begins after this many bytes of the part.
     Body(usize),
     /// The body has not begun; the search needs the next part. If there is none, the page has no body.
     More,
     /// The page has no position for a banner, for this reason.
-    Never(Outcome),
+    NoPosition(BannerOutcome),
 }
 
 /// The state of the search.
@@ -58,8 +58,8 @@ enum State {
 /// The effect of one byte.
 enum Step {
     Body,
-    Never(Outcome),
-    On,
+    NoPosition(BannerOutcome),
+    Continue,
 }
 
 impl Scanner {
@@ -69,17 +69,21 @@ impl Scanner {
     }
 
     /// Searches the next part of the page.
-    pub fn look(&mut self, part: &[u8]) -> Sight {
+    pub fn scan(&mut self, part: &[u8]) -> ScanResult {
         let seen = part.len().min(self.left);
         for (at, byte) in part[..seen].iter().enumerate() {
             match self.step(*byte) {
-                Step::Body => return Sight::Body(at + 1),
-                Step::Never(outcome) => return Sight::Never(outcome),
-                Step::On => {}
+                Step::Body => return ScanResult::Body(at + 1),
+                Step::NoPosition(outcome) => return ScanResult::NoPosition(outcome),
+                Step::Continue => {}
             }
         }
         self.left -= seen;
-        if self.left == 0 { Sight::Never(Outcome::TooLarge) } else { Sight::More }
+        if self.left == 0 {
+            ScanResult::NoPosition(BannerOutcome::TooLarge)
+        } else {
+            ScanResult::More
+        }
     }
 
     fn step(&mut self, byte: u8) -> Step {
@@ -87,7 +91,7 @@ impl Scanner {
             State::ByteOrderMark(read) => match BYTE_ORDER_MARK.get(*read) {
                 Some(expected) if byte == *expected => Some(State::ByteOrderMark(*read + 1)),
                 _ if matches!(*read, 0 | 3) => return self.read_text(byte),
-                Some(_) | None => return Step::Never(Outcome::NoBody),
+                Some(_) | None => return Step::NoPosition(BannerOutcome::NoBody),
             },
             State::Comment(comment) => comment.ends_with(byte).then_some(State::Text),
             State::Declaration => (byte == b'>').then_some(State::Text),
@@ -103,7 +107,7 @@ impl Scanner {
             State::Tag(tag) => {
                 if tag.ends_with(byte) {
                     let tag = tag.clone();
-                    return self.meet(&tag);
+                    return self.handle_tag(&tag);
                 }
                 None
             }
@@ -113,75 +117,77 @@ impl Scanner {
         if let Some(state) = next {
             self.state = state;
         }
-        Step::On
+        Step::Continue
     }
 
-    fn go_on(&mut self, state: State) -> Step {
+    fn enter(&mut self, state: State) -> Step {
         self.state = state;
-        Step::On
+        Step::Continue
     }
 
     /// Reads a byte of text. Text belongs to the body, except white space between the elements of the head.
     fn read_text(&mut self, byte: u8) -> Step {
         match byte {
-            b'<' => self.go_on(State::TagBegin),
-            _ if is_space(byte) || self.templates > 0 => self.go_on(State::Text),
-            _ => Step::Never(Outcome::NoBody),
+            b'<' => self.enter(State::TagBegin),
+            _ if is_space(byte) || self.templates > 0 => self.enter(State::Text),
+            _ => Step::NoPosition(BannerOutcome::NoBody),
         }
     }
 
     fn begin_tag(&mut self, byte: u8) -> Step {
         match byte {
-            b'!' => self.go_on(State::DeclarationBegin),
-            b'/' => self.go_on(State::EndTag),
-            b'?' => self.go_on(State::Declaration),
-            _ if byte.is_ascii_alphabetic() => self.go_on(begun(Tag::start(), byte)),
+            b'!' => self.enter(State::DeclarationBegin),
+            b'/' => self.enter(State::EndTag),
+            b'?' => self.enter(State::Declaration),
+            _ if byte.is_ascii_alphabetic() => self.enter(begun(Tag::start(), byte)),
             // The `<` is text, and this byte follows it.
             _ if self.templates > 0 => self.read_text(byte),
-            _ => Step::Never(Outcome::NoBody),
+            _ => Step::NoPosition(BannerOutcome::NoBody),
         }
     }
 
     /// Handles a complete tag.
-    fn meet(&mut self, tag: &Tag) -> Step {
+    fn handle_tag(&mut self, tag: &Tag) -> Step {
         if tag.is_end() {
-            return self.meet_end(tag.name());
+            return self.handle_end_tag(tag.name());
         }
         let is_in_template = self.templates > 0;
         match tag.name() {
             b"template" => {
                 self.templates += 1;
-                self.go_on(State::Text)
+                self.enter(State::Text)
             }
             // Between head and body a `<noscript>` belongs to the body, unlike the other elements of a head.
-            b"noscript" if self.is_behind_head && !is_in_template => Step::Never(Outcome::NoBody),
+            b"noscript" if self.is_behind_head && !is_in_template => {
+                Step::NoPosition(BannerOutcome::NoBody)
+            }
             name if let Some(element) = raw_text(name, is_in_template) => {
-                self.go_on(State::RawText(RawText::of(element)))
+                self.enter(State::RawText(RawText::of(element)))
             }
             // Their content is not HTML, or follows other rules.
-            b"math" | b"plaintext" | b"select" | b"svg" => Step::Never(Outcome::NoBody),
-            _ if is_in_template => self.go_on(State::Text),
+            b"math" | b"plaintext" | b"select" | b"svg" => Step::NoPosition(BannerOutcome::NoBody),
+            _ if is_in_template => self.enter(State::Text),
             b"body" => Step::Body,
             // The banner's own relative addresses would lead to that site.
-            b"base" if tag.names_elsewhere() => Step::Never(Outcome::Forbidden),
+            b"base" if tag.names_elsewhere() => Step::NoPosition(BannerOutcome::Forbidden),
             b"base" | b"basefont" | b"bgsound" | b"head" | b"html" | b"link" | b"meta" => {
-                self.go_on(State::Text)
+                self.enter(State::Text)
             }
-            _ => Step::Never(Outcome::NoBody),
+            _ => Step::NoPosition(BannerOutcome::NoBody),
         }
     }
 
     /// Handles an end tag. Most of them have no effect in a head.
-    fn meet_end(&mut self, name: &[u8]) -> Step {
+    fn handle_end_tag(&mut self, name: &[u8]) -> Step {
         match name {
             b"template" => self.templates = self.templates.saturating_sub(1),
             b"head" if self.templates == 0 => self.is_behind_head = true,
             b"body" | b"br" | b"html" if self.templates == 0 => {
-                return Step::Never(Outcome::NoBody);
+                return Step::NoPosition(BannerOutcome::NoBody);
             }
             _ => {}
         }
-        self.go_on(State::Text)
+        self.enter(State::Text)
     }
 }
 
@@ -219,17 +225,20 @@ mod tests {
     const LIMIT: usize = 4096;
 
     /// Searches a page in these parts. Returns the beginning of its body, or the reason why there is no position.
-    fn look<'p>(limit: usize, parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, Outcome> {
+    fn look<'p>(
+        limit: usize,
+        parts: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Result<usize, BannerOutcome> {
         let mut scanner = Scanner::new(limit);
         let mut passed = 0;
         for part in parts {
-            match scanner.look(part) {
-                Sight::Body(at) => return Ok(passed + at),
-                Sight::More => passed += part.len(),
-                Sight::Never(outcome) => return Err(outcome),
+            match scanner.scan(part) {
+                ScanResult::Body(at) => return Ok(passed + at),
+                ScanResult::More => passed += part.len(),
+                ScanResult::NoPosition(outcome) => return Err(outcome),
             }
         }
-        Err(Outcome::NoBody)
+        Err(BannerOutcome::NoBody)
     }
 
     /// Pages whose body begins at the bar.
@@ -290,7 +299,7 @@ mod tests {
         for page in PAGES {
             let (before, _) = page.split_once('|').unwrap();
             let cut = &before.as_bytes()[..before.len() - 1];
-            assert_eq!(look(LIMIT, [cut]), Err(Outcome::NoBody), "{page}");
+            assert_eq!(look(LIMIT, [cut]), Err(BannerOutcome::NoBody), "{page}");
         }
     }
 
@@ -331,10 +340,10 @@ mod tests {
             "<!-- a -- ><body>",
             "<body class=\"a>",
         ] {
-            assert_eq!(look(LIMIT, [page.as_bytes()]), Err(Outcome::NoBody), "{page}");
+            assert_eq!(look(LIMIT, [page.as_bytes()]), Err(BannerOutcome::NoBody), "{page}");
         }
         for page in [&b"\xff\xfe<\0b\0o\0d\0y\0>\0"[..], b"\0<\0b\0o\0d\0y\0>", b"<\0b\0"] {
-            assert_eq!(look(LIMIT, [page]), Err(Outcome::NoBody), "{page:?}");
+            assert_eq!(look(LIMIT, [page]), Err(BannerOutcome::NoBody), "{page:?}");
         }
     }
 
@@ -343,7 +352,7 @@ mod tests {
         for page in
             ["<base href=https://a.example><body>", "<base target=a href='//a.example/'><body>"]
         {
-            assert_eq!(look(LIMIT, [page.as_bytes()]), Err(Outcome::Forbidden), "{page}");
+            assert_eq!(look(LIMIT, [page.as_bytes()]), Err(BannerOutcome::Forbidden), "{page}");
         }
     }
 
@@ -354,8 +363,8 @@ mod tests {
         assert_eq!(look(end, [&page[..]]), Ok(end));
         assert_eq!(look(end, [&page[..end]]), Ok(end));
         for limit in 0..end {
-            assert_eq!(look(limit, [&page[..]]), Err(Outcome::TooLarge), "{limit}");
-            assert_eq!(look(limit, [&page[..limit]]), Err(Outcome::TooLarge), "{limit}");
+            assert_eq!(look(limit, [&page[..]]), Err(BannerOutcome::TooLarge), "{limit}");
+            assert_eq!(look(limit, [&page[..limit]]), Err(BannerOutcome::TooLarge), "{limit}");
         }
     }
 

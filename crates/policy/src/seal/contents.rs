@@ -1,6 +1,7 @@
 //! The plaintext of a sealed value: the gateway's own fields, followed by the application's value.
 
-use std::{fmt, str};
+use alloc::vec::Vec;
+use core::{fmt, str};
 
 /// The contents of a session cookie, to be sealed. `Debug` shows no value.
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 //! A key of AES-256-GCM-SIV, and its id, which each sealed value contains.
 
-use std::{fmt, str::FromStr};
+use core::{fmt, str::FromStr};
 
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, Tag, UnboundKey},
@@ -23,7 +23,7 @@ pub struct KeyId([u8; Self::BYTES]);
 /// The error for a text that is not a key's id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected eight lower-case hexadecimal digits")]
-pub struct NoKeyId;
+pub struct ParseKeyIdError;
 
 impl Key {
     /// The size of a key in bytes.
@@ -102,14 +102,14 @@ impl fmt::Display for KeyId {
 }
 
 impl FromStr for KeyId {
-    type Err = NoKeyId;
+    type Err = ParseKeyIdError;
 
-    fn from_str(text: &str) -> Result<Self, NoKeyId> {
+    fn from_str(text: &str) -> Result<Self, ParseKeyIdError> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if text.len() != 2 * Self::BYTES || !text.bytes().all(is_digit) {
-            return Err(NoKeyId);
+            return Err(ParseKeyIdError);
         }
-        u32::from_str_radix(text, 16).map(|id| Self(id.to_be_bytes())).map_err(|_| NoKeyId)
+        u32::from_str_radix(text, 16).map(|id| Self(id.to_be_bytes())).map_err(|_| ParseKeyIdError)
     }
 }
 

@@ -15,14 +15,15 @@
 mod contents;
 mod key;
 
-use std::{fmt, sync::Arc};
+use alloc::{string::ToString, sync::Arc, vec, vec::Vec};
+use core::fmt;
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use smallvec::SmallVec;
 
 pub use contents::{Agreement, Contents, Holder, Opened, Version};
-pub use key::{Key, KeyId, NoKeyId};
+pub use key::{Key, KeyId, ParseKeyIdError};
 
 /// The keys that seal and open values: the first one seals, all of them open. There is at least one, and each id occurs
 /// once.
@@ -33,7 +34,7 @@ pub struct KeyRing(Arc<[Key]>);
 
 /// The reason why a value was not opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NotOpened {
+pub enum OpenError {
     /// The value has the form of a sealed one, and no key opens it for a cookie of this name.
     Forged,
     /// The value does not have the form of a sealed one.
@@ -42,7 +43,7 @@ pub enum NotOpened {
 
 /// The reason why a list of keys is not a valid ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum RingError {
+pub enum KeyRingError {
     /// There is no key.
     #[error("found no key, expected at least one")]
     Empty,
@@ -60,13 +61,13 @@ impl KeyRing {
     /// # Errors
     ///
     /// Fails if there is no key, or if two keys have the same id.
-    pub fn new(keys: Vec<Key>) -> Result<Self, RingError> {
+    pub fn new(keys: Vec<Key>) -> Result<Self, KeyRingError> {
         if keys.is_empty() {
-            return Err(RingError::Empty);
+            return Err(KeyRingError::Empty);
         }
         for (index, key) in keys.iter().enumerate() {
             if keys.iter().take(index).any(|other| other.id() == key.id()) {
-                return Err(RingError::Twice { id: key.id() });
+                return Err(KeyRingError::Twice { id: key.id() });
             }
         }
         Ok(Self(keys.into()))
@@ -123,12 +124,12 @@ impl KeyRing {
     /// # Errors
     ///
     /// Fails if the value is not sealed, or was not sealed for this name by one of the keys.
-    pub fn open(&self, cookie: &[u8], value: &[u8]) -> Result<Opened, NotOpened> {
+    pub fn open(&self, cookie: &[u8], value: &[u8]) -> Result<Opened, OpenError> {
         let Some(encoded) = value.strip_prefix(PREFIX) else {
             let is_quoted = value.strip_prefix(b"\"").is_some_and(|rest| rest.starts_with(PREFIX));
-            return Err(if is_quoted { NotOpened::Forged } else { NotOpened::Unsealed });
+            return Err(if is_quoted { OpenError::Forged } else { OpenError::Unsealed });
         };
-        self.open_encoded(cookie, encoded).ok_or(NotOpened::Forged)
+        self.open_encoded(cookie, encoded).ok_or(OpenError::Forged)
     }
 
     fn open_encoded(&self, cookie: &[u8], encoded: &[u8]) -> Option<Opened> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::{
-    Agreement, Contents, Holder, Key, KeyRing, MAX_SCOPE_BYTES, NotOpened, RingError, Version,
+    Agreement, Contents, Holder, Key, KeyRing, KeyRingError, MAX_SCOPE_BYTES, OpenError, Version,
 };
 
 /// Contents that own what they hold.
@@ -120,7 +120,7 @@ proptest! {
         ];
         for altered in altered.iter().filter(|altered| **altered != sealed) {
             let has_prefix = altered.starts_with(b"cg1.") || altered.starts_with(b"\"cg1.");
-            let expected = if has_prefix { NotOpened::Forged } else { NotOpened::Unsealed };
+            let expected = if has_prefix { OpenError::Forged } else { OpenError::Unsealed };
             prop_assert_eq!(ring.open(SESSION, altered), Err(expected));
         }
     }
@@ -133,8 +133,8 @@ proptest! {
     ) {
         prop_assume!(cookie != SESSION && secrets[0] != secrets[1] && secrets[0] != secrets[2]);
         let sealed = seal(&ring(&secrets[..1]), SESSION, &owned);
-        prop_assert_eq!(ring(&secrets[..1]).open(&cookie, &sealed), Err(NotOpened::Forged));
-        prop_assert_eq!(ring(&secrets[1..]).open(SESSION, &sealed), Err(NotOpened::Forged));
+        prop_assert_eq!(ring(&secrets[..1]).open(&cookie, &sealed), Err(OpenError::Forged));
+        prop_assert_eq!(ring(&secrets[1..]).open(SESSION, &sealed), Err(OpenError::Forged));
     }
 
     #[test]
@@ -149,7 +149,7 @@ proptest! {
         }
         let sealed = seal(&all, SESSION, &owned);
         prop_assert!(ring(&secrets[..1]).open(SESSION, &sealed).is_ok());
-        prop_assert_eq!(ring(&secrets[1..]).open(SESSION, &sealed), Err(NotOpened::Forged));
+        prop_assert_eq!(ring(&secrets[1..]).open(SESSION, &sealed), Err(OpenError::Forged));
     }
 
     #[test]
@@ -198,7 +198,7 @@ proptest! {
         let ring = ring(&[secret]);
         prop_assert!(ring.open(SESSION, &bytes).is_err());
         let prefixed = [b"cg1.", &*bytes].concat();
-        prop_assert_eq!(ring.open(SESSION, &prefixed), Err(NotOpened::Forged));
+        prop_assert_eq!(ring.open(SESSION, &prefixed), Err(OpenError::Forged));
     }
 }
 
@@ -224,12 +224,12 @@ fn each_bit_of_a_sealed_value_is_authenticated() {
 fn a_sealed_value_between_quotes_reaches_no_application() {
     let ring = ring(&[[7; 32]]);
     for (value, expected) in [
-        (&b""[..], NotOpened::Unsealed),
-        (b"cg1", NotOpened::Unsealed),
-        (b"\"cg1\"", NotOpened::Unsealed),
-        (b"cg1.", NotOpened::Forged),
-        (b"\"cg1.\"", NotOpened::Forged),
-        (b"\"cg1.abcd", NotOpened::Forged),
+        (&b""[..], OpenError::Unsealed),
+        (b"cg1", OpenError::Unsealed),
+        (b"\"cg1\"", OpenError::Unsealed),
+        (b"cg1.", OpenError::Forged),
+        (b"\"cg1.\"", OpenError::Forged),
+        (b"\"cg1.abcd", OpenError::Forged),
     ] {
         assert_eq!(ring.open(SESSION, value), Err(expected), "{}", value.escape_ascii());
     }
@@ -252,10 +252,10 @@ fn the_document_states_which_sizes_fit_into_a_cookie() {
 
 #[test]
 fn a_ring_has_at_least_one_key_and_each_only_once() {
-    assert_eq!(KeyRing::new(Vec::new()), Err(RingError::Empty));
+    assert_eq!(KeyRing::new(Vec::new()), Err(KeyRingError::Empty));
     let keys = [[1; 32], [2; 32], [1; 32]];
     let id = Key::new(&[1; 32]).id();
-    assert_eq!(KeyRing::new(keys.iter().map(Key::new).collect()), Err(RingError::Twice { id }));
+    assert_eq!(KeyRing::new(keys.iter().map(Key::new).collect()), Err(KeyRingError::Twice { id }));
     assert!(ring(&keys[..2]) == ring(&keys[..2]) && ring(&keys[..2]) != ring(&keys[1..]));
 }
 

@@ -3,7 +3,7 @@
 
 use aws_lc_rs::aead::{Aad, Nonce};
 
-use super::{Agreement, Contents, Holder, Key, KeyRing, NotOpened, Version};
+use super::{Agreement, Contents, Holder, Key, KeyRing, OpenError, Version};
 
 /// A ring with one key, of the bytes 0 to 31.
 fn ring() -> KeyRing {
@@ -130,7 +130,7 @@ fn a_plaintext_of_another_form_is_forged() {
         let nonce = Nonce::assume_unique_for_key(nonce());
         let authentic = key.open(nonce, super::associated(b"a"), &mut ciphertext);
         assert!(authentic.is_some(), "{form}: the key opens it");
-        assert_eq!(ring().open(b"a", text.as_bytes()), Err(NotOpened::Forged), "{form}");
+        assert_eq!(ring().open(b"a", text.as_bytes()), Err(OpenError::Forged), "{form}");
     }
 }
 

@@ -1,11 +1,13 @@
 //! The sealed session cookie of one request: opens it, judges it, and seals the outgoing one (rules G1 to G8).
 
+use alloc::vec::Vec;
+
 use crate::{
     declaration::DeclaredCookie,
     exchange::RequestFacts,
     limits::{MAX_PAIR_BYTES, fits},
     policy::{AgreementMode, Mode, Policy},
-    seal::{self, Contents, Holder, KeyRing, NotOpened, Opened},
+    seal::{self, Contents, Holder, KeyRing, OpenError, Opened},
     sealing::{AgreementChallenge, AgreementState, SealFacts, Sealing},
     syntax::{is_cookie_value, parts, read_pair},
     verdict::{Reason, SealStep},
@@ -100,9 +102,9 @@ impl<'r> SealedSession<'r> {
                 Received::Stripped(Reason::Expired)
             }
             Ok(opened) => Received::Opened { sealed: value, opened },
-            Err(NotOpened::Forged) => Received::Stripped(Reason::Forged),
-            Err(NotOpened::Unsealed) if self.is_late() => Received::Stripped(Reason::Forged),
-            Err(NotOpened::Unsealed) => Received::Unsealed(value),
+            Err(OpenError::Forged) => Received::Stripped(Reason::Forged),
+            Err(OpenError::Unsealed) if self.is_late() => Received::Stripped(Reason::Forged),
+            Err(OpenError::Unsealed) => Received::Unsealed(value),
         }
     }
 
@@ -196,7 +198,7 @@ impl<'r> SealedSession<'r> {
 
     /// Returns true for the value of a pair that does not count, because another pair of the same name was opened.
     pub(crate) fn is_beside(&self, value: &[u8]) -> bool {
-        matches!(&self.received, Received::Opened { sealed, .. } if !std::ptr::eq(*sealed, value))
+        matches!(&self.received, Received::Opened { sealed, .. } if !core::ptr::eq(*sealed, value))
     }
 
     /// Returns the holder, which identifies the events of this browser in the memory. It stays the same when the

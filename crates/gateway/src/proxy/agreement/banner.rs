@@ -8,7 +8,7 @@ use super::super::{body::Body, downstream::Exchange, recorder::Recorder};
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
 pub(in super::super) use crumbgate_pages::banner::prepare_request;
-use crumbgate_pages::banner::{Outcome, is_embedded, may_carry, prepare_response};
+use crumbgate_pages::banner::{BannerOutcome, is_embedded, may_carry, prepare_response};
 use crumbgate_pages::page::Kind;
 use crumbgate_policy::JudgedRequest;
 
@@ -48,7 +48,7 @@ pub(in super::super) fn insert(
     let recorder = recorder.clone();
     let report = move |outcome| {
         metrics.count_banner(outcome);
-        if outcome == Outcome::Shown {
+        if outcome == BannerOutcome::Shown {
             recorder.count_agreement(AgreementEvent::Shown, &page, recorder.unix_s());
         }
     };

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crumbgate_pages::banner::{Outcome, Scanner, Sight};
+use crumbgate_pages::banner::{BannerOutcome, ScanResult, Scanner};
 
 /// A banner that is still to be put into a page. Where it is dropped before that, it was not shown.
 pub(crate) struct Insertion {
@@ -11,21 +11,21 @@ pub(crate) struct Insertion {
     /// What has come of the page and belongs behind the banner; none: its place is not found yet.
     behind: Option<Bytes>,
     /// Who is told, once, what has become of the banner.
-    tell: Option<Box<dyn FnOnce(Outcome)>>,
+    tell: Option<Box<dyn FnOnce(BannerOutcome)>>,
 }
 
 impl Insertion {
     /// A banner for a page of which the first `limit` bytes are looked at.
-    pub(crate) fn new(banner: Bytes, limit: usize, tell: Box<dyn FnOnce(Outcome)>) -> Self {
+    pub(crate) fn new(banner: Bytes, limit: usize, tell: Box<dyn FnOnce(BannerOutcome)>) -> Self {
         Self { scanner: Scanner::new(limit), banner, behind: None, tell: Some(tell) }
     }
 
     /// Looks at a part of the page; what of it belongs behind the banner is taken from it.
     pub(crate) fn pass(&mut self, part: &mut Bytes) {
-        match self.scanner.look(part) {
-            Sight::Body(at) => self.behind = Some(part.split_off(at)),
-            Sight::More => {}
-            Sight::Never(outcome) => self.end(outcome),
+        match self.scanner.scan(part) {
+            ScanResult::Body(at) => self.behind = Some(part.split_off(at)),
+            ScanResult::More => {}
+            ScanResult::NoPosition(outcome) => self.end(outcome),
         }
     }
 
@@ -33,7 +33,7 @@ impl Insertion {
     pub(crate) fn next(&mut self) -> Option<Bytes> {
         let behind = self.behind.take()?;
         if self.banner.is_empty() {
-            self.end(Outcome::Shown);
+            self.end(BannerOutcome::Shown);
             return Some(behind);
         }
         self.behind = Some(behind);
@@ -43,7 +43,7 @@ impl Insertion {
     /// Nothing more comes of the page.
     pub(crate) fn finish(&mut self) {
         if self.behind.is_none() {
-            self.end(Outcome::NoBody);
+            self.end(BannerOutcome::NoBody);
         }
     }
 
@@ -57,7 +57,7 @@ impl Insertion {
         self.behind.as_ref().map_or(0, |behind| self.banner.len() + behind.len())
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: BannerOutcome) {
         if let Some(tell) = self.tell.take() {
             tell(outcome);
         }
@@ -66,7 +66,7 @@ impl Insertion {
 
 impl Drop for Insertion {
     fn drop(&mut self) {
-        self.end(Outcome::Broken);
+        self.end(BannerOutcome::Broken);
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     const BANNER: &[u8] = b"<p>banner";
 
     /// Hands a page on in these parts; returns what left, what was told, and the most that ever waited.
-    fn hand_on(parts: &[&[u8]], limit: usize) -> (Vec<u8>, Vec<Outcome>, usize) {
+    fn hand_on(parts: &[&[u8]], limit: usize) -> (Vec<u8>, Vec<BannerOutcome>, usize) {
         let told = Rc::new(RefCell::new(Vec::new()));
         let notes = Rc::clone(&told);
         let tell = move |outcome| notes.borrow_mut().push(outcome);
@@ -122,7 +122,7 @@ mod tests {
             prop_assert_eq!(&told, &told_of_whole);
             prop_assert_eq!(told.len(), 1);
             prop_assert!(waiting <= BANNER.len() + size);
-            if told == [Outcome::Shown] {
+            if told == [BannerOutcome::Shown] {
                 let at = left.windows(BANNER.len()).position(|bytes| bytes == BANNER).unwrap();
                 let without = [&left[..at], &left[at + BANNER.len()..]].concat();
                 prop_assert_eq!(without, page);
@@ -147,7 +147,7 @@ mod tests {
                 assert_eq!(insertion.next().as_deref(), Some(BANNER));
             }
             drop(insertion);
-            assert_eq!(told.take(), [Outcome::Broken]);
+            assert_eq!(told.take(), [BannerOutcome::Broken]);
         }
     }
 }
