@@ -50,6 +50,26 @@ async fn a_report_is_made_in_each_format_and_language() {
     .await;
 }
 
+/// The text before the first gap of a line: its label, in the tables of a report.
+fn label(line: &str) -> &str {
+    line.trim().split("  ").next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_sample_of_the_page_for_auditors_has_the_labels_of_a_report() {
+    in_time(async {
+        let page = include_str!("../../docs/for-auditors.md");
+        let sample = page.split("```\n").nth(1).unwrap();
+        assert!(sample.starts_with("Cookie report\n"), "{sample}");
+        let text = made(&site(rich), &["--tenant", "acme.flexopus.example"]).await;
+        let labels: Vec<_> = text.lines().map(label).collect();
+        for line in sample.lines().filter(|line| !line.is_empty()) {
+            assert!(labels.contains(&label(line)), "{line}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_report_covers_the_requested_tenant_and_time() {
     in_time(async {
