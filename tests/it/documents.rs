@@ -535,3 +535,13 @@ fn every_log_line_that_a_document_quotes_is_in_the_table() {
     }
     assert!(count > 5, "{count}");
 }
+
+#[test]
+fn the_steps_of_an_exchange_in_the_architecture_are_the_code() {
+    let text = read("docs/ARCHITECTURE.md");
+    let steps = text.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
+    let code = read("crates/gateway/src/proxy/exchange.rs");
+    let code: Vec<_> = code.lines().map(str::trim).collect();
+    let steps: Vec<_> = steps.lines().map(str::trim).collect();
+    assert!(code.windows(steps.len()).any(|lines| lines == steps), "{steps:#?}");
+}
