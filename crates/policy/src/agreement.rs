@@ -1,5 +1,5 @@
-//! Sealing and agreement in one exchange (rules G): seals outgoing session cookies, holds cookies back before an
-//! agreement, and builds the fields of the gateway's own pages.
+//! Seals outgoing session cookies, holds cookies back before an agreement, and builds the fields of the gateway's own pages
+//! (rules G).
 //!
 //! A request that began before its person agreed, logged in or withdrew still carries the old cookie. So the events of
 //! each holder of a sealed cookie are remembered for five minutes, in the memory of N4, and the late response respects

@@ -1,4 +1,4 @@
-//! Cookie dates: converts between text and seconds since the Unix epoch.
+//! Reads and writes cookie dates as seconds since the Unix epoch.
 //!
 //! Dates are read as a browser reads them: RFC 6265bis, section 5.1.1, finds a time, a day, a month and a year in almost
 //! any text. They are written as an IMF-fixdate (RFC 9110, section 5.6.7). Neither direction allocates. The calendar is

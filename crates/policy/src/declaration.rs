@@ -1,4 +1,4 @@
-//! The declaration: the cookies that the operator has published, and their attributes (D).
+//! The declaration of the cookies that the operator has published, with their attributes (D).
 //!
 //! Each value is checked when it is made (`value.rs`), so no other code checks it again: a name is a token, a path can't
 //! end a field, and a field that is built from a declaration is always a valid `Set-Cookie`.

@@ -1,4 +1,4 @@
-//! Judges one exchange: the request's cookies, then the response's, then renewals and evictions.
+//! Judges the cookies of a request and of its response, then renews and evicts.
 
 use alloc::{borrow::Cow, vec::Vec};
 

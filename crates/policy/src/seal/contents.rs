@@ -1,4 +1,4 @@
-//! The plaintext of a sealed value: the gateway's own fields, followed by the application's value.
+//! The plaintext of a sealed value, which holds the gateway's own fields and the application's value.
 
 use alloc::vec::Vec;
 use core::{fmt, str};
@@ -77,8 +77,8 @@ impl Contents<'_> {
 
 /// Returns the size of the plaintext in bytes.
 pub(super) fn encoded_len(scope_len: usize, value_len: usize, is_agreed: bool) -> usize {
-    let fixed = FIXED_BYTES + if is_agreed { AGREEMENT_BYTES } else { 0 };
-    scope_len.saturating_add(value_len).saturating_add(fixed)
+    let agreement_len = if is_agreed { AGREEMENT_BYTES } else { 0 };
+    scope_len.saturating_add(value_len).saturating_add(FIXED_BYTES).saturating_add(agreement_len)
 }
 
 impl Opened {

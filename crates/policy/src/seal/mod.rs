@@ -190,6 +190,16 @@ const HEAD_BYTES: usize = KeyId::BYTES + NONCE_LEN;
 const TAG_BYTES: usize = 16;
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test whose assumptions are wrong fails"
+)]
 mod properties;
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test whose assumptions are wrong fails"
+)]
 mod vectors;

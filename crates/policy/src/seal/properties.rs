@@ -1,4 +1,4 @@
-//! Properties of sealing: for any contents, any keys, and any change of a sealed value.
+//! Properties of sealing for any contents, any keys, and any change of a sealed value.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Known answers. Those of the format were made from `docs/SEAL.md` alone by a Python program with `cryptography` 48.0.0
+//! Known answers of the format and of the cipher. Those of the format were made from `docs/SEAL.md` alone by a Python program with `cryptography` 48.0.0
 //! (its `AESGCMSIV` is OpenSSL's). Those of the cipher are from RFC 8452.
 
 use aws_lc_rs::aead::{Aad, Nonce};

@@ -1,4 +1,4 @@
-//! The sealed session cookie of one request: opens it, judges it, and seals the outgoing one (rules G1 to G8).
+//! Opens and judges the sealed session cookie of one request, and seals the outgoing one (rules G1 to G8).
 
 use alloc::vec::Vec;
 

@@ -92,6 +92,10 @@ fn s4_the_http_state_dates_are_read_as_expected() {
 }
 
 /// Reads a file of vectors; `None` if the folder is absent.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the vectors are files, and a variable names their folder"
+)]
 fn vectors(file: &str) -> Option<Vec<Value>> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/http-state");
     let given = std::env::var_os("HTTP_STATE_VECTORS");
