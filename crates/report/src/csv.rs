@@ -92,7 +92,7 @@ fn declared_row(declared: &CookieUsage, used: &TenantUsage) -> Row {
         ("tenant", used.tenant.clone()),
         ("mode", used.mode.word().to_owned()),
         ("cookie", declared.cookie.name.clone()),
-        ("lifetimes_asked", asked(&used.asked)),
+        ("lifetimes_asked", lifetimes(&used.requested)),
         ("kept", used.kept.to_string()),
         ("rewritten", used.rewritten.to_string()),
         ("renewed", used.renewed.to_string()),
@@ -129,7 +129,7 @@ fn stripped_row(stripped: &StrippedCookie) -> Row {
         ("last", rfc3339(stripped.last_unix_s)),
         ("routes", routes.collect::<Vec<_>>().join(SEPARATOR)),
         ("attributes", stripped.attributes.words().collect::<Vec<_>>().join(SEPARATOR)),
-        ("lifetimes_asked", asked(&stripped.lifetimes)),
+        ("lifetimes_asked", lifetimes(&stripped.lifetimes)),
         ("evictions", stripped.evictions.to_string()),
         ("in_spite_of_evictions", stripped.in_spite_of_evictions.to_string()),
         ("dependence", dependence.unwrap_or_default()),
@@ -164,8 +164,8 @@ fn fill<const N: usize>(row: &mut Row, cells: [(&str, String); N]) {
     }
 }
 
-fn asked(asked: &[(RequestedLifetime, u64)]) -> String {
-    let parts = asked.iter().map(|(step, count)| format!("{}: {count}", step.word()));
+fn lifetimes(lifetimes: &[(RequestedLifetime, u64)]) -> String {
+    let parts = lifetimes.iter().map(|(step, count)| format!("{}: {count}", step.word()));
     parts.collect::<Vec<_>>().join(SEPARATOR)
 }
 

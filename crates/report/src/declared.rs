@@ -87,8 +87,8 @@ pub struct TenantUsage {
     /// Cookies that were set because a browser did not have them.
     pub injected: u64,
     /// The lifetimes that the application requested, shortest first.
-    #[serde(serialize_with = "lifetimes")]
-    pub asked: Vec<(RequestedLifetime, u64)>,
+    #[serde(rename = "asked", serialize_with = "lifetimes")]
+    pub requested: Vec<(RequestedLifetime, u64)>,
     /// The lifetimes that were granted, shortest first. 0 seconds is a deletion.
     pub granted: Vec<GrantedLifetime>,
 }
@@ -109,7 +109,7 @@ pub(super) struct UsageCounts {
     rewritten: u64,
     renewed: u64,
     injected: u64,
-    asked: [u64; RequestedLifetime::ALL.len()],
+    requested: [u64; RequestedLifetime::ALL.len()],
     granted: BTreeMap<u32, u64>,
 }
 
@@ -124,7 +124,7 @@ impl UsageCounts {
         };
         add(sum, verdicts.count);
         if let Some(lifetime) = verdicts.lifetime {
-            add(&mut self.asked[lifetime as usize], verdicts.count);
+            add(&mut self.requested[lifetime as usize], verdicts.count);
         }
         if let Some(seconds) = verdicts.granted_s {
             add(self.granted.entry(seconds).or_default(), verdicts.count);
@@ -132,7 +132,7 @@ impl UsageCounts {
     }
 
     pub(super) fn finish(self, tenant: &str, mode: Mode) -> TenantUsage {
-        let asked = RequestedLifetime::ALL.into_iter().zip(self.asked);
+        let requested = RequestedLifetime::ALL.into_iter().zip(self.requested);
         let granted = self.granted.into_iter();
         TenantUsage {
             tenant: tenant.to_owned(),
@@ -141,7 +141,7 @@ impl UsageCounts {
             rewritten: self.rewritten,
             renewed: self.renewed,
             injected: self.injected,
-            asked: asked.filter(|(_, count)| *count > 0).collect(),
+            requested: requested.filter(|(_, count)| *count > 0).collect(),
             granted: granted.map(|(seconds, count)| GrantedLifetime { seconds, count }).collect(),
         }
     }

@@ -150,7 +150,7 @@ impl StrippedCookie {
         evictions: Option<Evictions>,
     ) -> Self {
         let is_watched = mode == Mode::Report && reason == Reason::Undeclared;
-        let asked = RequestedLifetime::ALL.into_iter().zip(counts.lifetimes);
+        let requested = RequestedLifetime::ALL.into_iter().zip(counts.lifetimes);
         let sent_after = |first: u64| counts.last_sent_unix_s.is_some_and(|last| last > first);
         Self {
             tenant: tenant.to_owned(),
@@ -164,7 +164,7 @@ impl StrippedCookie {
             last_unix_s: counts.last_unix_s,
             routes: Vec::new(),
             attributes: counts.attributes,
-            lifetimes: asked.filter(|(_, count)| *count > 0).collect(),
+            lifetimes: requested.filter(|(_, count)| *count > 0).collect(),
             evictions: evictions.map_or(0, |evictions| evictions.count),
             in_spite_of_evictions: mode == Mode::Enforce
                 && evictions.is_some_and(|evictions| sent_after(evictions.first_unix_s)),

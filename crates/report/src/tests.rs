@@ -88,7 +88,7 @@ fn a_change_of_a_tenant_is_reported_with_its_actor_and_only_for_that_tenant() {
         let configurations = json!({ "old": "1", "new": "2" });
         draft.event(NOW, EventKind::Configuration, "eve", &configurations);
     };
-    let told = |selection: &Selection| {
+    let events_of = |selection: &Selection| {
         let report = report(selection, write);
         let text = report.text(Language::En, false);
         for event in &report.events {
@@ -98,12 +98,12 @@ fn a_change_of_a_tenant_is_reported_with_its_actor_and_only_for_that_tenant() {
         (report.events.iter().map(event).collect::<Vec<_>>(), text)
     };
     let of = |tenant: Option<&str>, actor: &str| (tenant.map(str::to_owned), actor.to_owned());
-    let (events, text) = told(&all());
+    let (events, text) = events_of(&all());
     let (acme, other) = (of(Some(ACME), "ada"), of(Some("b.example"), "bob"));
     assert_eq!(events, [acme.clone(), other, of(None, "eve")]);
     assert!(text.contains("tenant changed") && text.contains("20m"), "{text}");
     let selection = Selection { tenant: Some(ACME.to_owned()), ..all() };
-    let (events, text) = told(&selection);
+    let (events, text) = events_of(&selection);
     assert_eq!(events, [acme, of(None, "eve")]);
     assert!(!text.contains("b.example") && !text.contains("bob"), "{text}");
 }
@@ -171,7 +171,7 @@ fn e3_a_name_sent_in_a_later_window_than_its_eviction_is_reported() {
         draft.traffic(NOW, "watched.example", 1, &[evict("stays").watched()]);
         draft.traffic(NOW + WINDOW, "watched.example", 1, &[Seen::sent("stays", 1).watched()]);
     });
-    let told = |tenant: &str, name: &str| {
+    let evictions_of = |tenant: &str, name: &str| {
         let row = report
             .stripped
             .iter()
@@ -179,11 +179,11 @@ fn e3_a_name_sent_in_a_later_window_than_its_eviction_is_reported() {
         let row = row.unwrap();
         (row.evictions, row.in_spite_of_evictions)
     };
-    assert_eq!(told(ACME, "stays"), (1, true));
+    assert_eq!(evictions_of(ACME, "stays"), (1, true));
     // The application set it anew, but no browser has sent it.
-    assert_eq!(told(ACME, "gone"), (1, false));
+    assert_eq!(evictions_of(ACME, "gone"), (1, false));
     // Nothing was evicted, so nothing comes in spite of it.
-    assert_eq!(told("watched.example", "stays"), (1, false));
+    assert_eq!(evictions_of("watched.example", "stays"), (1, false));
 }
 
 #[test]

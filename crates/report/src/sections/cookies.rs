@@ -75,7 +75,7 @@ pub(super) fn declared(report: &Report, words: &Words) -> Section {
             text(words.cookie),
             text(words.tenant),
             text(words.mode_title),
-            text(words.asked),
+            text(words.requested),
             text(words.granted),
             number(words.to_application),
             number(words.rewritten),
@@ -87,7 +87,7 @@ pub(super) fn declared(report: &Report, words: &Words) -> Section {
                 Cell::code(*name),
                 Cell::code(&used.tenant),
                 Cell::plain((words.mode)(used.mode)),
-                Cell::of(asked(&used.asked, words)),
+                Cell::of(requested(&used.requested, words)),
                 granted(used, words),
                 count(used.kept, words),
                 count(used.rewritten, words),
@@ -114,12 +114,12 @@ fn lifetime(lifetime: &Lifetime, words: &Words) -> Cell {
     }
 }
 
-fn asked(asked: &[(RequestedLifetime, u64)], words: &Words) -> Vec<Line> {
+fn requested(lifetimes: &[(RequestedLifetime, u64)], words: &Words) -> Vec<Line> {
     let line = |(step, number): &(RequestedLifetime, u64)| {
         let times = (words.times)(&words.language.number(*number));
         Line::Plain(format!("{}: {times}", (words.lifetime)(*step)))
     };
-    asked.iter().map(line).collect()
+    lifetimes.iter().map(line).collect()
 }
 
 fn granted(used: &TenantUsage, words: &Words) -> Cell {
@@ -148,7 +148,7 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
         text(words.last_seen),
         text(words.routes),
         text(words.attributes),
-        text(words.asked),
+        text(words.requested),
     ];
     let rows = report.stripped.iter().map(|row| {
         let attributes = row.attributes.words().collect::<Vec<_>>().join(", ");
@@ -165,7 +165,7 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
             Cell::moment(row.last_unix_s),
             routes(row, words),
             Cell::plain(attributes),
-            Cell::of(asked(&row.lifetimes, words)),
+            Cell::of(requested(&row.lifetimes, words)),
         ]
     });
     let parts = if report.stripped.is_empty() {

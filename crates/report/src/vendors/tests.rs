@@ -13,7 +13,7 @@ fn with(text: impl AsRef<[u8]>) -> Result<Catalogue, CatalogueError> {
     Catalogue::with_open_cookie_database(&path)
 }
 
-/// What goes wrong with a file of this text, without its folder.
+/// The error of a file with this text, without its folder.
 fn problem(text: impl AsRef<[u8]>) -> String {
     let error = with(text).unwrap_err().to_string();
     let at = error.find("names.csv").unwrap();

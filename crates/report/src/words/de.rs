@@ -112,7 +112,7 @@ pub(super) const WORDS: Words = Words {
     lifetimes: "Verlangte und gewährte Lebensdauern",
     lifetimes_lead: "\u{201e}Verlangt\u{201c} ist die Lebensdauer, die die Anwendung gesetzt hat, in Stufen; \
                      \u{201e}gewährt\u{201c} ist die Lebensdauer, die der Browser erhielt.",
-    asked: "Verlangt",
+    requested: "Verlangt",
     granted: "Gewährt",
     deleted: "gelöscht",
     times: |number| format!("{number}\u{a0}\u{d7}"),

@@ -110,7 +110,7 @@ pub(super) const WORDS: Words = Words {
     lifetimes: "Requested and granted lifetimes",
     lifetimes_lead: "\u{201c}Requested\u{201d} is the lifetime that the application set, in steps; \
                      \u{201c}granted\u{201d} is the lifetime that was sent to the browser.",
-    asked: "Requested",
+    requested: "Requested",
     granted: "Granted",
     deleted: "deleted",
     times: |number| format!("{number}\u{a0}\u{d7}"),

@@ -75,7 +75,7 @@ pub(crate) struct Words {
     pub(crate) no_longer_declared: &'static str,
     pub(crate) lifetimes: &'static str,
     pub(crate) lifetimes_lead: &'static str,
-    pub(crate) asked: &'static str,
+    pub(crate) requested: &'static str,
     pub(crate) granted: &'static str,
     pub(crate) deleted: &'static str,
     pub(crate) times: fn(&str) -> String,
