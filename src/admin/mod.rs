@@ -29,6 +29,7 @@ mod request;
 mod routes;
 mod serve;
 pub mod tokens;
+mod word;
 
 use std::{
     io,

@@ -19,7 +19,6 @@ use crumbgate_report::overview::LedgerSummary;
 pub(super) struct DashboardModel {
     pub(super) now_unix_s: u64,
     pub(super) status: Status,
-    pub(super) readiness: Result<(), NotReady>,
     pub(super) minute: Interval,
     pub(super) history: Vec<Option<Interval>>,
     pub(super) upstreams: Vec<Arc<UpstreamState>>,
@@ -78,7 +77,6 @@ impl DashboardModel {
         Self {
             now_unix_s,
             status: control.status(),
-            readiness: control.readiness(),
             minute: sampler.minute(),
             history: sampler.history(),
             upstreams: control.upstreams(),
@@ -95,11 +93,10 @@ impl DashboardModel {
     /// The current alerts, the most urgent first.
     pub(super) fn alerts(&self) -> Vec<Alert> {
         let mut alerts = Vec::new();
-        match self.readiness {
-            Ok(()) => {}
-            Err(NotReady::Draining) => alerts.push(Alert::Draining),
-            Err(NotReady::NoUpstream) => alerts.push(Alert::NotReady),
-        }
+        alerts.extend(self.status.not_ready.map(|reason| match reason {
+            NotReady::Draining => Alert::Draining,
+            NotReady::NoUpstream => Alert::NotReady,
+        }));
         let counted = &self.minute.counted;
         let share = counted.failed.saturating_mul(FAILURE_SHARE);
         if counted.failed >= MIN_FAILED && share >= counted.requests {

@@ -36,17 +36,7 @@ pub(super) struct ReportQuery {
     until: Option<String>,
     /// The language of the texts.
     #[param(nullable = false, inline)]
-    language: Option<Tongue>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Tongue {
-    /// German.
-    De,
-    /// English.
-    #[default]
-    En,
+    language: Option<LanguageWord>,
 }
 
 /// Report the declared and the stripped cookies, and whether the counts balance
@@ -67,10 +57,7 @@ pub(super) async fn report(
 ) -> Result<Response, Problem> {
     let now_unix_s = app.clock.now().unix_s;
     let selection = query.selection(now_unix_s)?;
-    let language = match query.language.unwrap_or_default() {
-        Tongue::De => Language::De,
-        Tongue::En => Language::En,
-    };
+    let language = query.language.map_or_else(Language::default, |word| word.0);
     let evidence = app.control.config(|config| config.evidence.clone());
     let control = app.control.clone();
     let json = app.work(move || {

@@ -1,7 +1,5 @@
 //! The state of the gateway and of its upstreams, the configuration, the declaration, reloading and explaining.
 
-use std::time::Duration;
-
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -24,10 +22,9 @@ use crate::{
         question::{Question, Unclear},
     },
 };
-use crumbgate_base::text::rfc3339;
 use crumbgate_gateway::{
-    gateway::{self, ReloadError},
-    proxy::upstream,
+    gateway::{ReloadError, Status, UnchangedSetting},
+    proxy::upstream::UpstreamStatus,
 };
 use crumbgate_ledger as ledger;
 
@@ -174,20 +171,11 @@ pub(super) struct Reloaded {
     /// The number of tenants, without the default one.
     tenants: usize,
     /// Changes in the file that need a restart.
-    kept: Vec<Kept>,
+    kept: Vec<UnchangedSetting>,
     /// Warnings about valid but suspicious values.
     warnings: Vec<Fault>,
     /// The warnings as `crumbgate check` prints them.
     text: String,
-}
-
-/// A changed value that needs a restart.
-#[derive(Debug, Serialize, ToSchema)]
-struct Kept {
-    /// The key.
-    key: String,
-    /// The value in force and the value in the file.
-    message: String,
 }
 
 /// Reload the configuration
@@ -211,11 +199,7 @@ pub(super) async fn reload(
         Ok(done) => Ok(axum::Json(Reloaded {
             config_hash: done.config_hash,
             tenants: done.tenants,
-            kept: done
-                .kept
-                .into_iter()
-                .map(|kept| Kept { key: kept.key.to_owned(), message: kept.message })
-                .collect(),
+            kept: done.kept,
             warnings: faults(&done.warnings),
             text: done.warnings.to_string(),
         })),
@@ -233,54 +217,6 @@ pub(super) async fn reload(
     }
 }
 
-/// The state of the gateway.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Status {
-    version: &'static str,
-    /// The start time (RFC 3339).
-    started: String,
-    uptime_s: u32,
-    /// True where the gateway is ready for traffic. Otherwise `not_ready` has the reason.
-    ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_ready: Option<String>,
-    draining: bool,
-    config_file: String,
-    config_hash: String,
-    /// The declaration's hash.
-    declaration: String,
-    last_reload: LastReload,
-    listeners: Vec<Listener>,
-    workers: usize,
-    /// Open downstream connections.
-    connections: usize,
-    /// The number of tenants, without the default one.
-    tenants: usize,
-    /// The number of tenants that were set while the gateway ran.
-    live_tenants: usize,
-}
-
-/// The last reload.
-#[derive(Debug, Serialize, ToSchema)]
-struct LastReload {
-    /// The time (RFC 3339); null: there was none.
-    at: Option<String>,
-    /// The person or signal that requested it.
-    actor: String,
-    /// True where the previous configuration stayed in force.
-    refused: bool,
-    /// Errors and warnings as `crumbgate check` prints them.
-    problems: String,
-}
-
-/// A listener.
-#[derive(Debug, Serialize, ToSchema)]
-struct Listener {
-    /// The configuration key.
-    key: &'static str,
-    address: String,
-}
-
 /// Show the state of the gateway
 #[utoipa::path(
     get, path = "/v1/status", tag = "operation",
@@ -290,39 +226,7 @@ struct Listener {
     )
 )]
 pub(super) async fn status(State(app): State<App>) -> axum::Json<Status> {
-    axum::Json(blocking(move || Status::of(app.control.status(), app.control.readiness())).await)
-}
-
-impl Status {
-    fn of(status: gateway::Status, readiness: Result<(), gateway::NotReady>) -> Self {
-        let listener = |listener: &gateway::Listener| Listener {
-            key: listener.key.as_str(),
-            address: listener.exact.to_string(),
-        };
-        let reload = status.last_reload;
-        Self {
-            version: status.version,
-            started: rfc3339(status.started_unix_s),
-            uptime_s: status.uptime_s,
-            ready: readiness.is_ok(),
-            not_ready: readiness.err().map(|why| why.to_string()),
-            draining: status.is_draining,
-            config_file: status.config_file,
-            config_hash: status.config_hash,
-            declaration: status.declaration,
-            last_reload: LastReload {
-                at: reload.at_unix_s.map(rfc3339),
-                actor: reload.actor,
-                refused: reload.is_refused,
-                problems: reload.problems,
-            },
-            listeners: status.listeners.iter().map(listener).collect(),
-            workers: status.workers,
-            connections: status.connections,
-            tenants: status.tenants,
-            live_tenants: status.live_tenants,
-        }
-    }
+    axum::Json(blocking(move || app.control.status()).await)
 }
 
 /// The configuration in force.
@@ -358,56 +262,7 @@ pub(super) async fn config(State(app): State<App>) -> Result<axum::Json<Values>,
 /// The current upstreams.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Upstreams {
-    upstreams: Vec<Upstream>,
-}
-
-/// An upstream and the state of its servers.
-#[derive(Debug, Serialize, ToSchema)]
-struct Upstream {
-    name: String,
-    /// True where active checks have found a healthy server, and always where there are no active checks.
-    ready: bool,
-    /// Exchanges that wait for a connection now.
-    queued: usize,
-    /// Exchanges that had to wait.
-    queued_total: u64,
-    /// Exchanges rejected because the queue was full.
-    queue_refused_total: u64,
-    /// Exchanges whose wait timed out.
-    queue_timeouts_total: u64,
-    servers: Vec<Server>,
-}
-
-/// A server of an upstream.
-#[derive(Debug, Serialize, ToSchema)]
-struct Server {
-    address: String,
-    /// The result of active checks; null where there are none or none has finished.
-    up: Option<bool>,
-    /// True while the server is ejected because exchanges with it failed.
-    ejected: bool,
-    /// Consecutive failures.
-    failures: u32,
-    /// Open connections.
-    connections: usize,
-    /// The limit of connections; null: none.
-    max_connections: Option<usize>,
-    requests_total: u64,
-    failures_total: u64,
-    ejections_total: u64,
-    checks_total: u64,
-    checks_failed_total: u64,
-    last_check: Option<Check>,
-}
-
-/// The result of the last active check.
-#[derive(Debug, Serialize, ToSchema)]
-struct Check {
-    healthy: bool,
-    /// The status of the response, or the reason why there was none.
-    outcome: String,
-    took_ms: u64,
-    ago_ms: u64,
+    upstreams: Vec<UpstreamStatus>,
 }
 
 /// Show the upstreams and the state of their servers
@@ -419,48 +274,6 @@ struct Check {
     )
 )]
 pub(super) async fn upstreams(State(app): State<App>) -> axum::Json<Upstreams> {
-    let upstreams = app.control.upstreams().iter().map(|shared| Upstream::of(shared)).collect();
+    let upstreams = app.control.upstreams().iter().map(|upstream| upstream.status()).collect();
     axum::Json(Upstreams { upstreams })
-}
-
-impl Upstream {
-    fn of(shared: &upstream::UpstreamState) -> Self {
-        Self {
-            name: shared.name().to_owned(),
-            ready: shared.is_ready(),
-            queued: shared.queued(),
-            queued_total: shared.queued_total(),
-            queue_refused_total: shared.queue_refused_total(),
-            queue_timeouts_total: shared.queue_timeouts_total(),
-            servers: shared.servers().iter().map(|server| Server::of(server)).collect(),
-        }
-    }
-}
-
-impl Server {
-    fn of(server: &upstream::ServerState) -> Self {
-        Self {
-            address: server.address().to_string(),
-            up: server.is_up(),
-            ejected: server.is_ejected(),
-            failures: server.failures(),
-            connections: server.connections(),
-            max_connections: server.max_connections(),
-            requests_total: server.requests_total(),
-            failures_total: server.failures_total(),
-            ejections_total: server.ejections_total(),
-            checks_total: server.checks_total(),
-            checks_failed_total: server.checks_failed_total(),
-            last_check: server.last_check().map(|check| Check {
-                healthy: check.healthy,
-                outcome: check.outcome,
-                took_ms: whole_ms(check.took),
-                ago_ms: whole_ms(check.at.elapsed()),
-            }),
-        }
-    }
-}
-
-fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -29,7 +29,6 @@ use crate::admin::{
 };
 use crumbgate_config::{self as config, TenantKeys};
 use crumbgate_gateway::gateway::{self, ChangeTenantsError, Expected, TenantView};
-use crumbgate_policy::{AgreementMode, EvictScope, Mode};
 
 /// A tenant and its effective policy.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,40 +56,6 @@ pub(super) struct Tenant {
     place: Option<String>,
     /// A tag for `If-Match`, which changes whenever the tenant changes.
     etag: String,
-}
-
-/// The mode: verdicts are enforced or only counted.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ModeWord {
-    /// Verdicts are enforced.
-    Enforce,
-    /// Verdicts are counted, and no cookie is changed.
-    Report,
-}
-
-/// The scope in which undeclared cookies are deleted.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum EvictWord {
-    /// Cookies of the host and of its parent domains.
-    Domain,
-    /// Cookies of the host only.
-    Host,
-    /// No cookie is deleted.
-    Off,
-}
-
-/// The agreement that people give before cookies are used.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum AgreementWord {
-    /// A banner informs people who have not agreed.
-    Notice,
-    /// Nobody is asked.
-    Off,
-    /// Before a person agrees, no cookie is set and only the question is shown.
-    Required,
 }
 
 /// The origin of a tenant.
@@ -544,21 +509,10 @@ impl Tenant {
             upstream: view.upstream.clone(),
             session: config::spoken(Duration::from_secs(policy.session.seconds().into())),
             session_s: policy.session.seconds(),
-            mode: match policy.mode {
-                Mode::Enforce => ModeWord::Enforce,
-                Mode::Report => ModeWord::Report,
-            },
-            evict: match policy.evict {
-                EvictScope::Domain => EvictWord::Domain,
-                EvictScope::Host => EvictWord::Host,
-                EvictScope::Off => EvictWord::Off,
-            },
+            mode: Word(policy.mode),
+            evict: Word(policy.evict),
             seal: policy.seal,
-            agreement: match policy.agreement {
-                AgreementMode::Notice => AgreementWord::Notice,
-                AgreementMode::Off => AgreementWord::Off,
-                AgreementMode::Required => AgreementWord::Required,
-            },
+            agreement: Word(policy.agreement),
             origin: if view.keys.is_some() { Origin::Live } else { Origin::File },
             keys: view.keys.as_ref().map(|keys| keys.object().clone()),
             place: None,

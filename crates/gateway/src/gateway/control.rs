@@ -13,15 +13,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Serialize;
 use tokio::{
     runtime,
     sync::{mpsc::UnboundedSender, watch},
     task::JoinSet,
 };
+use utoipa::ToSchema;
 
 use super::{
     assembly::{SnapshotParts, hash_text},
     directory::Directory,
+    json,
     lock::locked,
     sockets::{KeptSockets, Listener, ListenerKey},
     start_error::StartError,
@@ -123,13 +126,16 @@ pub(super) enum ChangeRefusal {
 }
 
 /// The outcome of the last reload. The start does not count as a reload.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct LastReload {
-    /// Its time, in seconds since the Unix epoch; `None` before the first reload.
+    /// Its time (RFC 3339 in JSON); null before the first reload.
+    #[serde(rename = "at", serialize_with = "json::optional_moment")]
+    #[schema(value_type = Option<String>)]
     pub at_unix_s: Option<u64>,
     /// The user or mechanism that requested it.
     pub actor: String,
     /// True if the new configuration was refused and the old one stays in force.
+    #[serde(rename = "refused")]
     pub is_refused: bool,
     /// The problems and warnings, as `crumbgate check` prints them.
     pub problems: String,
@@ -147,36 +153,47 @@ pub enum NotReady {
 }
 
 /// The state of a running gateway.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Status {
     /// The program's version.
     pub version: &'static str,
-    /// Start of the process, in seconds since the Unix epoch.
+    /// Start of the process (RFC 3339 in JSON).
+    #[serde(rename = "started", serialize_with = "json::moment")]
+    #[schema(value_type = String)]
     pub started_unix_s: u64,
     /// Seconds since the start.
     pub uptime_s: u32,
+    /// True if the gateway is ready for traffic.
+    #[serde(rename = "ready")]
+    pub is_ready: bool,
+    /// The reason that it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json::optional_text")]
+    #[schema(value_type = Option<String>)]
+    pub not_ready: Option<NotReady>,
+    /// True while the gateway stops.
+    #[serde(rename = "draining")]
+    pub is_draining: bool,
     /// Path of the configuration file.
     pub config_file: String,
     /// SHA-256 of the configuration file; if environment variables are part of the configuration, `+` and their SHA-256.
     pub config_hash: String,
     /// Time at which this configuration came into force, in seconds since the Unix epoch.
+    #[serde(skip)]
     pub config_since_unix_s: u64,
     /// Hash of the cookie declaration.
     pub declaration: String,
+    /// The outcome of the last reload.
+    pub last_reload: LastReload,
     /// All listeners of the data path.
     pub listeners: Vec<Listener>,
     /// Number of data-path threads.
     pub workers: usize,
+    /// Number of open downstream connections.
+    pub connections: usize,
     /// Number of tenants, without the default tenant.
     pub tenants: usize,
     /// Number of those tenants that were set at run time.
     pub live_tenants: usize,
-    /// Number of open downstream connections.
-    pub connections: usize,
-    /// True while the gateway stops.
-    pub is_draining: bool,
-    /// The outcome of the last reload.
-    pub last_reload: LastReload,
 }
 
 impl Control {
@@ -402,10 +419,13 @@ impl Control {
     pub fn status(&self) -> Status {
         let current = self.current();
         let now = self.0.running.settings.clock.now();
+        let not_ready = self.readiness().err();
         Status {
             version: env!("CARGO_PKG_VERSION"),
             started_unix_s: self.0.started.unix_s,
             uptime_s: now.uptime_s,
+            is_ready: not_ready.is_none(),
+            not_ready,
             config_file: current.effective.path().display().to_string(),
             config_hash: hash_text(&current.hash),
             config_since_unix_s: current.since_unix_s,

@@ -16,6 +16,7 @@ mod directory;
 mod files;
 mod handover;
 mod inherited;
+mod json;
 mod lock;
 mod preflight;
 mod readings;

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Serialize;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use super::{
     assembly::{SnapshotParts, hash_text},
@@ -37,7 +39,8 @@ pub struct Reloaded {
 }
 
 /// A setting that only a restart changes.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = Kept)]
 pub struct UnchangedSetting {
     /// Its configuration key.
     pub key: &'static str,

@@ -1,15 +1,17 @@
 //! Listening sockets: one per worker and address.
 
 use std::{
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     os::fd::OwnedFd,
     time::Duration,
 };
 
+use serde::Serialize;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use utoipa::ToSchema;
 
-use super::{inherited::Inherited, start_error::StartError};
+use super::{inherited::Inherited, json, start_error::StartError};
 
 /// Opened listeners and their sockets.
 pub(super) struct Bound {
@@ -31,13 +33,18 @@ pub(super) struct KeptSockets {
 }
 
 /// A listener of the data path.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Listener {
     /// Its configuration key.
+    #[serde(serialize_with = "json::text")]
+    #[schema(value_type = String)]
     pub key: ListenerKey,
     /// Its address in the configuration.
+    #[serde(skip)]
     pub configured: SocketAddr,
     /// Its actual address: if the configured port is 0, with the port that the system has assigned.
+    #[serde(rename = "address", serialize_with = "json::text")]
+    #[schema(value_type = String)]
     pub exact: SocketAddr,
 }
 
@@ -48,6 +55,12 @@ pub enum ListenerKey {
     Http,
     /// Serves the application over TLS.
     Https,
+}
+
+impl fmt::Display for ListenerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl ListenerKey {

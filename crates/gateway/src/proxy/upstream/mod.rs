@@ -12,6 +12,7 @@ mod queue;
 mod retry;
 mod server;
 mod state;
+mod status;
 mod stream;
 
 use std::{
@@ -41,6 +42,7 @@ pub(crate) use server::Checkout;
 use server::{Choice, Idle, Link, Server};
 use state::ConnectionPermit;
 pub use state::{Check, ServerState, UpstreamState};
+pub use status::{CheckStatus, ServerStatus, UpstreamStatus};
 use stream::{UpstreamIo, is_closing};
 
 use super::{
