@@ -7,7 +7,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         mpsc::{self, SyncSender},
     },
     time::Duration,
@@ -15,6 +15,7 @@ use std::{
 
 use super::tenants::TenantChange;
 use crumbgate_audit::Batch;
+use crumbgate_base::lock::locked;
 use crumbgate_ledger::entry::DeclarationRecord;
 
 /// Sends commands to the thread that writes the state file.
@@ -99,7 +100,7 @@ impl StateHandle {
 
     /// Returns the command's number, or `None` where the thread has ended.
     fn push(&self, command: Command) -> Option<u64> {
-        let mut queue = lock(&self.queue);
+        let mut queue = locked(&self.queue);
         if queue.is_closed {
             return None;
         }
@@ -116,7 +117,7 @@ impl StateHandle {
 
     /// Removes a command from the queue. Returns `false` where the thread has taken it.
     fn cancel(&self, number: u64) -> bool {
-        let mut queue = lock(&self.queue);
+        let mut queue = locked(&self.queue);
         let before = queue.commands.len();
         queue.commands.retain(|(other, _)| *other != number);
         queue.commands.len() < before
@@ -138,14 +139,14 @@ pub(super) struct CommandReceiver(Arc<Mutex<CommandQueue>>);
 impl CommandReceiver {
     /// Takes all commands, oldest first.
     pub(super) fn take(&self) -> impl Iterator<Item = Command> {
-        let commands = std::mem::take(&mut lock(&self.0).commands);
+        let commands = std::mem::take(&mut locked(&self.0).commands);
         commands.into_iter().map(|(_, command)| command)
     }
 }
 
 impl Drop for CommandReceiver {
     fn drop(&mut self) {
-        let mut queue = lock(&self.0);
+        let mut queue = locked(&self.0);
         queue.is_closed = true;
         let commands = std::mem::take(&mut queue.commands);
         drop(queue);
@@ -179,12 +180,6 @@ impl Change {
         // The caller may have given up.
         let _ = self.reply.send(answer);
     }
-}
-
-/// Code that holds the lock can't panic, so the queue is consistent even where the lock is
-/// poisoned.
-fn lock(queue: &Mutex<CommandQueue>) -> MutexGuard<'_, CommandQueue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The time to wait for the thread, and once more for a change that it has begun.

@@ -25,7 +25,6 @@ use super::{
     assembly::{SnapshotParts, hash_text},
     directory::Directory,
     json,
-    lock::locked,
     sockets::{KeptSockets, Listener, ListenerKey},
     start_error::StartError,
     traces::Exporters,
@@ -40,7 +39,7 @@ use crate::{
     traces::Tracing,
 };
 use crumbgate_audit::{Counters, tenants::TenantTable};
-use crumbgate_base::clock::Now;
+use crumbgate_base::{clock::Now, lock::locked};
 use crumbgate_config::{Config, ConfigHash, Effective, Loaded, Problems, Traces};
 use crumbgate_state::{StateHandle, StateThread, Status as LedgerStatus};
 

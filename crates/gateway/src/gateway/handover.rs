@@ -38,7 +38,8 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::{control::Control, inherited::Inherited, lock::locked};
+use super::{control::Control, inherited::Inherited};
+use crumbgate_base::lock::locked;
 
 /// The reason that a running gateway was not replaced.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,6 @@ mod files;
 mod handover;
 mod inherited;
 mod json;
-mod lock;
 mod preflight;
 mod readings;
 mod reload;

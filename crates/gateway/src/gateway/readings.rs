@@ -1,6 +1,6 @@
 //! The metrics of a running gateway: the workers' counters, and values that are read elsewhere.
 
-use super::{control::Control, lock::locked};
+use super::control::Control;
 use crate::{
     metrics::{
         self, CertificateReading, LedgerReading, Readings, ReloadReading, Sample, ServerReading,
@@ -10,6 +10,7 @@ use crate::{
     proxy::upstream::{ServerState, UpstreamState},
     telemetry,
 };
+use crumbgate_base::lock::locked;
 use crumbgate_policy::verdict::Direction;
 
 impl Control {

@@ -15,14 +15,13 @@ use super::{
     control::{ChangeRefusal, Control, Current, LastReload},
     directory::Directory,
     inherited::Inherited,
-    lock::locked,
     preflight::preflight,
     sockets::{self, KeptSockets, Listener, ListenerKey},
     start_error::StartError,
 };
 use crate::proxy::worker::{ConfigUpdate, Listeners};
 use crumbgate_audit::tenants::TenantTable;
-use crumbgate_base::error::with_causes;
+use crumbgate_base::{error::with_causes, lock::locked};
 use crumbgate_config::{Config, Effective, Evidence, Loaded, Place, Problem, Problems, Server};
 
 /// The result of a successful reload.

@@ -5,9 +5,9 @@ use std::{collections::HashSet, ops::Bound, sync::Arc};
 use super::{
     assembly::hash_text,
     control::{ChangeRefusal, Control, Current},
-    lock::locked,
 };
 use crumbgate_audit::tenants::Tenant;
+use crumbgate_base::lock::locked;
 use crumbgate_config::{Problems, TenantKeys};
 use crumbgate_state as state;
 

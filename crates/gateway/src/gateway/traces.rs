@@ -8,11 +8,11 @@ use std::{
 use tokio::{runtime, sync::oneshot};
 use tracing::warn;
 
-use super::lock::locked;
 use crate::{
     metrics::Spans,
     traces::{Tracing, export},
 };
+use crumbgate_base::lock::locked;
 use crumbgate_config::Traces;
 
 /// A task that exports spans. After a reload with another collector it ends by itself, once the last exchange of the old

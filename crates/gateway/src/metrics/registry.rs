@@ -1,7 +1,7 @@
 //! The metrics of all workers, and those of trace spans.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -9,6 +9,7 @@ use super::{
     labels::SpanLoss,
     worker::{Sum, WorkerMetrics},
 };
+use crumbgate_base::lock::locked;
 
 /// The metrics of all workers.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ impl Metrics {
     /// Creates the metrics of one worker, their only writer. They stay part of the sums when the worker has ended.
     pub fn open(&self) -> Arc<WorkerMetrics> {
         let worker = Arc::new(WorkerMetrics::default());
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
+        locked(&self.workers).push(Arc::clone(&worker));
         worker
     }
 
@@ -33,7 +34,7 @@ impl Metrics {
 
     pub(super) fn sum(&self) -> Sum {
         let mut sum = Sum::default();
-        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for worker in locked(&self.workers).iter() {
             sum.add(worker);
         }
         sum

@@ -10,7 +10,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{
             AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -19,6 +19,7 @@ use std::{
     thread::{self, ThreadId},
 };
 
+use crumbgate_base::lock::locked;
 use tokio::sync::{Notify, watch};
 
 /// The queue of one application.
@@ -154,7 +155,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.entries)
     }
 }
 

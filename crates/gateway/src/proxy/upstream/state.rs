@@ -6,7 +6,7 @@
 use std::{
     io, mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{
             AtomicBool, AtomicU8, AtomicU64, AtomicUsize,
             Ordering::{Relaxed, SeqCst},
@@ -21,6 +21,7 @@ use super::{
     ejection::{self, Ejection},
     queue::Queue,
 };
+use crumbgate_base::lock::locked;
 use crumbgate_config::{self as config, ServerAddress};
 
 /// An application, shared by all workers.
@@ -226,7 +227,7 @@ impl ServerState {
 
     /// Number of requests sent to the server.
     pub fn requests_total(&self) -> u64 {
-        let requests = lock(&self.health.requests);
+        let requests = locked(&self.health.requests);
         requests.iter().fold(0, |sum, requests| sum.wrapping_add(requests.load(Relaxed)))
     }
 
@@ -241,17 +242,17 @@ impl ServerState {
 
     /// Number of completed active checks.
     pub fn checks_total(&self) -> u64 {
-        lock(&self.health.checks).total
+        locked(&self.health.checks).total
     }
 
     /// Number of failed active checks.
     pub fn checks_failed_total(&self) -> u64 {
-        lock(&self.health.checks).failed
+        locked(&self.health.checks).failed
     }
 
     /// The last active check.
     pub fn last_check(&self) -> Option<Check> {
-        lock(&self.health.checks).last.clone()
+        locked(&self.health.checks).last.clone()
     }
 
     pub(super) fn health(&self) -> &Arc<ServerHealth> {
@@ -282,7 +283,7 @@ impl ServerHealth {
     /// Records an active check; returns the new state if it changes. The server is down after `fall` failed checks in a row,
     /// and up after `rise` successful ones; the first check decides at once.
     pub(super) fn note_check(&self, check: Check, fall: u32, rise: u32) -> Option<bool> {
-        let mut checks = lock(&self.checks);
+        let mut checks = locked(&self.checks);
         let healthy = check.healthy;
         checks.total = checks.total.saturating_add(1);
         checks.failed = checks.failed.saturating_add(u64::from(!healthy));
@@ -309,7 +310,7 @@ impl ServerHealth {
     /// Creates a counter of requests for one worker, its only writer.
     pub(super) fn request_counter(&self) -> Arc<AtomicU64> {
         let counter = Arc::new(AtomicU64::new(0));
-        lock(&self.requests).push(Arc::clone(&counter));
+        locked(&self.requests).push(Arc::clone(&counter));
         counter
     }
 
@@ -353,7 +354,7 @@ impl UpstreamConnection {
 
     /// Starts to record sent bytes, until the first byte is received.
     pub(super) fn start_recording(&self) {
-        let mut sent = lock(&self.sent);
+        let mut sent = locked(&self.sent);
         sent.clear();
         sent.shrink_to(RECORDED_BYTES);
         self.is_recording.store(true, Relaxed);
@@ -362,7 +363,7 @@ impl UpstreamConnection {
     /// Records the first `bytes` of these pieces as sent.
     pub(super) fn note_sent(&self, pieces: &[io::IoSlice<'_>], mut bytes: usize) {
         if self.is_recording.load(Relaxed) {
-            let mut sent = lock(&self.sent);
+            let mut sent = locked(&self.sent);
             for piece in pieces {
                 let of_it = piece.len().min(bytes);
                 sent.extend_from_slice(&piece[..of_it]);
@@ -374,7 +375,7 @@ impl UpstreamConnection {
     /// Takes the recorded bytes; none if recording has ended.
     pub(super) fn take_recorded(&self) -> Vec<u8> {
         if self.is_recording.swap(false, Relaxed) {
-            mem::take(&mut lock(&self.sent))
+            mem::take(&mut locked(&self.sent))
         } else {
             Vec::new()
         }
@@ -427,11 +428,6 @@ const UNKNOWN: u8 = 0;
 const UP: u8 = 1;
 const DOWN: u8 = 2;
 
-/// Ignores poisoning: no change under these locks can fail halfway.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -454,7 +450,7 @@ mod tests {
         assert_eq!(bad, [None, None, None, None, None, Some(false), None]);
         let good = [true, false, true, true, true].map(&mut note);
         assert_eq!(good, [None, None, None, Some(true), None]);
-        let checks = lock(&health.checks);
+        let checks = locked(&health.checks);
         assert_eq!((checks.total, checks.failed), (13, 7));
     }
 
