@@ -12,6 +12,7 @@ use super::app::App;
 use crate::admin::{
     problem::{Document, Problem},
     request::Parameters,
+    word::LanguageWord,
 };
 use crumbgate_base::language::Language;
 use crumbgate_config::Evidence;

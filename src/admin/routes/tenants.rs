@@ -26,6 +26,7 @@ use crate::admin::{
     guard::Caller,
     problem::{Document, Problem},
     request::{Host, Json, Parameters, read_json},
+    word::{AgreementWord, EvictWord, ModeWord, Word},
 };
 use crumbgate_config::{self as config, TenantKeys};
 use crumbgate_gateway::gateway::{self, ChangeTenantsError, Expected, TenantView};
