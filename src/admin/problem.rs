@@ -14,7 +14,7 @@ use crumbgate_config::{self as config, Problems, Severity};
 #[derive(Clone, Debug)]
 pub(super) struct Problem(Box<Document>);
 
-/// What is wrong, and how to fix it (RFC 9457).
+/// A problem and its fix (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(super) struct Document {
@@ -23,12 +23,12 @@ pub(super) struct Document {
     /// The status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// What was found, and what was expected.
+    /// The value that was found, and the expected one.
     detail: String,
     /// The subject: a key of the configuration, a member of the body, a parameter or a header of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// How to fix it.
+    /// The fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
     /// All problems of a configuration.
@@ -48,9 +48,9 @@ pub(super) struct Fault {
     place: String,
     /// The dotted key; empty where the problem is about no key.
     key: String,
-    /// What was found, and what was expected.
+    /// The value that was found, and the expected one.
     message: String,
-    /// How to fix it.
+    /// The fix.
     help: Option<String>,
 }
 

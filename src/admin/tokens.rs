@@ -49,7 +49,7 @@ pub enum TokensError {
     },
     /// The file has no token.
     #[error("{}: found no token, expected a line such as: alice operator TOKEN; {MAKE_ONE}", file.display())]
-    Nobody { file: PathBuf },
+    Empty { file: PathBuf },
     /// The file's mode gives access to other users.
     #[error(
         "{}: found the mode {mode:04o}, expected no access for other users: chmod 640 {}",
@@ -115,7 +115,7 @@ impl Tokens {
             holders.push((line, Holder { name: name.to_owned(), role, digest }));
         }
         if holders.is_empty() {
-            return Err(TokensError::Nobody { file: file.to_owned() });
+            return Err(TokensError::Empty { file: file.to_owned() });
         }
         Ok(Self(holders.into_iter().map(|(_, holder)| holder).collect()))
     }
@@ -143,7 +143,7 @@ impl fmt::Debug for Holder {
 ///
 /// # Errors
 ///
-/// Those of [`Tokens::load`].
+/// The errors of [`Tokens::load`].
 pub fn first_operator(file: &Path) -> Result<Option<String>, TokensError> {
     let text = read(file)?;
     Tokens::parse(file, &text)?;
@@ -268,7 +268,7 @@ mod tests {
             assert!(error.contains(message), "{error}");
             assert!(!error.contains(secret) && !error.contains(ALICE), "{error}");
         }
-        assert!(matches!(parse("# nobody\n"), Err(TokensError::Nobody { .. })));
+        assert!(matches!(parse("# nobody\n"), Err(TokensError::Empty { .. })));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crumbgate_base::{
     clock::{Clock, Now},
     text::printable,
 };
-use crumbgate_config::{Config, spoken};
+use crumbgate_config::{Config, format_duration};
 use crumbgate_gateway::seal_keys::{self, KeyEntry, KeyFile, KeyFileError, KeyRefusal, moment};
 use crumbgate_policy::seal::KeyId;
 
@@ -190,7 +190,7 @@ impl Keys {
         confirm(format!(
             "{id} seals {}\n{before} still opens the cookies that it sealed. After {}, the longest session of {}: {}\n",
             self.when(),
-            spoken(longest),
+            format_duration(longest),
             self.config_file.display(),
             self.command(&format!("seal remove {before}"))
         ))

@@ -38,17 +38,17 @@ pub(super) fn watch(control: &Control) {
     let Some(timeout) = sd_notify::watchdog_enabled() else { return };
     let control = control.clone();
     control.runtime().clone().spawn(async move {
-        let mut pulses = control.liveness();
-        let mut moved = vec![Instant::now(); pulses.len()];
+        let mut sweeps = control.liveness();
+        let mut moved = vec![Instant::now(); sweeps.len()];
         loop {
             tokio::time::sleep(timeout / 3).await;
             let now = control.liveness();
-            for (moved, (before, now)) in moved.iter_mut().zip(pulses.iter().zip(&now)) {
+            for (moved, (before, now)) in moved.iter_mut().zip(sweeps.iter().zip(&now)) {
                 if before != now {
                     *moved = Instant::now();
                 }
             }
-            pulses = now;
+            sweeps = now;
             if moved.iter().all(|moved| moved.elapsed() < STUCK) {
                 notify(&[NotifyState::Watchdog]);
             } else {

@@ -33,4 +33,4 @@ pub use values::{
     Evidence, Health, Limits, Log, LogFormat, Ratio, Seal, Server, ServerAddress, TenantDefaults,
     Tls, TlsVersion, Traces, Upstream,
 };
-pub use written::{quoted, spoken};
+pub use written::{format_duration, quoted};

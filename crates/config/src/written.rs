@@ -60,7 +60,7 @@ impl Written for IpNet {
 
 impl Written for Duration {
     fn written(&self) -> String {
-        quoted(&spoken(*self))
+        quoted(&format_duration(*self))
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// Writes a duration as a configuration has it, in the largest unit that leaves no remainder: `90s`, `2h`.
-pub fn spoken(duration: Duration) -> String {
+pub fn format_duration(duration: Duration) -> String {
     if duration.subsec_nanos() != 0 {
         return format!("{}ms", duration.as_millis());
     }
@@ -166,7 +166,7 @@ mod tests {
         #[test]
         fn a_written_duration_reads_back_as_the_same_duration(milliseconds in 0_u64..10_000_000_000) {
             let duration = Duration::from_millis(milliseconds);
-            prop_assert_eq!(parse_duration(&spoken(duration)), Some(duration));
+            prop_assert_eq!(parse_duration(&format_duration(duration)), Some(duration));
         }
 
         #[test]

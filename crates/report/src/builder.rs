@@ -90,12 +90,12 @@ impl Report {
 
 impl<'t> ReportBuilder<'t> {
     pub(super) fn new(texts: &'t Texts, selection: &Selection) -> Self {
-        let nobody = TextId(u32::MAX);
+        let unknown = TextId(u32::MAX);
         let tenant = selection.tenant.as_deref();
         Self {
             texts,
             selection: selection.clone(),
-            tenant: tenant.map(|tenant| texts.find(tenant).unwrap_or(nobody)),
+            tenant: tenant.map(|tenant| texts.find(tenant).unwrap_or(unknown)),
             period: Period {
                 since_unix_s: selection.since_unix_s.unwrap_or(0),
                 until_unix_s: selection.until_unix_s.unwrap_or(u64::MAX),

@@ -189,7 +189,7 @@ impl Dependence {
     }
 }
 
-/// The name of names that were too many to tell apart (A4).
+/// The name that stands for all names beyond the limit of a tenant (A4).
 pub(super) const OTHER: &str = "(other)";
 
 fn reason<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {

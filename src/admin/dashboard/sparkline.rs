@@ -76,13 +76,13 @@ mod tests {
     #[test]
     fn gaps_stay_open_and_the_text_names_the_highest_and_last_value() {
         let values = [Some(0), Some(30), None, Some(60)];
-        let spoken = |value: u64| value.to_string();
-        let drawn = sparkline(&values, "Requests", &spoken, words(Language::En)).into_string();
+        let format = |value: u64| value.to_string();
+        let drawn = sparkline(&values, "Requests", &format, words(Language::En)).into_string();
         assert_eq!(drawn.matches("class=\"line\"").count(), 2);
         assert!(drawn.contains("d=\"M0 62L2 62L4 33\""), "{drawn}");
         assert!(drawn.contains("d=\"M6 4L8 4V62H6Z\""), "{drawn}");
         assert!(drawn.contains("maximum 60, now 60"), "{drawn}");
-        let empty = sparkline(&[None; 3], "Requests", &spoken, words(Language::En)).into_string();
+        let empty = sparkline(&[None; 3], "Requests", &format, words(Language::En)).into_string();
         assert!(empty.contains("no data yet") && !empty.contains("class=\"line\""), "{empty}");
     }
 }

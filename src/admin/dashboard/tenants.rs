@@ -59,7 +59,7 @@ pub(super) fn table(found: &SearchResult, role: Role, words: &Words) -> Markup {
 fn row(view: &TenantView, role: Role, words: &Words) -> Markup {
     let policy = &view.tenant.policy;
     let host = &*view.tenant.name;
-    let session = config::spoken(Duration::from_secs(policy.session.seconds().into()));
+    let session = config::format_duration(Duration::from_secs(policy.session.seconds().into()));
     html! {
         tr data-host=(host) {
             th scope="row" {

@@ -180,7 +180,7 @@ pub(super) struct Reloaded {
 
 /// Reload the configuration
 ///
-/// Where the new configuration has an error, nothing changes, and the problem document lists all errors.
+/// If the new configuration has an error, nothing changes, and the problem document lists all errors.
 #[utoipa::path(
     post, path = "/v1/reload", tag = "operation",
     responses(

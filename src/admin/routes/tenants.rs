@@ -508,7 +508,7 @@ impl Tenant {
         Self {
             host: view.tenant.name.to_string(),
             upstream: view.upstream.clone(),
-            session: config::spoken(Duration::from_secs(policy.session.seconds().into())),
+            session: config::format_duration(Duration::from_secs(policy.session.seconds().into())),
             session_s: policy.session.seconds(),
             mode: Word(policy.mode),
             evict: Word(policy.evict),

@@ -47,7 +47,7 @@ pub(in crate::cli) struct Arguments {
     /// The language
     #[arg(long, value_enum, default_value_t)]
     language: Language,
-    /// Also verify the whole ledger, as `crumbgate audit verify` does, and include the result in the report
+    /// Verify the whole ledger as well, as `crumbgate audit verify` does, and include the result in the report
     #[arg(long)]
     verify: bool,
     /// Write to a file instead of standard output

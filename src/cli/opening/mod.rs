@@ -1,5 +1,5 @@
 //! The summary that `crumbgate run` shows on a terminal once it serves: addresses, tenants, modes, and the first problem.
-//! Where standard error is not a terminal, log lines have the addresses instead.
+//! If standard error is not a terminal, log lines have the addresses instead.
 
 mod warning;
 
