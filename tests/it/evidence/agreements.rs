@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    export::{export, members, verify, write},
+    evidence::export::{export, members, verify, write},
     harness::{
         ACME, Kept, NOW_UNIX_S, Program, Setup, Site, in_time,
         ledger::{LedgerWriter, USUAL},

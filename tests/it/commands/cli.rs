@@ -24,7 +24,7 @@ fn empty() -> Site {
     site
 }
 
-const SHIPPED: &str = include_str!("../../config.toml");
+const SHIPPED: &str = include_str!("../../../config.toml");
 
 /// The command line of each command that prints at once.
 const SAYING: [&[&str]; 10] = [
@@ -373,7 +373,7 @@ const COMMANDS: [&str; 15] = [
 #[tokio::test]
 async fn the_command_reference_has_each_command() {
     in_time(async {
-        let book = include_str!("../../docs/reference/commands.md");
+        let book = include_str!("../../../docs/reference/commands.md");
         let table = book.split("## Overview").nth(1).unwrap().split("##").next().unwrap();
         let pages = empty().run(&["man"]).await.stdout;
         let titles =

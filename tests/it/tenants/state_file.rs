@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    evidence_agreements::as_of_version,
+    evidence::agreements::as_of_version,
     harness::{
         ACME, App, Holding, Http, Kept, NOW_UNIX_S, Program, Setup, Site, in_time,
         ledger::{LedgerWriter, USUAL},

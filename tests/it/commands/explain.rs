@@ -480,7 +480,7 @@ fn empty() -> Site {
 }
 
 /// The output of `curl -v` from the sample application.
-const CURL_V: &str = include_str!("corpus/curl-v.txt");
+const CURL_V: &str = include_str!("curl-v.txt");
 
 #[tokio::test]
 async fn a_pasted_transcript_is_explained_from_a_file_and_from_standard_input() {

@@ -10,7 +10,7 @@ use crumbgate_config::known_keys;
 
 use crate::harness::{Setup, Site, in_time};
 
-const MARKER: &str = "<!-- Everything below is generated: see tests/it/reference.rs. -->\n";
+const MARKER: &str = "<!-- Everything below is generated: see tests/it/project/reference.rs. -->\n";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

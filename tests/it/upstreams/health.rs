@@ -21,7 +21,7 @@ use crate::{
     harness::{
         App, Http, Running, Setup, Site, both_versions, in_time, ok, read_request, spawn, until,
     },
-    upstream::tls_app,
+    upstreams::connections::tls_app,
 };
 
 /// An application that answers everything with 200, and checks (`/up`) with 503 while it is unhealthy.

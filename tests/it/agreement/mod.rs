@@ -1,0 +1,5 @@
+//! Rules G6 to G8: agreement to cookies, the banner and the cookie page.
+
+mod banner;
+mod page;
+mod required;

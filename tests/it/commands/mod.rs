@@ -1,0 +1,7 @@
+//! The commands that work without a running gateway, and the output at a terminal.
+
+mod cli;
+mod explain;
+mod init;
+mod seal_keys;
+mod terminal;

@@ -1,0 +1,6 @@
+//! The servers of applications: choice, connections, health checks, ejection and queues.
+
+mod connections;
+mod ejection;
+mod health;
+mod queue;
