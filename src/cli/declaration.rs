@@ -19,7 +19,7 @@ use crumbgate_audit::tenants::TenantTable;
 use crumbgate_base::language::Language;
 use crumbgate_config::{Config, TenantKeys};
 use crumbgate_ledger as ledger;
-use crumbgate_pages::page::{Kind, Pages, Since, Subject, settings::Settings, text};
+use crumbgate_pages::page::{PageKind, Pages, Since, Subject, settings::PageSettings, text};
 use crumbgate_policy::{
     AgreementMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
@@ -99,7 +99,7 @@ struct Content {
     mode: Mode,
     agreement: AgreementMode,
     sealed: Option<String>,
-    settings: Settings,
+    settings: PageSettings,
 }
 
 impl Content {
@@ -111,7 +111,7 @@ impl Content {
             mode: Mode::Enforce,
             agreement: AgreementMode::Off,
             sealed: None,
-            settings: Settings::default(),
+            settings: PageSettings::default(),
         }
     }
 
@@ -145,7 +145,7 @@ impl Content {
             settings: &self.settings,
         };
         match format {
-            Format::Html => Pages::new(&subject).get(Kind::Cookies, language).html.to_vec(),
+            Format::Html => Pages::new(&subject).get(PageKind::Cookies, language).html.to_vec(),
             Format::Json => Pages::new(&subject).json(language).bytes.to_vec(),
             Format::Table => text::table(&subject, language).into_bytes(),
             Format::Text => text::text(&subject, language, width()).into_bytes(),

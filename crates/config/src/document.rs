@@ -12,7 +12,7 @@ use super::{
     keys::known_keys,
     parse::{parse, read_source},
     problem::{Problems, Source},
-    reader::Reader,
+    reader::DocumentReader,
     sections,
     values::{Admin, Config},
 };
@@ -68,7 +68,7 @@ impl Config {
     fn read_with(source: Source, variables: Variables) -> Result<Loaded, Problems> {
         let source = Arc::new(source);
         let document = parse(&source)?;
-        let reader = Reader::new(Arc::clone(&source), variables.clone(), known_keys);
+        let reader = DocumentReader::new(Arc::clone(&source), variables.clone(), known_keys);
         let config = sections::read(&reader, &document);
         drop(document);
         let (problems, _) = reader.finish();
@@ -91,7 +91,7 @@ pub fn find_admin(
 ) -> Option<Admin> {
     let source = Arc::new(read_source(path).ok()?);
     let (document, _) = DeTable::parse_recoverable(source.text());
-    let reader = Reader::new(Arc::clone(&source), Variables::of(environment), known_keys);
+    let reader = DocumentReader::new(Arc::clone(&source), Variables::of(environment), known_keys);
     Some(sections::read_admin(&reader, document.get_ref()))
 }
 

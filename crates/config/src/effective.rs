@@ -13,7 +13,7 @@ use super::{
     environment::Variables,
     keys::known_keys,
     problem::{Place, Source},
-    reader::Reader,
+    reader::DocumentReader,
     sections,
 };
 
@@ -89,7 +89,7 @@ impl Display for Effective {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let document = DeTable::parse(self.source.text()).map_err(|_| fmt::Error)?;
         let reader =
-            Reader::recording(Arc::clone(&self.source), self.variables.clone(), known_keys);
+            DocumentReader::recording(Arc::clone(&self.source), self.variables.clone(), known_keys);
         let _ = sections::read(&reader, document.get_ref());
         let (_, record) = reader.finish();
         out.write_str(&record.document())

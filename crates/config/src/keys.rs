@@ -7,7 +7,7 @@ use std::{
 
 use toml::de::DeTable;
 
-use super::{environment::Variables, problem::Source, reader::Reader, sections};
+use super::{environment::Variables, problem::Source, reader::DocumentReader, sections};
 
 /// Returns every key of the configuration, with `*` for a name that the operator chooses and `[]` for the elements of an
 /// array: `upstreams.*.servers`, `cookies[].name`.
@@ -19,7 +19,7 @@ pub fn known_keys() -> &'static BTreeSet<String> {
         let source = Arc::new(Source::new("", ONE_OF_EVERYTHING));
         let document = DeTable::parse(ONE_OF_EVERYTHING).map(toml::Spanned::into_inner);
         let document = document.unwrap_or_default();
-        let reader = Reader::recording(source, Variables::default(), known_keys);
+        let reader = DocumentReader::recording(source, Variables::default(), known_keys);
         let _ = sections::read(&reader, &document);
         let (_, record) = reader.finish();
         record.keys

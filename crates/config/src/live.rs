@@ -9,7 +9,7 @@ use super::{
     keys::known_keys,
     parse::{alone, parse},
     problem::{Place, Problem, Problems, Source},
-    reader::Reader,
+    reader::DocumentReader,
     sections,
     values::Config,
 };
@@ -63,7 +63,7 @@ impl Config {
     pub fn tenant(&self, host: &str, keys: &TenantKeys) -> Result<Tenant, Problems> {
         let source = Arc::new(Source::new("tenant", as_toml(host, keys)?));
         let document = parse(&source)?;
-        let reader = Reader::new(Arc::clone(&source), Variables::default(), known_keys);
+        let reader = DocumentReader::new(Arc::clone(&source), Variables::default(), known_keys);
         let tenant = sections::read_tenant(&reader, &document, self);
         drop(document);
         let (problems, _) = reader.finish();

@@ -11,7 +11,7 @@ use super::problem::Place;
 
 /// The origin of a value.
 #[derive(Clone, Debug)]
-pub(super) enum Origin {
+pub(super) enum ValueOrigin {
     /// The default.
     Default,
     /// The value of another key, such as `defaults.session`.
@@ -20,7 +20,7 @@ pub(super) enum Origin {
     Place(Place),
 }
 
-impl Display for Origin {
+impl Display for ValueOrigin {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => out.write_str("default"),
@@ -35,7 +35,7 @@ impl Display for Origin {
 
 /// The keys that a walk has requested, and the values that it found, as TOML with their origins.
 #[derive(Debug, Default)]
-pub(super) struct Record {
+pub(super) struct KeyRecord {
     /// Every key, with `*` for a name that the operator chooses and `[]` for an element of an array:
     /// `upstreams.*.servers`, `cookies[].name`.
     pub(super) keys: BTreeSet<String>,
@@ -46,7 +46,7 @@ pub(super) struct Record {
     table: String,
 }
 
-impl Record {
+impl KeyRecord {
     /// Returns everything as one TOML document.
     pub(super) fn document(&self) -> String {
         format!("{}{}", self.preamble, self.tables).trim_start().to_owned()
@@ -64,7 +64,7 @@ impl Record {
         header: &str,
         key: &str,
         written: &str,
-        origin: &Origin,
+        origin: &ValueOrigin,
     ) {
         let line = format!("{key} = {written}");
         let origin = printable(&origin.to_string());

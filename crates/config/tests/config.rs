@@ -19,7 +19,7 @@ use crumbgate_config::{
     AdminListener, Config, Limits, Loaded, Place, Problem, Problems, ServerAddress, Source,
     TenantKeys, known_keys,
 };
-use crumbgate_pages::page::settings::{PagePath, Settings};
+use crumbgate_pages::page::settings::{PagePath, PageSettings};
 use crumbgate_policy::{
     EvictScope, Mode,
     declaration::{Declaration, DeclaredCookie, Inject, Lifetime, RenewOn, SameSite},
@@ -281,7 +281,7 @@ fn the_admin_interface_listens_on_loopback_by_default() {
 #[test]
 fn the_file_sets_the_page_and_an_agreement_needs_one() {
     let page = |text: &str| read("config.toml", &(minimal() + text), &[]).unwrap().config.page;
-    assert_eq!(page(""), Settings::default());
+    assert_eq!(page(""), PageSettings::default());
     let written = page(
         "[page]\npath = \"/cookies\"\noperator = \"Acme\"\nlink = \"https://a.example\"\nlogo = \"A\"",
     );

@@ -152,7 +152,7 @@ async fn init_reports_the_option_and_the_fix_for_invalid_input_and_writes_nothin
         let site = empty();
         File::create(site.path("file")).unwrap();
         for (arguments, code, option, fix) in [
-            (&["ftp://a"][..], 2, "[UPSTREAM]", "write http://, https:// or unix:"),
+            (&["ftp://a"][..], 2, "[UPSTREAM]", "begin with http://, https:// or unix:"),
             (&["--upstream", "http://a/b"], 2, "--upstream", "write \"http://a\""),
             (&["8000", "--upstream", "8000"], 2, "--upstream", "cannot be used"),
             (&[], 2, "<UPSTREAM", "--help"),

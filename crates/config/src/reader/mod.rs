@@ -10,5 +10,5 @@ mod typed;
 mod walk;
 
 pub(super) use node::Node;
-pub(super) use table::Table;
-pub(super) use walk::Reader;
+pub(super) use table::TableReader;
+pub(super) use walk::DocumentReader;

@@ -6,18 +6,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     path::KeyPath,
-    walk::{Reader, Shape, Spot},
+    walk::{DocumentReader, Shape, Spot},
 };
 use crate::{
     problem::{Place, Problem},
-    record::Origin,
+    record::ValueOrigin,
     written::excerpt,
 };
 
 /// A value that is being read. Each method that reads it returns `None` after it has reported that the value is wrong.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'a> {
-    pub(crate) reader: &'a Reader,
+    pub(crate) reader: &'a DocumentReader,
     pub(super) path: KeyPath<'a>,
     pub(super) value: &'a DeValue<'a>,
     pub(super) spot: Spot<'a>,
@@ -101,8 +101,8 @@ impl<'a> Node<'a> {
     }
 
     /// Returns the origin of the value.
-    pub(crate) fn origin(&self) -> Origin {
-        Origin::Place(self.place())
+    pub(crate) fn origin(&self) -> ValueOrigin {
+        ValueOrigin::Place(self.place())
     }
 
     pub(crate) fn as_text(&self) -> Option<&'a str> {

@@ -8,49 +8,49 @@ use toml::de::{DeTable, DeValue};
 use super::{
     node::Node,
     path::KeyPath,
-    walk::{Reader, Shape, Spot},
+    walk::{DocumentReader, Shape, Spot},
 };
 use crate::{
     problem::{Place, Problem},
-    record::Origin,
+    record::ValueOrigin,
     suggestion::suggestion,
     written::Written,
 };
 
-impl Reader {
+impl DocumentReader {
     /// Returns the root of a document.
-    pub(crate) fn root<'a>(&'a self, document: &'a DeTable<'a>) -> Table<'a> {
+    pub(crate) fn root<'a>(&'a self, document: &'a DeTable<'a>) -> TableReader<'a> {
         let shape = Shape { header: KeyPath::Root, is_overridable: true, is_element: false };
-        Table::new(self, KeyPath::Root, Some(document), None, shape)
+        TableReader::new(self, KeyPath::Root, Some(document), None, shape)
     }
 }
 
 impl<'a> Node<'a> {
     /// Reads a table that has its own header and whose keys no variable overrides: `[[cookies]]`, `[tenants."…"]`.
-    pub(crate) fn fixed_section(&self) -> Option<Table<'a>> {
+    pub(crate) fn fixed_section(&self) -> Option<TableReader<'a>> {
         self.read_table(Shape { header: self.path, is_overridable: false, ..self.shape })
     }
 
     /// Reads a table that has its own header: `[upstreams.app]`.
-    pub(crate) fn section(&self) -> Option<Table<'a>> {
+    pub(crate) fn section(&self) -> Option<TableReader<'a>> {
         self.read_table(Shape { header: self.path, ..self.shape })
     }
 
     /// Reads an inline table that is an element of a list or the whole value of a key.
-    pub(crate) fn element(&self) -> Option<Table<'a>> {
+    pub(crate) fn element(&self) -> Option<TableReader<'a>> {
         self.read_table(Shape { is_element: true, is_overridable: false, ..self.shape })
     }
 
-    fn read_table(&self, shape: Shape<'a>) -> Option<Table<'a>> {
+    fn read_table(&self, shape: Shape<'a>) -> Option<TableReader<'a>> {
         let entries = self.entries()?;
-        Some(Table::new(self.reader, self.path, Some(entries), Some(self.spot), shape))
+        Some(TableReader::new(self.reader, self.path, Some(entries), Some(self.spot), shape))
     }
 }
 
 /// A table that is being read. Dropping it reports each of its keys that was not requested.
 #[derive(Debug)]
-pub(crate) struct Table<'a> {
-    pub(crate) reader: &'a Reader,
+pub(crate) struct TableReader<'a> {
+    pub(crate) reader: &'a DocumentReader,
     path: KeyPath<'a>,
     /// `None` if the file has no such table.
     entries: Option<&'a DeTable<'a>>,
@@ -62,9 +62,9 @@ pub(crate) struct Table<'a> {
     found: Cell<usize>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> TableReader<'a> {
     fn new(
-        reader: &'a Reader,
+        reader: &'a DocumentReader,
         path: KeyPath<'a>,
         entries: Option<&'a DeTable<'a>>,
         spot: Option<Spot<'a>>,
@@ -111,20 +111,25 @@ impl<'a> Table<'a> {
     }
 
     /// Reads a table below this one that has its own header: `[server]`.
-    pub(crate) fn section(&self, key: &'static str) -> Table<'_> {
+    pub(crate) fn section(&self, key: &'static str) -> TableReader<'_> {
         let path = KeyPath::Key(&self.path, key);
         self.table(key, path, Shape { header: path, ..self.shape })
     }
 
     /// Reads a table below this one that has no header: `health.path`.
-    pub(crate) fn inner(&self, key: &'static str) -> Table<'_> {
+    pub(crate) fn inner(&self, key: &'static str) -> TableReader<'_> {
         self.table(key, KeyPath::Key(&self.path, key), self.shape)
     }
 
-    fn table<'t>(&'t self, key: &'static str, path: KeyPath<'t>, shape: Shape<'t>) -> Table<'t> {
+    fn table<'t>(
+        &'t self,
+        key: &'static str,
+        path: KeyPath<'t>,
+        shape: Shape<'t>,
+    ) -> TableReader<'t> {
         let node = self.written(key);
         let entries = node.and_then(|node| node.entries());
-        Table::new(self.reader, path, entries, node.map(|node| node.spot), shape)
+        TableReader::new(self.reader, path, entries, node.map(|node| node.spot), shape)
     }
 
     /// Returns the value of a key: from the variable that overrides it, or else from the file.
@@ -148,7 +153,7 @@ impl<'a> Table<'a> {
         default: T,
         read: impl FnOnce(Node<'_>) -> Option<T>,
     ) -> T {
-        self.get_or(key, default, || Origin::Default, read)
+        self.get_or(key, default, || ValueOrigin::Default, read)
     }
 
     /// Reads the value of a key, or returns a default that has another origin.
@@ -156,7 +161,7 @@ impl<'a> Table<'a> {
         &self,
         key: &'static str,
         default: T,
-        origin: impl FnOnce() -> Origin,
+        origin: impl FnOnce() -> ValueOrigin,
         read: impl FnOnce(Node<'_>) -> Option<T>,
     ) -> T {
         let Some(node) = self.value(key) else {
@@ -219,25 +224,25 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Makes an element of an absent array, for [`Table::record`] of its default.
+    /// Makes an element of an absent array, for [`TableReader::record`] of its default.
     pub(crate) fn default_element(
         &self,
         key: &'static str,
         index: usize,
-        record: impl FnOnce(&Table<'_>),
+        record: impl FnOnce(&TableReader<'_>),
     ) {
         let array = KeyPath::Key(&self.path, key);
         let path = KeyPath::Element(&array, index);
         let shape = Shape { header: path, ..self.shape };
-        record(&Table::new(self.reader, path, None, None, shape));
+        record(&TableReader::new(self.reader, path, None, None, shape));
     }
 
-    /// Records the value of a key that is not read by [`Table::get`], for `check --print`.
+    /// Records the value of a key that is not read by [`TableReader::get`], for `check --print`.
     pub(crate) fn record(
         &self,
         key: &str,
         written: impl FnOnce() -> String,
-        origin: impl FnOnce() -> Origin,
+        origin: impl FnOnce() -> ValueOrigin,
     ) {
         if self.shape.is_element {
             return;
@@ -285,7 +290,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl Drop for Table<'_> {
+impl Drop for TableReader<'_> {
     fn drop(&mut self) {
         let Some(entries) = self.entries else { return };
         if self.found.get() >= entries.len() {

@@ -12,26 +12,26 @@ use super::path::KeyPath;
 use crate::{
     environment::{Variable, Variables},
     problem::{Place, Problem, Problems, Source},
-    record::Record,
+    record::KeyRecord,
 };
 
 /// The state of a walk over a document: its text, the variables, and the problems found so far.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct DocumentReader {
     source: Arc<Source>,
     pub(super) variables: Variables,
     /// The names of the variables that override a key.
     pub(super) used_variables: RefCell<BTreeSet<String>>,
     problems: RefCell<Problems>,
     /// Every key, value and origin; `None` if they are not needed, since a file may have a million tenants.
-    record: Option<RefCell<Record>>,
+    record: Option<RefCell<KeyRecord>>,
     /// Every key of a configuration, for suggestions. A function, because the keys are themselves found by a walk.
     pub(super) known_keys: KnownKeys,
 }
 
 type KnownKeys = fn() -> &'static BTreeSet<String>;
 
-impl Reader {
+impl DocumentReader {
     pub(crate) fn new(source: Arc<Source>, variables: Variables, known_keys: KnownKeys) -> Self {
         let (used_variables, problems) = (RefCell::default(), RefCell::default());
         Self { source, variables, used_variables, problems, record: None, known_keys }
@@ -62,7 +62,7 @@ impl Reader {
     }
 
     /// Ends the walk, and adds the problems of the variables.
-    pub(crate) fn finish(self) -> (Problems, Record) {
+    pub(crate) fn finish(self) -> (Problems, KeyRecord) {
         let mut problems = self.problems.into_inner();
         problems.extend(self.variables.problems(&self.used_variables.borrow(), self.known_keys));
         (problems, self.record.map(RefCell::into_inner).unwrap_or_default())
@@ -78,7 +78,7 @@ impl Reader {
     }
 
     /// Passes the record to `write` if there is one.
-    pub(super) fn record(&self, write: impl FnOnce(&mut Record)) {
+    pub(super) fn record(&self, write: impl FnOnce(&mut KeyRecord)) {
         if let Some(record) = &self.record {
             write(&mut record.borrow_mut());
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     problem::Problem,
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::{Admin, AdminListener, CertificateFiles, Server},
     written::{Written, quoted},
 };
@@ -13,7 +13,7 @@ use crumbgate_audit::tenants::split_authority;
 use super::{server::conflict, tls::read_certificate};
 
 /// Reads `[admin]`. The files that it names are not read here.
-pub(super) fn read(root: &Table<'_>, server: &Server) -> Admin {
+pub(super) fn read(root: &TableReader<'_>, server: &Server) -> Admin {
     let table = root.section("admin");
     let token_file = table.optional("token_file", |node| node.path());
     let certificate = table.optional("certificate", |node| read_certificate(&node));
@@ -59,7 +59,12 @@ fn read_listener(node: Node<'_>) -> Option<AdminListener> {
 }
 
 /// Reports a listener that other machines can reach without tokens or without TLS.
-fn check_exposure(table: &Table<'_>, listen: &AdminListener, has_tokens: bool, has_tls: bool) {
+fn check_exposure(
+    table: &TableReader<'_>,
+    listen: &AdminListener,
+    has_tokens: bool,
+    has_tls: bool,
+) {
     if !listen.is_reachable_from_elsewhere() {
         return;
     }
@@ -85,7 +90,7 @@ const CERTIFICATE: &str = "write certificate = { chain = \"admin.crt\", key = \"
 const TOKEN_FILE_AND_CERTIFICATE: &str = "write token_file = \"admin-tokens\" and \
     certificate = { chain = \"admin.crt\", key = \"admin.key\" }";
 
-fn check_conflicts(table: &Table<'_>, listen: &AdminListener, server: &Server) {
+fn check_conflicts(table: &TableReader<'_>, listen: &AdminListener, server: &Server) {
     let AdminListener::Tcp(address) = listen else { return };
     let listeners = [("https", &server.https), ("http", &server.http)];
     for (key, addresses) in listeners {
@@ -113,7 +118,7 @@ fn read_host(node: &Node<'_>) -> Option<String> {
     }
 }
 
-fn resolve_listener(root: &Table<'_>, listen: AdminListener) -> AdminListener {
+fn resolve_listener(root: &TableReader<'_>, listen: AdminListener) -> AdminListener {
     match listen {
         AdminListener::Unix(path) => AdminListener::Unix(root.reader.resolve(path)),
         listen @ (AdminListener::Off | AdminListener::Tcp(_)) => listen,

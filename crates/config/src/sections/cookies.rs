@@ -1,8 +1,8 @@
 //! Reads `[[cookies]]`: the whole declaration. Without it, the declaration that Flexopus publishes is used (D).
 
 use crate::{
-    reader::{Node, Table},
-    record::Origin,
+    reader::{Node, TableReader},
+    record::ValueOrigin,
     written::{Choice, Written, quoted},
 };
 use crumbgate_policy::declaration::{
@@ -10,7 +10,7 @@ use crumbgate_policy::declaration::{
     Lifetime, PathPattern, RenewOn, SameSite, SessionDuration,
 };
 
-pub(super) fn read(root: &Table<'_>) -> Declaration {
+pub(super) fn read(root: &TableReader<'_>) -> Declaration {
     let Some(node) = root.value("cookies") else {
         let declaration = Declaration::flexopus();
         for (index, cookie) in declaration.cookies().iter().enumerate() {
@@ -84,8 +84,9 @@ fn read_cookie(node: &Node<'_>) -> Option<DeclaredCookie> {
     })
 }
 
-fn record_default(table: &Table<'_>, cookie: &DeclaredCookie) {
-    let record = |key: &str, written: String| table.record(key, || written, || Origin::Default);
+fn record_default(table: &TableReader<'_>, cookie: &DeclaredCookie) {
+    let record =
+        |key: &str, written: String| table.record(key, || written, || ValueOrigin::Default);
     record("name", cookie.name.written());
     record("lifetime", cookie.lifetime.written());
     record("inject", cookie.inject.written());
@@ -96,17 +97,17 @@ fn record_default(table: &Table<'_>, cookie: &DeclaredCookie) {
         record("domain", domain.written());
     }
     let renew_on = table.inner("renew_on");
-    renew_on.record("methods", || cookie.renew_on.methods.written(), || Origin::Default);
-    renew_on.record("paths", || cookie.renew_on.paths.written(), || Origin::Default);
+    renew_on.record("methods", || cookie.renew_on.methods.written(), || ValueOrigin::Default);
+    renew_on.record("paths", || cookie.renew_on.paths.written(), || ValueOrigin::Default);
     for (key, texts) in [("purpose", &cookie.purpose), ("without", &cookie.without)] {
         let table = table.inner(key);
         for (language, text) in texts {
-            table.record(language, || text.written(), || Origin::Default);
+            table.record(language, || text.written(), || ValueOrigin::Default);
         }
     }
 }
 
-fn read_path(table: &Table<'_>) -> Option<CookiePath> {
+fn read_path(table: &TableReader<'_>) -> Option<CookiePath> {
     let default = "/".parse().ok()?;
     Some(table.get("path", default, |node| node.parsed("write \"/\", which is the default")))
 }
@@ -133,7 +134,7 @@ const SESSION_HELP: &str =
     "write a number of seconds, or a number with a unit: \"90s\", \"15m\", \"2h\", \"3d\", \"1w\"";
 
 /// Reads the requests that renew the cookie. The flag is true if the file has a path for it, valid or not.
-fn read_renew_on(table: &Table<'_>) -> (RenewOn, bool) {
+fn read_renew_on(table: &TableReader<'_>) -> (RenewOn, bool) {
     let table = table.inner("renew_on");
     let methods = table.list("methods", Vec::new(), |node| node.text().map(str::to_owned));
     let paths = table.list("paths", Vec::new(), |node| {
@@ -163,7 +164,7 @@ fn read_inject(node: &Node<'_>) -> Option<Inject> {
 }
 
 /// Reads texts for people, by language.
-fn read_texts(table: &Table<'_>, key: &'static str) -> Vec<(String, String)> {
+fn read_texts(table: &TableReader<'_>, key: &'static str) -> Vec<(String, String)> {
     let table = table.inner(key);
     let mut texts: Vec<_> = table.names().collect();
     texts.sort_by_key(Node::offset);

@@ -3,11 +3,11 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::Evidence,
 };
 
-pub(super) fn read(root: &Table<'_>) -> Evidence {
+pub(super) fn read(root: &TableReader<'_>) -> Evidence {
     let state = root.section("state");
     let folder = state.reader.resolve("state/crumbgate.db");
     let path = state.get("path", folder, |node| node.path());

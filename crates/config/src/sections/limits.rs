@@ -3,12 +3,12 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::Limits,
     written::{Written, quoted},
 };
 
-pub(super) fn read(root: &Table<'_>) -> Limits {
+pub(super) fn read(root: &TableReader<'_>) -> Limits {
     let table = root.section("limits");
     let Limits {
         head_bytes,
@@ -45,7 +45,7 @@ pub(super) fn read(root: &Table<'_>) -> Limits {
     }
 }
 
-fn read_cookie_bytes(table: &Table<'_>, default: usize, head_bytes: usize) -> usize {
+fn read_cookie_bytes(table: &TableReader<'_>, default: usize, head_bytes: usize) -> usize {
     // A smaller head lowers the default; only a number in the file can contradict it.
     table.get("cookie_bytes", default.min(head_bytes), |node| {
         let bytes = node.number(COOKIE_BYTES)?;

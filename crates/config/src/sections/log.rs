@@ -1,12 +1,12 @@
 //! Reads `[log]`.
 
 use crate::{
-    reader::Table,
+    reader::TableReader,
     values::{Log, LogFormat},
     written::Choice,
 };
 
-pub(super) fn read(root: &Table<'_>) -> Log {
+pub(super) fn read(root: &TableReader<'_>) -> Log {
     let table = root.section("log");
     Log {
         format: table.get("format", LogFormat::Text, |node| node.choice()),

@@ -18,14 +18,14 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::{
-    reader::Reader,
+    reader::DocumentReader,
     values::{Admin, Config},
 };
 use crumbgate_audit::tenants::Tenant;
 use crumbgate_policy::AgreementMode;
 
 /// Reads a whole document. The result is only valid if the reader has found no error.
-pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
+pub(super) fn read(reader: &DocumentReader, document: &DeTable<'_>) -> Config {
     let root = reader.root(document);
     let server = server::read(&root);
     let tls = tls::read(&root, &server);
@@ -64,7 +64,7 @@ pub(super) fn read(reader: &Reader, document: &DeTable<'_>) -> Config {
 }
 
 /// Reads `[admin]` alone, even if it or the rest of the document has errors.
-pub(super) fn read_admin(reader: &Reader, document: &DeTable<'_>) -> Admin {
+pub(super) fn read_admin(reader: &DocumentReader, document: &DeTable<'_>) -> Admin {
     let root = reader.root(document);
     let server = server::read(&root);
     admin::read(&root, &server)
@@ -73,7 +73,7 @@ pub(super) fn read_admin(reader: &Reader, document: &DeTable<'_>) -> Admin {
 /// Reads a document that holds one tenant of an existing configuration. The result is only valid if the reader has found
 /// no error.
 pub(super) fn read_tenant(
-    reader: &Reader,
+    reader: &DocumentReader,
     document: &DeTable<'_>,
     config: &Config,
 ) -> Option<Tenant> {

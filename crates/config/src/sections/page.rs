@@ -2,15 +2,15 @@
 
 use crate::{
     problem::Problem,
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     written::{Written, quoted},
 };
-use crumbgate_pages::page::settings::{Link, Name, PagePath, Settings};
+use crumbgate_pages::page::settings::{Link, Name, PagePath, PageSettings};
 
 /// Reads `[page]`. The page is needed if the defaults or a tenant of the file ask people to agree.
-pub(super) fn read(root: &Table<'_>, is_needed: bool) -> Settings {
+pub(super) fn read(root: &TableReader<'_>, is_needed: bool) -> PageSettings {
     let table = root.section("page");
-    let default = Path(Settings::default().path);
+    let default = Path(PageSettings::default().path);
     let Path(path) = table.get("path", default, |node| {
         let path = read_path(&node)?;
         if is_needed && path.is_none() {
@@ -22,14 +22,14 @@ pub(super) fn read(root: &Table<'_>, is_needed: bool) -> Settings {
     let link = table.optional("link", |node| {
         node.parsed::<Link>("write the whole address, such as \"https://www.example.com/imprint\"")
     });
-    Settings { path, operator, link, logo: table.optional("logo", |node| read_name(&node)) }
+    PageSettings { path, operator, link, logo: table.optional("logo", |node| read_name(&node)) }
 }
 
 const NEEDED: &str =
     "remove the key for \"/.well-known/cookies\", or write agreement = \"off\" for all tenants";
 
 /// Reports a tenant that asks people to agree although the configuration has no page.
-pub(super) fn report_missing_page(table: &Table<'_>) {
+pub(super) fn report_missing_page(table: &TableReader<'_>) {
     let message = "asks people to agree, but this gateway has no cookie page";
     let problem = Problem::error(table.place(), table.key(), message);
     let help = "remove page.path from the configuration, and reload";

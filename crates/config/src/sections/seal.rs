@@ -6,7 +6,7 @@ use time::{Date, macros::format_description};
 
 use crate::{
     problem::Problem,
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     suggestion::suggestion,
     values::{Asking, Seal},
     written::{Written, quoted},
@@ -18,7 +18,7 @@ use crumbgate_policy::declaration::{
 use super::upstreams::read_path;
 
 /// Reads `[seal]`. It is needed if the defaults or a tenant of the file seal.
-pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_needed: bool) -> Seal {
+pub(super) fn read(root: &TableReader<'_>, declaration: &Declaration, is_needed: bool) -> Seal {
     let table = root.section("seal");
     let keys = table.optional("keys", |node| node.path());
     let named = table.optional("cookie", |node| read_cookie(&node, declaration));
@@ -37,7 +37,7 @@ pub(super) fn read(root: &Table<'_>, declaration: &Declaration, is_needed: bool)
 }
 
 /// Reads `[agreement]`.
-pub(super) fn read_asking(root: &Table<'_>) -> Asking {
+pub(super) fn read_asking(root: &TableReader<'_>) -> Asking {
     let table = root.section("agreement");
     Asking {
         ask_again: table.get("ask_again", false, |node| node.boolean()),
@@ -68,7 +68,7 @@ fn read_cookie(node: &Node<'_>, declaration: &Declaration) -> Option<CookieName>
     Some(cookie.name.clone())
 }
 
-fn report_no_cookie(table: &Table<'_>) {
+fn report_no_cookie(table: &TableReader<'_>) {
     let message = "is missing: no declared cookie has http_only = true and lifetime = \"session\"";
     let problem = Problem::error(table.place(), table.key_of("cookie"), message);
     let help =

@@ -11,12 +11,12 @@ use ipnet::IpNet;
 
 use crate::{
     problem::{Place, Problem},
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::Server,
     written::quoted,
 };
 
-pub(super) fn read(root: &Table<'_>) -> Server {
+pub(super) fn read(root: &TableReader<'_>) -> Server {
     let table = root.section("server");
     let mut listeners = Vec::new();
     let https = read_listeners(&table, "https", DEFAULT_HTTPS_PORT, &mut listeners);
@@ -76,7 +76,7 @@ struct Listener {
 }
 
 fn read_listeners(
-    table: &Table<'_>,
+    table: &TableReader<'_>,
     key: &'static str,
     default_port: u16,
     listeners: &mut Vec<Listener>,
@@ -111,7 +111,7 @@ fn read_address(node: &Node<'_>) -> Option<SocketAddr> {
     }
 }
 
-fn check_conflicts(table: &Table<'_>, listeners: &[Listener]) {
+fn check_conflicts(table: &TableReader<'_>, listeners: &[Listener]) {
     for (index, listener) in listeners.iter().enumerate() {
         let earlier = listeners.get(..index).unwrap_or_default();
         let Some(first) = earlier.iter().find(|first| conflict(first.address, listener.address))
@@ -141,7 +141,7 @@ pub(super) fn conflict(one: SocketAddr, other: SocketAddr) -> bool {
         && overlap
 }
 
-fn check_listeners(table: &Table<'_>, server: &Server) {
+fn check_listeners(table: &TableReader<'_>, server: &Server) {
     // A list whose elements are all invalid is empty too, but was already reported.
     let Some(node) = table.value("https").filter(Node::is_empty_array) else { return };
     let help = format!("write https = [{}]", quoted("0.0.0.0:8443"));

@@ -4,8 +4,8 @@ use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::Arc};
 
 use crate::{
     problem::{Place, Problem},
-    reader::{Node, Table},
-    record::Origin,
+    reader::{Node, TableReader},
+    record::ValueOrigin,
     suggestion::suggestion,
     values::{Config, TenantDefaults, Upstream},
     written::{Choice, Written, quoted},
@@ -20,7 +20,7 @@ use super::cookies::read_session_duration;
 
 /// Reads the tenants, the tenant of unknown hosts if there is one, and the defaults.
 pub(super) fn read(
-    root: &Table<'_>,
+    root: &TableReader<'_>,
     upstreams: &[Upstream],
     declaration: &Arc<Declaration>,
 ) -> (Vec<Tenant>, Option<Tenant>, TenantDefaults) {
@@ -56,7 +56,7 @@ pub(super) fn read(
 }
 
 /// Reads one tenant from a document of its own, with the defaults of a configuration.
-pub(super) fn read_one(root: &Table<'_>, config: &Config) -> Option<Tenant> {
+pub(super) fn read_one(root: &TableReader<'_>, config: &Config) -> Option<Tenant> {
     let upstreams = Upstreams::of(&config.upstreams);
     let TenantDefaults { upstream, session, mode, evict, seal, agreement } = config.defaults;
     let by_index = |index: u16| config.upstreams.get(usize::from(index));
@@ -107,7 +107,7 @@ struct Defaults<'a> {
 }
 
 impl Defaults<'_> {
-    fn read_tenants(&self, table: &Table<'_>) -> Vec<Tenant> {
+    fn read_tenants(&self, table: &TableReader<'_>) -> Vec<Tenant> {
         let mut hosts = Hosts { table, normalised: HashMap::new() };
         let read = |node: Node<'_>| {
             let name = hosts.read(&node)?;
@@ -116,41 +116,41 @@ impl Defaults<'_> {
         table.names().filter_map(read).collect()
     }
 
-    fn read_tenant(&self, table: &Table<'_>, name: &str) -> Tenant {
+    fn read_tenant(&self, table: &TableReader<'_>, name: &str) -> Tenant {
         let upstream = table.get_or(
             "upstream",
             self.upstream,
-            || Origin::Inherited("defaults.upstream"),
+            || ValueOrigin::Inherited("defaults.upstream"),
             |node| self.upstreams.read(&node),
         );
         let session = table.get_or(
             "session",
             self.session,
-            || Origin::Inherited("defaults.session"),
+            || ValueOrigin::Inherited("defaults.session"),
             read_session_duration,
         );
         let mode = table.get_or(
             "mode",
             self.mode,
-            || Origin::Inherited("defaults.mode"),
+            || ValueOrigin::Inherited("defaults.mode"),
             |node| node.choice(),
         );
         let evict = table.get_or(
             "evict",
             self.evict,
-            || Origin::Inherited("defaults.evict"),
+            || ValueOrigin::Inherited("defaults.evict"),
             |node| node.choice(),
         );
         let seal = table.get_or(
             "seal",
             self.seal,
-            || Origin::Inherited("defaults.seal"),
+            || ValueOrigin::Inherited("defaults.seal"),
             |node| node.boolean(),
         );
         let agreement = table.get_or(
             "agreement",
             self.agreement,
-            || Origin::Inherited("defaults.agreement"),
+            || ValueOrigin::Inherited("defaults.agreement"),
             |node| node.choice(),
         );
         let policy = Policy { session, mode, evict, seal, agreement, ..self.policy() };
@@ -180,7 +180,7 @@ impl Defaults<'_> {
         })
     }
 
-    fn check_default_upstream(&self, table: &Table<'_>) {
+    fn check_default_upstream(&self, table: &TableReader<'_>) {
         // A configuration without upstreams and a wrong name were already reported.
         if !self.needs_default_upstream.get()
             || self.upstreams.by_name.is_empty()
@@ -246,7 +246,7 @@ impl<'a> Upstreams<'a> {
 
 /// The hosts that were read so far.
 struct Hosts<'a> {
-    table: &'a Table<'a>,
+    table: &'a TableReader<'a>,
     /// The places of hosts that are not written in their canonical form, by that form.
     normalised: HashMap<String, Place>,
 }
@@ -304,7 +304,7 @@ fn read_host<'n>(node: &Node<'n>) -> Option<Cow<'n, str>> {
     Some(if normal == host { Cow::Borrowed(name) } else { Cow::Owned(star.to_owned() + &normal) })
 }
 
-fn warn_of_no_tenant(table: &Table<'_>) {
+fn warn_of_no_tenant(table: &TableReader<'_>) {
     let message = "there is no tenant, so every request is answered with status 421";
     let help = "write [tenants.\"www.example.com\"], or unknown_hosts = \"default\" in [defaults]";
     let problem = Problem::warning(table.place(), table.key(), message);
@@ -312,8 +312,8 @@ fn warn_of_no_tenant(table: &Table<'_>) {
 }
 
 fn warn_of_report<'t>(
-    defaults: &Table<'_>,
-    table: &Table<'_>,
+    defaults: &TableReader<'_>,
+    table: &TableReader<'_>,
     tenants: impl Iterator<Item = &'t Tenant>,
 ) {
     let mut tenants = tenants.peekable();

@@ -2,13 +2,13 @@
 
 use crate::{
     problem::Problem,
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::{CertificateFiles, Server, Tls, TlsVersion},
     written::{Choice, Written},
 };
 
 /// Reads `[tls]`. The files that it names are not read here.
-pub(super) fn read(root: &Table<'_>, server: &Server) -> Tls {
+pub(super) fn read(root: &TableReader<'_>, server: &Server) -> Tls {
     let table = root.section("tls");
     let written = table.list("certificates", Vec::new(), read_certificate);
     let min_version = table.get("min_version", TlsVersion::V1_2, |node| node.choice());

@@ -3,13 +3,13 @@
 use http::uri::PathAndQuery;
 
 use crate::{
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::{Collector, Ratio, Traces},
     written::{Written, quoted},
 };
 use crumbgate_audit::tenants::split_authority;
 
-pub(super) fn read(root: &Table<'_>) -> Traces {
+pub(super) fn read(root: &TableReader<'_>) -> Traces {
     let table = root.section("traces");
     let collector = table.optional("endpoint", read_collector);
     let sample = table.get("sample", Ratio::DEFAULT, |node| {

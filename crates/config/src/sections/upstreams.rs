@@ -7,14 +7,14 @@ use http::uri::PathAndQuery;
 use super::traces::{PATH_HELP, request_target};
 use crate::{
     problem::Problem,
-    reader::{Node, Table},
+    reader::{Node, TableReader},
     values::{BadServer, Balance, Health, ServerAddress, Upstream},
     written::{Choice, Written, quoted},
 };
 use crumbgate_audit::tenants::split_authority;
 
 /// Reads every upstream, in the order of the file.
-pub(super) fn read(root: &Table<'_>) -> Vec<Upstream> {
+pub(super) fn read(root: &TableReader<'_>) -> Vec<Upstream> {
     let table = root.section("upstreams");
     let mut nodes: Vec<_> = table.names().collect();
     nodes.sort_by_key(Node::offset);
@@ -86,7 +86,7 @@ fn timeout(node: Node<'_>) -> Option<Duration> {
     node.duration(TIMEOUT)
 }
 
-fn read_health(table: &Table<'_>) -> Option<Health> {
+fn read_health(table: &TableReader<'_>) -> Option<Health> {
     let table = table.inner("health");
     if !table.is_written() {
         return None;
@@ -144,7 +144,7 @@ fn check_duplicate(node: &Node<'_>, server: &ServerAddress, before: &[ServerAddr
     }
 }
 
-fn check_queue(table: &Table<'_>, upstream: &Upstream) {
+fn check_queue(table: &TableReader<'_>, upstream: &Upstream) {
     if upstream.max_connections.is_some() || upstream.queue == 0 {
         return;
     }
@@ -154,7 +154,7 @@ fn check_queue(table: &Table<'_>, upstream: &Upstream) {
     }
 }
 
-fn check_ca(table: &Table<'_>, upstream: &Upstream) {
+fn check_ca(table: &TableReader<'_>, upstream: &Upstream) {
     let is_tls = |server: &ServerAddress| matches!(server, ServerAddress::Tls { .. });
     if upstream.ca.is_none() || upstream.servers.is_empty() || upstream.servers.iter().any(is_tls) {
         return;

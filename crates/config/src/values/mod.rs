@@ -48,7 +48,7 @@ pub struct Config {
     /// `[agreement]`
     pub asking: Asking,
     /// `[page]`
-    pub page: page::settings::Settings,
+    pub page: page::settings::PageSettings,
     /// `[defaults]`, for tenants that are added later.
     pub defaults: TenantDefaults,
     /// The tenants of `[tenants]`, with the values of `[defaults]` that they do not set.

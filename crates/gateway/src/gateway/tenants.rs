@@ -2,12 +2,14 @@
 
 use std::{collections::HashSet, ops::Bound, sync::Arc};
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 use super::{
     assembly::hash_text,
     control::{ChangeRefusal, Control, Current},
 };
 use crumbgate_audit::tenants::Tenant;
-use crumbgate_base::lock::locked;
+use crumbgate_base::{lock::locked, text::hex};
 use crumbgate_config::{Problems, TenantKeys};
 use crumbgate_state as state;
 
@@ -291,18 +293,81 @@ impl TenantView {
     fn new(current: &Current, tenant: Arc<Tenant>, keys: Option<Arc<TenantKeys>>) -> Self {
         let upstream = current.config.upstreams.get(usize::from(tenant.upstream));
         let upstream = upstream.map(|upstream| upstream.name.clone()).unwrap_or_default();
-        let policy = &tenant.policy;
-        let written = keys.as_ref().map(ToString::to_string);
-        let whole = format!(
-            "{}\n{written:?}\n{upstream}\n{:?} {:?} {:?} {:?} {:?}",
-            tenant.name, policy.session, policy.mode, policy.evict, policy.seal, policy.agreement
-        );
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, whole.as_bytes());
-        let tag = digest.as_ref().iter().take(TAG_BYTES);
-        let tag = tag.map(|byte| format!("{byte:02x}")).collect();
+        let tag = tag(&tenant, &upstream, keys.as_deref());
         Self { tenant, upstream, keys, tag }
     }
 }
 
+/// The entity tag of a tenant: the beginning of the SHA-256 of its settings, each as a line `key=value`. The keys that were
+/// set at run time are one line of JSON, which is absent for a tenant of the file.
+fn tag(tenant: &Tenant, upstream: &str, keys: Option<&TenantKeys>) -> String {
+    let policy = &tenant.policy;
+    let mut settings = format!(
+        "host={}\nupstream={upstream}\nsession={}\nmode={}\nevict={}\nseal={}\nagreement={}\n",
+        tenant.name,
+        policy.session.seconds(),
+        policy.mode.word(),
+        policy.evict.word(),
+        policy.seal,
+        policy.agreement.word(),
+    );
+    if let Some(keys) = keys {
+        settings += &format!("keys={keys}\n");
+    }
+    let digest = digest(&SHA256, settings.as_bytes());
+    hex(digest.as_ref().get(..TAG_BYTES).unwrap_or_default())
+}
+
 /// Length of a tag, in bytes: long enough that two versions of a tenant never share one.
 const TAG_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use crumbgate_policy::{
+        AgreementMode, EvictScope, Mode, Policy,
+        declaration::{Declaration, SessionDuration},
+    };
+
+    use super::*;
+
+    fn tenant() -> Tenant {
+        let policy = Policy {
+            declaration: Arc::new(Declaration::flexopus()),
+            session: SessionDuration::ONE_WEEK,
+            mode: Mode::Enforce,
+            evict: EvictScope::Host,
+            seal: false,
+            agreement: AgreementMode::Off,
+        };
+        Tenant { name: "acme.example".into(), policy, upstream: 0 }
+    }
+
+    fn with(change: impl FnOnce(&mut Policy)) -> String {
+        let mut tenant = tenant();
+        change(&mut tenant.policy);
+        tag(&tenant, "app", None)
+    }
+
+    #[test]
+    fn a_tag_depends_on_every_setting_of_a_tenant_and_has_a_stable_form() {
+        let settings = "host=acme.example\nupstream=app\nsession=604800\nmode=enforce\nevict=host\nseal=false\n\
+                        agreement=off\n";
+        let hash = hex(digest(&SHA256, settings.as_bytes()).as_ref());
+        assert_eq!(with(|_| {}), hash[..2 * TAG_BYTES]);
+        let renamed = Tenant { name: "b.example".into(), ..tenant() };
+        let keys = |json| TenantKeys::parse(json).unwrap();
+        let tags = HashSet::from([
+            with(|_| {}),
+            with(|policy| policy.session = SessionDuration::MIN),
+            with(|policy| policy.mode = Mode::Report),
+            with(|policy| policy.evict = EvictScope::Off),
+            with(|policy| policy.seal = true),
+            with(|policy| policy.agreement = AgreementMode::Notice),
+            tag(&renamed, "app", None),
+            tag(&tenant(), "other", None),
+            tag(&tenant(), "app", Some(&keys("{}"))),
+            tag(&tenant(), "app", Some(&keys("{\"session\":\"1w\"}"))),
+        ]);
+        assert_eq!(tags.len(), 10, "{tags:?}");
+    }
+}

@@ -33,7 +33,7 @@ pub(crate) struct Snapshot {
     /// Start of the declaration's validity according to the ledger, in seconds since the Unix epoch.
     pub(crate) since_unix_s: Option<u64>,
     /// Settings of the gateway's own pages.
-    pub(crate) page: page::settings::Settings,
+    pub(crate) page: page::settings::PageSettings,
     /// The application's path that logs a session out after a withdrawal.
     pub(crate) logout: Option<PathAndQuery>,
     /// Traces exchanges; `None` if no collector is configured.

@@ -6,7 +6,7 @@
 use maud::html;
 
 use super::{
-    settings::{PagePath, Place},
+    settings::{PagePath, PageRoute},
     sheet::Sheet,
 };
 
@@ -24,13 +24,13 @@ pub(super) fn fragment(sheet: &Sheet<'_>, stamp: &str) -> String {
 fn notice(sheet: &Sheet<'_>, path: &PagePath, stamp: &str) -> String {
     let words = sheet.words;
     let notice = html! {
-        link rel="stylesheet" href=(path.of(Place::BannerStyle));
+        link rel="stylesheet" href=(path.of(PageRoute::BannerStyle));
         section.crumbgate-banner lang=(words.language.tag()) aria-label=(words.banner_label) {
             p.crumbgate-banner-text {
                 (sheet.lead()) " "
                 a.crumbgate-banner-link href=(path) { (words.banner_more) }
             }
-            form.crumbgate-banner-form method="post" action={ (path.of(Place::Agree)) "?page=" (stamp) } {
+            form.crumbgate-banner-form method="post" action={ (path.of(PageRoute::Agree)) "?page=" (stamp) } {
                 button.crumbgate-banner-button type="submit" { (words.agree) }
             }
         }

@@ -9,8 +9,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     browsers::Browser,
-    settings::{PagePath, Place},
-    sheet::{Row, Sheet, Translated},
+    settings::{PagePath, PageRoute},
+    sheet::{CookieRow, Sheet, Translated},
     subject::Since,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
     let main = html! {
         h1 { (words.title) }
         p.lead { (sheet.lead()) }
-        @if !sheet.rows.is_empty() { (table(sheet, &Column::ALL)) }
+        @if !sheet.rows.is_empty() { (table(sheet, &CookieColumn::ALL)) }
         p { (sheet.others()) }
         @if let Some(sealed) = sheet.sealed() {
             h2 { (words.sealed_title) }
@@ -43,13 +43,13 @@ pub(super) fn cookies(sheet: &Sheet<'_>, stamp: &str) -> String {
         @if let Some(agreement) = sheet.agreement() {
             h2 { (words.agreement_title) }
             @for text in agreement { p { (text) } }
-            @if let Some(path) = path { (button(path, Place::Agree, stamp, words.agree)) }
+            @if let Some(path) = path { (button(path, PageRoute::Agree, stamp, words.agree)) }
         }
         @if let Some(withdrawal) = sheet.withdrawal() {
             h2 #withdraw { (words.withdraw_title.of(sheet.subject.agreement)) }
             @if let Some(by_button) = withdrawal.by_button { p { (by_button) } }
             @if let Some(path) = path {
-                (button(path, Place::Withdraw, stamp, words.withdraw.of(sheet.subject.agreement)))
+                (button(path, PageRoute::Withdraw, stamp, words.withdraw.of(sheet.subject.agreement)))
             }
             p { (withdrawal.yourself) }
             p { (words.browser_help) }
@@ -72,12 +72,12 @@ pub(super) fn interstitial(sheet: &Sheet<'_>, stamp: &str) -> String {
     let main = html! {
         h1 { (words.question_title) }
         p.lead { ((words.question)(operator, sheet.rows.len())) }
-        (table(sheet, &[Column::Name, Column::Duration, Column::Purpose]))
+        (table(sheet, &[CookieColumn::Name, CookieColumn::Duration, CookieColumn::Purpose]))
         p { (words.question_then) }
         @if let Some(path) = &settings.path {
             div.answers {
-                (button(path, Place::Agree, stamp, words.agree))
-                (button(path, Place::Decline, stamp, words.decline))
+                (button(path, PageRoute::Agree, stamp, words.agree))
+                (button(path, PageRoute::Decline, stamp, words.decline))
             }
             p { a href=(path) { (words.more) } }
         }
@@ -154,7 +154,7 @@ fn page(sheet: &Sheet<'_>, title: &str, main: &Markup) -> String {
 
 /// A column of the table of cookies.
 #[derive(Clone, Copy)]
-enum Column {
+enum CookieColumn {
     Category,
     Duration,
     Name,
@@ -162,7 +162,7 @@ enum Column {
     Without,
 }
 
-impl Column {
+impl CookieColumn {
     const ALL: [Self; 5] =
         [Self::Name, Self::Category, Self::Duration, Self::Purpose, Self::Without];
 
@@ -176,7 +176,7 @@ impl Column {
         }
     }
 
-    fn cell(self, row: &Row<'_>, sheet: &Sheet<'_>) -> Markup {
+    fn cell(self, row: &CookieRow<'_>, sheet: &Sheet<'_>) -> Markup {
         match self {
             Self::Category => html! { (sheet.words.necessary) },
             Self::Duration => html! { (row.duration) },
@@ -189,7 +189,7 @@ impl Column {
 
 /// Renders the table of the declared cookies. Its elements repeat their implicit roles, because on narrow screens the style
 /// displays them as blocks, and some browsers then no longer expose a table.
-fn table(sheet: &Sheet<'_>, columns: &[Column]) -> Markup {
+fn table(sheet: &Sheet<'_>, columns: &[CookieColumn]) -> Markup {
     let [first, others @ ..] = columns else { return Markup::default() };
     html! {
         table role="table" {
@@ -222,7 +222,7 @@ fn translated(text: &Translated<'_>) -> Markup {
     }
 }
 
-fn button(path: &PagePath, place: Place, stamp: &str, text: &str) -> Markup {
+fn button(path: &PagePath, place: PageRoute, stamp: &str, text: &str) -> Markup {
     html! {
         form method="post" action={ (path.of(place)) "?page=" (stamp) } {
             button type="submit" { (text) }

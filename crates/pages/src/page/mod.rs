@@ -23,5 +23,5 @@ pub mod text;
 mod words;
 
 pub use html::content_security_policy;
-pub use pages::{Document, Kind, Page, Pages, banner_style};
+pub use pages::{HashedDocument, Page, PageKind, Pages, banner_style};
 pub use subject::{Since, Subject};

@@ -14,14 +14,14 @@ use crumbgate_audit::ShownPage;
 use crumbgate_base::{language::Language, text::hex};
 
 /// Returns the style sheet of the banner, which is the same for every page and tenant.
-pub fn banner_style() -> &'static Document {
-    static STYLE: LazyLock<Document> = LazyLock::new(|| Document::new(banner::STYLE));
+pub fn banner_style() -> &'static HashedDocument {
+    static STYLE: LazyLock<HashedDocument> = LazyLock::new(|| HashedDocument::new(banner::STYLE));
     &STYLE
 }
 
 /// The kind of a page.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Kind {
+pub enum PageKind {
     /// A fragment: the notice that is inserted into the pages of the application.
     Banner,
     /// The cookie page.
@@ -34,7 +34,7 @@ pub enum Kind {
     Withdrawn,
 }
 
-impl Kind {
+impl PageKind {
     /// Every kind.
     pub const ALL: [Self; 5] =
         [Self::Banner, Self::Cookies, Self::Declined, Self::Interstitial, Self::Withdrawn];
@@ -44,7 +44,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Page {
     /// The kind.
-    pub kind: Kind,
+    pub kind: PageKind,
     /// The language.
     pub language: Language,
     /// The bytes that are sent.
@@ -58,7 +58,7 @@ pub struct Page {
 
 /// A document and its hash.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Document {
+pub struct HashedDocument {
     /// The bytes that are sent.
     pub bytes: Bytes,
     /// The SHA-256 of the bytes, in hexadecimal digits.
@@ -69,7 +69,7 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Pages {
     pages: Vec<Arc<Page>>,
-    json: Vec<(Language, Document)>,
+    json: Vec<(Language, HashedDocument)>,
 }
 
 impl Pages {
@@ -80,10 +80,11 @@ impl Pages {
         let undated = Subject { since: Since::Unknown, ..*subject };
         let of_sheet = |(language, sheet): &(Language, Sheet<'_>)| {
             let undated = Sheet::new(&undated, *language);
-            Kind::ALL.map(|kind| Arc::new(Page::new(kind, *language, sheet, &undated)))
+            PageKind::ALL.map(|kind| Arc::new(Page::new(kind, *language, sheet, &undated)))
         };
-        let json =
-            |(language, sheet): &(Language, Sheet<'_>)| (*language, Document::new(json::of(sheet)));
+        let json = |(language, sheet): &(Language, Sheet<'_>)| {
+            (*language, HashedDocument::new(json::of(sheet)))
+        };
         Self {
             pages: sheets.iter().flat_map(of_sheet).collect(),
             json: sheets.iter().map(json).collect(),
@@ -91,7 +92,7 @@ impl Pages {
     }
 
     /// Returns a page.
-    pub fn get(&self, kind: Kind, language: Language) -> &Arc<Page> {
+    pub fn get(&self, kind: PageKind, language: Language) -> &Arc<Page> {
         let matches = |page: &&Arc<Page>| page.kind == kind && page.language == language;
         self.pages.iter().find(matches).expect("every kind was rendered in every language")
     }
@@ -108,20 +109,20 @@ impl Pages {
     }
 
     /// Returns the content of the cookie page as JSON.
-    pub fn json(&self, language: Language) -> &Document {
-        let matches = |(of, _): &&(Language, Document)| *of == language;
+    pub fn json(&self, language: Language) -> &HashedDocument {
+        let matches = |(of, _): &&(Language, HashedDocument)| *of == language;
         &self.json.iter().find(matches).expect("it was rendered in every language").1
     }
 }
 
 impl Page {
-    fn new(kind: Kind, language: Language, sheet: &Sheet<'_>, undated: &Sheet<'_>) -> Self {
+    fn new(kind: PageKind, language: Language, sheet: &Sheet<'_>, undated: &Sheet<'_>) -> Self {
         let render = |sheet: &Sheet<'_>, stamp: &str| match kind {
-            Kind::Banner => banner::fragment(sheet, stamp),
-            Kind::Cookies => html::cookies(sheet, stamp),
-            Kind::Declined => html::declined(sheet),
-            Kind::Interstitial => html::interstitial(sheet, stamp),
-            Kind::Withdrawn => html::withdrawn(sheet),
+            PageKind::Banner => banner::fragment(sheet, stamp),
+            PageKind::Cookies => html::cookies(sheet, stamp),
+            PageKind::Declined => html::declined(sheet),
+            PageKind::Interstitial => html::interstitial(sheet, stamp),
+            PageKind::Withdrawn => html::withdrawn(sheet),
         };
         let mut stamp = sha256_hex(render(undated, "").as_bytes());
         stamp.truncate(STAMP_DIGITS);
@@ -138,7 +139,7 @@ impl Page {
     }
 }
 
-impl Document {
+impl HashedDocument {
     /// Makes a document and computes its hash.
     pub fn new(text: impl Into<Bytes>) -> Self {
         let bytes = text.into();

@@ -6,7 +6,7 @@ use http::{Uri, uri::Scheme};
 
 /// `[page]`: the path of the cookie page, and the operator that it names.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Settings {
+pub struct PageSettings {
     /// The path of the cookie page; `None` serves no page.
     pub path: Option<PagePath>,
     /// The name of the person or organization that is responsible for the site.
@@ -17,7 +17,7 @@ pub struct Settings {
     pub logo: Option<Name>,
 }
 
-impl Default for Settings {
+impl Default for PageSettings {
     fn default() -> Self {
         Self { path: Some(PagePath::well_known()), operator: None, link: None, logo: None }
     }
@@ -32,7 +32,7 @@ pub struct PagePath(Box<str>);
 
 /// A resource at the path of the cookie page or below it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Place {
+pub enum PageRoute {
     /// Accepts an agreement.
     Agree,
     /// The style sheet of the banner.
@@ -49,7 +49,7 @@ pub enum Place {
     Withdrawn,
 }
 
-impl Place {
+impl PageRoute {
     const ALL: [Self; 7] = [
         Self::Agree,
         Self::BannerStyle,
@@ -86,13 +86,13 @@ impl PagePath {
 
     /// Returns the resource at `path`, which has no query and is compared byte for byte; `None` if the gateway serves nothing
     /// there.
-    pub fn place(&self, path: &str) -> Option<Place> {
+    pub fn place(&self, path: &str) -> Option<PageRoute> {
         let below = path.strip_prefix(&*self.0)?;
-        Place::ALL.into_iter().find(|place| place.below() == below)
+        PageRoute::ALL.into_iter().find(|place| place.below() == below)
     }
 
     /// Returns the path of a resource.
-    pub fn of(&self, place: Place) -> String {
+    pub fn of(&self, place: PageRoute) -> String {
         format!("{}{}", self.0, place.below())
     }
 }
@@ -104,9 +104,9 @@ impl fmt::Display for PagePath {
 }
 
 impl FromStr for PagePath {
-    type Err = SettingError;
+    type Err = PageSettingError;
 
-    fn from_str(text: &str) -> Result<Self, SettingError> {
+    fn from_str(text: &str) -> Result<Self, PageSettingError> {
         let is_plain =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         let is_part = |part: &str| {
@@ -115,7 +115,7 @@ impl FromStr for PagePath {
         let parts = text.strip_prefix('/').filter(|_| text.len() <= MAX_BYTES);
         match parts.is_some_and(|parts| parts.split('/').all(is_part)) {
             true => Ok(Self(text.into())),
-            false => Err(SettingError::Path { found: shown(text) }),
+            false => Err(PageSettingError::Path { found: shown(text) }),
         }
     }
 }
@@ -132,12 +132,12 @@ impl Name {
 }
 
 impl FromStr for Name {
-    type Err = SettingError;
+    type Err = PageSettingError;
 
-    fn from_str(text: &str) -> Result<Self, SettingError> {
+    fn from_str(text: &str) -> Result<Self, PageSettingError> {
         let is_line = text.trim() == text && !text.chars().any(char::is_control);
         if text.is_empty() || text.len() > MAX_BYTES || !is_line {
-            return Err(SettingError::Name { found: shown(text) });
+            return Err(PageSettingError::Name { found: shown(text) });
         }
         Ok(Self(text.into()))
     }
@@ -155,10 +155,10 @@ impl Link {
 }
 
 impl FromStr for Link {
-    type Err = SettingError;
+    type Err = PageSettingError;
 
-    fn from_str(text: &str) -> Result<Self, SettingError> {
-        let error = || SettingError::Link { found: shown(text) };
+    fn from_str(text: &str) -> Result<Self, PageSettingError> {
+        let error = || PageSettingError::Link { found: shown(text) };
         // The type itself accepts more bytes than an address may have.
         let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
         if text.len() > MAX_LINK_BYTES || !text.bytes().all(is_plain) {
@@ -176,7 +176,7 @@ impl FromStr for Link {
 
 /// The error for an invalid setting.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SettingError {
+pub enum PageSettingError {
     /// The value is not an address of the web.
     #[error("found {found:?}, expected an address that begins with https:// or http://")]
     Link {
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_path_is_compared_byte_for_byte_and_all_others_belong_to_the_application() {
         let path = PagePath::well_known();
-        for place in Place::ALL {
+        for place in PageRoute::ALL {
             assert_eq!(path.place(&path.of(place)), Some(place));
         }
         for other in [

@@ -10,11 +10,11 @@ use crumbgate_policy::{AgreementMode, declaration::DeclaredCookie};
 pub(super) struct Sheet<'s> {
     pub(super) subject: &'s Subject<'s>,
     pub(super) words: &'static Words,
-    pub(super) rows: Vec<Row<'s>>,
+    pub(super) rows: Vec<CookieRow<'s>>,
 }
 
 /// The content about one cookie.
-pub(super) struct Row<'s> {
+pub(super) struct CookieRow<'s> {
     pub(super) name: &'s str,
     pub(super) duration_s: u32,
     pub(super) duration: String,
@@ -42,7 +42,7 @@ pub(super) struct Withdrawal {
 impl<'s> Sheet<'s> {
     pub(super) fn new(subject: &'s Subject<'s>, language: Language) -> Self {
         let words = Words::of(language);
-        let row = |cookie: &'s DeclaredCookie| Row {
+        let row = |cookie: &'s DeclaredCookie| CookieRow {
             name: cookie.name.as_str(),
             duration_s: lifetime(cookie, subject.session).seconds(),
             duration: words.lifetime(cookie, subject.session),

@@ -1,6 +1,6 @@
 //! The content of the pages.
 
-use super::settings::Settings;
+use super::settings::PageSettings;
 use crumbgate_policy::{
     AgreementMode,
     declaration::{Declaration, SessionDuration},
@@ -22,7 +22,7 @@ pub struct Subject<'s> {
     /// The name of the sealed cookie (G1); `None` if the tenant seals none.
     pub sealed: Option<&'s str>,
     /// The settings of the operator for the pages.
-    pub settings: &'s Settings,
+    pub settings: &'s PageSettings,
 }
 
 /// The moment from which a declaration is in force.

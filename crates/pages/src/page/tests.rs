@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::Value;
 
 use super::{
-    browsers::Browser, pages::sha256_hex, settings::Settings, sheet::Sheet, words::Words, *,
+    browsers::Browser, pages::sha256_hex, settings::PageSettings, sheet::Sheet, words::Words, *,
 };
 use crumbgate_base::language::Language;
 use crumbgate_policy::{
@@ -14,7 +14,7 @@ use crumbgate_policy::{
     declaration::{Declaration, DeclaredCookie, Lifetime, SessionDuration},
 };
 
-fn subject<'s>(declaration: &'s Declaration, settings: &'s Settings) -> Subject<'s> {
+fn subject<'s>(declaration: &'s Declaration, settings: &'s PageSettings) -> Subject<'s> {
     Subject {
         declaration,
         version: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
@@ -32,11 +32,11 @@ fn html(page: &Page) -> &str {
 
 #[test]
 fn a_page_is_identified_by_its_hash_and_its_buttons_send_its_stamp() {
-    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
     let subject = subject(&declaration, &settings);
     let pages = Pages::new(&subject);
     let undated = Pages::new(&Subject { since: Since::Unknown, ..subject });
-    for kind in Kind::ALL {
+    for kind in PageKind::ALL {
         for language in Language::ALL {
             let page = pages.get(kind, language);
             assert_eq!((page.kind, page.language), (kind, language));
@@ -61,16 +61,17 @@ fn a_page_is_identified_by_its_hash_and_its_buttons_send_its_stamp() {
 
 #[test]
 fn equal_subjects_have_equal_pages_and_different_subjects_have_different_pages() {
-    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
     let subject = subject(&declaration, &settings);
     let hashes = |subject: &Subject<'_>| -> Vec<_> {
         let pages = Pages::new(subject);
-        let html = Kind::ALL.map(|kind| Arc::clone(pages.get(kind, Language::En).shown.hash()));
+        let html = PageKind::ALL.map(|kind| Arc::clone(pages.get(kind, Language::En).shown.hash()));
         html.into_iter().chain([Arc::clone(&pages.json(Language::En).hash)]).collect()
     };
     assert_eq!(hashes(&subject), hashes(&subject));
     let cookie_page = |subject: &Subject<'_>| hashes(subject)[1].clone();
-    let operator = Settings { operator: Some("Acme".parse().unwrap()), ..Settings::default() };
+    let operator =
+        PageSettings { operator: Some("Acme".parse().unwrap()), ..PageSettings::default() };
     for other in [
         Subject { session: SessionDuration::MIN, ..subject },
         Subject { since: Since::NotYet, ..subject },
@@ -85,7 +86,7 @@ fn equal_subjects_have_equal_pages_and_different_subjects_have_different_pages()
 
 #[test]
 fn the_cookie_page_shows_every_property_of_each_cookie() {
-    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
     let pages = Pages::new(&subject(&declaration, &settings));
     for (language, expected) in [
         (
@@ -115,7 +116,7 @@ fn the_cookie_page_shows_every_property_of_each_cookie() {
             ],
         ),
     ] {
-        let page = html(pages.get(Kind::Cookies, language));
+        let page = html(pages.get(PageKind::Cookies, language));
         for text in expected {
             assert!(page.contains(text), "{text} in {page}");
         }
@@ -125,14 +126,14 @@ fn the_cookie_page_shows_every_property_of_each_cookie() {
 
 #[test]
 fn no_page_loads_or_runs_anything_and_the_policy_allows_its_style() {
-    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
     let pages = Pages::new(&subject(&declaration, &settings));
     for page in pages.iter() {
         let html = without_browser_help(html(page));
         for foreign in ["<script", " src=", " style=", "url(", "@import", "http://", "https://"] {
             assert!(!html.contains(foreign), "{foreign} in {:?}", page.kind);
         }
-        if page.kind == Kind::Banner {
+        if page.kind == PageKind::Banner {
             assert!(html.is_ascii(), "{html}");
             assert!(!html.contains(" id="), "{html}");
             continue;
@@ -143,7 +144,7 @@ fn no_page_loads_or_runs_anything_and_the_policy_allows_its_style() {
         let hash = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, digest);
         assert!(content_security_policy().contains(&format!("style-src 'sha256-{hash}';")));
     }
-    assert!(html(pages.get(Kind::Banner, Language::De)).contains("Wof&#252;r"));
+    assert!(html(pages.get(PageKind::Banner, Language::De)).contains("Wof&#252;r"));
 }
 
 /// Removes the links to the help pages of browsers, the only foreign addresses of a page.
@@ -156,11 +157,11 @@ fn without_browser_help(html: &str) -> String {
 
 #[test]
 fn the_cookie_page_links_to_the_help_pages_of_common_browsers_in_every_format() {
-    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
     let subject = subject(&declaration, &settings);
     let pages = Pages::new(&subject);
     for language in Language::ALL {
-        let page = html(pages.get(Kind::Cookies, language));
+        let page = html(pages.get(PageKind::Cookies, language));
         let text = text::text(&subject, language, 80);
         let json: Value = serde_json::from_slice(&pages.json(language).bytes).unwrap();
         let words = Words::of(language);
@@ -186,11 +187,11 @@ fn no_text_of_an_operator_becomes_markup() {
         ..Declaration::flexopus().cookies()[0].clone()
     };
     let declaration = Declaration::new(vec![cookie]).unwrap();
-    let settings = Settings {
+    let settings = PageSettings {
         operator: Some(hostile.parse().unwrap()),
         link: Some("https://acme.example/'&".parse().unwrap()),
         logo: Some("<b>".parse().unwrap()),
-        ..Settings::default()
+        ..PageSettings::default()
     };
     let subject = subject(&declaration, &settings);
     let pages = Pages::new(&subject);
@@ -199,7 +200,7 @@ fn no_text_of_an_operator_becomes_markup() {
             assert!(!html(page).contains(markup), "{markup} in {}", html(page));
         }
     }
-    let page = html(pages.get(Kind::Cookies, Language::En));
+    let page = html(pages.get(PageKind::Cookies, Language::En));
     assert!(page.contains("<span lang=\"fr\">&lt;script&gt;"), "{page}");
     let json: Value = serde_json::from_slice(&pages.json(Language::En).bytes).unwrap();
     assert_eq!(json["cookies"][0]["purpose"]["text"], hostile);
@@ -219,7 +220,7 @@ fn no_text_of_an_operator_becomes_markup() {
 #[test]
 fn a_page_that_is_not_served_mentions_no_button() {
     let declaration = Declaration::flexopus();
-    let settings = Settings { path: None, ..Settings::default() };
+    let settings = PageSettings { path: None, ..PageSettings::default() };
     let subject = Subject {
         agreement: AgreementMode::Off,
         sealed: None,
@@ -227,20 +228,20 @@ fn a_page_that_is_not_served_mentions_no_button() {
         ..subject(&declaration, &settings)
     };
     let pages = Pages::new(&subject);
-    let page = html(pages.get(Kind::Cookies, Language::En));
+    let page = html(pages.get(PageKind::Cookies, Language::En));
     assert!(page.contains("How to delete the cookies") && page.contains("not yet in force"));
     assert!(!page.contains("<form") && !page.contains("The button"), "{page}");
-    assert!(pages.get(Kind::Banner, Language::En).html.is_empty());
+    assert!(pages.get(PageKind::Banner, Language::En).html.is_empty());
 }
 
 #[test]
 fn an_empty_declaration_has_nothing_to_withdraw() {
     let declaration = Declaration::new(Vec::new()).unwrap();
-    let settings = Settings::default();
+    let settings = PageSettings::default();
     let subject =
         Subject { agreement: AgreementMode::Off, sealed: None, ..subject(&declaration, &settings) };
     let pages = Pages::new(&subject);
-    let page = html(pages.get(Kind::Cookies, Language::En));
+    let page = html(pages.get(PageKind::Cookies, Language::En));
     assert!(
         page.contains("This site uses no cookies.") && page.contains("Every cookie is removed")
     );
@@ -249,7 +250,7 @@ fn an_empty_declaration_has_nothing_to_withdraw() {
 
 #[test]
 fn the_text_has_the_same_content_and_fits_its_width() {
-    let (declaration, settings) = (Declaration::flexopus(), Settings::default());
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
     let subject = subject(&declaration, &settings);
     for language in Language::ALL {
         for width in [40, 80, 100] {

@@ -2,7 +2,7 @@
 
 use super::{
     browsers::Browser,
-    sheet::{Row, Sheet},
+    sheet::{CookieRow, Sheet},
     subject::{Since, Subject},
 };
 use crumbgate_base::language::Language;
@@ -11,12 +11,12 @@ use crumbgate_base::language::Language;
 pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
     let sheet = Sheet::new(subject, language);
     let words = sheet.words;
-    let mut text = Text { text: String::new(), width };
+    let mut text = TextWriter { text: String::new(), width };
     text.line(words.title);
     text.paragraph(&sheet.lead());
     let titles = [words.category, words.duration, words.purpose, words.without];
     let room = titles.iter().map(|title| title.chars().count()).max().unwrap_or(0);
-    for Row { name, duration, purpose, without, .. } in &sheet.rows {
+    for CookieRow { name, duration, purpose, without, .. } in &sheet.rows {
         text.line(name);
         let facts = [words.necessary, duration, purpose.text, without.text];
         for (title, fact) in titles.iter().zip(facts) {
@@ -56,12 +56,12 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
 }
 
 /// A text that is written line by line.
-struct Text {
+struct TextWriter {
     text: String,
     width: usize,
 }
 
-impl Text {
+impl TextWriter {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
@@ -121,7 +121,7 @@ pub fn table(subject: &Subject<'_>, language: Language) -> String {
     let titles = [words.name, words.category, words.duration, words.purpose, words.without];
     let mut table = row(&titles.map(markdown));
     table.push_str(&row(&titles.map(|_| "---".to_owned())));
-    for Row { name, duration, purpose, without, .. } in &sheet.rows {
+    for CookieRow { name, duration, purpose, without, .. } in &sheet.rows {
         let cells = [name, words.necessary, duration, purpose.text, without.text];
         table.push_str(&row(&cells.map(markdown)));
     }

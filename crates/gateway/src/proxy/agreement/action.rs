@@ -1,6 +1,6 @@
 //! The actions that the forms of the gateway's own pages stand for.
 
-use crumbgate_pages::page::settings::Place;
+use crumbgate_pages::page::settings::PageRoute;
 
 /// What a form does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,12 +15,15 @@ pub enum AgreementAction {
 
 impl AgreementAction {
     /// What a form does that is sent to this place; none: no form is sent there.
-    pub fn at(place: Place) -> Option<Self> {
+    pub fn at(place: PageRoute) -> Option<Self> {
         match place {
-            Place::Agree => Some(Self::Agree),
-            Place::Decline => Some(Self::Decline),
-            Place::Withdraw => Some(Self::Withdraw),
-            Place::BannerStyle | Place::Cookies | Place::Declined | Place::Withdrawn => None,
+            PageRoute::Agree => Some(Self::Agree),
+            PageRoute::Decline => Some(Self::Decline),
+            PageRoute::Withdraw => Some(Self::Withdraw),
+            PageRoute::BannerStyle
+            | PageRoute::Cookies
+            | PageRoute::Declined
+            | PageRoute::Withdrawn => None,
         }
     }
 }

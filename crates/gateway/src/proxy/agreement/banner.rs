@@ -9,7 +9,7 @@ use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
 pub(in super::super) use crumbgate_pages::banner::prepare_request;
 use crumbgate_pages::banner::{BannerOutcome, is_embedded, may_carry, prepare_response};
-use crumbgate_pages::page::Kind;
+use crumbgate_pages::page::PageKind;
 use crumbgate_policy::JudgedRequest;
 
 /// Returns the language of the banner that the answer should have, if it should have one. `fields` are those of the
@@ -43,7 +43,7 @@ pub(in super::super) fn insert(
     }
     prepare_response(response.headers_mut());
     let config = exchange.config;
-    let page = Arc::clone(config.pages(recorder.tenant()).get(Kind::Banner, language));
+    let page = Arc::clone(config.pages(recorder.tenant()).get(PageKind::Banner, language));
     let html = page.html.clone();
     let recorder = recorder.clone();
     let report = move |outcome| {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::{super::body::Body, super::rejection::Rejection, endpoint::AgreementEndpoint, page};
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
-use crumbgate_pages::page::{Kind, settings::PagePath};
+use crumbgate_pages::page::{PageKind, settings::PagePath};
 use crumbgate_policy::sealing::AgreementChallenge;
 
 /// Rejects the request of a program. To that of a browser the answer is a page, with the status [`STATUS`].
@@ -38,7 +38,7 @@ pub(super) fn answer(
     is_head: bool,
 ) -> Result<Response<Body>, Rejection> {
     check(challenge, endpoint.path, endpoint.authority)?;
-    let page = endpoint.pages.get(Kind::Interstitial, Language::preferred(fields));
+    let page = endpoint.pages.get(PageKind::Interstitial, Language::preferred(fields));
     if !is_head {
         endpoint.count(AgreementEvent::Shown, page);
     }

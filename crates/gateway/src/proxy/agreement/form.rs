@@ -11,7 +11,7 @@ use super::{
 };
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
-use crumbgate_pages::page::{Kind, settings::Place};
+use crumbgate_pages::page::{PageKind, settings::PageRoute};
 use crumbgate_policy::{AgreementMode, JudgedRequest, Resources};
 
 /// Rejects a form that was not sent from a page of the origin that it goes to.
@@ -53,14 +53,14 @@ pub(super) fn act(
         AgreementAction::Decline => {
             let Some(page) = page else { return Ok(see_other(path.as_str())) };
             endpoint.count(AgreementEvent::Declined, page);
-            Ok(see_other(&path.of(Place::Declined)))
+            Ok(see_other(&path.of(PageRoute::Declined)))
         }
         AgreementAction::Withdraw => {
             // A withdrawal is valid even if the page has changed.
-            let current = || pages.get(Kind::Cookies, Language::preferred(fields));
+            let current = || pages.get(PageKind::Cookies, Language::preferred(fields));
             let set_cookies = judged.withdraw(endpoint.response_facts(), resources);
             endpoint.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
-            Ok(with_cookies(see_other(&path.of(Place::Withdrawn)), set_cookies))
+            Ok(with_cookies(see_other(&path.of(PageRoute::Withdrawn)), set_cookies))
         }
     }
 }

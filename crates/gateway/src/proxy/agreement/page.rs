@@ -11,8 +11,8 @@ use super::{
 };
 use crumbgate_base::language::Language;
 use crumbgate_pages::page::{
-    self, Kind, Page, Pages,
-    settings::{PagePath, Place},
+    self, Page, PageKind, Pages,
+    settings::{PagePath, PageRoute},
 };
 use crumbgate_policy::Mode;
 
@@ -24,7 +24,7 @@ pub enum PageRequest {
     /// Has another method than these.
     NotAllowed(&'static str),
     /// Reads the page or the style at this place.
-    Read(Place),
+    Read(PageRoute),
     /// Reads the place of a form, when somebody reloads its answer, for example. The answer redirects to the cookie page.
     SeeOther,
 }
@@ -72,7 +72,7 @@ pub(super) fn answer(
 }
 
 fn read(
-    place: Place,
+    place: PageRoute,
     fields: &HeaderMap,
     is_head: bool,
     pages: &Pages,
@@ -80,7 +80,7 @@ fn read(
     let language = Language::preferred(fields);
     let (response, page) = match kind(place) {
         None => (style(fields), None),
-        Some(Kind::Cookies) if Representation::asked_by(fields) == Representation::Json => {
+        Some(PageKind::Cookies) if Representation::asked_by(fields) == Representation::Json => {
             let json = pages.json(language);
             let response = document("application/json", json.bytes.clone(), &json.hash, fields);
             (with_language(response, language), None)
@@ -88,7 +88,7 @@ fn read(
         Some(kind) => {
             let page = pages.get(kind, language);
             let response = document(HTML, page.html.clone(), page.hash(), fields);
-            let asks = kind == Kind::Cookies && !is_head;
+            let asks = kind == PageKind::Cookies && !is_head;
             (guarded(with_language(response, language)), asks.then(|| Arc::clone(page)))
         }
     };
@@ -96,12 +96,14 @@ fn read(
 }
 
 /// Returns the page at a place; `None` for the style.
-fn kind(place: Place) -> Option<Kind> {
+fn kind(place: PageRoute) -> Option<PageKind> {
     match place {
-        Place::Declined => Some(Kind::Declined),
-        Place::Withdrawn => Some(Kind::Withdrawn),
-        Place::Agree | Place::Cookies | Place::Decline | Place::Withdraw => Some(Kind::Cookies),
-        Place::BannerStyle => None,
+        PageRoute::Declined => Some(PageKind::Declined),
+        PageRoute::Withdrawn => Some(PageKind::Withdrawn),
+        PageRoute::Agree | PageRoute::Cookies | PageRoute::Decline | PageRoute::Withdraw => {
+            Some(PageKind::Cookies)
+        }
+        PageRoute::BannerStyle => None,
     }
 }
 
