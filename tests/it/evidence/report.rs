@@ -58,7 +58,7 @@ fn label(line: &str) -> &str {
 #[tokio::test]
 async fn the_sample_of_the_page_for_auditors_has_the_labels_of_a_report() {
     in_time(async {
-        let page = include_str!("../../docs/for-auditors.md");
+        let page = include_str!("../../../docs/for-auditors.md");
         let sample = page.split("```\n").nth(1).unwrap();
         assert!(sample.starts_with("Cookie report\n"), "{sample}");
         let text = made(&site(rich), &["--tenant", "acme.flexopus.example"]).await;
