@@ -118,7 +118,7 @@ async fn refused_changes_of_the_keys_are_reported_with_the_fix() {
         let site = sealing();
         for command in [&["list"][..], &["use", "00000000"], &["remove", "00000000"]] {
             let message = refused(&site, &[&["seal"], command].concat()).await;
-            assert!(message.contains("seal.keys: no such file; a gateway that seals makes it"));
+            assert!(message.contains("seal.keys: no such file; a gateway that seals creates it"));
             assert!(!site.path("state").exists(), "{command:?}");
         }
         let usage = site.run(&["seal", "use", "0000000X"]).await;

@@ -124,7 +124,8 @@ async fn five_bad_configurations_are_refused_and_the_old_one_stays_in_force() {
             let why = why.await;
             let problem = why["problem"].as_str().unwrap();
             // The only way to find out if an address is free is to bind it.
-            let is_reported = checked.stderr.contains(problem) || problem.contains("listens there");
+            let is_reported = checked.stderr.contains(problem)
+                || problem.contains("another program uses this address");
             assert!(is_reported, "{problem}\n{}", checked.stderr);
             let cookie = browser.get("/").await.set_cookie("flexopus_session").to_owned();
             assert!(cookie.contains("Max-Age=7200;"), "{cookie}");
