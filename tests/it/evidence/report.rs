@@ -156,7 +156,7 @@ async fn an_unknown_tenant_is_refused_with_similar_names() {
         let site = site(rich);
         let finished = report(&site, &["--tenant", "acne.flexopus.example"]).await;
         assert_eq!((finished.code, &*finished.stdout), (Some(1), ""));
-        assert!(finished.stderr.contains("near it: acme.flexopus.example"), "{finished:?}");
+        assert!(finished.stderr.contains("similar names: acme.flexopus.example"), "{finished:?}");
         // It is configured, and has had no traffic.
         let text = made(&site, &["--tenant", "new.flexopus.example"]).await;
         assert!(text.contains("The ledger has no entries for this period."), "{text}");

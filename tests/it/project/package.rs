@@ -160,7 +160,7 @@ fn matching(pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once('*') else {
         return Vec::from_iter(Some(root().join(pattern)).filter(|path| path.is_file()));
     };
-    let (folder, begin) = before.rsplit_once('/').unwrap();
+    let (folder, begin) = before.rsplit_once('/').unwrap_or((".", before));
     let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
     let fits = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
