@@ -1,4 +1,4 @@
-//! From what the policy said to what people ask: each cookie's fate, and what there is to say beside.
+//! Describes verdicts: the fate of each cookie, and remarks on the exchange.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use crumbgate_policy::{
     verdict::{Action, Direction, Reason},
 };
 
-/// Each cookie's fate: of the request, of the response, and of what the response leaves alone.
+/// Returns the fate of each cookie of the request and of the response, and of those that the response does not change.
 pub(super) fn cookies(policy: &Policy, judged: &Judged, about: &Explanation) -> Vec<Cookie> {
     let declaration = &policy.declaration;
     let passing = judged.verdicts.iter().filter(|reached| passes(reached));
@@ -65,13 +65,13 @@ impl Cookie {
     }
 }
 
-/// Whether a field of the response goes on.
+/// Returns true if a field of the response passes.
 fn passes(reached: &Reached) -> bool {
     reached.direction == Direction::Response
         && matches!(reached.action, Action::Keep | Action::Rewrite)
 }
 
-/// The declared cookie of this name, or of one that it is easily taken for: PHP makes one name of many (R2).
+/// Returns the declared cookie of this name, or of a similar one: PHP makes one name of many (R2).
 fn like<'d>(declaration: &'d Declaration, name: &[u8]) -> Option<&'d DeclaredCookie> {
     let cookies = declaration.cookies();
     let exact = cookies.iter().find(|cookie| cookie.name.as_bytes() == name);
@@ -89,7 +89,7 @@ fn fold(name: &[u8]) -> Vec<u8> {
     folded
 }
 
-/// How often each name comes.
+/// Counts how often each name occurs.
 fn count<'n>(names: impl Iterator<Item = &'n [u8]>) -> HashMap<&'n [u8], usize> {
     let mut counts = HashMap::new();
     for name in names {
@@ -98,7 +98,7 @@ fn count<'n>(names: impl Iterator<Item = &'n [u8]>) -> HashMap<&'n [u8], usize> 
     counts
 }
 
-/// Undeclared names of the request that the response does not evict, each once, in order.
+/// Returns the undeclared names of the request that the response does not evict, each once, in order.
 fn left(judged: &Judged) -> Vec<&[u8]> {
     let of = |direction, action| {
         let is_of =
@@ -110,7 +110,7 @@ fn left(judged: &Judged) -> Vec<&[u8]> {
     undeclared.filter(|name| met.insert(name)).collect()
 }
 
-/// What was taken for granted, because nobody said otherwise, and what the gateway drops without judging it.
+/// Returns remarks on the assumptions about a missing part, and on fields that the gateway drops without a verdict.
 pub(super) fn assumptions(exchange: &Exchange) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut remark = |rule, words: String| remarks.push(Remark { rule, words });
@@ -145,7 +145,7 @@ pub(super) fn assumptions(exchange: &Exchange) -> Vec<Remark> {
     remarks
 }
 
-/// What there is to say of what was judged.
+/// Returns remarks on the verdicts. `is_agreed` is true if the person counts as one who has agreed.
 pub(super) fn remarks(policy: &Policy, judged: &Judged, is_agreed: bool) -> Vec<Remark> {
     let mut remarks = Vec::new();
     let mut remark = |rule, words: String| remarks.push(Remark { rule: Some(rule), words });

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use super::{Cookie, Explanation, Fate, Leaving, Refusal, Remark, Rule, Upstream};
 use crumbgate_gateway::metrics::RejectionReason;
 
-/// The whole document. `configuration` names the file that was explained by; none: the built-in declaration.
+/// Returns the whole document. `configuration` is the file that was used; `None` for the built-in declaration.
 pub fn render(configuration: Option<&str>, explanations: &[Explanation]) -> String {
     let exchanges = explanations.iter().map(Exchange::of).collect();
     let document = Document { configuration, exchanges };
@@ -29,7 +29,7 @@ struct Exchange<'e> {
     host: Option<&'e str>,
     tenant: Option<&'e str>,
     mode: Option<&'static str>,
-    /// What the browser is answered.
+    /// The status of the answer to the browser.
     status: u16,
     refusal: Option<Refused<'e>>,
     cookies: Vec<Judged<'e>>,
@@ -64,9 +64,9 @@ struct Remarked<'e> {
 
 #[derive(Serialize)]
 struct Leaves<'e> {
-    /// What happens to the `Cookie` field.
+    /// The fate of the `Cookie` field.
     upstream: &'static str,
-    /// Its value as it goes upstream; null: there is none.
+    /// The value of the field that goes upstream; null if none does.
     cookie: Option<Bytes<'e>>,
     /// The value of each `Set-Cookie` field that goes downstream.
     set_cookie: Vec<Bytes<'e>>,

@@ -33,7 +33,7 @@ pub(super) struct Case<'a> {
     pub(super) admitted: &'a Admitted<Arc<Tenant>>,
     pub(super) request: &'a http::Request<PastedBody>,
     pub(super) answer: &'a Answer<'a>,
-    /// What sealed values are judged by; `None` if that can't be known, so that the person counts as one who has agreed.
+    /// The rules of sealing; `None` if the request has a sealed value, so that the person counts as one who has agreed.
     pub(super) sealing: Option<&'a Sealing>,
     pub(super) now: Now,
 }

@@ -47,7 +47,7 @@ pub struct Explainer {
     reporting: Superseded,
 }
 
-/// What becomes of one exchange.
+/// The explanation of one exchange.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Explanation {
     /// The request's method.
@@ -56,41 +56,41 @@ pub struct Explanation {
     pub path: String,
     /// The status that the application answers with.
     pub status: u16,
-    /// Host and tenant; none where the gateway refuses the request before it knows them.
+    /// The host and the tenant; `None` if the gateway rejects the request before it knows them.
     pub admitted: Option<(String, Arc<Tenant>)>,
-    /// Why the gateway answers itself; none where the application's answer passes.
+    /// The answer of the gateway itself; `None` if the application's answer passes.
     pub refusal: Option<Refusal>,
     /// Every cookie, those of the request first.
     pub cookies: Vec<Cookie>,
-    /// What there is to say of the exchange as a whole.
+    /// Remarks on the exchange as a whole.
     pub remarks: Vec<Remark>,
-    /// What leaves.
+    /// The headers that leave.
     pub leaves: Leaving,
-    /// What would leave if the tenant enforced; none where it does.
+    /// The headers that would leave if the tenant enforced; `None` if it does.
     pub enforced: Option<Leaving>,
 }
 
-/// What becomes of one cookie.
+/// The fate of one cookie.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cookie {
-    /// Which way it goes.
+    /// Its direction.
     pub direction: Direction,
-    /// Its name, raw bytes from outside; empty where it has none.
+    /// Its name, raw bytes from outside; empty if it has none.
     pub name: Vec<u8>,
-    /// What becomes of it.
+    /// Its fate.
     pub fate: Fate,
-    /// The rules that say so.
+    /// The rules that decide it.
     pub rules: Vec<Rule>,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
 }
 
-/// Something about the exchange as a whole.
+/// A remark on the exchange as a whole.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Remark {
-    /// The rule that it follows from; none where it is about what was asked.
+    /// The rule that it follows from; `None` if it is about the question.
     pub rule: Option<Rule>,
-    /// In words.
+    /// The text.
     pub words: String,
 }
 
@@ -106,15 +106,15 @@ pub struct Leaving {
 /// The `Cookie` field that goes upstream.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Upstream {
-    /// None came, and none goes.
+    /// The request has none.
     Absent,
-    /// The application is not asked.
+    /// The request does not reach the application.
     Refused,
-    /// One came, and none goes.
+    /// The request has one, and none goes upstream.
     Removed,
     /// One with this value.
     Replaced(Vec<u8>),
-    /// The one that came.
+    /// The one of the request.
     Untouched(Vec<u8>),
 }
 
@@ -126,7 +126,7 @@ impl Explainer {
         Self::serving(Arc::new(tenants), settings, now)
     }
 
-    /// For every host, by the built-in declaration with its defaults.
+    /// Makes an explainer for every host, with the built-in declaration and every default.
     pub fn built_in(now: Now) -> Self {
         let policy = Policy {
             declaration: Arc::new(Declaration::flexopus()),
@@ -141,13 +141,13 @@ impl Explainer {
         Self::serving(tenants, Settings::default(), now)
     }
 
-    /// For the tenants of a gateway, as they are at the moment of each question.
+    /// Makes an explainer for the tenants of a running gateway, as they are at the time of each question.
     pub fn serving(tenants: Arc<TenantTable>, settings: Settings, now: Now) -> Self {
         let memory = || Superseded::new(MEMORY, 7);
         Self { tenants, settings, now, enforcing: memory(), reporting: memory() }
     }
 
-    /// The names of the tenants, in alphabetical order, without the default one.
+    /// Returns the names of the tenants, in alphabetical order, without the default one.
     pub fn tenants(&self) -> Vec<Arc<str>> {
         let mut names: Vec<_> =
             self.tenants.iter().map(|tenant| Arc::clone(&tenant.name)).collect();
@@ -155,7 +155,7 @@ impl Explainer {
         names
     }
 
-    /// The host of the only tenant; none where there are several.
+    /// Returns the host of the only tenant; `None` if there are several.
     pub fn only_host(&self) -> Option<String> {
         match (self.tenants().as_slice(), self.tenants.default_tenant()) {
             ([name], None) => host_of_tenant(name),
@@ -240,13 +240,13 @@ impl Explainer {
     }
 }
 
-/// How many superseded values are remembered: a transcript has few exchanges.
+/// The number of superseded values that are remembered. A transcript has few exchanges.
 const MEMORY: usize = 4096;
 
 /// A host for the default tenant, which serves any.
 const ANY_HOST: &str = "localhost";
 
-/// The host that a tenant is explained for: its own, or one below its `*.suffix`. None for what names no tenant.
+/// Returns a host of a tenant: its own, or one below its `*.suffix`. `None` if the text is no host.
 pub fn host_of_tenant(name: &str) -> Option<String> {
     let host = match name.strip_prefix("*.") {
         Some(suffix) => format!("www.{suffix}"),

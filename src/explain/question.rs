@@ -1,4 +1,4 @@
-//! What is asked: cookies that were named one by one, in a transcript, or both.
+//! A question: cookies, named one by one or in a transcript.
 
 use super::{
     Explainer, Explanation, host_of_tenant,
@@ -6,16 +6,16 @@ use super::{
 };
 use crumbgate_policy as policy;
 
-/// What is to be explained. What is said here counts more than what the transcript says, in each of its exchanges.
+/// A question. Its other values override those of the transcript, in each exchange.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Question {
-    /// Whose request it is: a host, or a tenant's name.
+    /// The tenant of the request: a host, or a tenant's name.
     pub tenant: Option<String>,
     /// The request's method, a token.
     pub method: Option<String>,
     /// The request's target: a path that begins with a slash.
     pub path: Option<String>,
-    /// Whether the request accepts `text/html`.
+    /// True if the request accepts `text/html`.
     pub navigation: bool,
     /// True if the person counts as one who has agreed to the use of cookies.
     pub agreed: bool,
@@ -27,17 +27,17 @@ pub struct Question {
     pub set_cookie: Vec<Vec<u8>>,
     /// `Cache-Control` fields of the answer, likewise.
     pub cache_control: Vec<Vec<u8>>,
-    /// What `curl -v` has printed, or heads of HTTP messages.
+    /// The output of `curl -v`, or heads of HTTP messages.
     pub transcript: Option<Vec<u8>>,
 }
 
-/// Why a question can't be answered.
+/// The reason that a question can't be answered.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unclear {
     /// The tenant is no host.
     #[error("{name:?} is no host")]
     NoHost {
-        /// What was given.
+        /// The text.
         name: String,
     },
     /// There is no tenant at all.
@@ -49,22 +49,22 @@ pub enum Unclear {
     /// No line of the transcript begins an HTTP message.
     #[error("the transcript has no head of an HTTP message")]
     NoMessage,
-    /// Nothing says whose request it is, and several are possible.
+    /// The tenant is not given, and there are several.
     #[error("nothing says whose request it is")]
     Whose {
         /// Hosts that are possible; a few of them.
         hosts: Vec<String>,
-        /// How many tenants there are beside those.
+        /// The number of other tenants.
         others: usize,
     },
 }
 
 impl Question {
-    /// What becomes of the cookies that are asked about.
+    /// Explains each exchange of the question.
     ///
     /// # Errors
     ///
-    /// Where it is not clear what is asked.
+    /// The reason that the question is not clear.
     pub fn answer(&self, explainer: &Explainer) -> Result<Vec<Explanation>, Unclear> {
         let exchanges = self.exchanges(explainer)?;
         let explain = |(host, exchange): &(Option<String>, Exchange)| {
@@ -73,8 +73,7 @@ impl Question {
         Ok(exchanges.iter().map(explain).collect())
     }
 
-    /// The exchanges that are asked about, each with its host where it does not name one itself, or where another one
-    /// was named.
+    /// Returns the exchanges, each with its host if it does not name one itself, or if the question names one.
     fn exchanges(&self, explainer: &Explainer) -> Result<Vec<(Option<String>, Exchange)>, Unclear> {
         let exchanges = match &self.transcript {
             Some(transcript) => transcript::read(transcript),
@@ -103,7 +102,7 @@ impl Question {
         self.status.is_some() || !self.set_cookie.is_empty() || !self.cache_control.is_empty()
     }
 
-    /// Puts what was said in place of what the exchange says.
+    /// Overrides the values of an exchange by those of the question.
     fn overrule(&self, exchange: &mut Exchange) {
         exchange.agreed = self.agreed;
         if self.has_request() {
@@ -127,7 +126,7 @@ impl Question {
         }
     }
 
-    /// Whose exchange it is: as was said, or else as it says itself (none), or else the only tenant's.
+    /// Returns the host of an exchange: that of the question, its own (`None`), or that of the only tenant.
     fn host(&self, exchange: &Exchange, explainer: &Explainer) -> Result<Option<String>, Unclear> {
         if let Some(name) = &self.tenant {
             let refused = || Unclear::NoHost { name: name.clone() };
@@ -140,14 +139,14 @@ impl Question {
     }
 }
 
-/// Puts these values in place of all fields of this name; none leaves them.
+/// Replaces all fields of this name by these values, unless there are none.
 fn overrule(fields: &mut Fields, name: &str, values: &[Vec<u8>]) {
     if !values.is_empty() {
         fields.replace(name, values.iter().map(|value| value_of(name, value).to_vec()));
     }
 }
 
-/// The value of a field that was pasted with its name or without.
+/// Returns the value of a field that was pasted with its name or without.
 fn value_of<'v>(name: &str, value: &'v [u8]) -> &'v [u8] {
     let with_name = value.split_at_checked(name.len()).and_then(|(start, rest)| {
         rest.strip_prefix(b":").filter(|_| start.eq_ignore_ascii_case(name.as_bytes()))
@@ -155,7 +154,7 @@ fn value_of<'v>(name: &str, value: &'v [u8]) -> &'v [u8] {
     policy::trim(with_name.unwrap_or(value))
 }
 
-/// Nobody knows whose request it is.
+/// Makes the error for a missing tenant.
 fn whose(explainer: &Explainer) -> Unclear {
     let tenants = explainer.tenants();
     let (named, others) = tenants.split_at(tenants.len().min(NAMED_TENANTS));

@@ -1,4 +1,4 @@
-//! From a verdict to the rule's number and the reason in words.
+//! Translates a verdict into the rule's number and the reason in words.
 
 use std::fmt;
 
@@ -64,7 +64,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// What becomes of a cookie, in one word.
+/// The fate of a cookie, in one word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
@@ -72,7 +72,7 @@ pub enum Fate {
     Evicted,
     /// The browser, which has none, is given one.
     Injected,
-    /// It goes on as it came.
+    /// It passes unchanged.
     Kept,
     /// It stays in the browser, although it is not declared.
     NotEvicted,
@@ -82,7 +82,7 @@ pub enum Fate {
     Renewed,
     /// It leaves with the declaration's attributes.
     Rewritten,
-    /// It does not go on.
+    /// It does not pass.
     Stripped,
 }
 
@@ -94,16 +94,16 @@ pub(super) struct Ruling {
     pub(super) reason: String,
 }
 
-/// What a verdict alone does not say.
+/// The circumstances of a verdict.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Around<'a> {
     /// The declared cookie of this name, or of one that it looks like.
     pub(super) declared: Option<&'a DeclaredCookie>,
-    /// The field that leaves in place of the one that came.
+    /// The field that replaces the received one.
     pub(super) leaves: Option<&'a [u8]>,
-    /// How many fields of the response have this name.
+    /// The number of fields of the response with this name.
     pub(super) fields: usize,
-    /// How many fields delete it.
+    /// The number of fields that delete it.
     pub(super) deletions: usize,
 }
 
@@ -153,12 +153,12 @@ impl Ruling {
     fn stripped(reason: Reason, direction: Direction, around: Around<'_>) -> Self {
         let (in_request, in_response, words) = match reason {
             Reason::BeforeAgreement => {
-                (Rule::G6, Rule::G6, "whoever it belongs to has not agreed to the use of cookies")
+                (Rule::G6, Rule::G6, "the person has not agreed to the use of cookies")
             }
             Reason::Duplicate => (Rule::R3, Rule::R3, "a pair of this name came before it"),
             Reason::Expired => (Rule::G4, Rule::G4, "its seal is older than the session duration"),
             Reason::Foreign => (Rule::G4, Rule::G4, "it was sealed for another tenant"),
-            Reason::Forged => (Rule::G4, Rule::G4, "no key of the gateway has sealed it so"),
+            Reason::Forged => (Rule::G4, Rule::G4, "no key of the gateway opens it"),
             Reason::Malformed => match direction {
                 Direction::Request => (
                     Rule::R5,
@@ -215,7 +215,7 @@ impl Ruling {
         }
     }
 
-    /// Adds what there is to say where a response has several fields of one name (S7).
+    /// Adds a note if a response has several fields of one name (S7).
     fn among(self, fields: usize) -> Self {
         if fields < 2 {
             return self;
@@ -240,7 +240,7 @@ impl Ruling {
         let (rule, words) = match reason {
             NotRenewed::Absent => (Rule::N1, "the browser sent none that could be renewed".into()),
             NotRenewed::BeforeAgreement => {
-                (Rule::G6, "whoever it belongs to has not agreed to the use of cookies".into())
+                (Rule::G6, "the person has not agreed to the use of cookies".into())
             }
             NotRenewed::Duplicated => (Rule::N6, "the browser sent several of this name".into()),
             NotRenewed::Elsewhere => {
@@ -279,7 +279,7 @@ impl Ruling {
     }
 }
 
-/// Why a response evicts nothing.
+/// Returns the reason that a response evicts nothing, in words.
 pub(super) fn words_for_no_eviction(reason: NotEvicted) -> &'static str {
     match reason {
         NotEvicted::NoNavigation => {
@@ -293,7 +293,7 @@ pub(super) fn words_for_no_eviction(reason: NotEvicted) -> &'static str {
     }
 }
 
-/// Which requests renew a cookie (D3).
+/// Describes the requests that renew a cookie (D3).
 fn renewing(cookie: &DeclaredCookie) -> String {
     let renew_on = &cookie.renew_on;
     if renew_on.paths.is_empty() {

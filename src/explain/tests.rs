@@ -1,4 +1,4 @@
-//! Every word that an explanation can say, and which rule it names.
+//! The texts of explanations, and the rules that they name.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ fn explainer_of(change: impl Fn(&mut Policy), limits: Limits) -> Explainer {
     Explainer::serving(Arc::new(TenantTable::new([tenant], None)), settings, NOW)
 }
 
-/// What was typed: `GET /api/me` with these cookies, and how it is answered.
+/// A request with these cookies, and its answer.
 fn exchange(path: &str, cookies: &[&str], set_cookies: &[&str]) -> Exchange {
     let fields = |name: &str, values: &[&str]| {
         let mut fields = Fields::default();

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use super::{Cookie, Explanation, Fate, Leaving, Rule, Upstream};
 use crumbgate_policy::{declaration::SessionDuration, verdict::Direction};
 
-/// One exchange; in colour if asked.
+/// Renders one exchange, in colour if requested.
 pub fn render(explanation: &Explanation, colour: bool) -> String {
     let mut text = Text { out: String::new(), colour };
     // Writing to a string does not fail.
@@ -38,7 +38,7 @@ impl Text {
         }
     }
 
-    /// What was asked, of whom, and what it is answered.
+    /// Writes the request, its tenant, and the status of the answer.
     fn head(&mut self, explanation: &Explanation) -> fmt::Result {
         let (method, path) = (Shown::text(&explanation.method), Shown::text(&explanation.path));
         let title = format!("{method} {path}");
@@ -177,7 +177,7 @@ impl Widths {
 /// Longer names push the rest of their line to the right.
 const WIDEST_NAME: usize = 32;
 
-/// A cookie's name, cut where it is too long to be read (A4).
+/// Returns a cookie's name, cut if it is too long to be read (A4).
 fn name(cookie: &Cookie) -> String {
     match cookie.name.get(..LONGEST_NAME) {
         _ if cookie.name.is_empty() => "(no name)".to_owned(),
@@ -192,7 +192,7 @@ fn rules(rules: &[Rule]) -> String {
     rules.iter().map(Rule::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// Bytes as printable ASCII: every other byte, and the backslash, is escaped, so that they can be told exactly.
+/// Bytes as printable ASCII. Every other byte, and the backslash, is escaped, so that the text is exact.
 struct Shown<'b>(&'b [u8]);
 
 impl<'b> Shown<'b> {

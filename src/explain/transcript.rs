@@ -1,11 +1,11 @@
-//! Reads the heads of HTTP messages out of what people paste.
+//! Reads the heads of HTTP messages from pasted text.
 //!
-//! - What `curl -v` prints: lines marked `> ` and `< `; everything else in it is `curl`'s own talk, or a body.
-//! - What `curl -i` and `curl -sI` print, or any request's or response's head as it is; its body is left out.
+//! - The output of `curl -v`: lines marked `> ` and `< `; everything else in it is information by `curl`, or a body.
+//! - The output of `curl -i` and `curl -sI`, or any head of a request or a response; a body is ignored.
 //! - The fields that browsers' tools copy, without a first line, with `:method` and its like, or with each value on a
 //!   line of its own.
 //!
-//! Nothing here fails: a line that makes no sense is left out. Values are bytes, and stay as they are.
+//! Nothing here fails: a line that makes no sense is ignored. Values are bytes, and are not changed.
 
 use http::{
     Uri, Version,
@@ -14,14 +14,14 @@ use http::{
 
 use crumbgate_policy::{is_token, trim};
 
-/// A request and what it was answered, as far as the transcript tells.
+/// A request and its answer, as far as the transcript contains them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Exchange {
-    /// None: it begins with a response.
+    /// `None` if the transcript begins with a response.
     pub request: Option<Request>,
     /// The 1xx responses before the final one.
     pub interim: Vec<Response>,
-    /// The final response (101 is one); none where the transcript ends before it.
+    /// The final response (101 is one); `None` if the transcript ends before it.
     pub response: Option<Response>,
     /// True if the person counts as one who has agreed to the use of cookies. No transcript contains this.
     pub agreed: bool,
@@ -71,7 +71,7 @@ impl Default for Request {
 }
 
 impl Request {
-    /// Whether it says which host it is for.
+    /// Returns true if it names a host.
     pub fn names_host(&self) -> bool {
         self.fields.values("host").next().is_some() || self.authority_of_target().is_some()
     }
@@ -98,17 +98,17 @@ impl Default for Response {
 }
 
 impl Fields {
-    /// The values of all fields of this name (lower case).
+    /// Returns the values of all fields of this name (lower case).
     pub fn values<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f [u8]> {
         self.iter().filter(move |(other, _)| *other == name).map(|(_, value)| value)
     }
 
-    /// Every field.
+    /// Returns every field.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
     }
 
-    /// Puts these in place of all fields of this name (lower case).
+    /// Replaces all fields of this name (lower case) by these.
     pub fn replace(&mut self, name: &str, values: impl IntoIterator<Item = Vec<u8>>) {
         self.take(name);
         self.0.extend(values.into_iter().map(|value| (name.to_owned(), value)));
@@ -124,7 +124,7 @@ impl Fields {
         self.0.retain(|(name, _)| !name.starts_with(':'));
     }
 
-    /// Adds what this line says. A line that is no field is the value of one that has none yet: so browsers copy it.
+    /// Adds the field of this line. A line that is no field is the value of a field without one, as browsers copy it.
     fn read(&mut self, line: &[u8]) {
         match (read_field(line), self.0.last_mut()) {
             (Some(field), _) => self.0.push(field),
@@ -134,7 +134,7 @@ impl Fields {
     }
 }
 
-/// The exchanges of a transcript, in order: several where redirects were followed.
+/// Returns the exchanges of a transcript, in order. There are several if curl followed redirects.
 pub fn read(transcript: &[u8]) -> Vec<Exchange> {
     let lines = || {
         let lines = transcript.split(|byte| *byte == b'\n');
@@ -157,7 +157,7 @@ pub fn read(transcript: &[u8]) -> Vec<Exchange> {
     reader.exchanges
 }
 
-/// Which message a line belongs to.
+/// The message that a line belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Side {
     Request,
@@ -205,19 +205,19 @@ impl StartLine {
     }
 }
 
-/// Puts lines together to heads, and heads to exchanges.
+/// Assembles lines into heads, and heads into exchanges.
 #[derive(Default)]
 struct Reader {
     exchanges: Vec<Exchange>,
     /// The head that the next line may belong to.
     head: Option<Head>,
-    /// Whether a message had a first line. If so, what has none is a body.
+    /// True if a message had a start line. Lines without one are then a body.
     has_start_line: bool,
 }
 
 /// A head of which not all lines were read yet.
 struct Head {
-    /// None where browsers' tools have left it out.
+    /// `None` if the browser's tools have omitted it.
     start: Option<StartLine>,
     fields: Fields,
 }

@@ -1,7 +1,6 @@
-//! What is noted of each exchange when it ends; with `log.access`, one line.
+//! The record of each exchange, which is complete when the exchange ends; with `log.access`, one log line.
 //!
-//! A line holds no cookie, no address, no user agent, no query and no raw path (A3): whose request it was can't be
-//! read from it.
+//! A line has no cookie, no address, no user agent, no query and no raw path (A3), so that it identifies nobody.
 
 use std::{sync::Arc, time::Instant};
 
@@ -12,27 +11,27 @@ use super::{connection::OpenExchange, request_id::RequestId};
 use crate::traces::{TracedExchange, Tracing};
 use crumbgate_audit::route_template;
 
-/// An exchange's record: open until the last byte of the answer is handed over, or the downstream is gone.
+/// The record of an exchange: open until the last byte of the answer is handed over, or the downstream is gone.
 pub(crate) struct Record {
     exchange: OpenExchange,
-    /// Most exchanges have none, and each has to have room for one: so it is small.
+    /// Boxed, because every exchange has room for it and most have none.
     notes: Option<Box<Notes>>,
 }
 
-/// What somebody wants to hear of an exchange when it ends.
+/// The outputs of a finished exchange.
 #[derive(Default)]
 struct Notes {
     line: Option<Line>,
     trace: Option<Trace>,
 }
 
-/// An exchange that is followed, and where it goes when it ends.
+/// A traced exchange, and the exporter of its spans.
 struct Trace {
     followed: TracedExchange,
     tracing: Tracing,
 }
 
-/// What an access line says.
+/// The fields of an access line.
 pub(crate) struct Line {
     pub(crate) started: Instant,
     pub(crate) method: Method,
@@ -44,7 +43,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// The line of a request that has just come.
+    /// Begins the line of a request that was just received.
     pub(crate) fn begin(method: &Method, path: &str, id: &RequestId) -> Self {
         Self {
             started: Instant::now(),
@@ -59,19 +58,19 @@ impl Line {
 }
 
 impl Record {
-    /// Opens the record of an exchange; `line` where access lines are wanted.
+    /// Opens the record of an exchange; `line` if access lines are wanted.
     pub(crate) fn new(exchange: OpenExchange, line: Option<Line>) -> Self {
         let notes = line.map(|line| Box::new(Notes { line: Some(line), trace: None }));
         Self { exchange, notes }
     }
 
-    /// Notes that the exchange is followed, and where its spans go.
+    /// Adds a trace.
     pub(crate) fn follow(&mut self, followed: TracedExchange, tracing: &Tracing) {
         let notes = self.notes.get_or_insert_default();
         notes.trace = Some(Trace { followed, tracing: tracing.clone() });
     }
 
-    /// The exchange as a trace has it, where it is followed.
+    /// Returns the trace of the exchange, if it is traced.
     pub(crate) fn followed(&mut self) -> Option<&mut TracedExchange> {
         self.notes.as_mut()?.trace.as_mut().map(|trace| &mut trace.followed)
     }
@@ -80,7 +79,7 @@ impl Record {
         self.notes.as_mut()?.line.as_mut()
     }
 
-    /// Notes whose request it is.
+    /// Sets the tenant.
     pub(crate) fn set_tenant(&mut self, tenant: &Arc<str>) {
         if let Some(line) = self.line() {
             line.tenant = Some(Arc::clone(tenant));
@@ -90,7 +89,7 @@ impl Record {
         }
     }
 
-    /// Notes what was answered.
+    /// Sets the status of the answer.
     pub(crate) fn set_status(&mut self, status: StatusCode) {
         if let Some(line) = self.line() {
             line.status = status;
@@ -107,12 +106,12 @@ impl Record {
         }
     }
 
-    /// Says that the answer was handed over whole.
+    /// Marks the answer as complete.
     pub(crate) fn finish(&mut self) {
         self.exchange.finish();
     }
 
-    /// Says that the application broke its answer off.
+    /// Marks the answer as aborted by the application.
     pub(crate) fn break_off(&mut self) {
         self.exchange.break_off();
     }
@@ -142,7 +141,7 @@ impl Drop for Record {
     }
 }
 
-/// A method's name. One that no standard has is the client's own words, of any length.
+/// Returns the name of a standard method. Any other is text of the client, of any length, and becomes `other`.
 fn known(method: &Method) -> &str {
     let name = method.as_str();
     if METHODS.contains(&name) { name } else { "other" }

@@ -6,12 +6,12 @@ use http::HeaderValue;
 
 use crumbgate_policy::date::{self, ImfFixdate};
 
-/// Reads the dates of responses. One second's are all alike, and are read once.
+/// Reads the dates of responses. Responses of the same second have the same text, which is parsed once.
 #[derive(Debug, Default)]
 pub struct Dates(Cell<([u8; 29], Option<u64>)>);
 
 impl Dates {
-    /// A response's own date, in seconds since the Unix epoch (S2).
+    /// Parses a response's date into seconds since the Unix epoch (S2).
     pub fn read(&self, date: &HeaderValue) -> Option<u64> {
         let (known, unix_s) = self.0.get();
         if date.as_bytes() == known {

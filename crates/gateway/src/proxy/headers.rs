@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crumbgate_policy::{CookieField, OutgoingSetCookie, SetCookieFields};
 
-/// Puts in place what goes upstream (R1, R6).
+/// Replaces the `Cookie` fields by the one that goes upstream (R1, R6).
 pub(super) fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {
     match field {
         CookieField::Untouched => {}
@@ -20,22 +20,22 @@ pub(super) fn replace_cookie(fields: &mut HeaderMap, field: CookieField) {
     }
 }
 
-/// Puts in place what goes downstream, in its order, of fields that have some already or have none.
+/// Replaces the `Set-Cookie` fields by those that go downstream, in their order. `has_some` is true if there are any.
 pub(super) fn replace_set_cookie(
     fields: &mut HeaderMap,
     has_some: bool,
     outgoing: SetCookieFields,
 ) {
     let SetCookieFields::Replaced(outgoing) = outgoing else { return };
-    let mut came = SmallVec::<[HeaderValue; 8]>::new();
+    let mut received = SmallVec::<[HeaderValue; 8]>::new();
     if has_some {
-        came.extend(fields.get_all(header::SET_COOKIE).iter().cloned());
+        received.extend(fields.get_all(header::SET_COOKIE).iter().cloned());
         fields.remove(header::SET_COOKIE);
     }
     for field in outgoing {
         let value = match field {
             OutgoingSetCookie::Built(bytes) => sensitive(bytes),
-            OutgoingSetCookie::Kept(index) => came.get(index).cloned(),
+            OutgoingSetCookie::Kept(index) => received.get(index).cloned(),
         };
         if let Some(value) = value {
             fields.append(header::SET_COOKIE, value);
@@ -43,7 +43,7 @@ pub(super) fn replace_set_cookie(
     }
 }
 
-/// A field's value that is a secret: it is not printed, and HTTP/2 keeps it out of its tables.
+/// Makes a field's value that is a secret: it is not printed, and HTTP/2 keeps it out of its tables.
 pub(super) fn sensitive(bytes: Vec<u8>) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_maybe_shared(Bytes::from(bytes)).ok()?;
     value.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! The plain listeners: they redirect to https, and do nothing else.
+//! The plain listeners: they redirect to https.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -17,7 +17,8 @@ use super::{
 };
 use crumbgate_audit::tenants::split_authority;
 
-/// Answers a plain request, which came to this port on a connection that may be one too many (`refused`), with the same address under https, or with why there is none.
+/// Redirects a plain request to the same address under https, or rejects it. `refused` is true if the connection exceeds
+/// the limit; `listener_port` is the port that it was made to.
 pub(crate) async fn answer(
     worker: &Worker,
     activity: &Arc<Activity>,
@@ -44,7 +45,7 @@ pub(crate) async fn answer(
     Ok(response.map(|body| body.recorded_by(record)))
 }
 
-/// Only hosts that a tenant has are redirected: whoever asks for another gets no address from here.
+/// Redirects to hosts of tenants only.
 fn redirect(
     worker: &Worker,
     listener_port: u16,
@@ -54,22 +55,22 @@ fn redirect(
     let host = admission::host(&authority)?;
     admission::find_tenant(&host, None, |host| worker.config().find_tenant(host))?;
     let target = request.uri().path_and_query().map(|target| target.as_str());
-    // `OPTIONS *` has no path: right after a host it would be a part of its name.
+    // The target of `OPTIONS *` has no path, and would become a part of the host.
     let target = target.filter(|target| target.starts_with('/')).unwrap_or("/");
     let location = match public_https_port(worker, listener_port, &authority) {
         HTTPS_PORT => format!("https://{host}{target}"),
         port => format!("https://{host}:{port}{target}"),
     };
     let location = HeaderValue::try_from(location)
-        .map_err(|_| Rejection::Authority("the target can't be written into a field"))?;
+        .map_err(|_| Rejection::Authority("the target is not a valid field value"))?;
     let mut response = Response::new(Body::none());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
     Ok(response)
 }
 
-/// The port of https, as the client sees it: the listener's own, unless the client has come by port 80 to a listener
-/// that has another. Then something before the gateway forwards the usual ports (a container's, a load balancer's).
+/// Returns the port of https, as the client sees it: the configured one, unless the client used port 80 and the listener
+/// has another. Then a container or a load balancer before the gateway forwards the usual ports.
 fn public_https_port(worker: &Worker, listener_port: u16, authority: &HeaderValue) -> u16 {
     let written = authority.to_str().ok().and_then(split_authority).and_then(|(_, port)| port);
     let came_by = written.unwrap_or(HTTP_PORT);

@@ -1,7 +1,7 @@
-//! Every answer that the gateway gives in the application's place: a status, a neutral page, no cookie (S8).
+//! The answers that the gateway gives in the application's place: a status, a neutral page, no cookie (S8).
 //!
-//! What is no HTTP, or far too large to be read, gets no page: hyper refuses it before there is a request, by a bare
-//! 400, 414 or 431 over HTTP/1.1, and over HTTP/2 by a 431, or an error of the stream or the connection.
+//! Bytes that are not HTTP, and heads that are far too large, get no page: hyper rejects them before there is a request,
+//! with a bare 400, 414 or 431 over HTTP/1.1, and over HTTP/2 with a 431, or an error of the stream or the connection.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use super::{
 };
 use crate::metrics::RejectionReason;
 
-/// Why a request is answered here and not upstream.
+/// The reason that the gateway answers a request itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
-    /// Nobody has agreed to the use of cookies yet (G6); for programs, people are shown the question.
+    /// Nobody has agreed to the use of cookies yet (G6). This is the answer to programs; people get a page that asks.
     #[error("nobody has agreed to the use of cookies yet")]
     AgreementRequired {
         /// The address of the page on which to agree.
         page: String,
     },
-    /// The authority is missing, doubled, malformed, or contradicts itself (T2).
-    #[error("the request does not say clearly which host it is for: {0}")]
+    /// The authority is missing, duplicated, malformed or contradictory (T2).
+    #[error("the host of the request is not clear: {0}")]
     Authority(&'static str),
-    /// The request's body broke off.
-    #[error("the request's body broke off")]
+    /// The client aborted the request's body.
+    #[error("the request's body ended early")]
     BodyBroken,
     /// No part of the request's body came within `limits.body_timeout`.
     #[error("the request's body came too slowly")]
@@ -37,56 +37,56 @@ pub enum Rejection {
     /// The request's body is larger than `limits.body_bytes`.
     #[error("the request's body has more than {limit} bytes")]
     BodyTooLarge {
-        /// What is allowed.
+        /// The limit, in bytes or fields.
         limit: u64,
     },
     /// The `Cookie` fields are larger than `limits.cookie_bytes` (R8).
     #[error("the Cookie fields have {got} bytes, more than {limit}")]
     CookieTooLarge {
-        /// What came.
+        /// The number of bytes or fields in the request.
         got: usize,
-        /// What is allowed.
+        /// The limit, in bytes or fields.
         limit: usize,
-        /// `Set-Cookie` fields that delete what should not be there.
+        /// `Set-Cookie` fields that delete undeclared cookies.
         evictions: Vec<Vec<u8>>,
     },
-    /// A form of the gateway's own page came from another site (G7).
-    #[error("the form came from another site")]
+    /// A form of the gateway's own pages was sent from another site (G7).
+    #[error("the form was sent from another site")]
     CrossSite,
-    /// Where the body ends can be read in two ways, or it is in a coding that the gateway does not undo.
-    #[error("the request does not say clearly where it ends")]
+    /// The end of the body is ambiguous, or the body has a coding that the gateway does not decode.
+    #[error("the length of the request's body is ambiguous")]
     Framing,
     /// The head is larger than `limits.head_bytes`.
     #[error("the head has {got} bytes, more than {limit}")]
     HeadTooLarge {
-        /// What came.
+        /// The number of bytes or fields in the request.
         got: usize,
-        /// What is allowed.
+        /// The limit, in bytes or fields.
         limit: usize,
-        /// `Set-Cookie` fields that delete what should not be there.
+        /// `Set-Cookie` fields that delete undeclared cookies.
         evictions: Vec<Vec<u8>>,
     },
-    /// `CONNECT` and `TRACE` are not for an application behind a gateway.
-    #[error("the method is not served")]
+    /// The method is `CONNECT` or `TRACE`, which no application behind a gateway serves.
+    #[error("the method is not supported")]
     Method,
     /// No tenant has this host, or the connection was made for another one (T1, T2).
     #[error("{0}")]
     Misdirected(&'static str),
-    /// There are as many connections as `limits.connections` allows.
-    #[error("the gateway has as many connections as it may")]
+    /// There are `limits.connections` connections already.
+    #[error("the gateway has its maximum of connections")]
     Overloaded,
     /// The head has more fields than `limits.head_fields`.
     #[error("the head has {got} fields, more than {limit}")]
     TooManyFields {
-        /// What came.
+        /// The number of bytes or fields in the request.
         got: usize,
-        /// What is allowed.
+        /// The limit, in bytes or fields.
         limit: usize,
-        /// `Set-Cookie` fields that delete what should not be there.
+        /// `Set-Cookie` fields that delete undeclared cookies.
         evictions: Vec<Vec<u8>>,
     },
-    /// The application answered with an upgrade that nobody asked for, or with a wrong one.
-    #[error("the application upgraded the connection to something else than was asked for")]
+    /// The application answered with an upgrade that the request did not ask for.
+    #[error("the application upgraded the connection in a way that the request did not ask for")]
     Upgrade,
     /// The application gave no answer.
     #[error(transparent)]
@@ -126,7 +126,7 @@ impl Rejection {
         }
     }
 
-    /// The status that it is answered with.
+    /// Returns the status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Authority(_) | Self::BodyBroken | Self::Framing => StatusCode::BAD_REQUEST,
@@ -151,7 +151,7 @@ impl Rejection {
         }
     }
 
-    /// Why, in the words of the metrics.
+    /// Returns the reason, as metrics name it.
     pub fn reason(&self) -> RejectionReason {
         match self {
             Self::AgreementRequired { .. } => RejectionReason::AgreementRequired,
@@ -180,7 +180,7 @@ impl Rejection {
         }
     }
 
-    /// What people are told: what happened, and what they can do.
+    /// Returns the title and the text of the page: the problem, and the remedy.
     fn words(&self) -> (&'static str, &'static str) {
         match self {
             Self::AgreementRequired { .. } => (
@@ -230,7 +230,7 @@ impl Rejection {
         }
     }
 
-    /// Whether the connection can't go on, because what is left of the request was not read.
+    /// Returns true if the connection must close, because the rest of the request was not read.
     fn closes(&self) -> bool {
         match self {
             Self::BodyBroken
@@ -251,7 +251,7 @@ impl Rejection {
         }
     }
 
-    /// The answer, in the representation that the request asks for.
+    /// Makes the answer, in the representation that the request asks for.
     pub(crate) fn into_response(
         self,
         asked: Representation,
@@ -294,19 +294,19 @@ impl Rejection {
 
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// What an answer of the gateway is written in.
+/// The format of an answer of the gateway.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Representation {
     /// For browsers.
     Html,
     /// For programs: a problem document (RFC 9457).
     Json,
-    /// For anybody else.
+    /// For any other client.
     Text,
 }
 
 impl Representation {
-    /// What the `Accept` fields ask for: HTML where they list it, JSON where they list that and no HTML.
+    /// Chooses by the `Accept` fields: HTML if they list it, JSON if they list only that.
     pub(crate) fn asked_by(fields: &HeaderMap) -> Self {
         let accepts = |media_type: &str| {
             super::head::tokens(fields, &header::ACCEPT)
@@ -330,7 +330,7 @@ impl Representation {
         }
     }
 
-    // The id has only letters, digits and "-_.": nothing in it needs an escape in any of the three. `more` is one more
+    // The id has only letters, digits and "-_.", which need no escape in any of the three formats. `more` is an additional
     // member of the JSON object.
     fn render(
         self,

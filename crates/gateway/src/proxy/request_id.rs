@@ -1,4 +1,4 @@
-//! `X-Request-Id`: made for each request, or passed on where the downstream sent a sane one.
+//! `X-Request-Id`: made for each request, or passed on if the client sent a valid one.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,8 +12,8 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(HeaderValue);
 
-/// Makes ids: 64 random bits of the worker, then a count. They are made [`AT_ONCE`], as parts of one piece of memory, which
-/// lives as long as one of them does.
+/// Makes ids: 64 random bits of the worker, then a count. [`BATCH`] ids share one allocation, which lives as long as any of
+/// them.
 pub(crate) struct RequestIds {
     worker: u64,
     next: Cell<u64>,
@@ -21,15 +21,15 @@ pub(crate) struct RequestIds {
 }
 
 impl RequestIds {
-    /// Ids that begin with `worker`'s bits.
+    /// Makes ids that begin with the bits of `worker`.
     pub(crate) fn new(worker: u64) -> Self {
         Self { worker, next: Cell::new(0), made: RefCell::default() }
     }
 
-    /// The id that the request has, or a new one.
+    /// Returns the id that the request has, or a new one.
     pub(crate) fn of(&self, fields: &HeaderMap) -> RequestId {
         match fields.get(REQUEST_ID) {
-            Some(id) if is_sane(id.as_bytes()) => RequestId(id.clone()),
+            Some(id) if is_valid(id.as_bytes()) => RequestId(id.clone()),
             _ => self.make(),
         }
     }
@@ -45,9 +45,9 @@ impl RequestIds {
 
     fn make_several(&self) -> Bytes {
         let first = self.next.get();
-        self.next.set(first.wrapping_add(AT_ONCE));
+        self.next.set(first.wrapping_add(BATCH));
         let mut texts = Vec::new();
-        for number in 0..AT_ONCE {
+        for number in 0..BATCH {
             let mut text = [0; ID_BYTES];
             let (worker, count) = text.split_at_mut(ID_BYTES / 2);
             write_hex(self.worker, worker);
@@ -59,18 +59,18 @@ impl RequestIds {
 }
 
 impl RequestId {
-    /// As a field's value.
+    /// Returns the id as a field's value.
     pub(crate) fn value(&self) -> HeaderValue {
         self.0.clone()
     }
 
-    /// As text.
+    /// Returns the id as text.
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 }
 
-fn is_sane(id: &[u8]) -> bool {
+fn is_valid(id: &[u8]) -> bool {
     (1..=MAX_BYTES).contains(&id.len())
         && id.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
@@ -81,12 +81,12 @@ fn write_hex(number: u64, digits: &mut [u8]) {
     }
 }
 
-/// How many ids are made at once.
-const AT_ONCE: u64 = 64;
+/// The number of ids that share an allocation.
+const BATCH: u64 = 64;
 
 const ID_BYTES: usize = 32;
 
-/// Longer ids from outside are replaced.
+/// The longest id that is passed on, in bytes.
 const MAX_BYTES: usize = 128;
 
 #[cfg(test)]
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sane_id_is_passed_on_and_any_other_is_replaced() {
+    fn a_valid_id_is_passed_on_and_any_other_is_replaced() {
         let ids = RequestIds::new(0xabc);
         let id_for = |sent: &[u8]| {
             let mut fields = HeaderMap::new();

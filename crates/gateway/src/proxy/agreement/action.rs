@@ -2,19 +2,19 @@
 
 use crumbgate_pages::page::settings::PageRoute;
 
-/// What a form does.
+/// The action of a form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AgreementAction {
     /// The person agrees to the use of cookies.
     Agree,
-    /// The person does not.
+    /// The person declines.
     Decline,
-    /// The person no longer does.
+    /// The person withdraws their agreement.
     Withdraw,
 }
 
 impl AgreementAction {
-    /// What a form does that is sent to this place; none: no form is sent there.
+    /// Returns the action of the form that is sent to this place; `None` if none is.
     pub fn at(place: PageRoute) -> Option<Self> {
         match place {
             PageRoute::Agree => Some(Self::Agree),

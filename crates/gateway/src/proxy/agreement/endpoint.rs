@@ -1,4 +1,4 @@
-//! What the answers to the forms and the challenge have in common.
+//! The common part of the answers to forms and of the challenge.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct AgreementEndpoint<'e> {
 }
 
 impl AgreementEndpoint<'_> {
-    /// What the policy needs to know of an answer of the gateway's own.
+    /// Returns what the policy needs to know of an answer of the gateway's own.
     pub(super) fn response_facts(&self) -> ResponseFacts {
         let Now { unix_s, uptime_s } = self.received;
         ResponseFacts {

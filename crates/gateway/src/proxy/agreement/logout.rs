@@ -37,7 +37,7 @@ pub(super) async fn end_session(
             warn!(tenant, status, "the application did not end the session after a withdrawal");
         }
         Err(error) => {
-            warn!(tenant, %error, "the application could not be told of a withdrawal");
+            warn!(tenant, %error, "the application could not be informed of a withdrawal");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The gateway's own pages, as one worker has rendered them.
+//! The gateway's own pages that one worker has rendered.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -6,11 +6,11 @@ use super::super::snapshot::Snapshot;
 use crumbgate_pages::page::{Pages, Since, Subject};
 use crumbgate_policy::{AgreementMode, Policy, declaration::SessionDuration};
 
-/// The pages that one worker has rendered: most tenants have the same.
+/// The rendered pages. Most tenants share the same.
 #[derive(Default)]
 pub(crate) struct PageCache(RefCell<Vec<(Distinction, Rc<Pages>)>>);
 
-/// What one tenant's pages differ by from another's, as long as the configuration is the same.
+/// The settings by which the pages of tenants differ within one configuration.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Distinction {
     session: SessionDuration,
@@ -19,7 +19,7 @@ struct Distinction {
 }
 
 impl PageCache {
-    /// The pages of a tenant that is judged by this policy.
+    /// Returns the pages of tenants with this policy.
     pub(crate) fn pages(&self, snapshot: &Snapshot, policy: &Policy) -> Rc<Pages> {
         let (session, agreement, seals) = (policy.session, policy.agreement, policy.seals());
         let wanted = Distinction { session, agreement, seals };
@@ -45,5 +45,5 @@ impl PageCache {
     }
 }
 
-/// How many tenants' pages a worker keeps; more that differ, and the oldest go.
+/// The number of different sets of pages that a worker keeps. The oldest is dropped for a new one.
 const MAX_PAGES: usize = 64;
