@@ -54,6 +54,10 @@ pub(super) fn request(pasted: &transcript::Request) -> Result<Request<PastedBody
     let mut request = Request::new(PastedBody(bytes));
     *request.method_mut() = Method::from_bytes(pasted.method.as_bytes())
         .map_err(|_| refused("the method is not a token"))?;
+    if pasted.target.len() > MAX_TARGET_BYTES {
+        let reason = format!("HTTP programs read no target of more than {MAX_TARGET_BYTES} bytes");
+        return Err(Refusal::of_http(414, reason));
+    }
     *request.uri_mut() =
         pasted.target.parse::<Uri>().map_err(|_| refused("HTTP allows no such target"))?;
     *request.version_mut() = pasted.version;
@@ -66,6 +70,9 @@ pub(super) fn request(pasted: &transcript::Request) -> Result<Request<PastedBody
     }
     Ok(request)
 }
+
+/// The longest target that hyper accepts, in bytes.
+const MAX_TARGET_BYTES: usize = 65_534;
 
 /// Returns the length of the body according to the head: `None` if it is not one number, `Some(None)` if it is unknown.
 fn body_bytes(fields: &HeaderMap) -> Option<Option<u64>> {

@@ -291,9 +291,13 @@ fn r8_what_is_too_large_is_answered_431_and_evicts() {
         "{words:?}"
     );
 
-    let long = format!("/?{}", "a".repeat(Limits::DEFAULT.head_bytes));
-    let head = explain(&long, &[], &[]);
+    let long = "a".repeat(Limits::DEFAULT.head_bytes);
+    let mut head = exchange("/", &[], &[]);
+    head.request.as_mut().unwrap().fields.replace("x", [long.clone().into_bytes()]);
+    let head = explainer(|_| ()).explain(None, &head);
     assert!(head.refusal.unwrap().reason.starts_with("the head has 65"));
+    let target = explain(&format!("/?{long}"), &[], &[]);
+    assert_eq!(target.refusal.map(|refusal| refusal.status), Some(414));
 }
 
 #[test]

@@ -288,7 +288,7 @@ fn provocations(reason: RejectionReason) -> Vec<Provocation> {
     use Provocation::{Head, NoHead};
     let get = |fields: &str| Head(format!("GET /page HTTP/1.1\r\n{fields}\r\n"));
     let host = "host: acme.example\r\n";
-    let asks = "host: ask.example\r\n";
+    let asks = "host: globex.example\r\n";
     match reason {
         RejectionReason::AgreementRequired => vec![
             Head(format!("GET /api/me HTTP/1.1\r\n{asks}\r\n")),
@@ -371,7 +371,7 @@ async fn gateway_with_limits() -> (App, Site, Running) {
     let app = App::replying(|request| answer_to(request.target()).as_bytes().to_vec()).await;
     let setup = Setup::before(&app)
         .tenant(ACME, "")
-        .tenant("ask.example", "agreement = \"required\"")
+        .tenant("globex.example", "agreement = \"required\"")
         .limits("body_bytes = 10\nhead_bytes = 8192\nhead_fields = 40\ncookie_bytes = 1024");
     let site = Site::of(&setup);
     let gateway = setup.start();
@@ -380,7 +380,7 @@ async fn gateway_with_limits() -> (App, Site, Running) {
 
 /// Sends a head to a gateway, and returns the status of the answer, and the explanation of the same head.
 async fn sent_and_explained(gateway: &Running, site: &Site, head: &str) -> (u64, Value) {
-    let host = if head.contains("ask.example") { "ask.example" } else { ACME };
+    let host = if head.contains("globex.example") { "globex.example" } else { ACME };
     let mut raw = gateway.raw_at(host).await;
     raw.send(head).await;
     let answer = raw.read_head().await;
@@ -425,7 +425,7 @@ async fn an_explanation_rejects_a_request_for_the_reason_for_which_the_gateway_r
 async fn an_explanation_of_the_gateways_own_pages_has_the_status_that_the_gateway_answers() {
     in_time(async {
         let (app, site, gateway) = gateway_with_limits().await;
-        let host = "host: ask.example\r\n";
+        let host = "host: globex.example\r\n";
         let html = "accept: text/html\r\n";
         for (request, fields, status, is_forwarded) in [
             ("GET /.well-known/cookies", "", 200, false),
@@ -446,7 +446,8 @@ async fn an_explanation_of_the_gateways_own_pages_has_the_status_that_the_gatewa
             assert_eq!(app.received().len() > before, is_forwarded, "{context}");
             assert_eq!(explained["leaves"]["upstream"] != "refused", is_forwarded, "{context}");
         }
-        let agreed = ["explain", "--json", "--tenant", "ask.example", "--agreed", "--navigation"];
+        let agreed =
+            ["explain", "--json", "--tenant", "globex.example", "--agreed", "--navigation"];
         let agreed = json(&site.run(&agreed).await);
         assert_eq!(agreed["exchanges"][0]["status"], 200);
     })
@@ -497,7 +498,7 @@ async fn a_pasted_transcript_is_explained_from_a_file_and_from_standard_input() 
             .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         for line in [
-            "There is no config.toml: this is the built-in declaration, with every default.",
+            "There is no config.toml: the built-in declaration and the defaults are used.",
             "GET / at 127.0.0.1, tenant (default): enforce, session 1w",
             "answered 200 by the application",
             "_ga stripped R2 not declared",
