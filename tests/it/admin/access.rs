@@ -356,13 +356,13 @@ async fn an_unusable_token_file_is_reported_before_anything_listens() {
             }
         };
         fs::set_permissions(site.path("tokens"), fs::Permissions::from_mode(0o644)).unwrap();
-        message("found the mode 0644, expected that nobody else may read it: chmod 640").await;
+        message("found the mode 0644, expected no access for other users: chmod 640").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\nbob auditor {AUDITOR} more"));
         message("tokens:2: found 4 words, expected three").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\nalice auditor {AUDITOR}"));
-        message("tokens:2: the name is on line 1 already").await;
+        message("tokens:2: the name is already on line 1").await;
         write_tokens(&site, &format!("alice operator {OPERATOR}\n\nbob auditor {OPERATOR}"));
-        message("tokens:3: the token is on line 1 already").await;
+        message("tokens:3: the token is already on line 1").await;
         write_tokens(&site, &format!("{OPERATOR} operator alice"));
         message("tokens:1: the third word has 5 characters").await;
         write_tokens(&site, "# nobody yet\n");
@@ -476,7 +476,7 @@ async fn an_abandoned_socket_is_replaced_and_any_other_file_is_not() {
         fs::write(&path, "precious").unwrap();
         let finished = site.run(&["run"]).await;
         assert_eq!(finished.code, Some(1));
-        assert!(finished.stderr.contains("crumbgate.sock is no socket"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("crumbgate.sock is not a socket"), "{}", finished.stderr);
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_file(&path).unwrap();
 

@@ -225,7 +225,7 @@ async fn every_mistake_is_reported_with_its_key_and_the_fix() {
             (json!({"session": 59}), "tenants.\"globex.example\".session", "write a number"),
             (json!({"mode": "off"}), "tenants.\"globex.example\".mode", "write"),
             (json!({"upstream": "ap"}), "tenants.\"globex.example\".upstream", "did you mean \"app\"?"),
-            (json!({"evict": null}), "tenants.\"globex.example\".evict", "leave the key out"),
+            (json!({"evict": null}), "tenants.\"globex.example\".evict", "remove the key"),
         ] {
             let problem = operator.put(GLOBEX, &body).await.problem(422);
             assert_eq!(problem["key"], key, "{problem}");

@@ -77,7 +77,7 @@ async fn reload_reports_what_check_reports_and_which_changes_need_a_restart() {
         let finished = site.run(&["reload"]).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
         assert!(finished.stdout.starts_with("reloaded: 2 tenants, configuration "), "{finished:?}");
-        let kept = "crumbgate: server.workers: it stays 1, the file has 3: a restart changes it\n";
+        let kept = "crumbgate: server.workers: it stays 1, the file has 3: this needs a restart\n";
         assert_eq!(finished.stderr, kept);
     })
     .await;
@@ -145,7 +145,7 @@ async fn a_gateway_that_can_not_be_found_is_reported_with_the_fix() {
             .await;
         let config = fs::read_to_string(site.path("config.toml")).unwrap();
         fs::write(site.path("config.toml"), config.replace("\"off\"", "\"127.0.0.1:0\"")).unwrap();
-        message(&["status"], "any free port, and only the gateway knows which").await;
+        message(&["status"], "which means any free port").await;
         let application = crate::harness::App::answering(&[("/v1/status", &[])]).await;
         let address = application.address().to_string();
         message(&["status", "--address", &address], "the response is not JSON").await;

@@ -46,7 +46,7 @@ async fn check_accepts_a_correct_file() {
         let finished = Site::of(&nobody()).run(&["check"]).await;
         assert_eq!(
             (finished.code, &*finished.stdout, &*finished.stderr),
-            (Some(0), "config.toml: fine, 1 tenant\n", "")
+            (Some(0), "config.toml: valid, 1 tenant\n", "")
         );
     })
     .await;
@@ -110,7 +110,7 @@ async fn check_warns_of_a_tenant_that_no_certificate_covers() {
         let setup = nobody().tenant("covered.flexopus.example", "").tenant("bare.example", "");
         let finished = Site::of(&setup).run(&["check"]).await;
         assert_eq!(finished.code, Some(0), "a warning is no error: {finished:?}");
-        assert_eq!(finished.stdout, "config.toml: fine, 2 tenants\n");
+        assert_eq!(finished.stdout, "config.toml: valid, 2 tenants\n");
         let warnings: Vec<_> =
             finished.stderr.lines().filter(|line| line.contains(" warning: ")).collect();
         assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -281,7 +281,7 @@ async fn health_is_0_while_the_gateway_answers_even_if_its_application_is_down()
                 let mut program = site.start();
                 program.https().await;
                 let up = site.run(&["health"]).await;
-                assert_eq!((up.code, &*up.stdout), (Some(0), "it answers (405)\n"), "{up:?}");
+                assert_eq!((up.code, &*up.stdout), (Some(0), "the gateway answers (405)\n"), "{up:?}");
                 program.signal(Signal::TERM);
                 assert_eq!(program.exit().await.code, Some(0));
                 assert_eq!(site.run(&["health"]).await.code, Some(1));

@@ -66,7 +66,7 @@ async fn the_configuration_of_init_is_correct_and_serves_as_printed() {
         assert!(next.contains("  crumbgate run\n"), "{next}");
 
         let checked = site.run(&["check"]).await;
-        let expected = (Some(0), "config.toml: fine, 2 tenants\n", "");
+        let expected = (Some(0), "config.toml: valid, 2 tenants\n", "");
         assert_eq!((checked.code, &*checked.stdout, &*checked.stderr), expected);
 
         let mut program = serving(&site);
@@ -226,7 +226,7 @@ async fn hosts_that_are_named_are_served_and_are_in_the_certificate() {
         let made = site.run(&[&["init", "--upstream", "app:3000"], &hosts[..]].concat()).await;
         assert_eq!((made.code, &*made.stderr), (Some(0), ""), "{made:?}");
         let checked = site.run(&["check"]).await;
-        let expected = (Some(0), "config.toml: fine, 2 tenants\n", "");
+        let expected = (Some(0), "config.toml: valid, 2 tenants\n", "");
         assert_eq!((checked.code, &*checked.stdout, &*checked.stderr), expected);
     })
     .await;

@@ -195,7 +195,7 @@ async fn assert_reports(site: &Site, first: &str, german: &ShownPage) {
     assert_eq!(json["books"]["agreements"]["counted"], 18);
     assert_eq!(json["books"]["agreements"]["difference"], 0);
     for (language, words) in [
-        ("en", ["Agreement", "Withdrawn", "The pages that were shown"]),
+        ("en", ["Agreement", "Withdrawn", "Shown pages"]),
         ("de", ["Zustimmung", "Widerrufen", "Die gezeigten Seiten"]),
     ] {
         for format in ["text", "html"] {

@@ -166,7 +166,7 @@ async fn the_same_ledger_makes_the_same_bytes_and_no_file_is_overwritten_without
         fs::write(site.path("two.zip"), "mine").unwrap();
         let refused = site.run(&["audit", "export", "crumbgate.db", "--output", "two.zip"]).await;
         assert_eq!(refused.code, Some(1));
-        assert!(refused.stderr.contains("say --overwrite"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("without --overwrite"), "{}", refused.stderr);
         assert_eq!(fs::read(site.path("two.zip")).unwrap(), b"mine");
         let ledger =
             ["audit", "export", "crumbgate.db", "--output", "./crumbgate.db", "--overwrite"];

@@ -101,7 +101,7 @@ async fn the_command_line_changes_only_the_named_keys() {
         assert_eq!(finished.code, Some(1));
         assert_eq!(
             finished.stderr,
-            "crumbgate: host: there is no tenant \"globex.example\"; GET /v1/tenants lists them\n"
+            "crumbgate: host: there is no tenant \"globex.example\"; GET /v1/tenants lists all tenants\n"
         );
         let finished = tenants(&["set", ACME, "session=3d"]).await;
         assert_eq!(finished.code, Some(1));
