@@ -281,7 +281,11 @@ async fn health_is_0_while_the_gateway_answers_even_if_its_application_is_down()
                 let mut program = site.start();
                 program.https().await;
                 let up = site.run(&["health"]).await;
-                assert_eq!((up.code, &*up.stdout), (Some(0), "the gateway answers (405)\n"), "{up:?}");
+                assert_eq!(
+                    (up.code, &*up.stdout),
+                    (Some(0), "the gateway answers (405)\n"),
+                    "{up:?}"
+                );
                 program.signal(Signal::TERM);
                 assert_eq!(program.exit().await.code, Some(0));
                 assert_eq!(site.run(&["health"]).await.code, Some(1));
