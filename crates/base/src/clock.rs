@@ -1,4 +1,4 @@
-//! What time it is: for cookies by the calendar, for memory by a clock that never jumps.
+//! The time: by the calendar for cookies, and by a monotonic clock for durations.
 
 use std::{
     sync::{
@@ -8,41 +8,40 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// One reading of both clocks.
+/// A reading of both clocks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Now {
-    /// Seconds since the Unix epoch, as the calendar has it; may jump.
+    /// Seconds since the Unix epoch. The calendar may jump.
     pub unix_s: u64,
-    /// Seconds since the gateway started; never goes back.
+    /// Seconds since the gateway started. They never decrease.
     pub uptime_s: u32,
 }
 
-/// Where the time comes from.
+/// A source of the time.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// A time that a test sets, in seconds since the Unix epoch; the uptime is the same number's distance from its
-    /// first value.
+    /// A time that a test sets. The uptime is its difference from the start.
     Fixed {
-        /// The time that is told.
+        /// The current time, in seconds since the Unix epoch.
         unix_s: Arc<AtomicU64>,
-        /// The time at which the gateway is said to have started.
+        /// The time of the start, in seconds since the Unix epoch.
         started_unix_s: u64,
     },
-    /// The machine's clocks.
+    /// The clocks of the machine.
     System {
-        /// When the gateway started.
+        /// The moment of the start.
         started: Instant,
     },
 }
 
 impl Clock {
-    /// The machine's clocks, with the uptime counted from now.
+    /// Returns the clocks of the machine, with an uptime that begins now.
     pub fn system() -> Self {
         Self::System { started: Instant::now() }
     }
 
-    /// Nanoseconds since the Unix epoch, as the calendar has it; may jump. A fixed time has whole seconds.
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everybody else asks")]
+    /// Returns the nanoseconds since the Unix epoch. The calendar may jump. A fixed time has whole seconds.
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock that all other code uses")]
     pub fn unix_ns(&self) -> u64 {
         let since = match self {
             Self::Fixed { unix_s, .. } => Duration::from_secs(unix_s.load(Ordering::Relaxed)),
@@ -56,8 +55,8 @@ impl Clock {
         self.at(Instant::now())
     }
 
-    /// The same for whoever has just read the clock that never jumps, and needs not read it again.
-    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everybody else asks")]
+    /// Reads the calendar, and takes the uptime from a moment that was just read from the monotonic clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock that all other code uses")]
     pub fn at(&self, moment: Instant) -> Now {
         match self {
             Self::Fixed { unix_s, started_unix_s } => {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{BannerOutcome, csp};
+use super::{csp, outcome::BannerOutcome};
 
 /// Checks that a response is a page that may carry a banner.
 ///

@@ -1,8 +1,8 @@
 //! Finds the beginning of a page's body, part by part, as a browser does (HTML Standard, sections 13.2.5 and 13.2.6.4).
 
 use super::{
-    BannerOutcome,
     comment::Comment,
+    outcome::BannerOutcome,
     raw_text::RawText,
     tag::{Tag, is_space},
 };
