@@ -157,7 +157,7 @@ async fn suggested_commands_name_the_configuration_and_missing_keys() {
         let lines: Vec<_> = rotated.lines().collect();
         assert!(
             lines[0].ends_with(
-                "seals once our own.toml says what is sealed: write seal = true into a tenant, then: crumbgate reload \
+                "seals once our own.toml has a sealed tenant: write seal = true into a tenant, then: crumbgate reload \
                  --config 'our own.toml'"
             ),
             "{rotated}"
