@@ -14,7 +14,7 @@ use crumbgate_base::language::Language;
 use crumbgate_ledger::read::Reader;
 use crumbgate_policy::{requested::RequestedLifetime, verdict::Action};
 use crumbgate_report::{Report, Selection, VendorHint};
-use crumbgate_testkit::ledger::{Draft, Seen};
+use crumbgate_testkit::ledger::{Seen, UnsignedLedger};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -55,7 +55,7 @@ fn main() {
 
 /// The year's ledger; returns how many entries it has.
 fn write(path: &Path) -> u64 {
-    let mut draft = Draft::new(path, 300);
+    let mut writer = UnsignedLedger::new(path, 300);
     let names: Vec<_> = (0..300)
         .map(|n| if n % 10 == 0 { format!("_ga_{n}") } else { format!("name-{n}") })
         .collect();
@@ -63,8 +63,8 @@ fn write(path: &Path) -> u64 {
     let routes = ["/", "/login", "/dashboard", "/api/bookings", "/maps/{id}"];
     let mut start = NOW_UNIX_S - 365 * 86_400;
     let mut turn = 0_usize;
-    while draft.last() < ENTRIES {
-        draft.heartbeat(start, start + 299);
+    while writer.last() < ENTRIES {
+        writer.heartbeat(start, start + 299);
         turn += 1;
         let tenant = &tenants[turn % tenants.len()];
         let mut seen = vec![
@@ -83,11 +83,11 @@ fn write(path: &Path) -> u64 {
             let cookie = cookie.on(route);
             seen.push(if turn.is_multiple_of(5) { cookie.watched() } else { cookie });
         }
-        draft.traffic(start, tenant, 10, &seen);
+        writer.traffic(start, tenant, 10, &seen);
         start += 300;
     }
-    let entries = draft.last();
-    draft.finish();
+    let entries = writer.last();
+    writer.finish();
     entries
 }
 

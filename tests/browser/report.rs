@@ -82,7 +82,7 @@ fn the_page_is_valid_and_accessible_whatever_names_are_on_it() {
 fn the_page_of_an_empty_ledger_is_valid_and_accessible() {
     let desk = Desk::new();
     let ledger = desk.path("empty.db");
-    ledger::Draft::new(&ledger, 300).finish();
+    ledger::UnsignedLedger::new(&ledger, 300).finish();
     assert_is_accessible(&desk.report(&ledger, "empty.html", &["--language", "de"]));
 }
 

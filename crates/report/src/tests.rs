@@ -16,7 +16,7 @@ use crumbgate_policy::{
     requested::RequestedLifetime,
     verdict::{Action, Reason},
 };
-use crumbgate_testkit::ledger::{Draft, HOSTILE, Seen, TENANTS, hostile, rich};
+use crumbgate_testkit::ledger::{HOSTILE, Seen, TENANTS, UnsignedLedger, hostile, rich};
 
 const ACME: &str = "acme.example";
 
@@ -25,12 +25,12 @@ const NOW: u64 = 1_795_428_000;
 const WINDOW: u64 = 300;
 
 /// The report of a ledger that `write` writes.
-fn report(selection: &Selection, write: impl FnOnce(&mut Draft)) -> Report {
+fn report(selection: &Selection, write: impl FnOnce(&mut UnsignedLedger)) -> Report {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger.db");
-    let mut draft = Draft::new(&path, WINDOW);
-    write(&mut draft);
-    draft.finish();
+    let mut writer = UnsignedLedger::new(&path, WINDOW);
+    write(&mut writer);
+    writer.finish();
     build(&path, selection)
 }
 
@@ -60,17 +60,17 @@ fn all() -> Selection {
 #[test]
 fn a1_the_totals_balance_or_the_report_has_the_difference() {
     let seen = [Seen::kept("flexopus_session", 5), Seen::sent("_ga", 3)];
-    let balanced = report(&all(), |draft| draft.traffic(NOW, ACME, 4, &seen));
+    let balanced = report(&all(), |writer| writer.traffic(NOW, ACME, 4, &seen));
     assert!(balanced.totals.is_balanced());
     let DirectionTotals { seen: counted, kept, stripped, .. } = balanced.totals.request;
     assert_eq!((counted, kept, stripped), (8, 5, 3));
 
-    let short = report(&all(), |draft| {
-        draft.traffic(NOW, ACME, 4, &seen);
+    let short = report(&all(), |writer| {
+        writer.traffic(NOW, ACME, 4, &seen);
         let counted = Figures { request: 10, ..Figures::default() };
         let dropped = Figures { request: 4, ..Figures::default() };
-        draft.heartbeat_of(NOW, ACME, 1, counted, dropped);
-        draft.verdicts(NOW, ACME, &Seen::rewritten("a", RequestedLifetime::Day, 60, 2));
+        writer.heartbeat_of(NOW, ACME, 1, counted, dropped);
+        writer.verdicts(NOW, ACME, &Seen::rewritten("a", RequestedLifetime::Day, 60, 2));
     });
     assert!(!short.totals.is_balanced());
     assert_eq!((short.totals.request.difference(), short.totals.response.difference()), (6, -2));
@@ -81,12 +81,12 @@ fn a1_the_totals_balance_or_the_report_has_the_difference() {
 
 #[test]
 fn a_change_of_a_tenant_is_reported_with_its_actor_and_only_for_that_tenant() {
-    let write = |draft: &mut Draft| {
-        draft.heartbeat(NOW, NOW + 299);
-        draft.change(NOW, ACME, "ada", &json!({ "before": null, "after": { "session": "20m" } }));
-        draft.change(NOW, "b.example", "bob", &json!({ "before": {}, "after": null }));
+    let write = |writer: &mut UnsignedLedger| {
+        writer.heartbeat(NOW, NOW + 299);
+        writer.change(NOW, ACME, "ada", &json!({ "before": null, "after": { "session": "20m" } }));
+        writer.change(NOW, "b.example", "bob", &json!({ "before": {}, "after": null }));
         let configurations = json!({ "old": "1", "new": "2" });
-        draft.event(NOW, EventKind::Configuration, "eve", &configurations);
+        writer.event(NOW, EventKind::Configuration, "eve", &configurations);
     };
     let events_of = |selection: &Selection| {
         let report = report(selection, write);
@@ -110,10 +110,10 @@ fn a_change_of_a_tenant_is_reported_with_its_actor_and_only_for_that_tenant() {
 
 #[test]
 fn cookies_in_report_mode_do_not_count_as_held_back() {
-    let report = report(&all(), |draft| {
+    let report = report(&all(), |writer| {
         let evict = Seen::added(Action::Evict, "_ga", None, 2);
-        draft.traffic(NOW, ACME, 1, &[Seen::sent("_ga", 3).watched(), evict.watched()]);
-        draft.traffic(NOW, "b.example", 1, &[Seen::sent("_ga", 4), evict]);
+        writer.traffic(NOW, ACME, 1, &[Seen::sent("_ga", 3).watched(), evict.watched()]);
+        writer.traffic(NOW, "b.example", 1, &[Seen::sent("_ga", 4), evict]);
     });
     let totals = &report.totals;
     assert_eq!((totals.held_back(), totals.only_watched(), totals.evictions_sent()), (4, 3, 2));
@@ -124,7 +124,7 @@ fn cookies_in_report_mode_do_not_count_as_held_back() {
 
 #[test]
 fn cookies_on_which_an_application_may_depend_come_first() {
-    let report = report(&all(), |draft| {
+    let report = report(&all(), |writer| {
         let year = RequestedLifetime::Year;
         let watched = [
             Seen::sent("by script", 90),
@@ -135,8 +135,8 @@ fn cookies_on_which_an_application_may_depend_come_first() {
             Seen::set("depended on", year, 1),
             Seen { action: Action::Strip(Reason::Nameless), name: None, ..Seen::sent("", 5) },
         ];
-        draft.traffic(NOW, ACME, 1, &watched.map(Seen::watched));
-        draft.traffic(NOW, "enforced.example", 1, &[Seen::sent("enforced", 9)]);
+        writer.traffic(NOW, ACME, 1, &watched.map(Seen::watched));
+        writer.traffic(NOW, "enforced.example", 1, &[Seen::sent("enforced", 9)]);
     });
     let listed: Vec<_> = report
         .before_enforcing()
@@ -155,21 +155,21 @@ fn cookies_on_which_an_application_may_depend_come_first() {
 #[test]
 fn e3_a_name_sent_in_a_later_window_than_its_eviction_is_reported() {
     let evict = |name| Seen::added(Action::Evict, name, None, 1);
-    let report = report(&all(), |draft| {
-        draft.traffic(
+    let report = report(&all(), |writer| {
+        writer.traffic(
             NOW,
             ACME,
             1,
             &[Seen::sent("gone", 1), evict("gone"), Seen::sent("stays", 1), evict("stays")],
         );
-        draft.traffic(
+        writer.traffic(
             NOW + WINDOW,
             ACME,
             1,
             &[Seen::sent("stays", 1), Seen::set("gone", RequestedLifetime::Day, 1)],
         );
-        draft.traffic(NOW, "watched.example", 1, &[evict("stays").watched()]);
-        draft.traffic(NOW + WINDOW, "watched.example", 1, &[Seen::sent("stays", 1).watched()]);
+        writer.traffic(NOW, "watched.example", 1, &[evict("stays").watched()]);
+        writer.traffic(NOW + WINDOW, "watched.example", 1, &[Seen::sent("stays", 1).watched()]);
     });
     let evictions_of = |tenant: &str, name: &str| {
         let row = report
@@ -188,15 +188,15 @@ fn e3_a_name_sent_in_a_later_window_than_its_eviction_is_reported() {
 
 #[test]
 fn a_row_has_vendor_routes_times_and_attributes() {
-    let report = report(&all(), |draft| {
+    let report = report(&all(), |writer| {
         let set = Seen::set("_ga", RequestedLifetime::Longer, 2);
-        draft.traffic(
+        writer.traffic(
             NOW,
             ACME,
             1,
             &[Seen::sent("_ga", 5).on("/login"), set.on("/"), Seen::sent("own", 1)],
         );
-        draft.traffic(NOW + WINDOW, ACME, 1, &[Seen::sent("_ga", 1).on("/")]);
+        writer.traffic(NOW + WINDOW, ACME, 1, &[Seen::sent("_ga", 1).on("/")]);
     });
     let row = &report.stripped[0];
     assert_eq!((row.count(), row.in_requests, row.in_responses), (8, 6, 2));
@@ -212,16 +212,16 @@ fn a_row_has_vendor_routes_times_and_attributes() {
 
 #[test]
 fn a_selection_is_by_tenant_and_by_overlapping_windows() {
-    let write = |draft: &mut Draft| {
+    let write = |writer: &mut UnsignedLedger| {
         for index in 0..4_u32 {
-            draft.traffic(
+            writer.traffic(
                 NOW + u64::from(index) * WINDOW,
                 ACME,
                 1,
                 &[Seen::sent("_ga", 10_u64.pow(index))],
             );
         }
-        draft.traffic(NOW, "b.example", 1, &[Seen::sent("_ga", 7)]);
+        writer.traffic(NOW, "b.example", 1, &[Seen::sent("_ga", 7)]);
     };
     let sum = |tenant: Option<&str>, since, until| {
         let selection = Selection {
@@ -247,19 +247,19 @@ fn a5_each_gap_has_its_reason_and_its_losses() {
     let hour = 3_600;
     let since = NOW - 24 * hour;
     let selection = Selection { since_unix_s: Some(since), until_unix_s: Some(NOW), ..all() };
-    let report = report(&selection, |draft| {
+    let report = report(&selection, |writer| {
         // It was stopped before the report's time begins.
-        draft.heartbeat(since - hour, since - 601);
-        draft.event(since - 600, EventKind::Stop, "run", &json!({}));
-        draft.heartbeat(since + hour, since + 2 * hour - 1);
+        writer.heartbeat(since - hour, since - 601);
+        writer.event(since - 600, EventKind::Stop, "run", &json!({}));
+        writer.heartbeat(since + hour, since + 2 * hour - 1);
         // A restart within seconds is no gap.
-        draft.heartbeat(since + 2 * hour + 20, since + 4 * hour - 1);
+        writer.heartbeat(since + 2 * hour + 20, since + 4 * hour - 1);
         let detail = json!({ "from": rfc3339(since + 4 * hour), "until": since + 5 * hour });
-        draft.event(since + 5 * hour, EventKind::UncleanStop, "run", &detail);
-        draft.heartbeat(since + 5 * hour, since + 8 * hour - 1);
+        writer.event(since + 5 * hour, EventKind::UncleanStop, "run", &detail);
+        writer.heartbeat(since + 5 * hour, since + 8 * hour - 1);
         let detail = json!({ "from": since + 6 * hour, "until": since + 7 * hour, "cookies": 9, "requests": 3 });
-        draft.event(since + 7 * hour, EventKind::Loss, "run", &detail);
-        draft.heartbeat(since + 10 * hour, since + 11 * hour - 1);
+        writer.event(since + 7 * hour, EventKind::Loss, "run", &detail);
+        writer.heartbeat(since + 10 * hour, since + 11 * hour - 1);
     });
     let gaps: Vec<_> = report
         .gaps
@@ -293,9 +293,9 @@ fn a5_each_gap_has_its_reason_and_its_losses() {
 fn a5_entries_that_are_not_written_yet_are_not_a_gap() {
     let last_gap = |windows_ago: u64| {
         let selection = Selection { until_unix_s: Some(NOW + 900), ..all() };
-        let report = report(&selection, |draft| {
+        let report = report(&selection, |writer| {
             let until = NOW + 900 - windows_ago * WINDOW;
-            draft.heartbeat(until - WINDOW, until - 1);
+            writer.heartbeat(until - WINDOW, until - 1);
         });
         report.gaps.last().map(|gap| gap.reason)
     };
@@ -307,7 +307,7 @@ fn a5_entries_that_are_not_written_yet_are_not_a_gap() {
 #[test]
 fn the_time_before_the_ledger_is_a_gap() {
     let selection = Selection { since_unix_s: Some(NOW - 7_200), ..all() };
-    let report = report(&selection, |draft| draft.heartbeat(NOW - 3_600, NOW));
+    let report = report(&selection, |writer| writer.heartbeat(NOW - 3_600, NOW));
     let [gap] = &*report.gaps else { panic!("{:?}", report.gaps) };
     assert_eq!((gap.reason, gap.period.seconds()), (GapReason::Before, 3_600));
 }
@@ -332,15 +332,15 @@ fn each_version_of_the_declaration_has_its_changes() {
 fn a_restored_declaration_is_the_current_one() {
     let a = |path: &str| json!({ "name": "a", "lifetime": "session", "path": path });
     let b = json!({ "name": "b", "lifetime": 60 });
-    let report = report(&all(), |draft| {
-        draft.declare(NOW, "first", &json!([a("/")]));
-        draft.heartbeat(NOW, NOW + WINDOW - 1);
-        draft.declare(NOW + WINDOW, "second", &json!([a("/"), b]));
-        draft.heartbeat(NOW + WINDOW, NOW + 2 * WINDOW - 1);
-        draft.rule("first");
-        draft.heartbeat(NOW + 2 * WINDOW, NOW + 3 * WINDOW - 1);
-        draft.traffic(NOW, ACME, 1, &[Seen::kept("lost", 1)]);
-        draft.declare(NOW + 4 * WINDOW, "never ruled", &json!([a("/elsewhere")]));
+    let report = report(&all(), |writer| {
+        writer.declare(NOW, "first", &json!([a("/")]));
+        writer.heartbeat(NOW, NOW + WINDOW - 1);
+        writer.declare(NOW + WINDOW, "second", &json!([a("/"), b]));
+        writer.heartbeat(NOW + WINDOW, NOW + 2 * WINDOW - 1);
+        writer.rule("first");
+        writer.heartbeat(NOW + 2 * WINDOW, NOW + 3 * WINDOW - 1);
+        writer.traffic(NOW, ACME, 1, &[Seen::kept("lost", 1)]);
+        writer.declare(NOW + 4 * WINDOW, "never ruled", &json!([a("/elsewhere")]));
     });
     let current = |name: &str| {
         let declared = report.declared.iter().find(|declared| declared.cookie.name == name);
@@ -380,10 +380,10 @@ fn an_empty_ledger_makes_a_report_that_says_so() {
 #[test]
 fn a_damaged_count_does_not_overflow() {
     let most = u64::try_from(i64::MAX).unwrap();
-    let report = report(&all(), |draft| {
+    let report = report(&all(), |writer| {
         for _ in 0..4 {
-            draft.verdicts(NOW, ACME, &Seen::sent("_ga", most));
-            draft.verdicts(NOW, ACME, &Seen::kept("a", most));
+            writer.verdicts(NOW, ACME, &Seen::sent("_ga", most));
+            writer.verdicts(NOW, ACME, &Seen::kept("a", most));
         }
     });
     assert_eq!(report.totals.request.stripped, u64::MAX);

@@ -141,7 +141,7 @@ pub(super) struct OpenReport {
     pub(super) declaration: Option<String>,
     /// True if the file was absent or empty.
     pub(super) is_new: bool,
-    /// Whether a key exists, and the ledger that it signed does not.
+    /// True if a key exists, and the ledger that it signed does not.
     pub(super) is_orphaned: bool,
     /// The name of the last committed transaction.
     pub(super) batch: Option<String>,

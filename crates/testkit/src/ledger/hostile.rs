@@ -7,7 +7,7 @@ use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::requested::RequestedLifetime;
 use serde_json::json;
 
-use super::{Draft, Seen};
+use super::{Seen, UnsignedLedger};
 
 /// Names of cookies.
 pub const HOSTILE: [&str; 14] = [
@@ -32,16 +32,16 @@ pub const TENANTS: [&str; 2] = ["acme.example", "=acme\u{1b}]0;<b>.example"];
 
 /// Writes a ledger of one hour before `until_unix_s`.
 pub fn hostile(path: &Path, until_unix_s: u64) {
-    let mut draft = Draft::new(path, 300);
+    let mut writer = UnsignedLedger::new(path, 300);
     let begin = until_unix_s - 3_600;
     let purpose = json!({ "en": "<b>=1+1</b>\u{1b}[2J", "de": "<b>=1+1</b>\u{1b}[2J" });
     let cookie = json!({ "name": "=session", "lifetime": "<i>", "purpose": purpose });
-    draft.declare(begin, "<u>hash\u{202e}", &json!({ "cookies": [cookie] }));
+    writer.declare(begin, "<u>hash\u{202e}", &json!({ "cookies": [cookie] }));
     let detail = json!({ "version": "<s>\u{1b}[2J", "=key": "=value" });
-    draft.event(begin, EventKind::Start, "=actor<script>\u{1b}c", &detail);
-    draft.key(1, "<key>\u{1b}");
+    writer.event(begin, EventKind::Start, "=actor<script>\u{1b}c", &detail);
+    writer.key(1, "<key>\u{1b}");
     for start in (begin..until_unix_s).step_by(300) {
-        draft.heartbeat(start, start + 299);
+        writer.heartbeat(start, start + 299);
         for tenant in TENANTS {
             let mut seen = vec![
                 Seen::kept("=session", 3),
@@ -51,9 +51,9 @@ pub fn hostile(path: &Path, until_unix_s: u64) {
                 seen.push(Seen::sent(name, 2).on("=/<b>\u{1b}[2J"));
                 seen.push(Seen::set(name, RequestedLifetime::Year, 1));
             }
-            draft.traffic(start, tenant, 5, &seen);
+            writer.traffic(start, tenant, 5, &seen);
         }
     }
-    draft.close(1, 1, until_unix_s, "<origin>\n1\n<root>\u{1b}\n\n");
-    draft.finish();
+    writer.close(1, 1, until_unix_s, "<origin>\n1\n<root>\u{1b}\n\n");
+    writer.finish();
 }

@@ -25,8 +25,8 @@ pub use hostile::{HOSTILE, TENANTS, hostile};
 pub use rich::rich;
 use rows::{Counts, Rows, Times};
 
-/// An unsigned ledger that is being written. Nothing is on the disk before [`Draft::finish`].
-pub struct Draft {
+/// An unsigned ledger that is being written. Nothing is on the disk before [`UnsignedLedger::finish`].
+pub struct UnsignedLedger {
     connection: Connection,
     rows: Rows,
     seq: u64,
@@ -109,7 +109,7 @@ impl<'a> Seen<'a> {
 const SECURE_LAX: u16 = 1 | 1 << 6 | 1 << 10;
 const PATH_MAX_AGE: u16 = 1 << 4 | 1 << 6;
 
-impl Draft {
+impl UnsignedLedger {
     /// Creates a ledger at this path, with windows of this length.
     pub fn new(path: &Path, window_s: u64) -> Self {
         let mut connection = Connection::open(path).unwrap();

@@ -11,7 +11,7 @@ use crumbgate_policy::{
 };
 use serde_json::json;
 
-use super::{Draft, Seen};
+use super::{Seen, UnsignedLedger};
 
 /// The number of days in the ledger of [`rich`].
 const DAYS: u64 = 8;
@@ -22,13 +22,13 @@ const RUN: &str = "crumbgate run";
 
 /// Writes a ledger of the [`DAYS`] before `until_unix_s`, a full hour, in windows of an hour.
 pub fn rich(path: &Path, until_unix_s: u64) {
-    let mut draft = Draft::new(path, HOUR);
+    let mut writer = UnsignedLedger::new(path, HOUR);
     let begin = until_unix_s - DAYS * 24 * HOUR;
     let (first, second) = ("3f".repeat(32), "a81c".repeat(16));
-    let start = |draft: &mut Draft, at| {
-        draft.event(at, EventKind::Start, RUN, &json!({ "version": "0.1.0" }));
+    let start = |writer: &mut UnsignedLedger, at| {
+        writer.event(at, EventKind::Start, RUN, &json!({ "version": "0.1.0" }));
     };
-    start(&mut draft, begin + 130);
+    start(&mut writer, begin + 130);
     let cookie = |name: &str, lifetime: &str, en: &str, de: &str| json!({ "name": name, "lifetime": lifetime, "purpose": { "en": en, "de": de } });
     let mut cookies = vec![
         cookie(
@@ -45,26 +45,26 @@ pub fn rich(path: &Path, until_unix_s: u64) {
         ),
         json!({ "name": "visitedMapBuilder", "lifetime": 1_814_400, "purpose": { "en": "Required for the user friendliness of the map editor.", "de": "Erforderlich für die Benutzerfreundlichkeit des Karteneditors." } }),
     ];
-    draft.declare(begin + 130, &first, &json!({ "cookies": cookies }));
-    draft.key(1, "crumbgate.example+9a3bd7c1+AbQ1Yl0q3n2cWmEw6cYk2m8s6yq8nK3l9xX0zB1hQeJk");
+    writer.declare(begin + 130, &first, &json!({ "cookies": cookies }));
+    writer.key(1, "crumbgate.example+9a3bd7c1+AbQ1Yl0q3n2cWmEw6cYk2m8s6yq8nK3l9xX0zB1hQeJk");
     let mut closed = 0;
     for hour in 0..DAYS * 24 {
         let at = begin + hour * HOUR;
         match hour {
             // A night's maintenance, cleanly.
             60..=62 => continue,
-            63 => start(&mut draft, at + 20),
+            63 => start(&mut writer, at + 20),
             // A crash in the afternoon: the last minutes are gone.
             110 => continue,
             111 => {
                 let detail = json!({ "from": at - HOUR, "until": at + 12 * 60 });
-                draft.event(at + 12 * 60, EventKind::UncleanStop, RUN, &detail);
-                start(&mut draft, at + 12 * 60);
+                writer.event(at + 12 * 60, EventKind::UncleanStop, RUN, &detail);
+                start(&mut writer, at + 12 * 60);
             }
             70 => {
                 let (before, after) = (json!({ "session": "4h" }), json!({ "session": "2h" }));
                 let detail = json!({ "before": before, "after": after });
-                draft.change(at + 90, "acme.flexopus.example", "ada", &detail);
+                writer.change(at + 90, "acme.flexopus.example", "ada", &detail);
             }
             96 => {
                 cookies.push(cookie(
@@ -74,19 +74,19 @@ pub fn rich(path: &Path, until_unix_s: u64) {
                     "Merkt sich die gewählte Sprache.",
                 ));
                 let (old, new) = ("51".repeat(32), "c7".repeat(32));
-                draft.event(
+                writer.event(
                     at + 40,
                     EventKind::Configuration,
                     RUN,
                     &json!({ "old": old, "new": new }),
                 );
-                draft.event(
+                writer.event(
                     at + 40,
                     EventKind::Declaration,
                     RUN,
                     &json!({ "old": first, "new": second }),
                 );
-                draft.declare(at + 40, &second, &json!({ "cookies": cookies }));
+                writer.declare(at + 40, &second, &json!({ "cookies": cookies }));
             }
             _ => {}
         }
@@ -96,7 +96,7 @@ pub fn rich(path: &Path, until_unix_s: u64) {
             111 => at + 12 * 60,
             _ => at,
         };
-        draft.heartbeat(from, at + HOUR - 1);
+        writer.heartbeat(from, at + HOUR - 1);
         // A working day has its rhythm; a little of it is chance.
         let rhythm =
             [0, 0, 0, 0, 0, 1, 4, 14, 30, 34, 28, 22, 18, 26, 31, 27, 20, 12, 5, 3, 2, 1, 0, 0];
@@ -105,33 +105,33 @@ pub fn rich(path: &Path, until_unix_s: u64) {
             * if matches!(weekday, 0 | 6) { 1 } else { 9 };
         let busy = busy + (hour * 7_919) % 11;
         if busy > 0 {
-            enforced(&mut draft, at, "acme.flexopus.example", busy * 3, hour);
-            enforced(&mut draft, at, "globex.flexopus.example", busy, hour);
-            watched(&mut draft, at, "initech.flexopus.example", busy);
+            enforced(&mut writer, at, "acme.flexopus.example", busy * 3, hour);
+            enforced(&mut writer, at, "globex.flexopus.example", busy, hour);
+            watched(&mut writer, at, "initech.flexopus.example", busy);
         }
         if busy > 0 && hour >= 24 {
-            asked(&mut draft, at, "acme.flexopus.example", busy, hour);
+            asked(&mut writer, at, "acme.flexopus.example", busy, hour);
         }
         if hour == 59 {
-            draft.event(at + HOUR - 1, EventKind::Stop, RUN, &json!({}));
+            writer.event(at + HOUR - 1, EventKind::Stop, RUN, &json!({}));
         }
         if hour == 150 {
             let lost = json!({ "cookies": 1_204, "requests": 311, "from": at, "until": at + HOUR });
-            draft.event(at + HOUR, EventKind::Loss, RUN, &lost);
+            writer.event(at + HOUR, EventKind::Loss, RUN, &lost);
             let dropped = Figures { request: 1_000, response: 204, added: 0, agreements: 0 };
-            draft.heartbeat_of(at, "acme.flexopus.example", 311, dropped, dropped);
+            writer.heartbeat_of(at, "acme.flexopus.example", 311, dropped, dropped);
         }
         if hour % 24 == 23 {
             let checkpoint = "crumbgate.example\n4711\nQ5w1nD2n0b3cXx0Jk0wqk7sXnq1Jm6Zp0a9mC2uYV3E=\n\n\u{2014} crumbgate.example mjvXwQ…\n";
-            draft.close(hour / 24 + 1, closed + 1, at + HOUR - 1, checkpoint);
-            closed = draft.last();
+            writer.close(hour / 24 + 1, closed + 1, at + HOUR - 1, checkpoint);
+            closed = writer.last();
         }
     }
-    draft.heartbeat(until_unix_s, until_unix_s + 299);
-    draft.finish();
+    writer.heartbeat(until_unix_s, until_unix_s + 299);
+    writer.finish();
 }
 
-fn enforced(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
+fn enforced(writer: &mut UnsignedLedger, at: u64, tenant: &str, busy: u64, hour: u64) {
     let session_s = if tenant.starts_with("acme") { 7_200 } else { WEEK_S };
     let mut seen = vec![
         Seen::kept("XSRF-TOKEN", busy * 9).on("/api/bookings"),
@@ -174,11 +174,11 @@ fn enforced(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
         seen.push(Seen::added(Action::Evict, "intercom-session-*", None, u64::from(hour > 39)));
     }
     seen.retain(|seen| seen.count > 0);
-    draft.traffic(at, tenant, busy * 10, &seen);
+    writer.traffic(at, tenant, busy * 10, &seen);
 }
 
 /// The page is another one with the second declaration.
-fn asked(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
+fn asked(writer: &mut UnsignedLedger, at: u64, tenant: &str, busy: u64, hour: u64) {
     let pages = ["de", "en"].map(|language| {
         let version = if hour < 96 { 1 } else { 2 };
         format!("<!DOCTYPE html><html lang={language}><title>Cookies, version {version}</title>")
@@ -192,10 +192,10 @@ fn asked(draft: &mut Draft, at: u64, tenant: &str, busy: u64, hour: u64) {
         (AgreementEvent::Agreed, &*pages[1], busy / 7),
     ];
     events.retain(|(.., count)| *count > 0);
-    draft.agreements(at, tenant, &events);
+    writer.agreements(at, tenant, &events);
 }
 
-fn watched(draft: &mut Draft, at: u64, tenant: &str, busy: u64) {
+fn watched(writer: &mut UnsignedLedger, at: u64, tenant: &str, busy: u64) {
     let mut seen = vec![
         Seen::kept("XSRF-TOKEN", busy * 9).on("/api/bookings"),
         Seen::kept("flexopus_session", busy * 9).on("/api/bookings"),
@@ -215,5 +215,5 @@ fn watched(draft: &mut Draft, at: u64, tenant: &str, busy: u64) {
     ];
     seen.retain(|seen| seen.count > 0);
     let seen: Vec<_> = seen.into_iter().map(Seen::watched).collect();
-    draft.traffic(at, tenant, busy * 10, &seen);
+    writer.traffic(at, tenant, busy * 10, &seen);
 }
