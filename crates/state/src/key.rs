@@ -46,7 +46,7 @@ pub struct Signer {
 pub enum KeyError {
     /// The ledger was signed before, and its key is missing.
     #[error(
-        "{}: the key of this ledger is not there; restore it from a backup (fingerprint {fingerprint}). \
+        "{}: the key of this ledger is missing; restore it from a backup (fingerprint {fingerprint}). \
          If it is lost for good, move the ledger's files aside: the gateway begins a new one, and the old one \
          still verifies",
         .path.display()
@@ -59,7 +59,7 @@ pub enum KeyError {
     },
     /// Other users may read it.
     #[error(
-        "{}: others may read this key (mode {mode:04o}); take that from them: chmod 600 {}",
+        "{}: other users may read this key (mode {mode:04o}); run chmod 600 {}",
         .path.display(), .path.display()
     )]
     Exposed {
@@ -90,7 +90,7 @@ pub enum KeyError {
     },
     /// A rotation is already prepared.
     #[error(
-        "{} is there already: a rotation is waiting for the running gateway to close a segment, which it does \
+        "{} exists: a rotation already waits for the running gateway to close a segment, which it does \
          every hour and when it stops",
         .path.display()
     )]
@@ -117,7 +117,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// A file can't be written.
-    #[error("{} can't be written; check that the folder may be written to and has room", .path.display())]
+    #[error("{} can't be written; check that its folder is writable and has room", .path.display())]
     Write {
         /// The file.
         path: PathBuf,

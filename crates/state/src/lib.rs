@@ -4,7 +4,7 @@
 //!   it; [`Status`]: its figures.
 //! - `buffer` and `agreements`: entries in memory that are not written yet, each with its
 //!   `entry_state`.
-//! - `store`, `entry_writer`, `tenants`, `migrations`: the file.
+//! - `store`, `file`, `entry_writer`, `tenants`, `migrations`: the file.
 //! - [`segments`]: closes, signs and prunes segments; [`key`] and [`keyring`]: the keys that sign
 //!   them; `balance`: checks that one adds up.
 
@@ -13,6 +13,7 @@ mod balance;
 mod buffer;
 mod entry_state;
 mod entry_writer;
+mod file;
 mod handle;
 pub mod key;
 pub mod keyring;
@@ -21,6 +22,7 @@ pub mod segments;
 mod settings;
 mod status;
 mod store;
+mod store_error;
 mod tenants;
 mod thread;
 mod writer;

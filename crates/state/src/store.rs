@@ -2,17 +2,14 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    fs::{self, File, TryLockError},
-    io::{self, Read},
-    ops::Range,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    fs::{self, File},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use foldhash::fast::RandomState;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, ffi, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -21,11 +18,12 @@ use super::{
     balance::imbalance,
     buffer::WriteBuffer,
     entry_writer::{EntryWriter, NewNames, insert_event},
+    file::{self, FileIdentity, LOG_BEGINS_WITH},
     handle::Change,
-    key::{KeyError, KeyFiles},
+    key::KeyFiles,
     keyring::Keyring,
-    migrations,
-    segments::{self, SegmentError},
+    migrations, segments,
+    store_error::{ChangeFailure, CloseError, StoreError},
     tenants::{self, Tenants},
 };
 use crumbgate_audit::ShownPage;
@@ -33,7 +31,7 @@ use crumbgate_ledger::{
     entry::{DeclarationRecord, Event, EventKind},
     note::Verifier,
     read::LAST,
-    schema::{self, SchemaError},
+    schema::SchemaError,
     sqlite::{beside, signed, unsigned},
 };
 
@@ -55,53 +53,6 @@ pub(super) struct Store {
     identities: [FileIdentity; 2],
     /// The lock that keeps other gateways from writing. Held until drop.
     _lock: File,
-}
-
-/// A reason why the file can't be written.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
-    /// Its content is not what a gateway wrote.
-    #[error("the file is damaged: {0}")]
-    Damaged(String),
-    /// The folder or the lock file can't be accessed at the moment.
-    #[error("can't access its folder or its lock file")]
-    Io(#[source] io::Error),
-    /// Another process writes it.
-    #[error("another gateway writes it")]
-    Locked,
-    /// It is not a state file of Crumbgate.
-    #[error(transparent)]
-    Schema(SchemaError),
-    /// It has become shorter. A program may have compacted it, so it is opened again; every entry
-    /// must still be there.
-    #[error("the file became shorter while it was open")]
-    Shrunk,
-    /// It can't be written at the moment: no room, no permission, or a failing disk.
-    #[error(transparent)]
-    Unavailable(rusqlite::Error),
-}
-
-/// A reason why a segment can't be closed. Its entries remain in the file.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CloseError {
-    /// The signing key is missing or wrong.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The entries, or the checkpoint before them, are missing or damaged.
-    #[error(transparent)]
-    Seal(#[from] SegmentError),
-    /// SQLite failed.
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-}
-
-/// A reason why tenant changes were not stored.
-#[derive(Debug)]
-pub(super) enum ChangeFailure {
-    /// Nothing was changed.
-    NotStored(StoreError),
-    /// The commit failed. The file shows whether it took effect when it is opened again.
-    InDoubt(StoreError),
 }
 
 /// The configuration and the declaration that are in force.
@@ -164,9 +115,9 @@ impl Store {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(StoreError::Io)?;
         }
-        let lock = lock(path)?;
+        let lock = file::lock(path)?;
         let key_files = KeyFiles::beside(path);
-        let is_ours = is_ours || key_files.current().exists() || is_marked(path);
+        let is_ours = is_ours || key_files.current().exists() || file::is_marked(path);
         let opened = Self::open_locked(path, declarations, key_files, lock);
         opened.map_err(|error| match error {
             // Another program's file is never moved aside.
@@ -468,57 +419,6 @@ impl Store {
     }
 }
 
-/// Detects that the file was cut, replaced or removed since the last write. SQLite relies on its
-/// cached pages and would not notice.
-#[derive(Debug)]
-struct FileIdentity {
-    path: PathBuf,
-    inode: Option<u64>,
-    length: u64,
-    /// The first bytes of the file, unless it is empty.
-    begins_with: Option<[u8; 3]>,
-}
-
-impl FileIdentity {
-    /// The file is opened only where `begins_with` is given: closing a second handle of the
-    /// database would release SQLite's locks on it.
-    fn new(path: PathBuf, begins_with: Option<[u8; 3]>) -> Self {
-        Self { path, inode: None, length: 0, begins_with }
-    }
-
-    fn check(&mut self) -> Result<(), StoreError> {
-        let metadata = match fs::metadata(&self.path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Damaged("it was removed".to_owned()));
-            }
-            Err(error) => return Err(StoreError::Io(error)),
-        };
-        if self.inode.is_some_and(|inode| inode != metadata.ino()) {
-            return Err(StoreError::Damaged("another file was put in its place".to_owned()));
-        }
-        if metadata.len() < self.length {
-            return Err(StoreError::Shrunk);
-        }
-        // A file that was cut between this check and a write has its old length, and zeros where it
-        // was cut.
-        if let Some(expected) = self.begins_with.filter(|_| metadata.len() > 0) {
-            let mut begin = [0; 3];
-            let read = File::open(&self.path).and_then(|mut file| file.read_exact(&mut begin));
-            read.map_err(StoreError::Io)?;
-            if begin != expected {
-                return Err(StoreError::Shrunk);
-            }
-        }
-        self.inode = Some(metadata.ino());
-        self.length = metadata.len();
-        Ok(())
-    }
-}
-
-/// The first bytes of SQLite's write-ahead log. The fourth byte is the byte order of its checksums.
-const LOG_BEGINS_WITH: [u8; 3] = [0x37, 0x7f, 0x06];
-
 /// Stores a declaration, unless the file has it.
 fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite::Result<()> {
     connection.execute(
@@ -527,18 +427,6 @@ fn declare(connection: &Connection, declaration: &DeclarationRecord) -> rusqlite
     )?;
     Ok(())
 }
-
-/// Returns true if the file begins like a state file of Crumbgate. The rest may be damaged.
-fn is_marked(path: &Path) -> bool {
-    let mut begin = [0; MARK.end];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begin));
-    read.is_ok()
-        && begin.starts_with(b"SQLite format 3\0")
-        && begin[MARK].iter().copied().eq(schema::APPLICATION_ID.to_be_bytes().into_iter().skip(4))
-}
-
-/// The place of SQLite's `application_id`: 4 bytes, big-endian.
-const MARK: Range<usize> = 68..72;
 
 fn fact(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT value FROM facts WHERE name = ?1";
@@ -560,52 +448,3 @@ const CACHED_TEXTS: usize = 100_000;
 
 /// The time that a transaction waits for another process that locks the file.
 const BUSY: Duration = Duration::from_millis(500);
-
-/// Locks the file against other gateways. The lock ends with the process at the latest.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let lock = beside(path, ".lock");
-    let open = File::options().create(true).truncate(false).write(true).open(lock);
-    let file = open.map_err(StoreError::Io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked),
-        Err(TryLockError::Error(error)) => Err(StoreError::Io(error)),
-    }
-}
-
-/// Moves a damaged file, its write-ahead log and its index aside. Returns the new path.
-pub(super) fn set_aside(path: &Path, moment: &str) -> io::Result<PathBuf> {
-    let target = (1_u32..).map(|number| {
-        let number = if number == 1 { String::new() } else { format!("-{number}") };
-        beside(path, &format!(".damaged-{}{number}", moment.replace([':', '-'], "")))
-    });
-    let is_free = |target: &PathBuf| !target.exists() && !beside(target, "-wal").exists();
-    let target = target.into_iter().find(is_free).unwrap_or_else(|| beside(path, ".damaged"));
-    // The database goes last: without it, SQLite would delete the other two.
-    for suffix in ["-wal", "-shm", ""] {
-        match fs::rename(beside(path, suffix), beside(&target, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Err(_) | Ok(()) => {}
-        }
-    }
-    Ok(target)
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        let rusqlite::Error::SqliteFailure(failure, _) = &error else {
-            // SQLite did not fail: the result is not what a gateway wrote.
-            return Self::Damaged(error.to_string());
-        };
-        match failure.code {
-            // The file has our mark, so what is missing existed once.
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown => {
-                Self::Damaged(error.to_string())
-            }
-            _ if failure.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {
-                Self::Damaged(error.to_string())
-            }
-            _ => Self::Unavailable(error),
-        }
-    }
-}

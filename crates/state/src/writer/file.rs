@@ -10,8 +10,10 @@ use tracing::{error, info, warn};
 
 use super::{FileState, InDoubt, StateWriter, answer};
 use crate::{
+    file,
     handle::ChangeError,
-    store::{self, OpenReport, Store, StoreError},
+    store::{OpenReport, Store},
+    store_error::StoreError,
     tenants,
 };
 
@@ -204,7 +206,7 @@ impl StateWriter {
         let now_unix_s = self.settings.clock.now().unix_s;
         self.recover_tenants();
         let path = &self.settings.path;
-        match store::set_aside(path, &rfc3339(now_unix_s)) {
+        match file::set_aside(path, &rfc3339(now_unix_s)) {
             Ok(target) => {
                 error!(
                     file = %target.display(),

@@ -31,9 +31,8 @@ use crate::{
     segments::SegmentError,
     settings::Settings,
     status::Status,
-    store::{
-        ChangeFailure, CloseError, CurrentDeclaration, SegmentSummary, Store, StoreError, Written,
-    },
+    store::{CurrentDeclaration, SegmentSummary, Store, Written},
+    store_error::{ChangeFailure, CloseError, StoreError},
     tenants::{StoredTenant, TenantChange, Tenants},
 };
 

@@ -7,7 +7,7 @@ use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::requested::RequestedLifetime;
 use serde_json::json;
 
-use super::{Seen, UnsignedLedger};
+use super::{seen::Seen, unsigned::UnsignedLedger};
 
 /// Names of cookies.
 pub const HOSTILE: [&str; 14] = [

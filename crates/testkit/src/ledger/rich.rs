@@ -11,7 +11,7 @@ use crumbgate_policy::{
 };
 use serde_json::json;
 
-use super::{Seen, UnsignedLedger};
+use super::{seen::Seen, unsigned::UnsignedLedger};
 
 /// The number of days in the ledger of [`rich`].
 const DAYS: u64 = 8;

@@ -10,7 +10,7 @@ use crumbgate_ledger::{
 use crumbgate_policy::requested::Attributes;
 use rusqlite::{Connection, params};
 
-use super::Seen;
+use super::seen::Seen;
 
 /// The numbers that a ledger has assigned so far.
 #[derive(Default)]

@@ -16,8 +16,8 @@ use crumbgate_state::{key::KeyFiles, keyring::Keyring, migrate, segments};
 use rusqlite::Connection;
 
 use super::{
-    Seen,
     rows::{Counts, Rows, Times},
+    seen::Seen,
 };
 
 /// The writer of a ledger.
