@@ -335,7 +335,7 @@ async fn a_page_that_was_changed_removed_or_added_is_reported() {
         // The same in words.
         writer.connection.execute_batch(&format!("DELETE FROM pages {row}")).unwrap();
         let finished = site.run(&["audit", "verify", "crumbgate.db"]).await;
-        let words = format!("the page {} is missing: entries say that it was shown", hash(ASKS));
+        let words = format!("the page {} is missing, and entries name it", hash(ASKS));
         assert!(finished.stdout.contains(&words), "{finished:?}");
     })
     .await;
@@ -356,7 +356,7 @@ async fn an_agreement_without_an_entry_does_not_balance() {
         assert_eq!(verification["finding"], "balance", "{verification}");
         let message = verification["message"].as_str().unwrap();
         assert!(
-            message.contains("has 9 agreements") && message.ends_with("come to 7"),
+            message.contains("has 9 agreements") && message.ends_with("add up to 7"),
             "{verification}"
         );
     })

@@ -595,7 +595,7 @@ async fn a_file_that_is_no_bundle_or_that_expands_too_far_is_refused() {
             ("cut.zip", "cut.zip: not a bundle that this version reads"),
             ("other.zip", "bundle.json is cut or damaged: it is missing"),
             ("many.zip", "it has 100 members"),
-            ("newer.zip", "its form is \"crumbgate-bundle-9\", expected \"crumbgate-bundle-2\""),
+            ("newer.zip", "its format is \"crumbgate-bundle-9\", expected \"crumbgate-bundle-2\""),
         ] {
             let finished = site.run(&["audit", "verify", name]).await;
             assert_eq!(finished.code, Some(1), "{finished:?}");

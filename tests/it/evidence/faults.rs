@@ -321,7 +321,7 @@ async fn the_database_of_another_program_is_not_changed() {
     foreign.execute_batch("CREATE TABLE mine (a); PRAGMA user_version = 7").unwrap();
     let mut program = site.start();
     let line = program.logged("the ledger can't be written; entries wait in memory").await;
-    assert!(line["problem"].as_str().unwrap().starts_with("it is no ledger"), "{line}");
+    assert!(line["problem"].as_str().unwrap().starts_with("it is not a state file"), "{line}");
     send(&program.browser(Http::One).await, 1).await;
     program.signal(Signal::TERM);
     let finished = program.exit().await;
