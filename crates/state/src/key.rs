@@ -6,7 +6,7 @@
 //! running gateway uses it when it closes a segment:
 //!
 //! 1. The segment's last entry records the rotation. Its checkpoint, signed with the old key, names
-//! the new one.
+//!    the new one.
 //! 2. Both are committed together with the new row of `keys`.
 //! 3. `.key.next` is renamed to `.key`.
 //!
