@@ -472,7 +472,7 @@ async fn a1_a5_a_signed_segment_that_is_wrong_is_reported_too() {
         assert_eq!(verification["finding"], "balance", "{verification}");
         let message = verification["message"].as_str().unwrap();
         assert!(message.contains("2026-11-23T10:00:00Z of \"acme.example\""), "{message}");
-        assert!(message.contains("48 cookies of responses") && message.ends_with("come to 47"));
+        assert!(message.contains("48 cookies of responses") && message.ends_with("add up to 47"));
 
         // A window that is split over two segments balances over both.
         let mut writer = begin("acme.example");
