@@ -51,8 +51,8 @@ pub enum AgreementState {
 /// The answer that replaces the application's before a person has agreed (G6).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AgreementChallenge {
+    /// A problem document for programs, which contains the address where to agree.
+    Problem,
     /// The page with the question.
     Question,
-    /// A problem document for programs, which says where to agree.
-    Problem,
 }
