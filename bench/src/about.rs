@@ -1,4 +1,4 @@
-//! When and where something was measured, and with which versions.
+//! The time, the machine and the versions of a measurement.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, macros::format_description};
 
-/// What a figure can't be read without.
+/// The conditions of a measurement, without which its figures mean nothing.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct About {
     /// The moment, UTC.
@@ -15,7 +15,7 @@ pub struct About {
     pub commit: String,
     /// The processor.
     pub processor: String,
-    /// How many cores there are.
+    /// The number of cores.
     pub cores: usize,
     /// The kernel.
     pub kernel: String,
@@ -31,7 +31,7 @@ impl About {
         let processor = processor.lines().find_map(|line| line.strip_prefix("model name"));
         let processor =
             processor.map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
-        let commit = said(Command::new("git").args(["describe", "--always", "--dirty"]));
+        let commit = first_line(Command::new("git").args(["describe", "--always", "--dirty"]));
         Ok(Self {
             date: OffsetDateTime::now_utc().format(format)?,
             commit: commit.unwrap_or_else(|_| "unknown".into()),
@@ -54,7 +54,7 @@ fn versions(crumbgate: &Path) -> Result<Vec<(String, String)>> {
         ("h2load", "h2load", "--version", "h2load"),
     ];
     let version = |(name, program, argument, start): (&str, &str, &str, &str)| {
-        // Some fail after they have told their version.
+        // Some fail after they have printed their version.
         let output = Command::new(program).arg(argument).output();
         let output = output.with_context(|| format!("can't run {program}"))?;
         let printed = [output.stdout, output.stderr].concat();
@@ -70,7 +70,7 @@ fn versions(crumbgate: &Path) -> Result<Vec<(String, String)>> {
     asked.into_iter().map(version).collect()
 }
 
-fn said(command: &mut Command) -> Result<String> {
+fn first_line(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     anyhow::ensure!(output.status.success(), "it failed");
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::traffic::DOMAIN;
 
-/// Where the certificate is, in the forms that the targets and clients want.
+/// The certificate, in the forms that the targets and clients need.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     /// The certificate, PEM.
@@ -20,7 +20,7 @@ pub struct Certificate {
     pub key: PathBuf,
     /// Both in one file, as HAProxy reads them.
     pub both: PathBuf,
-    /// What clients trust.
+    /// The certificate that clients trust.
     pub root: CertificateDer<'static>,
 }
 

@@ -118,7 +118,7 @@ fn check_kept(sent: Option<&str>, reached: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What the application has set of the declared cookies leaves as declared, and what was to be renewed with it.
+/// The declared cookies of the application leave as declared, together with the renewed ones.
 fn check_set(answer: &Answer, sent: Option<&str>, set: &[&str]) -> Result<()> {
     let fields = answer.set_cookies.iter().filter_map(|field| field.split(';').next());
     let mut expected: Vec<_> =
@@ -137,7 +137,7 @@ fn check_set(answer: &Answer, sent: Option<&str>, set: &[&str]) -> Result<()> {
     set.iter().try_for_each(|field| check_attributes(field).with_context(|| format!("{field:?}")))
 }
 
-/// What is declared of a cookie.
+/// The declaration of a cookie.
 struct Declared {
     name: &'static str,
     max_age_s: i64,

@@ -24,7 +24,7 @@ use crate::{
     valgrind,
 };
 
-/// How much more than the committed count is a regression, in parts of a hundred.
+/// The growth over the committed count that is a regression, in percent.
 pub const TOLERANCE_PERCENT: u64 = 2;
 
 /// A part whose count is not what was committed.
@@ -39,7 +39,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether the part needs more than it may. One that is new or gone wants a new baseline, and fails, too.
+    /// True where the part needs more than allowed. A part that is new or gone needs a new baseline, and fails, too.
     pub fn is_failure(&self) -> bool {
         match (self.before, self.now) {
             (Some(before), Some(now)) => now * 100 > before * (100 + TOLERANCE_PERCENT),
@@ -125,17 +125,17 @@ impl Difference {
     }
 }
 
-/// How often a part's work is done: a multiple of the number of turns that a part takes.
+/// The number of repetitions of a part's work: a multiple of the number of turns that a part takes.
 const TIMES: u64 = 500;
 
-/// How often where the work is so small that what a process needs besides, which varies a little where random keys hash
-/// something, would show.
+/// The number of repetitions where the work is so small that the rest of the process, which varies a little where
+/// random keys hash something, would show.
 const TIMES_SMALL: u64 = 20_000;
 
 /// Instructions below which work is small.
 const SMALL: u64 = 3_000;
 
-/// How many requests the gateway answers.
+/// The number of requests that the gateway answers.
 const REQUESTS: u64 = 500;
 
 fn count_one(binary: &Path, name: &str) -> Result<u64> {
@@ -148,7 +148,7 @@ fn count_one(binary: &Path, name: &str) -> Result<u64> {
     if counted < SMALL { count(TIMES_SMALL) } else { Ok(counted) }
 }
 
-/// What one of `times` is, rounded, where `twice` as many were counted, too.
+/// The cost of one of `times`, rounded, from this count and that of `twice` as many.
 fn per_one(once: u64, twice: u64, times: u64) -> Result<u64> {
     let more = twice.checked_sub(once).context("more work took less")?;
     Ok((more + times / 2) / times)

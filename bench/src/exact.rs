@@ -33,9 +33,9 @@ impl fmt::Display for Version {
 /// A load that ends with its last answer.
 #[derive(Clone, Debug)]
 pub struct Exact {
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// How.
+    /// The version of HTTP.
     pub version: Version,
     /// Connections, on each of which one request follows the other; with HTTP/2 so many streams at once.
     pub connections: u32,
@@ -64,7 +64,7 @@ impl Exact {
         succeeded(&mut self.command(target, requests), requests)
     }
 
-    /// What a request adds to numbers that grow. `measure` sends as many requests as it is told, and returns by how
+    /// The growth of numbers by each request. `measure` sends the requested number of requests, and returns by how
     /// much each number has grown meanwhile.
     pub fn per_request(
         mut measure: impl FnMut(u64) -> Result<BTreeMap<String, u64>>,

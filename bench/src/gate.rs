@@ -1,4 +1,4 @@
-//! Whether the gateway has become slower than it was when `bench/baseline.json` was written.
+//! The gate: it fails where the gateway has become slower than in `bench/baseline.json`.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     targets::{Ground, Switch, Target},
 };
 
-/// What is committed: how the gateway compares, and what its pure parts need.
+/// The committed baseline: the gateway's ratios, and the instructions of its pure parts.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Baseline {
     /// For each load and peer, how many times the peer's CPU time a request costs.
@@ -27,9 +27,9 @@ pub struct Baseline {
 pub struct Regression {
     /// The load or the part, and the peer.
     pub what: String,
-    /// What is committed.
+    /// The committed figure.
     pub before: f64,
-    /// What was measured.
+    /// The measured figure.
     pub now: f64,
 }
 
@@ -92,7 +92,7 @@ pub fn ratios(ground: &Ground) -> Result<BTreeMap<String, BTreeMap<String, f64>>
     LOADS.into_iter().map(|load| Ok((load.to_owned(), compare(&results, load)?))).collect()
 }
 
-/// What is committed and what was measured, side by side.
+/// The committed and the measured figures, side by side.
 pub fn table(before: &Baseline, now: &Baseline) -> String {
     let mut text = "| load | peer | committed | now |\n|---|---|---|---|\n".to_owned();
     for (load, peers) in &now.ratios {

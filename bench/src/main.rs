@@ -39,25 +39,25 @@ enum Command {
         /// The gateway with an allocator that counts
         #[arg(long, default_value = "target/release/allocations")]
         gateway: PathBuf,
-        /// Also tell where they are made
+        /// Show where they are made, too
         #[arg(long)]
         sites: bool,
     },
     /// Count the instructions of the pure parts, and of whole requests
     Counts {
-        /// What does the pure parts' work
+        /// The program that does the pure parts' work
         #[arg(long, default_value = "target/release/pure")]
         pure: PathBuf,
         /// The gateway's program
         #[arg(long, default_value = "target/dist/crumbgate")]
         crumbgate: PathBuf,
     },
-    /// Say what has become slower than bench/baseline.json tells
+    /// Say what has become slower than in bench/baseline.json
     Gate {
         /// Write what is measured to bench/baseline.json instead
         #[arg(long)]
         accept: bool,
-        /// What does the pure parts' work
+        /// The program that does the pure parts' work
         #[arg(long, default_value = "target/release/pure")]
         pure: PathBuf,
         /// The gateway's program
@@ -87,10 +87,10 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct Wanted {
-    /// How often each target has its turn under each load
+    /// The number of turns of each target under each load
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// How many seconds a turn is measured
+    /// The length of a turn, in seconds
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
     /// Only the loads whose names begin so: h1, h2-json, latency, …
@@ -102,7 +102,7 @@ struct Wanted {
     /// A single round, and a short one: to see that everything works
     #[arg(long)]
     quick: bool,
-    /// How many connections are idle at once
+    /// The number of idle connections
     #[arg(long, default_value_t = 10_000)]
     idle_connections: usize,
     /// The gateway's program
@@ -115,7 +115,7 @@ struct Wanted {
 
 #[derive(Args, Debug)]
 struct Growing {
-    /// How often each point is measured
+    /// The number of measurements of each point
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// For how many seconds each time
@@ -246,13 +246,13 @@ fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("no runtime")
 }
 
-/// Where files are that nobody needs afterwards.
+/// The folder of temporary files.
 fn folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("crumbgate-bench-").tempdir();
     folder.context("can't make a temporary folder")
 }
 
-/// Where everything of this run is, in a folder that ends with it.
+/// The paths of this run, in a folder that ends with it.
 fn ground(folder: &Path, crumbgate: &Path) -> Result<Ground> {
     let crumbgate = crumbgate.canonicalize();
     let crumbgate = crumbgate.context("the gateway is not built: see bench/run")?;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// A picture: what it shows, and one panel beside the other.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// What it shows, in a few words.
+    /// The title.
     pub title: String,
     /// Under which conditions.
     pub subtitle: String,
@@ -16,24 +16,24 @@ pub struct Picture {
 /// Curves that have both axes in common.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// What goes to the right.
+    /// The horizontal axis.
     pub x: Axis,
-    /// What goes up.
+    /// The vertical axis.
     pub y: Axis,
     /// The curves; each has a colour of its own, up to four.
     pub curves: Vec<Curve>,
 }
 
-/// What an axis measures.
+/// The quantity on an axis.
 #[derive(Clone, Debug)]
 pub struct Axis {
     /// Its name, with the unit.
     pub name: String,
-    /// How values lie on it.
+    /// The scale of the axis.
     pub scale: Scale,
 }
 
-/// How values lie on an axis.
+/// The scale of an axis.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scale {
     /// From zero, in equal steps.
@@ -47,7 +47,7 @@ pub enum Scale {
 /// One line.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    /// What it is; the legend names it where there are several.
+    /// The name in the legend, which exists for several curves.
     pub name: String,
     /// Its points, by their `x`.
     pub points: Vec<Point>,
@@ -184,7 +184,7 @@ impl Curve {
     }
 }
 
-/// Where the curves of a panel are drawn.
+/// The area of a panel's curves.
 struct Ground {
     left: f64,
     right: f64,
@@ -244,7 +244,7 @@ impl Span {
         Self { scale, low, high, values }
     }
 
-    /// How far a value is from the low end to the high one: 0 to 1.
+    /// The position of a value between the low end and the high one: 0 to 1.
     fn share(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Linear | Scale::Values => (value - self.low) / (self.high - self.low),
@@ -274,9 +274,9 @@ impl Span {
     }
 }
 
-/// What is above the highest point of a linear axis.
+/// The space above the highest point of a linear axis.
 const HEADROOM: f64 = 1.12;
-/// What a logarithmic axis can't show any more.
+/// The values that a logarithmic axis can't show.
 const TINY: f64 = 1e-3;
 const STEPS: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
 
@@ -328,7 +328,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// How a text looks.
+/// The style of a text.
 #[derive(Clone, Copy)]
 enum Style {
     /// Below an axis or above a point, centred.

@@ -32,7 +32,7 @@ pub enum Version {
 
 /// A connection to a target.
 pub struct Probe {
-    /// What the handshake agreed on.
+    /// The result of the handshake.
     pub tls: Tls,
     host: String,
     sender: Sender,
@@ -43,7 +43,7 @@ enum Sender {
     Two(http2::SendRequest<Empty<Bytes>>),
 }
 
-/// What a handshake agreed on, in the words of its registries.
+/// The result of a handshake, in the words of its registries.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tls {
     /// The version.
@@ -54,7 +54,7 @@ pub struct Tls {
     pub group: String,
 }
 
-/// What a target answered.
+/// The answer of a target.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// Its status.

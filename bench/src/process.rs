@@ -45,7 +45,7 @@ pub struct Process {
     started: Instant,
 }
 
-/// What a process tree has used since its start.
+/// The resources that a process tree has used since its start.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Used {
     /// Time on a core.
@@ -55,7 +55,7 @@ pub struct Used {
 }
 
 impl Used {
-    /// What was used between an earlier moment and this one.
+    /// The resources used between an earlier moment and this one.
     pub fn since(self, earlier: Self) -> Self {
         let cpu = self.cpu.saturating_sub(earlier.cpu);
         Self { cpu, user: self.user.saturating_sub(earlier.user).min(cpu) }
@@ -72,7 +72,7 @@ impl Process {
         Ok(Self { child, log: log.to_owned(), started })
     }
 
-    /// When it was started.
+    /// The time of its start.
     pub fn started(&self) -> Instant {
         self.started
     }
@@ -156,7 +156,7 @@ fn signal(id: u32, signal: Signal) {
     }
 }
 
-/// What a core has done since the machine started.
+/// The work of a core since the machine started.
 #[derive(Clone, Copy, Debug)]
 pub struct Core {
     /// Time that programs had it, and the kernel for them.
@@ -204,7 +204,8 @@ fn tree(root: u32) -> Result<Vec<u32>> {
     Ok(found)
 }
 
-/// What a process has used: the kernel's nanoseconds of its threads, or its ticks where threads have ended meanwhile.
+/// The processor time of a process: the kernel's nanoseconds of its threads, or its ticks where threads have ended
+/// meanwhile.
 fn used_by(id: u32) -> Result<Used> {
     let stat = Stat::read(id)?;
     let mut threads_ns = 0;

@@ -1,4 +1,4 @@
-//! What was measured, round by round.
+//! The results, round by round.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,11 @@ use crate::{about::About, targets::Target};
 /// All that was measured in a run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Results {
-    /// When, where, and with which versions.
+    /// The time, the machine and the versions.
     pub about: About,
     /// The figures, in the order in which they were first measured.
     pub figures: Vec<Figure>,
-    /// What could not be measured.
+    /// The measurements that failed.
     pub failures: Vec<Failure>,
 }
 
@@ -22,7 +22,7 @@ pub struct Figure {
     pub load: String,
     /// The target's name.
     pub target: String,
-    /// What it is.
+    /// The description.
     pub what: What,
     /// Its unit.
     pub unit: String,
@@ -41,7 +41,7 @@ pub struct Failure {
     pub error: String,
 }
 
-/// What a figure is.
+/// The kind of a figure.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -49,9 +49,9 @@ pub enum What {
     Cpu,
     /// The share of the window in which other programs had the target's core.
     Foreign,
-    /// What the process tree holds.
+    /// The memory of the process tree.
     Memory,
-    /// What it holds more for each idle connection.
+    /// The additional memory for each idle connection.
     MemoryPerConnection,
     /// Half of the requests took at most this.
     P50,
@@ -59,7 +59,7 @@ pub enum What {
     P99,
     /// 999 of 1,000 took at most this.
     P999,
-    /// How many requests, handshakes, bodies or messages were done in a second.
+    /// The number of requests, handshakes, bodies or messages in a second.
     Rate,
     /// From its start to the first answer.
     StartUp,

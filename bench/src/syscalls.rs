@@ -69,7 +69,7 @@ fn count(load: String, exact: &Exact, target: &Running, folder: &Path) -> Result
     Ok(Calls { load, total, by_name: by_name.map(named).collect() })
 }
 
-/// What a target calls while it answers so many requests, by perf's events.
+/// The system calls of a target while it answers this number of requests, by perf's events.
 fn counted(
     exact: &Exact,
     target: &Running,
@@ -99,7 +99,7 @@ const ALL: &str = "raw_syscalls:sys_enter";
 
 const ENTER: &str = "syscalls:sys_enter_";
 
-/// Those that a proxy may need for a request.
+/// The system calls that a proxy may need for a request.
 const NAMES: [&str; 24] = [
     "accept4",
     "close",

@@ -1,4 +1,4 @@
-//! What browsers send and the application answers: the cookies, fields and bodies of every load.
+//! The traffic of browsers and the application: the cookies, fields and bodies of every load.
 //!
 //! Values are made of a fixed sequence, so that each run sends the same bytes.
 
@@ -18,13 +18,13 @@ pub const DECLARED: [&str; 3] = ["XSRF-TOKEN", "flexopus_session", "visitedMapBu
 /// The most undeclared cookies of a load.
 pub const UNDECLARED_MAX: usize = 8;
 
-/// How many fields of the page's eight set an undeclared cookie.
+/// The number of the page's eight fields that set an undeclared cookie.
 pub const PAGE_UNDECLARED: usize = 5;
 
 /// Bytes of the page.
 pub const PAGE_BYTES: usize = 8192;
 
-/// What the application answers, under one path.
+/// The application's answer under one path.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
     /// The path under which it is.

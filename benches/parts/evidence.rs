@@ -22,8 +22,8 @@ pub(super) fn parts() -> Vec<Part> {
     let mut parts: Vec<_> = NAMES.iter().map(|(what, name)| template(what, name)).collect();
     parts.extend([
         counting("the counters alone, 14 verdicts", false, verdicts()),
-        counting("counters and journal, 14 verdicts", true, verdicts()),
-        counting("counters and journal, no cookie", true, Vec::new()),
+        counting("counters and aggregator, 14 verdicts", true, verdicts()),
+        counting("counters and aggregator, no cookie", true, Vec::new()),
         handing_on(),
         metrics(),
     ]);
@@ -40,12 +40,12 @@ fn template(what: &str, name: &str) -> Part {
     })
 }
 
-fn counting(what: &str, with_journal: bool, verdicts: Vec<Verdict<'static>>) -> Part {
+fn counting(what: &str, with_aggregator: bool, verdicts: Vec<Verdict<'static>>) -> Part {
     Part::new(format!("ledger: {what}"), move || {
         // Nothing is handed on: the page never ends.
         let (sender, pages) = mpsc::sync_channel(1);
         let aggregator =
-            Aggregator::new(Arc::default(), with_journal.then_some((sender, WINDOW_S)));
+            Aggregator::new(Arc::default(), with_aggregator.then_some((sender, WINDOW_S)));
         let account = account(&aggregator);
         let verdicts = verdicts.clone();
         move || {

@@ -1,4 +1,5 @@
-//! The tenant of a request: the host of an authority, and the table. `benches/tenants.rs` has larger tables, and writers.
+//! The tenant of a request: the host of an authority, and the table. `benches/tenants.rs` has larger tables, and
+//! writers.
 
 use std::{hint::black_box, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! Searches any bytes as a page, in parts whose lengths are the first bytes of the input. The banner's position does not
-//! depend on the parts, and is directly after a `<body …>` tag.
+//! Searches any bytes as a page, in parts whose lengths are the first bytes of the input. The banner's position does
+//! not depend on the parts, and is directly after a `<body …>` tag.
 
 #![no_main]
 

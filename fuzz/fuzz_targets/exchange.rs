@@ -1,5 +1,5 @@
-//! Judges a whole exchange in both modes: the verdicts are the same, each cookie has exactly one, outgoing fields are valid,
-//! and evictions are bounded.
+//! Judges a whole exchange in both modes: the verdicts are the same, each cookie has exactly one, outgoing fields are
+//! valid, and evictions are bounded.
 
 #![no_main]
 

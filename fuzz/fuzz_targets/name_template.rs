@@ -1,5 +1,5 @@
-//! Makes the template of any bytes as a cookie's name. It is short, printable, free of recognisable identifiers, and the
-//! template of itself.
+//! Makes the template of any bytes as a cookie's name. It is short, printable, free of recognisable identifiers, and
+//! the template of itself.
 
 #![no_main]
 

@@ -30,7 +30,8 @@ fuzz_target!(|transcript: &[u8]| {
     assert!(json::render(None, &explanations).starts_with("{\n"));
 });
 
-/// Returns true if the method and the target fit into a request line. Browsers copy them as fields, which can hold any text.
+/// Returns true if the method and the target fit into a request line. Browsers copy them as fields, which can hold
+/// any text.
 fn is_written_in_one_line(exchange: &Exchange) -> bool {
     exchange.request.as_ref().is_none_or(|request| {
         let is_word = !request.target.is_empty() && !request.target.contains(char::is_whitespace);

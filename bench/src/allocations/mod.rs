@@ -16,17 +16,17 @@ use crate::{
     upstream::Nginx,
 };
 
-/// Where the binary tells what it has counted, in the folder in which it was started.
+/// The file for the counts, in the folder in which the binary was started.
 pub const SOCKET: &str = "allocations.sock";
 
-/// What one request of a kind allocates.
+/// The allocations of one request of a kind.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Allocations {
     /// The kind of request.
     pub request: String,
-    /// How often memory is asked for.
+    /// The number of allocations.
     pub count: f64,
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: f64,
 }
 
@@ -79,16 +79,16 @@ pub fn table(all: &[Allocations]) -> String {
 
 fn count(load: &Exact, target: &Running, folder: &Path) -> Result<(f64, f64)> {
     let grown = Exact::per_request(|requests| {
-        let (count, bytes) = told(folder)?;
+        let (count, bytes) = read_counts(folder)?;
         load.run(target, requests)?;
-        let (count_now, bytes_now) = told(folder)?;
+        let (count_now, bytes_now) = read_counts(folder)?;
         Ok([("count".into(), count_now - count), ("bytes".into(), bytes_now - bytes)].into())
     })?;
     Ok((grown["count"], grown["bytes"]))
 }
 
-/// What was counted so far: allocations, and their bytes.
-fn told(folder: &Path) -> Result<(u64, u64)> {
+/// The allocations counted so far, and their bytes.
+fn read_counts(folder: &Path) -> Result<(u64, u64)> {
     let path = folder.join(SOCKET);
     let mut text = String::new();
     let stream = UnixStream::connect(&path);

@@ -1,5 +1,5 @@
-//! Where a request allocates: the gateway under valgrind's heap profiler (`--tool=dhat`), which keeps the stack of each
-//! allocation. Slow: it takes minutes, and is asked for by itself.
+//! The places of a request's allocations: the gateway under valgrind's heap profiler (`--tool=dhat`), which keeps the
+//! stack of each allocation. Slow: it takes minutes, and is asked for by itself.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -13,9 +13,9 @@ use crate::{exact::Exact, targets::Ground, upstream::Nginx, valgrind};
 pub struct Site {
     /// The innermost functions, without those of the allocator and of collections.
     pub frames: Vec<String>,
-    /// How often.
+    /// The number of allocations.
     pub count: f64,
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: f64,
 }
 
@@ -92,7 +92,7 @@ impl Written {
         let mut profile = Profile::new();
         for Point { tb, tbk, fs } in &self.pps {
             let frames = fs.iter().filter_map(|index| self.ftbl.get(*index));
-            let sum = profile.entry(telling(frames.map(String::as_str))).or_default();
+            let sum = profile.entry(significant_frames(frames.map(String::as_str))).or_default();
             sum.0 += tbk;
             sum.1 += tb;
         }
@@ -100,14 +100,14 @@ impl Written {
     }
 }
 
-/// The first frames of a stack that tell something, down to where every request's stack is the same.
-fn telling<'a>(frames: impl Iterator<Item = &'a str>) -> Vec<String> {
+/// The first frames of a stack that are significant, down to where every request's stack is the same.
+fn significant_frames<'a>(frames: impl Iterator<Item = &'a str>) -> Vec<String> {
     let frames = frames.map(|frame| frame.split_once(": ").map_or(frame, |(_, frame)| frame));
     let frames = frames.take_while(|frame| !COMMON.iter().any(|part| frame.contains(part)));
     frames.filter(|frame| !is_silent(frame)).take(FRAMES).map(str::to_owned).collect()
 }
 
-/// Whether a frame is of the allocator, of a collection or of another tool of the standard library.
+/// True for a frame of the allocator, of a collection or of another tool of the standard library.
 fn is_silent(frame: &str) -> bool {
     frame.contains("(library/")
         || frame.contains("/library/")
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_is_cut_to_what_tells_something() {
+    fn a_stack_is_reduced_to_its_significant_frames() {
         let text = r#"{"ftbl": ["[root]",
             "0x1: malloc (in /usr/libexec/valgrind/vgpreload_dhat-amd64-linux.so)",
             "0x2: alloc::alloc::Global::alloc_impl_runtime (library/alloc/src/alloc.rs:190)",

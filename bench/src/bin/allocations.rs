@@ -1,5 +1,5 @@
 //! The gateway with an allocator that counts: used like the gateway itself. Whoever connects to `allocations.sock` in
-//! the folder that it was started in is told how often memory was asked for so far, and for how many bytes.
+//! the folder that it was started in receives the number of allocations so far, and of their bytes.
 
 use std::{alloc::System, io::Write, os::unix::net::UnixListener, process::ExitCode, thread};
 
@@ -12,12 +12,12 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> Result<ExitCode> {
     let listener = UnixListener::bind(SOCKET).with_context(|| format!("can't make {SOCKET}"))?;
-    thread::spawn(move || listener.incoming().filter_map(Result::ok).for_each(tell));
+    thread::spawn(move || listener.incoming().filter_map(Result::ok).for_each(answer));
     Ok(crumbgate::cli::main())
 }
 
-/// Who does not listen is not told.
-fn tell(mut stream: impl Write) {
+/// A receiver that is gone gets no message.
+fn answer(mut stream: impl Write) {
     let counted = ALLOCATOR.stats();
     let count = counted.allocations + counted.reallocations;
     let _ = write!(stream, "{count} {}", counted.bytes_allocated);

@@ -10,7 +10,7 @@ use super::{
     tls::Stream,
 };
 
-/// Which way bodies go.
+/// The direction of bodies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
     /// From the application.
@@ -19,16 +19,16 @@ pub enum Direction {
     Up,
 }
 
-/// What a target has carried.
+/// The bodies that a target has carried.
 #[derive(Clone, Debug)]
 pub struct Bodies {
     /// Bytes of bodies.
     pub bytes: u64,
-    /// How many bodies there were.
+    /// The number of bodies.
     pub requests: u64,
-    /// How many failed.
+    /// The number of failures.
     pub errors: u64,
-    /// What went wrong first.
+    /// The first error.
     pub first_error: Option<String>,
 }
 
@@ -72,13 +72,13 @@ impl Load {
             read_answer(stream, buffer).await
         };
         let nothing = async |_: &mut Stream, _: &mut Buffer| Ok(());
-        let tally = self.crowd.repeat(duration, nothing, carry).await?;
-        let requests = tally.done.get();
+        let outcomes = self.crowd.repeat(duration, nothing, carry).await?;
+        let requests = outcomes.done.get();
         Ok(Bodies {
             bytes: requests * BODY_BYTES as u64,
             requests,
-            errors: tally.errors.get(),
-            first_error: tally.first_error.into_inner(),
+            errors: outcomes.errors.get(),
+            first_error: outcomes.first_error.into_inner(),
         })
     }
 }

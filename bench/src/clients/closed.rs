@@ -11,25 +11,25 @@ use rustls::client::Resumption;
 
 use super::{
     Endpoint, Request,
-    crowd::{GRACE, Tally, open_all, within},
+    crowd::{GRACE, Outcomes, open_all, within},
     http1::{Buffer, exchange},
     tls::{Connector, Stream},
 };
 
-/// What a target has done.
+/// The result of a target.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    /// How many requests were answered with a success.
+    /// The number of requests that were answered with a success.
     pub requests: u64,
-    /// How many were not.
+    /// The number of other requests.
     pub errors: u64,
-    /// What went wrong first.
+    /// The first error.
     pub first_error: Option<String>,
-    /// How long it took.
+    /// The duration.
     pub elapsed: Duration,
 }
 
-/// When a closed load ends.
+/// The end of a closed load.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
     /// After that many requests.
@@ -73,7 +73,7 @@ impl Closed {
             Until::Requests(requests) => (requests, LONGEST),
             Until::Time(time) => (u64::MAX, time),
         };
-        let (write, begun, tally) = (RefCell::new(write), Cell::new(0), Tally::default());
+        let (write, begun, outcomes) = (RefCell::new(write), Cell::new(0), Outcomes::default());
         let next = |request: &mut Vec<u8>| {
             if begun.get() >= last || begin.elapsed() >= time {
                 return false;
@@ -83,19 +83,19 @@ impl Closed {
             write.borrow_mut()(request);
             true
         };
-        let all = future::join_all((0..in_flight).map(|_| self.repeat(&next, &tally)));
+        let all = future::join_all((0..in_flight).map(|_| self.repeat(&next, &outcomes)));
         within(time + GRACE, all).await?;
-        let Tally { done, errors, first_error } = tally;
+        let Outcomes { done, errors, first_error } = outcomes;
         let (requests, errors) = (done.get(), errors.get());
         let first_error = first_error.into_inner();
         Ok(Answers { requests, errors, first_error, elapsed: begin.elapsed() })
     }
 
-    async fn repeat(&self, next: &impl Fn(&mut Vec<u8>) -> bool, tally: &Tally) {
+    async fn repeat(&self, next: &impl Fn(&mut Vec<u8>) -> bool, outcomes: &Outcomes) {
         let (mut request, mut buffer) = (Vec::new(), Buffer::new());
         while next(&mut request) {
             let Some(mut stream) = self.streams.borrow_mut().pop_front() else { return };
-            if tally.note(exchange(&mut stream, &request, &mut buffer).await).is_none() {
+            if outcomes.note(exchange(&mut stream, &request, &mut buffer).await).is_none() {
                 buffer = Buffer::new();
                 match self.connector.connect().await {
                     Ok(new) => stream = new,
@@ -107,5 +107,5 @@ impl Closed {
     }
 }
 
-/// How long a load may take that ends after some number of requests.
+/// The time limit of a load that ends after some number of requests.
 const LONGEST: Duration = Duration::from_secs(600);

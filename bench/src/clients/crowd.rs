@@ -15,15 +15,15 @@ use super::{
     tls::{Connector, Stream},
 };
 
-/// What was done, and what failed.
+/// The exchanges that succeeded, and those that failed.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Outcomes {
     pub(super) done: Cell<u64>,
     pub(super) errors: Cell<u64>,
     pub(super) first_error: RefCell<Option<String>>,
 }
 
-impl Tally {
+impl Outcomes {
     pub(super) fn note<T>(&self, outcome: anyhow::Result<T>) -> Option<T> {
         match outcome {
             Ok(value) => {
@@ -66,7 +66,7 @@ pub(super) async fn within<T>(time: Duration, part: impl Future<Output = T>) -> 
     timely.with_context(|| format!("it was not done within {} s", time.as_secs()))
 }
 
-/// How much longer than planned a load may take: by what is under way at its end.
+/// The additional time of a load, for the exchanges that are under way at its end.
 pub(super) const GRACE: Duration = Duration::from_secs(20);
 
 /// Connections that repeat an exchange.
@@ -94,12 +94,12 @@ impl Crowd {
         duration: Duration,
         prepare: impl AsyncFn(&mut Stream, &mut Buffer) -> anyhow::Result<()>,
         exchange: impl AsyncFn(&mut Stream, &mut Buffer) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Tally> {
-        let (end, tally) = (Instant::now() + duration, Tally::default());
+    ) -> anyhow::Result<Outcomes> {
+        let (end, outcomes) = (Instant::now() + duration, Outcomes::default());
         let repeat_one = async |stream: &mut Stream| {
             let mut buffer = Buffer::new();
             while Instant::now() < end {
-                if tally.note(exchange(stream, &mut buffer).await).is_some() {
+                if outcomes.note(exchange(stream, &mut buffer).await).is_some() {
                     continue;
                 }
                 buffer = Buffer::new();
@@ -114,6 +114,6 @@ impl Crowd {
         };
         let all = future::join_all(self.streams.iter_mut().map(repeat_one));
         within(duration + GRACE, all).await?;
-        Ok(tally)
+        Ok(outcomes)
     }
 }

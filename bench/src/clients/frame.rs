@@ -5,15 +5,15 @@ pub(super) const BINARY: u8 = 0x82;
 /// The first byte of a frame that ends the connection.
 pub(super) const CLOSE: u8 = 0x88;
 
-/// What stands before a message.
+/// The header of a message.
 pub(super) struct Header {
-    /// What kind of frame it is.
+    /// The kind of frame.
     pub(super) first: u8,
     /// Bytes before the message.
     pub(super) size: usize,
     /// Bytes of the message.
     pub(super) length: usize,
-    /// What each byte of the message is changed by, where it comes from a client.
+    /// The mask of the message, where it comes from a client.
     pub(super) mask: Option<[u8; 4]>,
 }
 

@@ -9,13 +9,13 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{
     Endpoint, Request,
-    crowd::{GRACE, Tally, within},
+    crowd::{GRACE, Outcomes, within},
     http1::{Buffer, exchange},
     paths,
     tls::Connector,
 };
 
-/// Whether the client brings a ticket.
+/// The kind of handshake: with or without a ticket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Resumption {
     /// It has none: every handshake is a full one.
@@ -24,16 +24,16 @@ pub enum Resumption {
     Resumed,
 }
 
-/// What a target has done.
+/// The result of a target.
 #[derive(Clone, Debug)]
 pub struct Handshakes {
-    /// How many connections came to a good end, with the kind of handshake that was wanted.
+    /// The number of connections with a successful handshake of the expected kind.
     pub count: u64,
-    /// How many of them resumed.
+    /// The number of them that resumed.
     pub resumed: u64,
-    /// How many failed, or had the other kind of handshake.
+    /// The number that failed, or had the other kind of handshake.
     pub errors: u64,
-    /// What went wrong first.
+    /// The first error.
     pub first_error: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub async fn run(
     Clients::open(endpoint, resumption).await?.run(duration).await
 }
 
-/// How many clients there are. Each keeps its own tickets.
+/// The number of clients. Each keeps its own tickets.
 pub const CLIENTS: usize = 8;
 
 /// Clients that are ready: those that resume have their first ticket.
@@ -71,17 +71,17 @@ impl Clients {
 
     /// Connects again and again until the time is over; what has begun is brought to its end.
     pub async fn run(&self, duration: Duration) -> anyhow::Result<Handshakes> {
-        let (end, tally) = (Instant::now() + duration, Tally::default());
+        let (end, outcomes) = (Instant::now() + duration, Outcomes::default());
         let repeat = async |connector| {
             while Instant::now() < end {
-                tally.note(self.visit(connector).await);
+                outcomes.note(self.visit(connector).await);
             }
         };
         within(duration + GRACE, future::join_all(self.connectors.iter().map(repeat))).await?;
-        let count = tally.done.get();
+        let count = outcomes.done.get();
         let resumed = if self.resumption == Resumption::Resumed { count } else { 0 };
-        let first_error = tally.first_error.into_inner();
-        Ok(Handshakes { count, resumed, errors: tally.errors.get(), first_error })
+        let first_error = outcomes.first_error.into_inner();
+        Ok(Handshakes { count, resumed, errors: outcomes.errors.get(), first_error })
     }
 
     async fn visit(&self, connector: &Connector) -> anyhow::Result<()> {
@@ -102,7 +102,7 @@ fn tickets(resumption: Resumption) -> client::Resumption {
     }
 }
 
-/// How many servers a client remembers; it knows one.
+/// The number of servers that a client remembers; it knows one.
 const TICKETS: usize = 8;
 
 /// A connection's whole life. Its tickets come with the answer.

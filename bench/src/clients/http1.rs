@@ -5,7 +5,7 @@ use std::io;
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// What was read of a connection and not yet used; of a fixed size.
+/// The bytes of a connection that were read and not yet used; of a fixed size.
 pub(super) struct Buffer {
     bytes: Box<[u8]>,
     filled: usize,
@@ -145,12 +145,12 @@ pub(super) fn field<'h>(head: &'h [u8], name: &str) -> Option<&'h [u8]> {
     values.next().map(<[u8]>::trim_ascii)
 }
 
-/// Whether the first field of that name (in lower case) is this word.
+/// True where the first field of that name (in lower case) is this word.
 pub(super) fn field_is(head: &[u8], name: &str, word: &str) -> bool {
     field(head, name).is_some_and(|value| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// How long the body behind this head is. One in chunks is an error: the loads ask for none.
+/// The length of the body behind this head. A chunked one is an error: the loads request none.
 pub(super) fn body_bytes(head: &[u8]) -> anyhow::Result<usize> {
     if let Some(length) = field(head, "content-length") {
         return number(length).context("Content-Length is no number");

@@ -19,7 +19,7 @@ use super::{
 pub struct IdleConnections(Vec<TcpStream>);
 
 impl IdleConnections {
-    /// How many of them the target has not closed.
+    /// The number of connections that the target has not closed.
     pub fn count_open(&self) -> usize {
         self.0.iter().filter(|stream| is_open(stream)).count()
     }

@@ -26,14 +26,14 @@ use std::net::SocketAddr;
 
 use rustls::pki_types::CertificateDer;
 
-/// Where a target listens, and what it shows.
+/// The address of a target, and its certificate.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Where to connect.
+    /// The address to connect to.
     pub address: SocketAddr,
     /// The server name that is asked for, and the host of requests that name none.
     pub server_name: String,
-    /// What its certificate is verified with.
+    /// The trusted certificate.
     pub roots: Vec<CertificateDer<'static>>,
 }
 
@@ -74,7 +74,7 @@ fn push_field(head: &mut String, name: &str, value: &str) {
     }
 }
 
-/// What the loads ask for; [`upstream`] serves all of it.
+/// The requests of the loads; [`upstream`] serves all of them.
 pub mod paths {
     /// A few bytes: the request of a handshake and of an idle connection.
     pub const TINY: &str = "/tiny";
@@ -86,5 +86,5 @@ pub mod paths {
     pub const SOCKET: &str = "/socket";
 }
 
-/// How large bodies are, down and up: 1 MiB.
+/// The size of bodies, down and up: 1 MiB.
 pub const BODY_BYTES: usize = 1 << 20;

@@ -16,13 +16,13 @@ use tokio::sync::Mutex;
 
 use super::{
     Endpoint, Request,
-    crowd::{GRACE, Tally, open_all, within},
+    crowd::{GRACE, Outcomes, open_all, within},
     http1::{Buffer, exchange},
     timer::Timer,
     tls::{Connector, Stream},
 };
 
-/// How long requests took from the moment that they were due.
+/// The durations of requests from the moment that they were due.
 #[derive(Clone, Debug)]
 pub struct Latencies {
     /// Half of them took at most this many microseconds.
@@ -31,11 +31,11 @@ pub struct Latencies {
     pub p99_us: f64,
     /// 999 of 1,000 took at most this.
     pub p999_us: f64,
-    /// How many were answered.
+    /// The number of answers.
     pub requests: u64,
-    /// How many were due and not answered, or not with a success.
+    /// The number of requests that were due and not answered with a success.
     pub errors: u64,
-    /// What went wrong first.
+    /// The first error.
     pub first_error: Option<String>,
 }
 
@@ -84,17 +84,17 @@ impl Paced {
             request: &self.request,
             schedule: &schedule,
             histogram: RefCell::new(new_histogram()?),
-            tally: Tally::default(),
+            outcomes: Outcomes::default(),
         };
         let all = future::join_all(self.streams.iter_mut().map(|stream| course.follow(stream)));
         if let Err(error) = within(duration + GRACE, all).await {
-            course.tally.note_error(&error);
+            course.outcomes.note_error(&error);
         }
         Ok(course.latencies(planned))
     }
 }
 
-/// When requests are due.
+/// The schedule of requests.
 struct Schedule {
     timer: Timer,
     next_due: Instant,
@@ -125,15 +125,15 @@ impl Schedule {
     }
 }
 
-/// What the connections of a paced load share while it runs.
+/// The state that the connections of a paced load share while it runs.
 struct Course<'a> {
     connector: &'a Connector,
     request: &'a [u8],
-    /// Who holds it waits for the next request. A lock of tokio's is fair: the connections take turns.
+    /// Its holder waits for the next request. A lock of tokio's is fair: the connections take turns.
     schedule: &'a Mutex<Schedule>,
     /// In nanoseconds.
     histogram: RefCell<Histogram<u64>>,
-    tally: Tally,
+    outcomes: Outcomes,
 }
 
 impl Course<'_> {
@@ -144,10 +144,10 @@ impl Course<'_> {
             let due = match next {
                 Ok(Some(due)) => due,
                 Ok(None) => return,
-                Err(error) => return self.tally.note_error(&error),
+                Err(error) => return self.outcomes.note_error(&error),
             };
             let outcome = exchange(stream, self.request, &mut buffer).await;
-            if self.tally.note(outcome).is_some() {
+            if self.outcomes.note(outcome).is_some() {
                 let latency_ns = u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 self.histogram.borrow_mut().saturating_record(latency_ns);
                 continue;
@@ -155,7 +155,7 @@ impl Course<'_> {
             buffer = Buffer::new();
             match self.connector.connect().await {
                 Ok(new) => *stream = new,
-                Err(error) => return self.tally.note_error(&error),
+                Err(error) => return self.outcomes.note_error(&error),
             }
         }
     }
@@ -170,7 +170,7 @@ impl Course<'_> {
             p999_us: at(0.999),
             requests,
             errors: planned - requests,
-            first_error: self.tally.first_error.take(),
+            first_error: self.outcomes.first_error.take(),
         }
     }
 }

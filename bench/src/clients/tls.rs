@@ -82,7 +82,7 @@ fn source(target: IpAddr, number: usize) -> Option<IpAddr> {
 
 const CONNECTIONS_OF_ONE_ADDRESS: usize = 5_000;
 
-/// What every target can do, and thus has to.
+/// The protocols that every target supports.
 fn suite_of_all() -> crypto::CryptoProvider {
     crypto::CryptoProvider {
         cipher_suites: vec![provider::cipher_suite::TLS13_AES_256_GCM_SHA384],

@@ -39,7 +39,7 @@ impl Upstream {
         Ok(Self { tcp: listener.with_context(|| format!("can't listen on {tcp}"))?, unix })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> anyhow::Result<SocketAddr> {
         self.tcp.local_addr().context("the listener has no address")
     }
@@ -73,7 +73,7 @@ async fn accept_unix(listener: Option<&UnixListener>) -> io::Result<tokio::net::
     }
 }
 
-/// What is always answered the same, made once.
+/// The constant answers, made once.
 pub(super) struct Answers {
     tiny: Vec<u8>,
     down: Vec<u8>,

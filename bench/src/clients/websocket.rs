@@ -13,14 +13,14 @@ use super::{
     tls::Stream,
 };
 
-/// What a target has carried.
+/// The result of a target.
 #[derive(Clone, Debug)]
 pub struct Messages {
-    /// How many messages went to the application and came back.
+    /// The number of messages that went to the application and came back.
     pub messages: u64,
-    /// How many did not.
+    /// The number of messages that did not.
     pub errors: u64,
-    /// What went wrong first.
+    /// The first error.
     pub first_error: Option<String>,
 }
 
@@ -72,9 +72,9 @@ impl Load {
         let exchange = async |stream: &mut Stream, buffer: &mut Buffer| {
             echo(stream, sent, returned, buffer).await
         };
-        let tally = crowd.repeat(duration, prepare, exchange).await?;
-        let (messages, errors) = (tally.done.get(), tally.errors.get());
-        Ok(Messages { messages, errors, first_error: tally.first_error.into_inner() })
+        let outcomes = crowd.repeat(duration, prepare, exchange).await?;
+        let (messages, errors) = (outcomes.done.get(), outcomes.errors.get());
+        Ok(Messages { messages, errors, first_error: outcomes.first_error.into_inner() })
     }
 }
 

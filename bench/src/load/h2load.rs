@@ -10,11 +10,11 @@ use crate::{
 /// HTTP/2 by h2load: each connection keeps so many streams open.
 #[derive(Clone, Debug)]
 pub struct Http2 {
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// How many connections.
+    /// The number of connections.
     pub connections: u32,
-    /// How many streams on each of them.
+    /// The number of streams on each of them.
     pub streams: u32,
 }
 

@@ -27,18 +27,18 @@ use crate::{
     upstream::Nginx,
 };
 
-/// What a target needed in a window under load.
+/// The resources that a target used in a window under load.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
     /// Requests that were completed.
     pub requests: u64,
     /// Connections that were opened to the application.
     pub connections: u64,
-    /// What happened meanwhile.
+    /// The events in the meantime.
     pub window: Window,
 }
 
-/// How long a load runs.
+/// The duration of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// Before the window.
@@ -48,7 +48,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// What the load has to be told: it goes on a little behind the window.
+    /// The duration for the load generator: a little longer than the window.
     fn whole_s(&self) -> u64 {
         (self.warm_up + self.window + Duration::from_millis(1300)).as_secs()
     }

@@ -13,14 +13,14 @@ pub struct Watch<'a> {
     core: Core,
 }
 
-/// What a target has used, between two moments.
+/// The resources that a target has used between two moments.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
-    /// How long it was.
+    /// The duration.
     pub took: Duration,
-    /// What the target has used.
+    /// The resources that the target has used.
     pub used: Used,
-    /// What it held in memory at the end.
+    /// Its memory at the end.
     pub memory_kib: u64,
     /// The part of the time in which other programs had the target's core.
     pub foreign: f64,

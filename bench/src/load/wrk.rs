@@ -10,9 +10,9 @@ use crate::{
 /// HTTP/1.1 by wrk: each connection sends its next request when it has the answer.
 #[derive(Clone, Debug)]
 pub struct Http1 {
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// How many connections.
+    /// The number of connections.
     pub connections: u32,
 }
 

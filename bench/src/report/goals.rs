@@ -1,4 +1,4 @@
-//! What is to be reached, and whether it is.
+//! The goals, and the results.
 
 use crate::{
     results::{Results, What},
@@ -8,7 +8,7 @@ use crate::{
 /// A ratio that must not be above a bound.
 #[derive(Clone, Copy, Debug)]
 pub struct Goal {
-    /// What is compared, for people.
+    /// The description of the comparison.
     pub title: &'static str,
     /// The load.
     pub load: &'static str,

@@ -52,7 +52,7 @@ fn about(results: &Results) -> String {
     text
 }
 
-/// How much others had of the measured core: where it is much, the figures mean little.
+/// The share of the measured core that other processes used: where it is large, the figures mean little.
 fn disturbance(results: &Results) -> String {
     let shares = |what: What| {
         let figures = results.figures.iter().filter(move |figure| figure.what == what);
@@ -73,7 +73,7 @@ const METHOD: &str = "\
 The proxy has one worker and a core for itself; load and application share the other core. All: TLS 1.3, \
 AES-256-GCM, X25519, the same ECDSA P-256 certificate, connections to the application kept, no access log. Crumbgate has \
 everything on: policy, renewal, eviction, ledger, metrics, administration, limits and timeouts at their defaults, \
-100 tenants. A request carries about 1 KB of cookies where nothing else is said: 3 declared and 8 undeclared (the page: 5). \
+100 tenants. A request carries about 1 KB of cookies unless another size is given: 3 declared and 8 undeclared (the page: 5). \
 Targets take turns in each round. A figure is the median of the rounds (least–greatest); CPU is user and system time \
 of the proxy's whole process tree.
 

@@ -1,4 +1,4 @@
-//! What grows.
+//! The quantities that grow.
 
 use super::{Growth, Measured, Plan, Probe, Series, WORKERS, requests};
 use crate::{

@@ -1,4 +1,4 @@
-//! How the gateway's costs grow with tenants, names, connections and workers.
+//! The growth of the gateway's costs with tenants, names, connections and workers.
 //!
 //! Each growth is measured at a few points, on a gateway that is started for it; its curves are drawn, and all that
 //! was measured is in `scale.json`. The load is this process (see [`clients`](crate::clients)), so it has to run on
@@ -26,10 +26,10 @@ use crate::{
     upstream::Nginx,
 };
 
-/// How thoroughly it is measured.
+/// The thoroughness of the measurements.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How often each point is measured.
+    /// The number of measurements of each point.
     pub rounds: usize,
     /// For how long each time.
     pub window: Duration,
@@ -37,23 +37,23 @@ pub struct Plan {
     pub most: u64,
 }
 
-/// What grows, and what it costs.
+/// A quantity that grows, and its cost.
 #[derive(Clone, Debug, Serialize)]
 pub struct Growth {
     /// A word for it, also that of its picture's file.
     pub name: &'static str,
-    /// What it shows.
+    /// The title.
     pub title: &'static str,
     /// Under which conditions.
     pub conditions: &'static str,
-    /// What was measured: one series beside the other.
+    /// The measurements: one series beside the other.
     pub series: Vec<Series>,
 }
 
 /// The points of one way to measure it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Series {
-    /// What is special about it.
+    /// A remark.
     pub name: &'static str,
     /// Its points, by how much there was.
     pub points: Vec<Measured>,
@@ -62,7 +62,7 @@ pub struct Series {
 /// One point: a figure for each round.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Measured {
-    /// How many tenants, names, connections or workers there were.
+    /// The number of tenants, names, connections or workers.
     pub at: u64,
     /// Microseconds on a core for each request.
     pub cpu_us: Vec<f64>,
@@ -114,7 +114,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
 }
 
-/// How a point is measured.
+/// The measurement of a point.
 struct Probe<'a> {
     running: &'a Running,
     load: Closed,
@@ -168,9 +168,9 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// How many requests are under way at once, however many connections there are.
+/// The number of requests that are under way at once, for any number of connections.
 const IN_FLIGHT: usize = 32;
-/// How many requests come before a measurement, at least.
+/// The minimum number of requests before a measurement.
 const WARM_UP: u64 = 20_000;
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
@@ -245,7 +245,7 @@ impl Growth {
         table + &self.disturbance()
     }
 
-    /// How much others had of the gateway's core: where it is much, the figures mean little.
+    /// The share of the gateway's core that other processes used: where it is large, the figures mean little.
     fn disturbance(&self) -> String {
         if self.name == WORKERS {
             // There the gateway has no core for itself.

@@ -1,4 +1,4 @@
-//! What connections cost: to open them, to keep them, and the start of the whole program.
+//! The cost of connections: to open them, to keep them, and the start of the whole program.
 
 use std::{
     thread,
@@ -56,7 +56,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What a target holds more for each of many connections that do nothing. Each round has a target that is new.
+    /// The additional memory of a target for each of many idle connections. Each round has a new target.
     pub(super) fn idle(&mut self) -> Result<()> {
         if !self.plan.wants(IDLE) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What each feature of the gateway costs: everything on, and one thing switched at a time.
+//! The cost of each feature of the gateway: everything on, and one feature switched at a time.
 
 use anyhow::{Context, Result};
 

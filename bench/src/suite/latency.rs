@@ -12,7 +12,7 @@ use crate::{
 /// The load's name.
 pub const LATENCY: &str = "latency";
 
-/// The load that tells how much the slowest peer can take.
+/// The load that shows how much the slowest peer can serve.
 const SATURATION: &str = "h1-json-c32";
 
 /// The part of it that is sent.

@@ -15,7 +15,7 @@ use crate::{
 pub struct Load {
     /// Its name: in the command's arguments, and in JSON.
     pub name: &'static str,
-    /// What it is, for people.
+    /// The description.
     pub title: &'static str,
     request: fn() -> Request,
     connections: u32,
@@ -24,7 +24,7 @@ pub struct Load {
     socket: Socket,
 }
 
-/// How the application is reached.
+/// The connection to the application.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Socket {
     Tcp,

@@ -1,4 +1,4 @@
-//! What is measured, in which order.
+//! The measurements, in their order.
 //!
 //! Under each load the targets take turns, round by round: what the machine does meanwhile meets all of them. A
 //! target of which something can't be measured is left out there, and named in the report; one that fails a check
@@ -32,18 +32,18 @@ use crate::{
     upstream::{Nginx, Place, Scripted},
 };
 
-/// What is wanted.
+/// The selected measurements.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How often each target has its turn under each load.
+    /// The number of turns of each target under each load.
     pub rounds: u32,
-    /// How long a turn lasts.
+    /// The length of a turn.
     pub times: Times,
     /// The loads, by how their names begin; none: all.
     pub only: Vec<String>,
     /// The targets.
     pub targets: Vec<Target>,
-    /// How many connections are idle at once.
+    /// The number of idle connections.
     pub idle_connections: usize,
 }
 
@@ -171,7 +171,7 @@ impl Run<'_> {
     }
 }
 
-/// Tells what is being done, beside the report.
+/// Prints the progress, beside the report.
 pub(crate) fn say(text: &str) {
     eprintln!("── {text}");
 }

@@ -1,4 +1,4 @@
-//! What bytes and messages cost: large bodies both ways, and WebSockets.
+//! The cost of bytes and messages: large bodies both ways, and WebSockets.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ use crate::{
     upstream::Own,
 };
 
-/// What goes through a target.
+/// The traffic through a target.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stream {
     /// Bodies of 1 MiB.

@@ -56,7 +56,7 @@ impl Switch {
         }
     }
 
-    /// What it does, for people.
+    /// The description.
     pub fn title(self) -> &'static str {
         match self {
             Self::None => "everything on",
@@ -73,9 +73,9 @@ impl Switch {
 /// A gateway that is to be measured.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What is not as usual.
+    /// The differences from the usual configuration.
     pub switch: Switch,
-    /// How many tenants it has: `t0.bench.example` and so on.
+    /// The number of tenants: `t0.bench.example` and so on.
     pub tenants: u32,
     /// Its workers.
     pub workers: u32,

@@ -1,4 +1,4 @@
-//! What is measured: the gateway and its peers, with the configuration of each.
+//! The targets of the measurements: the gateway and its peers, with the configuration of each.
 //!
 //! A target is started before an application ([`Place`]) and then is a process with an address. What the peers are
 //! told is in `bench/peers`, as their own files.
@@ -21,7 +21,7 @@ use crate::{
     certificate::Certificate, clients::Endpoint, process::Process, traffic::HOST, upstream::Place,
 };
 
-/// What can be measured.
+/// A target.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Target {
     /// The gateway, with everything on, or with one thing switched.
@@ -49,7 +49,7 @@ impl Target {
         Self::NginxNjs,
     ];
 
-    /// Whether it does the policy.
+    /// True where it applies the policy.
     pub fn does_policy(self) -> bool {
         match self {
             Self::Crumbgate(_) | Self::HaproxyPolicy | Self::NginxLua | Self::NginxNjs => true,
@@ -57,7 +57,7 @@ impl Target {
         }
     }
 
-    /// Whether it is the gateway, however switched.
+    /// True for the gateway, with any switches.
     pub fn is_ours(self) -> bool {
         matches!(self, Self::Crumbgate(_))
     }
@@ -105,14 +105,14 @@ impl fmt::Display for Target {
     }
 }
 
-/// What all targets of a run share.
+/// The state that all targets of a run share.
 #[derive(Debug)]
 pub struct Ground {
-    /// Where they have their files.
+    /// The folder of their files.
     pub folder: PathBuf,
     /// The gateway's program.
     pub crumbgate: PathBuf,
-    /// What they show.
+    /// The certificate that they present.
     pub certificate: Certificate,
     numbers: std::cell::Cell<u32>,
 }
@@ -135,7 +135,7 @@ impl Ground {
 /// A target that serves.
 #[derive(Debug)]
 pub struct Running {
-    /// Where it listens, with TLS.
+    /// The address at which it listens, with TLS.
     pub address: SocketAddr,
     /// Its processes.
     pub process: Process,
@@ -153,14 +153,15 @@ impl Running {
         Ok(())
     }
 
-    /// How clients reach it.
+    /// The address and the certificate for clients.
     pub fn endpoint(&self, run: &Ground) -> Endpoint {
         let roots = vec![run.certificate.root.clone()];
         Endpoint { address: self.address, server_name: HOST.into(), roots }
     }
 }
 
-/// How many connections a target may have from outside. Few systems allow more than 20,000 open files without ado.
+/// The number of connections that a target may have from outside. Few systems allow more than 20,000 open files by
+/// default.
 pub const CONNECTIONS: u32 = 19_000;
 
 /// Replaces each `@NAME@` of a template.
@@ -170,7 +171,7 @@ pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
         .fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
 }
 
-/// An address of which nobody listens at this moment, for programs that can't tell which one the system gave them.
+/// An address of which nobody listens at this moment, for programs that can't report the one that the kernel gave them.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

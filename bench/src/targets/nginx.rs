@@ -10,14 +10,14 @@ use crate::{
     upstream::Place,
 };
 
-/// How it does the policy: what of its configuration follows from it.
+/// The implementation of the policy, which decides on parts of its configuration.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     /// The modules that are loaded.
     modules: &'static str,
-    /// What stands in `http`.
+    /// The directives in `http`.
     before: &'static str,
-    /// What stands in `location`.
+    /// The directives in `location`.
     rules: &'static str,
     /// A script beside the configuration, and its name.
     script: (&'static str, &'static str),

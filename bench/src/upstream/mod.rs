@@ -15,7 +15,7 @@ pub use self::{
     scripted::{Scripted, Seen},
 };
 
-/// Where an application listens.
+/// The address of an application.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {
     /// A TCP port.

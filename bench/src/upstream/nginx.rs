@@ -64,7 +64,7 @@ impl Nginx {
         Place::Unix(self.socket.clone())
     }
 
-    /// How many connections it has accepted, and how many requests it has answered, since its start.
+    /// The number of connections that it has accepted, and of requests that it has answered, since its start.
     pub fn counts(&self) -> Result<Counts> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -75,7 +75,7 @@ impl Nginx {
     }
 }
 
-/// What nginx has counted.
+/// The counters of nginx.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Counts {
     /// Connections that it has accepted.
@@ -94,7 +94,7 @@ impl Counts {
         Some(Self { connections, requests })
     }
 
-    /// What was counted between an earlier moment and this one, without the question itself.
+    /// The difference between an earlier moment and this one, without the request for the counters itself.
     pub fn since(self, earlier: Self) -> Result<Self> {
         ensure!(self.requests > earlier.requests, "the application was not asked");
         Ok(Self {

@@ -40,7 +40,7 @@ impl Own {
 
 /// Serves until the process is ended: what the process does that [`Own::start`] starts.
 ///
-/// The first line that it prints tells where it listens.
+/// The first line that it prints is the address at which it listens.
 pub async fn serve(listen: SocketAddr, unix: Option<PathBuf>) -> Result<()> {
     let upstream = clients::upstream::Upstream::bind(listen, unix.as_deref())?;
     println!("{GREETING}{}", upstream.address()?);

@@ -94,7 +94,7 @@ impl Drop for Scripted {
     }
 }
 
-/// What the tasks of the connections share.
+/// The state that the tasks of the connections share.
 struct Script {
     seen: Arc<Mutex<VecDeque<Seen>>>,
     connections: Arc<Mutex<usize>>,
@@ -114,7 +114,7 @@ impl Script {
             *count - 1
         };
         let (seen, answers) = (Arc::clone(&self.seen), Arc::clone(&self.answers));
-        // A connection that breaks is the target's to tell.
+        // The target reports a connection that breaks.
         tokio::task::spawn(async move { converse(stream, connection, &seen, &answers).await });
     }
 }

@@ -532,7 +532,7 @@ async fn kill_9_leaves_no_entry_without_its_page() {
         let mut before = 0;
         for _ in 0..2 {
             let mut child = Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "evidence_agreements::one_page_after_another_is_shown"]);
+            child.args(["--exact", "evidence::agreements::one_page_after_another_is_shown"]);
             child.arg("--nocapture").env(FOLDER, "state");
             without_variables(&mut child);
             let mut program = site.start_command(child.current_dir(site.path("")));

@@ -1,7 +1,8 @@
 //! The layers of `docs/ARCHITECTURE.md`: the crates that each crate of the workspace may use.
 //!
-//! The compiler enforces what the manifests say, so this file holds only the manifests against the documented layers. The
-//! rules inside the policy (no clock, no randomness, no I/O, no `async`) are in its `clippy.toml` and in the last test.
+//! The compiler enforces what the manifests say, so this file holds only the manifests against the documented layers.
+//! The rules inside the policy (no clock, no randomness, no I/O, no `async`) are in its `clippy.toml` and in the last
+//! test.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

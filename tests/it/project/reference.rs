@@ -1,5 +1,5 @@
-//! The generated parts of `docs/reference/`: the commands as their help shows them, the keys of `config.toml`, and the source
-//! files with the first sentence of their documentation.
+//! The generated parts of `docs/reference/`: the commands as their help shows them, the keys of `config.toml`, and
+//! the source files with the first sentence of their documentation.
 //!
 //! A generated part begins behind a marker and ends with the file. The tests compare it. With the environment variable
 //! `WRITE_DOCUMENTS` they write it instead: `WRITE_DOCUMENTS=1 cargo nextest run --test it reference`.

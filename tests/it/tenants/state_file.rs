@@ -193,7 +193,10 @@ fn host(number: u64) -> String {
 /// This test program as a process of its own that sets tenants in `state/` of a site.
 fn child() -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "state::one_tenant_after_another_is_stored_when_it_is_confirmed"]);
+    command.args([
+        "--exact",
+        "tenants::state_file::one_tenant_after_another_is_stored_when_it_is_confirmed",
+    ]);
     command.arg("--nocapture").env(FOLDER, "state");
     without_variables(&mut command);
     command

@@ -1,8 +1,8 @@
 //! The migration pages, followed block by block: Debian's nginx or HAProxy, the gateway and the Laravel application.
 //!
-//! A block is found by the words behind its opening fence. Only ports and absolute paths differ from the page: every path
-//! is below a temporary folder, every port is one that was free. `systemctl` is played by the test, everything else in
-//! the blocks of commands is run by a shell.
+//! A block is found by the words behind its opening fence. Only ports and absolute paths differ from the page: every
+//! path is below a temporary folder, every port is one that was free. `systemctl` is played by the test, everything
+//! else in the blocks of commands is run by a shell.
 
 mod haproxy;
 mod nginx;

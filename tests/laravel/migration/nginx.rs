@@ -74,8 +74,8 @@ fn the_page_about_nginx_leads_to_the_gateway_and_back() {
     assert_strips(&machine.browser(8443));
 }
 
-/// 1 MiB passes and 3 MiB do not. Over HTTP/1.1, because Debian 12's curl loses an HTTP/2 answer that comes before it has
-/// sent the whole body.
+/// 1 MiB passes and 3 MiB do not. Over HTTP/1.1, because Debian 12's curl loses an HTTP/2 answer that comes before it
+/// has sent the whole body.
 #[track_caller]
 fn assert_limits_bodies(machine: &Machine, user: &Browser) {
     let user = user.over(Http::One);
