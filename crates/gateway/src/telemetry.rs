@@ -90,7 +90,6 @@ pub struct Lines {
 
 impl Lines {
     /// The number of lost lines, see [`lost_lines`].
-    #[expect(clippy::unused_self, reason = "there are lines to lose as long as it lives")]
     pub fn lost(&self) -> usize {
         lost_lines()
     }
