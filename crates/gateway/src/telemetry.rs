@@ -138,7 +138,7 @@ fn public_target(target: &str) -> Option<Cow<'_, str>> {
 
 /// The crates of this program, and the public log target that each has. Operators filter by public targets
 /// (`RUST_LOG=crumbgate::proxy=debug`) and JSON lines carry them, so they stay the same when code moves to another crate.
-const PUBLIC_TARGETS: [(&str, &str); 10] = [
+const PUBLIC_TARGETS: [(&str, &str); 11] = [
     ("crumbgate", "crumbgate"),
     ("crumbgate_audit", "crumbgate::audit"),
     ("crumbgate_base", "crumbgate"),
@@ -149,6 +149,7 @@ const PUBLIC_TARGETS: [(&str, &str); 10] = [
     ("crumbgate_policy", "crumbgate::policy"),
     ("crumbgate_report", "crumbgate::ledger"),
     ("crumbgate_state", "crumbgate::ledger"),
+    ("crumbgate_verify", "crumbgate::verify"),
 ];
 
 /// JSON lines that carry the public target.
