@@ -297,8 +297,8 @@ fn provocations(reason: RejectionReason) -> Vec<Provocation> {
             )),
             Head(format!("POST /login HTTP/1.1\r\n{asks}content-length: 0\r\n\r\n")),
         ],
+        // Without a Host the command asks for the tenant; the unit tests of `explain` have that case.
         RejectionReason::Authority => vec![
-            get(""),
             get("host: acme.example\r\nhost: acme.example\r\n"),
             get("host: a b\r\n"),
             Head(format!("GET http://other.example/ HTTP/1.1\r\n{host}\r\n")),
