@@ -329,7 +329,8 @@ fn provocations(reason: RejectionReason) -> Vec<Provocation> {
         RejectionReason::Misdirected => vec![get("host: nobody.example\r\n")],
         RejectionReason::TooManyFields => {
             let fields: String = (0..41).map(|number| format!("x-{number}: 1\r\n")).collect();
-            vec![get(&format!("{host}{fields}"))]
+            // Over HTTP/1.1 hyper answers first.
+            vec![Head(format!("GET /page HTTP/2\r\n{host}{fields}\r\n"))]
         }
         RejectionReason::Upgrade => {
             vec![
@@ -381,11 +382,18 @@ async fn gateway_with_limits() -> (App, Site, Running) {
 /// Sends a head to a gateway, and returns the status of the answer, and the explanation of the same head.
 async fn sent_and_explained(gateway: &Running, site: &Site, head: &str) -> (u64, Value) {
     let host = if head.contains("globex.example") { "globex.example" } else { ACME };
-    let mut raw = gateway.raw_at(host).await;
-    raw.send(head).await;
-    let answer = raw.read_head().await;
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     let target = head.split(' ').nth(1).unwrap();
+    let status = if head.contains(" HTTP/2\r\n") {
+        let request = Request::builder().uri(format!("https://{host}{target}"));
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let fields = fields.filter(|(name, _)| *name != "host");
+        let request = fields.fold(request, |request, (name, value)| request.header(name, value));
+        u64::from(gateway.browser(Http::Two).send(request, "").await.status.as_u16())
+    } else {
+        let mut raw = gateway.raw_at(host).await;
+        raw.send(head).await;
+        raw.read_head().await.split(' ').nth(1).unwrap().parse().unwrap()
+    };
     let head = head.split_once("\r\n\r\n").unwrap().0;
     let transcript = format!("{head}\r\n\r\n{}", answer_to(target));
     fs::write(site.path("transcript"), transcript).unwrap();
