@@ -1,7 +1,7 @@
 // Visits sites that ask people before cookies are used, with Chromium and by the keyboard:
 //
 //     node agreement.js CHROMIUM required SITE     asked, declines, agrees, works, comes back, withdraws
-//     node agreement.js CHROMIUM notice SITE       told, works, agrees, comes back, withdraws
+//     node agreement.js CHROMIUM notice SITE       asked, works, agrees, comes back, withdraws
 //     node agreement.js CHROMIUM pages SITE        pages that can carry a banner, and pages that can't
 //
 // The first two visit in English and in German, once with scripts and once without: where those don't run, less can be found
@@ -74,8 +74,8 @@ async function picture(page, name) {
 }
 
 // Presses Tab until a button is reached, which can then be seen to have the focus.
-async function reach(page, deed) {
-    const button = page.locator(`form[action^="${PAGE}/${deed}?"] button`);
+async function reach(page, action) {
+    const button = page.locator(`form[action^="${PAGE}/${action}?"] button`);
     for (let presses = 0; presses < 50; presses += 1) {
         await page.keyboard.press('Tab');
         if (await button.evaluate((button) => button === document.activeElement)) break;
@@ -89,8 +89,8 @@ async function reach(page, deed) {
 }
 
 // Does something on a page of the gateway, by the keyboard; where that leads.
-async function act(page, deed) {
-    const isReached = await reach(page, deed);
+async function act(page, action) {
+    const isReached = await reach(page, action);
     // It may lead to the address that is shown already.
     const [answer] = await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')]);
     return { isReached, ...(await look(page, answer)) };
@@ -118,11 +118,11 @@ async function withdraw(page, found, name) {
     await picture(page, `${name}-withdrawn`);
 }
 
-// What a site elsewhere gets that sends a form of the gateway's own, as it stands on its page.
-async function forge(context, deed) {
+// The answer to another site that sends a form of the gateway's own, as it stands on its page.
+async function forge(context, choice) {
     const page = await context.newPage();
     await page.goto(at(DEEP));
-    const action = await page.locator(`form[action^="${PAGE}/${deed}?"]`).getAttribute('action');
+    const action = await page.locator(`form[action^="${PAGE}/${choice}?"]`).getAttribute('action');
     await page.goto('about:blank');
     await page.setContent(`<form method="post" action="${at(action)}"><button>Win</button></form>`);
     const [answer] = await Promise.all([page.waitForNavigation(), page.getByRole('button').click()]);
@@ -131,7 +131,7 @@ async function forge(context, deed) {
     return { status: answer.status(), cookies };
 }
 
-// What a call of the page's script gets.
+// The status of a call by the script of the page.
 function call(page, path) {
     return page.evaluate(async (path) => (await fetch(path, { headers: { accept: 'application/json' } })).status, path);
 }
@@ -162,7 +162,7 @@ async function visitNotice(options) {
     const name = `notice-${options.locale}`;
     const found = {};
     let page = await open(options);
-    found.told = await go(page, DEEP);
+    found.reported = await go(page, DEEP);
     if (options.javaScriptEnabled !== false) found.violations = await violations(page);
     await picture(page, `${name}-banner`);
     found.loggedIn = await logIn(page);
@@ -174,7 +174,7 @@ async function visitNotice(options) {
     page = await reopen(page, options);
     found.back = await go(page, '/map-builder');
     await withdraw(page, found, name);
-    found.toldAgain = await go(page, DEEP);
+    found.reportedAgain = await go(page, DEEP);
     return found;
 }
 
@@ -196,10 +196,10 @@ async function notice() {
 
 async function pages() {
     const page = await open({ locale: 'en-GB' });
-    const told = [];
-    page.on('console', (message) => told.push(message.text()));
-    page.on('pageerror', (error) => told.push(String(error)));
-    const found = { told };
+    const reported = [];
+    page.on('console', (message) => reported.push(message.text()));
+    page.on('pageerror', (error) => reported.push(String(error)));
+    const found = { reported };
     for (const path of ['open', 'compressed', 'style', 'form', 'utf-16']) {
         await page.goto(at(path));
         found[path] = {

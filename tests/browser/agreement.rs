@@ -107,7 +107,7 @@ fn g6_a_visit_from_the_banner_to_the_withdrawal() {
         ("de", "Diese Website verwendet 3 Cookies.", "Sie haben Ihr Einverständnis widerrufen"),
     ] {
         let visit = &found[language];
-        for (step, address) in [("told", DEEP), ("loggedIn", "/"), ("toldAgain", DEEP)] {
+        for (step, address) in [("reported", DEEP), ("loggedIn", "/"), ("reportedAgain", DEEP)] {
             let step = &visit[step];
             assert!(text(&step["banner"]).contains(banner), "{step:#}");
             assert_eq!((&step["address"], &step["language"]), (&json!(address), &json!("en")));
@@ -138,7 +138,7 @@ fn g6_a_page_that_can_not_carry_a_banner_works_without_one() {
         let works = json!({ "banner": banners, "title": "It works", "colour": "rgb(1, 2, 3)" });
         assert_eq!(found[page], works, "{page}");
     }
-    assert_eq!(found["told"], json!([]));
+    assert_eq!(found["reported"], json!([]));
 }
 
 /// Pages of every kind, behind a gateway that shows a banner.

@@ -31,14 +31,14 @@ async function open(path = '', options = {}) {
     const context = await browser.newContext({ locale: 'en-GB', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
-    const told = [];
-    page.on('console', (message) => told.push(message.text()));
-    page.on('pageerror', (error) => told.push(String(error)));
+    const reported = [];
+    page.on('console', (message) => reported.push(message.text()));
+    page.on('pageerror', (error) => reported.push(String(error)));
     page.on('request', (request) => {
-        if (!request.url().startsWith(dashboard)) told.push(`loads ${request.url()}`);
+        if (!request.url().startsWith(dashboard)) reported.push(`loads ${request.url()}`);
     });
     await page.goto(dashboard + path);
-    return { page, context, told };
+    return { page, context, reported };
 }
 
 const isLive = (page) => page.waitForSelector('#link[data-state=live]');
@@ -77,7 +77,7 @@ async function sessionOf(site) {
 async function validate(html) {
     const report = await new HtmlValidate({
         extends: ['html-validate:recommended'],
-        // Of one line each: how the page is written, and how the browser tells it.
+        // Of one line each: how the page is written, and how the browser reports it.
         rules: { 'no-trailing-whitespace': 'off', 'no-inline-style': 'error', 'no-implicit-close': 'off' },
     }).validateString(html);
     return report.results.flatMap((result) => result.messages.map(
@@ -107,7 +107,7 @@ async function look([site]) {
     for (const [lang, width, colorScheme, ...size] of process.env.SHOTS ? [...windows, ...others] : windows) {
         const name = `${lang}-${colorScheme}-${width}`;
         const viewport = { width: size[0], height: size[1] };
-        const { page, told, context } = await open(`?lang=${lang}`, { colorScheme, viewport });
+        const { page, reported, context } = await open(`?lang=${lang}`, { colorScheme, viewport });
         await isLive(page);
         await note(name, page);
         found[name].push(...(await validate(await (await fetch(`${dashboard}?lang=${lang}`)).text())));
@@ -122,7 +122,7 @@ async function look([site]) {
         await page.waitForSelector('#confirm[open]');
         if (lang === 'de') await note(`${name}-confirm`, page);
         // The browser says itself that an answer was a refusal.
-        found[name].push(...told.filter((line) => !line.includes('status of 422')));
+        found[name].push(...reported.filter((line) => !line.includes('status of 422')));
         await context.close();
     }
     return found;
@@ -130,7 +130,7 @@ async function look([site]) {
 
 async function live([site]) {
     const found = {};
-    const { page, context, told } = await open();
+    const { page, context, reported } = await open();
     await isLive(page);
     found.before = await text(page, '[data-slot=names]');
     await page.evaluate(() => { window.wasHereBefore = true; });
@@ -148,7 +148,7 @@ async function live([site]) {
     found.pictures = await page.locator('.tiles svg').evaluateAll((all) => all.map((one) => one.getAttribute('aria-label')));
     found.bold = await page.locator('[data-slot=names] b').count();
     found.isSamePage = await page.evaluate(() => window.wasHereBefore);
-    found.told = [...told];
+    found.reported = [...reported];
 
     await context.setOffline(true);
     await page.waitForSelector('#link[data-state=lost]');
@@ -186,7 +186,7 @@ async function press(page, key, selector) {
 async function change([site]) {
     const made = await set('20m');
     const found = { before: await sessionOf(site) };
-    const { page, told } = await open();
+    const { page, reported } = await open();
     await isLive(page);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
@@ -213,13 +213,13 @@ async function change([site]) {
     found.unconfirmed = await sessionOf(site);
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => document.querySelector('#announcement').textContent.includes('45m'));
-    found.said = await page.locator('#announcement').textContent();
+    found.announced = await page.locator('#announcement').textContent();
     found.row = await text(page, '.hosts tbody tr');
     found.hasFocus = await page.evaluate(() => document.activeElement.matches('.edit'));
     found.after = await sessionOf(site);
     const now = await (await fetch(`${dashboard}v1/tenants/${TENANT}`)).json();
     found.keys = { before: made.after.keys, after: now.keys };
-    found.told = told.filter((line) => !line.includes('status of 422'));
+    found.reported = reported.filter((line) => !line.includes('status of 422'));
     return found;
 }
 

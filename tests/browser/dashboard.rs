@@ -44,7 +44,7 @@ fn a_tracker_appears_without_a_reload_and_the_end_of_the_gateway_is_shown() {
     for picture in found["pictures"].as_array().expect("a list") {
         assert!(text(picture).contains("over the last 15 minutes: "), "{picture}");
     }
-    assert_eq!(found["told"], json!([]), "it loads nothing from elsewhere, and nothing fails");
+    assert_eq!(found["reported"], json!([]), "it loads nothing from elsewhere, and nothing fails");
 
     assert!(text(&found["lost"]["link"]).starts_with("No answer since "), "{found:#}");
     assert!(text(&found["lost"]["trouble"]).contains("tries again by itself"), "{found:#}");
@@ -62,12 +62,12 @@ fn a_session_is_changed_by_the_keyboard_alone_and_the_next_response_has_it() {
     assert!(text(&found["refusal"]).contains("45 minutes"), "{found:#}");
     assert_eq!(found["difference"], json!(["new.localhost", "20m", "45m"]));
     assert_eq!(found["after"], 2_700);
-    assert_eq!(found["said"], "new.localhost: a session now lasts 45m.");
+    assert_eq!(found["announced"], "new.localhost: a session now lasts 45m.");
     assert!(text(&found["row"]).contains("45m"), "{found:#}");
     assert_eq!(found["hasFocus"], true);
     // Its other keys are unchanged.
     assert_eq!(found["keys"]["after"], json!({ "mode": "enforce", "session": "45m" }));
-    assert_eq!(found["told"], json!([]));
+    assert_eq!(found["reported"], json!([]));
 }
 
 #[test]

@@ -57,13 +57,13 @@ async function lookAt(tenant, path, options, name) {
     // Only the script that looks for violations runs: it is not the page's.
     const context = await browser.newContext({ ignoreHTTPSErrors: true, bypassCSP: false, ...options });
     const page = await context.newPage();
-    const told = [];
-    page.on('console', (message) => told.push(message.text()));
-    page.on('pageerror', (error) => told.push(String(error)));
+    const reported = [];
+    page.on('console', (message) => reported.push(message.text()));
+    page.on('pageerror', (error) => reported.push(String(error)));
     const isBanner = tenant === 'notice' && path === '/';
     const url = address(tenant, path);
     page.on('request', (request) => {
-        if (!isBanner && request.url() !== url) told.push(`loads ${request.url()}`);
+        if (!isBanner && request.url() !== url) reported.push(`loads ${request.url()}`);
     });
     const response = await page.goto(url);
     const html = await response.text();
@@ -89,7 +89,7 @@ async function lookAt(tenant, path, options, name) {
         return { share: height / window.innerHeight, isAtTheBottom: bottom === window.innerHeight };
     });
     // What the application's own page says is not of interest.
-    if (!isBanner) found.push(...told.filter((line) => !line.includes('status of 403')));
+    if (!isBanner) found.push(...reported.filter((line) => !line.includes('status of 403')));
     if (process.env.SHOTS) await page.screenshot({ path: join(process.env.SHOTS, `${name}.png`), fullPage: !isBanner });
     await context.close();
     return { found, languages, status: response.status(), covered, cookies: response.headers()['set-cookie'] ?? null };

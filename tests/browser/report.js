@@ -36,28 +36,28 @@ async function validate(file) {
 // Opens a report as it is: with its own policy on what may run.
 async function open(file, options) {
     const page = await browser.newPage(options);
-    const told = [];
-    page.on('console', (message) => told.push(message.text()));
-    page.on('pageerror', (error) => told.push(String(error)));
-    page.on('request', (request) => told.push(`loads ${request.url()}`));
+    const reported = [];
+    page.on('console', (message) => reported.push(message.text()));
+    page.on('pageerror', (error) => reported.push(String(error)));
+    page.on('request', (request) => reported.push(`loads ${request.url()}`));
     const url = pathToFileURL(file).href;
     await page.goto(url);
-    return { page, told: () => told.filter((line) => line !== `loads ${url}`) };
+    return { page, reported: () => reported.filter((line) => line !== `loads ${url}`) };
 }
 
 async function violations(file, options) {
-    const { page, told } = await open(file, options);
+    const { page, reported } = await open(file, options);
     await page.evaluate(axe.source);
     const { violations } = await page.evaluate(() => window.axe.run());
     const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html}`));
     const isTooWide = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
     const trouble = isTooWide ? ['the page is wider than the window'] : [];
-    return [...found, ...told(), ...trouble];
+    return [...found, ...reported(), ...trouble];
 }
 
 // Sorts the table of stripped cookies by how many came from browsers, by the keyboard alone.
 async function sort([file]) {
-    const { page, told } = await open(file);
+    const { page, reported } = await open(file);
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     const skipped = await page.evaluate(() => document.activeElement.id);
@@ -78,7 +78,7 @@ async function sort([file]) {
     const first = { sort: await heading.getAttribute('aria-sort'), counts: await counts() };
     await page.keyboard.press('Space');
     const second = { sort: await heading.getAttribute('aria-sort'), counts: await counts() };
-    return { skipped, unsorted, first, second, told: told() };
+    return { skipped, unsorted, first, second, reported: reported() };
 }
 
 async function print([file, path]) {

@@ -117,7 +117,7 @@ fn a_table_is_sorted_by_the_keyboard_without_a_server() {
     expected.reverse();
     assert_eq!(sorted["first"]["sort"], "descending");
     assert_eq!(counts(&sorted["first"]["counts"]), expected);
-    assert_eq!(sorted["told"], Value::Array(Vec::new()));
+    assert_eq!(sorted["reported"], Value::Array(Vec::new()));
 }
 
 #[test]

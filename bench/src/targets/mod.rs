@@ -1,7 +1,7 @@
 //! The targets of the measurements: the gateway and its peers, with the configuration of each.
 //!
-//! A target is started before an application ([`Place`]) and then is a process with an address. What the peers are
-//! told is in `bench/peers`, as their own files.
+//! A target is started before an application ([`Place`]) and then is a process with an address. The configuration
+//! of the peers is in `bench/peers`, as their own files.
 
 mod crumbgate;
 mod haproxy;
