@@ -3,7 +3,7 @@
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use super::{
-    agreement::PageCache,
+    agreement::page_cache::PageCache,
     snapshot::Snapshot,
     tenant_cache::{ServedTenant, TenantCache},
     upstream::{Upstream, UpstreamState},

@@ -9,7 +9,7 @@ pub mod form;
 pub(super) mod insertion;
 mod logout;
 mod page;
-mod page_cache;
+pub(super) mod page_cache;
 
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -24,7 +24,6 @@ use crumbgate_policy::{AgreementMode, Resources};
 pub use action::AgreementAction;
 use endpoint::AgreementEndpoint;
 pub use page::PageRequest;
-pub(super) use page_cache::PageCache;
 
 /// Answers a request for one of the gateway's own pages; `None` for any other request, and for a form.
 pub(super) fn page(
