@@ -3,6 +3,12 @@
 //! `bench/run` is the command; [`suite`] is what it does, from targets to figures. Every figure comes from a real proxy
 //! that runs as a process of its own, pinned to a core of its own, and from what the kernel says it has used.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and its progress"
+)]
+
 pub mod about;
 pub mod allocations;
 pub mod certificate;
