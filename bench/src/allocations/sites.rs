@@ -156,7 +156,7 @@ mod tests {
         let profile = serde_json::from_str::<Written>(text).unwrap().profile();
         let stack = vec![
             "bytes::bytes::shallow_clone_vec (bytes.rs:1496)".to_owned(),
-            "crumbgate::proxy::request_id::RequestId::value (request_id.rs:47)".to_owned(),
+            "crumbgate_gateway::proxy::request_id::RequestId::value (request_id.rs:47)".to_owned(),
         ];
         assert_eq!(profile, [(stack, (3, 72))].into());
     }

@@ -93,7 +93,7 @@ mod tests {
     fn an_invalid_address_is_rejected_with_advice() {
         for (typed, advice) in [
             ("", "expected a server such as"),
-            ("ftp://a", "write http://, https:// or unix:"),
+            ("ftp://a", "begin with http://, https:// or unix:"),
             ("http://a/path", "write \"http://a\": a request's own path goes upstream"),
             ("http://me@a", "write \"http://a\""),
             ("a b", "write a host name or an address, and a port"),

@@ -361,7 +361,7 @@ async fn a_replaced_key_is_reported() {
         assert_eq!(rotated.code, Some(0), "{rotated:?}");
         let again = site.run(&["audit", "rotate-key", "crumbgate.db"]).await;
         assert_eq!(again.code, Some(1), "{again:?}");
-        assert!(again.stderr.contains("crumbgate.key.next is there already"), "{}", again.stderr);
+        assert!(again.stderr.contains("crumbgate.key.next exists"), "{}", again.stderr);
         let old = own.to_string();
         writer.close();
         write_segment(&mut writer);
