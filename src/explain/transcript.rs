@@ -230,7 +230,7 @@ impl Reader {
             self.end_head();
             self.has_start_line = true;
             self.head = Some(Head { start: Some(start), fields: Fields::default() });
-        } else if trim(line).is_empty() {
+        } else if line.trim_ascii().is_empty() {
             self.end_head();
         } else if let Some(head) = &mut self.head {
             head.fields.read(line);
@@ -453,6 +453,15 @@ set-cookie: neither
         let [odd] = &read(odd)[..] else { panic!() };
         let fields: Vec<_> = odd.response.as_ref().unwrap().fields.iter().collect();
         assert_eq!(fields, [("set-cookie", &b"\x1b\xff\0\rx"[..])]);
+    }
+
+    #[test]
+    fn a_line_with_a_carriage_return_alone_ends_the_head_behind_an_empty_value() {
+        let [exchange] = &read(b"< HTTP/1.1 200 OK\r\n< set-cookie: \r\n< \r\r\n")[..] else {
+            panic!()
+        };
+        let fields: Vec<_> = exchange.response.as_ref().unwrap().fields.iter().collect();
+        assert_eq!(fields, [("set-cookie", &b""[..])]);
     }
 
     #[test]

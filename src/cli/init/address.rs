@@ -94,7 +94,7 @@ mod tests {
         for (typed, advice) in [
             ("", "expected a server such as"),
             ("ftp://a", "begin with http://, https:// or unix:"),
-            ("http://a/path", "write \"http://a\": a request's own path goes upstream"),
+            ("http://a/path", "write \"http://a\": the path of the request is sent"),
             ("http://me@a", "write \"http://a\""),
             ("a b", "write a host name or an address, and a port"),
             ("127.0.0.1:80000", "a port from 1 to 65535"),
