@@ -1,5 +1,11 @@
 //! `crumbgate-bench`: what `bench/run` and `bench/gate` call.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and its progress"
+)]
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,

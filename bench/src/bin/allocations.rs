@@ -1,6 +1,12 @@
 //! The gateway with an allocator that counts: used like the gateway itself. Whoever connects to `allocations.sock` in
 //! the folder that it was started in receives the number of allocations so far, and of their bytes.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and its progress"
+)]
+
 use std::{alloc::System, io::Write, os::unix::net::UnixListener, process::ExitCode, thread};
 
 use anyhow::{Context, Result};

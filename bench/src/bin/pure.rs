@@ -4,6 +4,12 @@
 //! Nothing here reads a clock, and what is hashed is hashed by the process's own random keys only where the gateway
 //! does so, too.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a benchmark prints its figures and its progress"
+)]
+
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
