@@ -7,7 +7,7 @@ use percent_encoding::percent_decode;
 use super::{
     Cookie, Explanation, Remark,
     judge::{Judged, PLACEHOLDER, Reached},
-    rule::{Around, Rule, Ruling, words_for_no_eviction},
+    rule::{Around, CookieOutcome, Rule, words_for_no_eviction},
     transcript::{Exchange, Fields},
 };
 use crumbgate_policy::{
@@ -38,29 +38,29 @@ pub(super) fn cookies(policy: &Policy, judged: &Judged, about: &Explanation) -> 
             fields: of(&fields, reached),
             deletions: of(&deletions, reached),
         };
-        let ruling = Ruling::on(&reached.verdict(), around);
-        cookies.push(Cookie::ruled(reached.direction, &reached.name, ruling));
+        let outcome = CookieOutcome::on(&reached.verdict(), around);
+        cookies.push(Cookie::with_outcome(reached.direction, &reached.name, outcome));
     }
     let asked = (about.method.as_str(), about.path.as_str());
     for (name, reason) in &judged.declined {
         let declared = declaration.cookies().iter().find(|cookie| cookie.name.as_str() == name);
         cookies.extend(declared.map(|cookie| {
-            let ruling = Ruling::on_declined(cookie, *reason, asked, about.status);
-            Cookie::ruled(Direction::Response, name.as_bytes(), ruling)
+            let outcome = CookieOutcome::on_declined(cookie, *reason, asked, about.status);
+            Cookie::with_outcome(Direction::Response, name.as_bytes(), outcome)
         }));
     }
     if judged.not_evicted.is_none() && judged.evicts {
         for name in left(judged) {
-            let ruling = Ruling::on_left(is_token(name));
-            cookies.push(Cookie::ruled(Direction::Response, name, ruling));
+            let outcome = CookieOutcome::on_left(is_token(name));
+            cookies.push(Cookie::with_outcome(Direction::Response, name, outcome));
         }
     }
     cookies
 }
 
 impl Cookie {
-    fn ruled(direction: Direction, name: &[u8], ruling: Ruling) -> Self {
-        let Ruling { fate, rules, reason } = ruling;
+    fn with_outcome(direction: Direction, name: &[u8], outcome: CookieOutcome) -> Self {
+        let CookieOutcome { fate, rules, reason } = outcome;
         Self { direction, name: name.to_vec(), fate, rules, reason }
     }
 }

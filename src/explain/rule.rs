@@ -68,7 +68,7 @@ impl fmt::Display for Rule {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
-    /// The browser is told to delete it.
+    /// The response deletes it in the browser.
     Evicted,
     /// The browser, which has none, is given one.
     Injected,
@@ -86,9 +86,9 @@ pub enum Fate {
     Stripped,
 }
 
-/// Fate, rules and reason.
+/// The fate of a cookie, with its rules and its reason.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Ruling {
+pub(super) struct CookieOutcome {
     pub(super) fate: Fate,
     pub(super) rules: Vec<Rule>,
     pub(super) reason: String,
@@ -107,12 +107,12 @@ pub(super) struct Around<'a> {
     pub(super) deletions: usize,
 }
 
-impl Ruling {
+impl CookieOutcome {
     fn of(fate: Fate, rule: Rule, reason: impl Into<String>) -> Self {
         Self { fate, rules: vec![rule], reason: reason.into() }
     }
 
-    /// The ruling on a cookie that was seen, or that the gateway has added.
+    /// The outcome for a cookie that was seen, or that the gateway has added.
     pub(super) fn on(verdict: &Verdict<'_>, around: Around<'_>) -> Self {
         let lives = || lifetime(verdict.granted_s);
         match verdict.action {
@@ -229,7 +229,7 @@ impl Ruling {
         self
     }
 
-    /// The ruling on a declared cookie that is neither renewed nor injected, in an exchange of this method, path and
+    /// The outcome for a declared cookie that is neither renewed nor injected, in an exchange of this method, path and
     /// status.
     pub(super) fn on_declined(
         cookie: &DeclaredCookie,
@@ -268,7 +268,7 @@ impl Ruling {
         Self::of(Fate::NotRenewed, rule, words)
     }
 
-    /// The ruling on an undeclared cookie that stays in the browser, where others are evicted.
+    /// The outcome for an undeclared cookie that stays in the browser, where others are evicted.
     pub(super) fn on_left(is_token: bool) -> Self {
         if is_token {
             let reason = "one answer deletes 20 names with 8 KiB at most: another one has room";

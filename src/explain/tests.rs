@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    rule::{Around, Ruling},
+    rule::{Around, CookieOutcome},
     transcript::{Exchange, Fields, Request, Response},
     *,
 };
@@ -128,7 +128,7 @@ fn s_each_verdict_on_a_response_names_its_rules() {
 }
 
 #[test]
-fn s5_trailers_and_interim_answers_are_told() {
+fn s5_trailers_and_interim_answers_are_explained() {
     let mut exchange = exchange("/", &[], &[]);
     let response = exchange.response.as_mut().unwrap();
     response.trailers.replace("set-cookie", [b"XSRF-TOKEN=1".to_vec()]);
@@ -143,14 +143,14 @@ fn s5_trailers_and_interim_answers_are_told() {
 
 #[test]
 fn r7_what_no_transcript_can_show_has_its_words_too() {
-    let ruled = |direction, reason| {
+    let rules = |direction, reason| {
         let action = Action::Strip(reason);
         let verdict =
             Verdict { direction, name: b"a", action, requested: None, granted_s: None, seal: None };
-        Ruling::on(&verdict, Around::default()).rules
+        CookieOutcome::on(&verdict, Around::default()).rules
     };
-    assert_eq!(ruled(Direction::Request, Reason::Misplaced), [Rule::R7]);
-    assert_eq!(ruled(Direction::Response, Reason::Malformed), [Rule::S6]);
+    assert_eq!(rules(Direction::Request, Reason::Misplaced), [Rule::R7]);
+    assert_eq!(rules(Direction::Response, Reason::Malformed), [Rule::S6]);
     let declaration = Declaration::flexopus();
     let cookie = declaration.cookies().first().unwrap();
     let huge = format!("{}={}", cookie.name, "v".repeat(4096));
@@ -215,7 +215,7 @@ fn n_each_renewal_and_each_that_is_not_names_its_rule() {
 }
 
 #[test]
-fn n2_a_random_value_is_a_placeholder_that_says_so_and_off_is_told() {
+fn n2_a_random_value_is_a_labelled_placeholder_and_off_is_explained() {
     let declared = |inject: Inject| {
         explainer(move |policy| {
             let flexopus = Declaration::flexopus();
@@ -314,7 +314,7 @@ fn t4_report_mode_shows_both_what_leaves_and_what_enforcing_would_let_leave() {
 }
 
 #[test]
-fn t1_t2_who_has_no_tenant_is_told_the_gateways_answer() {
+fn t1_t2_a_request_without_a_tenant_is_explained_with_the_gateways_answer() {
     let refusal = |hosts: &[&str]| {
         let mut exchange = exchange("/", &["_ga=1"], &[]);
         let fields = &mut exchange.request.as_mut().unwrap().fields;
@@ -356,7 +356,7 @@ fn the_only_tenant_is_whose_request_it_is() {
 }
 
 #[test]
-fn what_was_taken_for_granted_is_said() {
+fn assumptions_about_missing_parts_are_remarks() {
     let explanation = Explainer::built_in(NOW).explain(Some("a.example"), &Exchange::default());
     let words: Vec<_> = explanation.remarks.iter().map(|remark| remark.words.as_str()).collect();
     assert!(words[0].contains("GET /") && words[1].contains("200"), "{words:?}");

@@ -99,7 +99,7 @@ impl Text {
     }
 
     fn leaving(&mut self, leaves: &str, leaving: &Leaving) -> fmt::Result {
-        let (note, told) = match &leaving.upstream {
+        let (note, text) = match &leaving.upstream {
             Upstream::Absent => ("", "no Cookie field: none came".to_owned()),
             Upstream::Refused => ("", "nothing: it is not asked".to_owned()),
             Upstream::Removed => ("", "no Cookie field: it is removed".to_owned()),
@@ -107,7 +107,7 @@ impl Text {
             Upstream::Untouched(field) => (" (untouched)", format!("Cookie: {}", Shown(field))),
         };
         self.title(&format!("What {leaves} for the application{note}"))?;
-        writeln!(self.out, "  {told}")?;
+        writeln!(self.out, "  {text}")?;
         self.title(&format!("What {leaves} for the browser"))?;
         if leaving.downstream.is_empty() {
             self.out += "  no Set-Cookie field\n";

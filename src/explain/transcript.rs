@@ -49,7 +49,7 @@ pub struct Response {
     pub status: u16,
     /// The fields, in order.
     pub fields: Fields,
-    /// The fields behind the body; only `curl -v` tells them from the body.
+    /// The fields behind the body; only the output of `curl -v` separates them from it.
     pub trailers: Fields,
 }
 

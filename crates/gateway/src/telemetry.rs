@@ -202,15 +202,15 @@ mod tests {
         for (filter, target, is_wanted) in [
             ("crumbgate=debug", "crumbgate::cli::run", true),
             ("crumbgate=debug", "crumbgate_gateway::proxy::worker", true),
-            ("crumbgate=debug", "crumbgate_state::keeper", true),
+            ("crumbgate=debug", "crumbgate_state::writer", true),
             ("crumbgate::proxy=debug", "crumbgate_gateway::proxy::worker", true),
             ("crumbgate::proxy=debug", "crumbgate_gateway::gateway::reload", false),
             ("crumbgate::gateway=debug", "crumbgate_gateway::gateway::reload", true),
             ("crumbgate::ledger=debug", "crumbgate_ledger::verify", true),
-            ("crumbgate::ledger=debug", "crumbgate_state::keeper", true),
+            ("crumbgate::ledger=debug", "crumbgate_state::writer", true),
             ("crumbgate::ledger=debug", "crumbgate::cli::run", false),
-            ("crumbgate=info,crumbgate::ledger=debug", "crumbgate_state::keeper", true),
-            ("debug,crumbgate::ledger=info", "crumbgate_state::keeper", false),
+            ("crumbgate=info,crumbgate::ledger=debug", "crumbgate_state::writer", true),
+            ("debug,crumbgate::ledger=info", "crumbgate_state::writer", false),
         ] {
             assert_eq!(wanted(filter, target, Level::DEBUG), is_wanted, "{filter} {target}");
         }

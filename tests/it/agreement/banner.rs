@@ -61,7 +61,7 @@ fn banners(gateway: &Running) -> f64 {
 }
 
 fn shown(gateway: &Running) -> u64 {
-    gateway.tally(ACME).agreements(AgreementEvent::Shown)
+    gateway.counters_of(ACME).agreements(AgreementEvent::Shown)
 }
 
 #[track_caller]

@@ -80,8 +80,8 @@ both_versions!(g6_a_visitor_agrees_and_gets_a_session, |http| {
     let page = browser.send(navigation(http, "/bookings").header("cookie", &session), "").await;
     assert_eq!(page.text(), "flexopus_session=app-1");
 
-    let tally = gateway.tally(ACME);
-    let events = AgreementEvent::ALL.map(|event| tally.agreements(event));
+    let counters = gateway.counters_of(ACME);
+    let events = AgreementEvent::ALL.map(|event| counters.agreements(event));
     assert_eq!(events, [1, 0, 2, 0], "agreed, declined, shown, withdrawn");
 });
 
@@ -110,7 +110,7 @@ both_versions!(
         let head = request(http, Method::HEAD, "/").header("accept", "text/html");
         let head = browser.send(head, "").await;
         assert_eq!((head.status.as_u16(), head.body.len()), (403, 0));
-        assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Shown), 3);
+        assert_eq!(gateway.counters_of(ACME).agreements(AgreementEvent::Shown), 3);
     }
 );
 
@@ -148,10 +148,10 @@ both_versions!(
             assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, ""));
             assert!(!answer.set_cookies().iter().any(sets_declared), "{:?}", answer.set_cookies());
         }
-        let tally = gateway.tally(ACME);
+        let counters = gateway.counters_of(ACME);
         let held = Action::Strip(Reason::BeforeAgreement);
-        assert_eq!(tally.of(Direction::Request, held), 4);
-        assert_eq!(tally.of(Direction::Response, held), 4);
+        assert_eq!(counters.of(Direction::Request, held), 4);
+        assert_eq!(counters.of(Direction::Response, held), 4);
     }
 );
 
@@ -191,7 +191,7 @@ both_versions!(g7_a_form_of_another_site_can_neither_agree_nor_withdraw, |http| 
             );
         }
     }
-    assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Agreed), 0);
+    assert_eq!(gateway.counters_of(ACME).agreements(AgreementEvent::Agreed), 0);
 });
 
 both_versions!(g6_the_redirect_after_agreeing_never_leads_to_another_site, |http| {
@@ -236,7 +236,7 @@ both_versions!(g6_declining_shows_the_consequences_and_asks_again_later, |http| 
     let result = browser.send(navigation(http, answer.field("location").unwrap()), "").await;
     assert_eq!((result.status.as_u16(), result.set_cookies().len()), (200, 0));
     assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
-    assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Declined), 1);
+    assert_eq!(gateway.counters_of(ACME).agreements(AgreementEvent::Declined), 1);
 });
 
 both_versions!(g7_a_withdrawal_deletes_all_cookies_and_ends_the_session, |http| {
@@ -271,7 +271,7 @@ both_versions!(g7_a_withdrawal_deletes_all_cookies_and_ends_the_session, |http| 
     let result = browser.send(navigation(http, &location), "").await;
     assert_eq!(result.status, 200);
     assert_eq!(browser.send(navigation(http, "/"), "").await.status, 403);
-    assert_eq!(gateway.tally(ACME).agreements(AgreementEvent::Withdrawn), 1);
+    assert_eq!(gateway.counters_of(ACME).agreements(AgreementEvent::Withdrawn), 1);
     assert_eq!(app.received().len(), before + 1);
 });
 

@@ -25,7 +25,7 @@ fn gateway(app: &App, keys: &str) -> Running {
 
 /// The number of names that were evicted.
 fn evicted(gateway: &Running, tenant: &str) -> u64 {
-    gateway.tally(tenant).of(Direction::Response, Action::Evict)
+    gateway.counters_of(tenant).of(Direction::Response, Action::Evict)
 }
 
 /// The names in these deletions, each once.
@@ -182,19 +182,19 @@ both_versions!(e3_an_eviction_is_an_action_of_its_own, |http| {
     for _ in 0..3 {
         browser.get_with_cookie("/", "_ga=1; _gid=2; _ga=3").await;
     }
-    let tally = gateway.tally(ACME);
+    let counters = gateway.counters_of(ACME);
     // A name is counted each time it is sent; the browser's cookies were seen in the requests alone.
-    assert_eq!(tally.of(Direction::Response, Action::Evict), 6);
-    assert_eq!(tally.stripped(Direction::Request), 9);
-    assert_eq!(tally.seen(Direction::Response), 0);
+    assert_eq!(counters.of(Direction::Response, Action::Evict), 6);
+    assert_eq!(counters.stripped(Direction::Request), 9);
+    assert_eq!(counters.seen(Direction::Response), 0);
 });
 
 /// Navigates to this path until a request contains no undeclared name. Returns the number of navigations before that.
 async fn heal(browser: &Browser, gateway: &Running, path: &str) -> usize {
     for navigations in 0..10 {
-        let before = gateway.tally(TENANT).stripped(Direction::Request);
+        let before = gateway.counters_of(TENANT).stripped(Direction::Request);
         browser.get(path).await;
-        if gateway.tally(TENANT).stripped(Direction::Request) == before {
+        if gateway.counters_of(TENANT).stripped(Direction::Request) == before {
             return navigations;
         }
         gateway.advance(1);

@@ -22,7 +22,7 @@ async fn upstream(browser: &Browser, app: &App, cookies: &[&[u8]]) -> Option<Str
 
 /// The number of pairs that were stripped for this reason.
 fn stripped(gateway: &Running, reason: Reason) -> u64 {
-    gateway.tally(ACME).of(Direction::Request, Action::Strip(reason))
+    gateway.counters_of(ACME).of(Direction::Request, Action::Strip(reason))
 }
 
 both_versions!(r1_all_cookie_fields_are_one_list, |http| {

@@ -49,7 +49,7 @@ async fn leaving(http: Http, field: &str) -> Vec<String> {
 
 /// The number of fields that were stripped for this reason.
 fn stripped(gateway: &Running, reason: Reason) -> u64 {
-    gateway.tally(ACME).of(Direction::Response, Action::Strip(reason))
+    gateway.counters_of(ACME).of(Direction::Response, Action::Strip(reason))
 }
 
 both_versions!(s1_an_undeclared_cookie_is_removed_with_its_field, |http| {
@@ -423,7 +423,7 @@ both_versions!(ts7_a_malformed_line_makes_the_answer_a_502_without_its_fields, |
         for name in ["set-cookie", "x-own", "x-a", "x-new"] {
             assert_eq!(answer.field(name), None, "{line:?}");
         }
-        assert_eq!(gateway.tally(ACME).seen(Direction::Response), 0, "{line:?}");
+        assert_eq!(gateway.counters_of(ACME).seen(Direction::Response), 0, "{line:?}");
     }
 });
 

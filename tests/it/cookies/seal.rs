@@ -52,8 +52,8 @@ both_versions!(g2_the_browser_holds_an_opaque_value_and_the_application_gets_its
     let sets_session = |field: &&str| field.starts_with("flexopus_session=");
     assert!(!answer.set_cookies().iter().any(sets_session), "a page renews nothing");
 
-    let tally = gateway.tally("acme.example");
-    let seals = SealStep::ALL.map(|step| tally.of_seal(step));
+    let counters = gateway.counters_of("acme.example");
+    let seals = SealStep::ALL.map(|step| counters.of_seal(step));
     assert_eq!(seals, [2, 2, 0, 0]);
 });
 
@@ -63,8 +63,8 @@ both_versions!(g4_a_stolen_cookie_is_refused_at_another_tenant_or_later_or_alter
     let browser = gateway.browser(http);
     let sealed = session_of(&browser.get("/login/s").await);
     let reasons = |tenant: &str| {
-        let tally = gateway.tally(tenant);
-        let count = |reason| tally.of(Direction::Request, Action::Strip(reason));
+        let counters = gateway.counters_of(tenant);
+        let count = |reason| counters.of(Direction::Request, Action::Strip(reason));
         [Reason::Foreign, Reason::Expired, Reason::Forged].map(count)
     };
 
@@ -136,7 +136,7 @@ both_versions!(g5_a_value_too_large_to_seal_is_passed_on_and_counted, |http| {
     let answer = browser.get_with_cookie("/api/me", &set).await;
     assert_eq!(answer.text(), set);
     assert_eq!(session_of(&answer), set);
-    assert_eq!(gateway.tally("acme.example").of_seal(SealStep::TooLarge), 2);
+    assert_eq!(gateway.counters_of("acme.example").of_seal(SealStep::TooLarge), 2);
 });
 
 both_versions!(g_another_gateway_with_the_same_keys_opens_a_sealed_cookie, |http| {
@@ -154,7 +154,7 @@ both_versions!(g_another_gateway_with_the_same_keys_opens_a_sealed_cookie, |http
     let answer = other.browser(http).get_with_cookie("/page", &sealed).await;
     assert_eq!((answer.status, answer.text().as_str()), (StatusCode::OK, ""));
     assert_eq!(
-        other.tally("acme.example").of(Direction::Request, Action::Strip(Reason::Forged)),
+        other.counters_of("acme.example").of(Direction::Request, Action::Strip(Reason::Forged)),
         1
     );
 });

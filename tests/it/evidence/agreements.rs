@@ -90,7 +90,7 @@ impl Worker {
     }
 
     /// Sends what was counted, as soon as the queue has room for all of it.
-    fn hand_on_all(&self) {
+    fn flush_all(&self) {
         self.aggregator.flush();
         while self.aggregator.unsent() > 0 {
             std::thread::yield_now();
@@ -136,7 +136,7 @@ async fn agreements_appear_in_every_output_of_the_ledger() {
         .await;
         // The same page as another worker has rendered it: it is stored once, and counted in the same entry.
         worker.count(ACME, &first, Agreed, &page("<html lang=de>"));
-        worker.hand_on_all();
+        worker.flush_all();
         state.stop();
 
         let kept = Kept::read(&path);
@@ -517,7 +517,7 @@ fn one_page_after_another_is_shown() {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-    worker.hand_on_all();
+    worker.flush_all();
     state.stop();
     let kept = Kept::read(&path);
     assert_eq!((kept.agreements(ACME, Agreed), kept.pages.len()), (20, 20));

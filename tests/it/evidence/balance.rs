@@ -213,8 +213,8 @@ fn row(direction: Direction, action: Action) -> usize {
 }
 
 /// All counts of a snapshot, in the order of [`DIRECTIONS`] and of [`ACTIONS`].
-fn counted(tally: &CounterSnapshot) -> Vec<u64> {
-    let of = |direction| ACTIONS.map(|action| tally.of(direction, action));
+fn counted(counters: &CounterSnapshot) -> Vec<u64> {
+    let of = |direction| ACTIONS.map(|action| counters.of(direction, action));
     DIRECTIONS.map(of).concat()
 }
 
@@ -295,10 +295,10 @@ both_versions!(a1_every_cookie_ends_in_exactly_one_verdict, |http| {
         expected.add(&exchange);
         let answer = make(&exchange, &browser, "acme.example", http).await;
         assert_eq!(answer.status, exchange.status);
-        let tally = gateway.tally("acme.example");
-        assert_eq!(counted(&tally), expected.verdicts, "after {exchange:?}");
+        let counters = gateway.counters_of("acme.example");
+        assert_eq!(counted(&counters), expected.verdicts, "after {exchange:?}");
     }
-    assert_balance(&gateway.tally("acme.example"), &expected);
+    assert_balance(&gateway.counters_of("acme.example"), &expected);
     let unused: Vec<_> = ACTIONS
         .iter()
         .filter(|action| {
@@ -315,13 +315,13 @@ fn traffic(exchanges: usize) -> Vec<Exchange> {
 }
 
 #[track_caller]
-fn assert_balance(tally: &CounterSnapshot, expected: &Expected) {
-    assert_eq!(tally.requests, expected.requests);
-    assert_eq!(counted(tally), expected.verdicts);
-    assert_eq!(DIRECTIONS.map(|direction| tally.seen(direction)), expected.seen);
+fn assert_balance(counters: &CounterSnapshot, expected: &Expected) {
+    assert_eq!(counters.requests, expected.requests);
+    assert_eq!(counted(counters), expected.verdicts);
+    assert_eq!(DIRECTIONS.map(|direction| counters.seen(direction)), expected.seen);
     for direction in DIRECTIONS {
-        let passed = tally.of(direction, Action::Keep) + tally.of(direction, Action::Rewrite);
-        assert_eq!(tally.seen(direction), passed + tally.stripped(direction));
+        let passed = counters.of(direction, Action::Keep) + counters.of(direction, Action::Rewrite);
+        assert_eq!(counters.seen(direction), passed + counters.stripped(direction));
     }
 }
 
@@ -376,7 +376,7 @@ async fn a1_the_counters_of_several_tenants_balance_over_all_workers_and_both_ve
         connection.await.unwrap();
     }
     for (name, expected) in &tenants {
-        assert_balance(&gateway.tally(name), expected);
+        assert_balance(&gateway.counters_of(name), expected);
     }
     assert_balance(&gateway.inner().counters().total(), &total);
     assert_eq!(gateway.inner().counters().read().len(), tenants.len());
@@ -407,14 +407,14 @@ both_versions!(a1_an_exchange_that_the_gateway_answers_is_counted_once, |http| {
     let junk = format!("flexopus_session=s; _ga={}; _fbp=1", "1".repeat(5000));
     let refused = browser.get_with_cookie("/api/me", junk).await;
     assert_eq!(refused.status, 431);
-    let tally = gateway.tally("acme.example");
+    let counters = gateway.counters_of("acme.example");
     let mut expected = Expected::new();
     expected.requests = 2;
     expected.seen = [5, 0];
     expected.verdicts[row(Direction::Request, Action::Keep)] = 2;
     expected.verdicts[row(Direction::Request, Action::Strip(Reason::Undeclared))] = 3;
     expected.verdicts[row(Direction::Response, Action::Evict)] = 2;
-    assert_balance(&tally, &expected);
+    assert_balance(&counters, &expected);
 });
 
 both_versions!(a1_a_tenant_that_is_changed_or_returns_keeps_its_counters, |http| {
@@ -428,9 +428,9 @@ both_versions!(a1_a_tenant_that_is_changed_or_returns_keeps_its_counters, |http|
         make(&exchange, &browser, "acme.example", http).await;
         let tenant = table.remove("acme.example").unwrap();
         let refused = make(&exchange, &browser, "acme.example", http).await;
-        assert_eq!(refused.status, 421, "nobody's, and in nobody's books");
+        assert_eq!(refused.status, 421, "the request of no tenant, and counted for none");
         table.insert(Tenant::clone(&tenant));
     }
-    assert_balance(&gateway.tally("acme.example"), &expected);
+    assert_balance(&gateway.counters_of("acme.example"), &expected);
     assert_balance(&gateway.inner().counters().total(), &expected);
 });

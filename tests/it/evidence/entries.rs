@@ -197,7 +197,7 @@ async fn a_ledger_can_be_switched_off() {
     let app = tracking().await;
     let gateway = Setup::before(&app).sections("[audit]\nledger = false").start();
     gateway.browser(Http::One).get_with_cookie("/", "_ga=1").await;
-    assert_eq!(gateway.tally(ACME).stripped(Direction::Request), 1);
+    assert_eq!(gateway.counters_of(ACME).stripped(Direction::Request), 1);
     assert!(Running::inner(&gateway).ledger().is_none());
     assert!(!gateway.stop().await.ledger().exists());
 }

@@ -153,7 +153,7 @@ async fn without_a_ledger_no_name_is_new_and_no_gap_is_counted() {
         let app = application().await;
         let gateway = Setup::before(&app).sections("[audit]\nledger = false").start();
         gateway.browser(Http::One).get_with_cookie("/shop", "_ga=1").await;
-        assert_eq!(gateway.tally(ACME).requests, 1);
+        assert_eq!(gateway.counters_of(ACME).requests, 1);
         for name in ["new_names_total", "unbalanced_total", "gaps_total"] {
             assert_eq!(Exposed::by(&gateway).sum(&format!("crumbgate_audit_{name}")), 0., "{name}");
         }

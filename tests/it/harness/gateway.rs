@@ -229,7 +229,7 @@ impl Running {
     }
 
     /// The counters of a tenant.
-    pub(crate) fn tally(&self, tenant: &str) -> CounterSnapshot {
+    pub(crate) fn counters_of(&self, tenant: &str) -> CounterSnapshot {
         self.gateway().counters().read().remove(tenant).unwrap_or_default()
     }
 

@@ -167,10 +167,10 @@ both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_counters_and_of_th
         }
     }
     let metrics = Exposed::by(&gateway);
-    let books: CounterSnapshot = gateway.tally(ACME);
+    let counters: CounterSnapshot = gateway.counters_of(ACME);
     let mut reached = 0;
     for (direction, action, count) in verdicts(&metrics) {
-        assert_eq!(count, books.of(direction, action) as f64, "{direction:?} {action:?}");
+        assert_eq!(count, counters.of(direction, action) as f64, "{direction:?} {action:?}");
         reached += usize::from(count > 0.);
     }
     assert!(reached > 6, "the traffic had {reached} kinds of verdicts");
@@ -181,7 +181,7 @@ both_versions!(a1_the_cookies_of_the_metrics_are_those_of_the_counters_and_of_th
         };
         let passed = sum(|action| matches!(action, Action::Keep | Action::Rewrite));
         let stripped = sum(|action| matches!(action, Action::Strip(_)));
-        assert_eq!(books.seen(direction) as f64, passed + stripped, "{direction:?}");
+        assert_eq!(counters.seen(direction) as f64, passed + stripped, "{direction:?}");
     }
     let kept = Kept::read(&gateway.stop().await.ledger());
     for (direction, action, count) in verdicts(&metrics) {

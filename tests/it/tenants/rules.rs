@@ -117,7 +117,7 @@ both_versions!(t1_unknown_hosts_are_served_by_default_where_that_is_configured, 
     let hosts = ["acme.example", "globex.example", "a.b.c.test:1", "127.0.0.1", "[::1]:8443"];
     let expected = [3600, 10_800, 10_800, 10_800, 10_800].map(|seconds| (SERVED, Some(seconds)));
     assert_eq!(durations(&gateway, http, &hosts).await, expected);
-    let counted = |name: &str| gateway.tally(name).of(Direction::Response, Action::Renew);
+    let counted = |name: &str| gateway.counters_of(name).of(Direction::Response, Action::Renew);
     assert_eq!((counted("acme.example"), counted(Tenant::DEFAULT_NAME)), (1, 4));
 });
 
@@ -227,7 +227,7 @@ both_versions!(t2_a_misdirected_request_does_not_close_its_connection, |http| {
         assert_eq!(browser.send(request_for(http, "acme.example"), "").await.status, 200);
     }
     assert_eq!(app.received().len(), 3);
-    let requests = |name| gateway.tally(name).requests;
+    let requests = |name| gateway.counters_of(name).requests;
     assert_eq!((requests("acme.example"), requests("globex.example")), (3, 0));
 });
 
@@ -483,7 +483,8 @@ both_versions!(t4_report_mode_counts_the_verdicts_of_enforcement, |http| {
         .start();
     let enforced = visit_all(&gateway, &app, "acme.example", http).await;
     let reported = visit_all(&gateway, &app, "globex.example", http).await;
-    let (acme, globex) = (gateway.tally("acme.example"), gateway.tally("globex.example"));
+    let (acme, globex) =
+        (gateway.counters_of("acme.example"), gateway.counters_of("globex.example"));
     assert_eq!(acme, globex);
     assert_eq!(acme.requests, VISITS.len() as u64);
     // The traffic has a verdict of each kind, so that the comparison is not empty.
@@ -533,7 +534,7 @@ both_versions!(t4_report_mode_refuses_no_cookies_for_their_size, |http| {
     let reported = gateway.browser_at("globex.example", http).get_with_cookie("/", &junk).await;
     assert_eq!((reported.status.as_u16(), reported.set_cookies()), (200, vec![]));
     assert_eq!(app.last().field("cookie"), Some(junk.as_str()));
-    assert_eq!(gateway.tally("acme.example"), gateway.tally("globex.example"));
+    assert_eq!(gateway.counters_of("acme.example"), gateway.counters_of("globex.example"));
 });
 
 both_versions!(t4_report_mode_remembers_superseded_values_for_enforcement, |http| {

@@ -81,22 +81,22 @@ fn write_exchanges(text: &mut Text, sum: &Sum) {
     text.family("crumbgate_workers", Gauge, help).value(sum.workers);
 }
 
-fn write_cookies(text: &mut Text, tally: &CounterSnapshot) {
+fn write_cookies(text: &mut Text, snapshot: &CounterSnapshot) {
     let help = "Verdicts on cookies: each cookie seen is kept, rewritten or stripped (A1); evict, inject and renew add cookies.";
     let mut family = text.family("crumbgate_cookies_total", Counter, help);
     for (direction, action) in verdicts() {
         let labels = verdict_labels(direction, action);
-        family.sample(&labels, tally.of(direction, action));
+        family.sample(&labels, snapshot.of(direction, action));
     }
     let help = "Session cookies of tenants that seal: opened, sealed, unsealed (from before sealing began), too_large (sent unsealed).";
     let mut family = text.family("crumbgate_seals_total", Counter, help);
     for step in SealStep::ALL {
-        family.sample(&[("step", step.word())], tally.of_seal(step));
+        family.sample(&[("step", step.word())], snapshot.of_seal(step));
     }
     let help = "Events on the gateway's own pages: shown, agreed, declined, withdrawn.";
     let mut family = text.family("crumbgate_agreements_total", Counter, help);
     for event in AgreementEvent::ALL {
-        family.sample(&[("event", event.word())], tally.agreements(event));
+        family.sample(&[("event", event.word())], snapshot.agreements(event));
     }
 }
 
@@ -121,40 +121,40 @@ fn write_tenants(text: &mut Text, counters: &Counters, readings: &Readings) {
     if readings.tenant_series == 0 {
         return;
     }
-    let (tallies, others) = counters.first(readings.tenant_series);
-    let mut tallies: Vec<(&str, &CounterSnapshot)> =
-        tallies.iter().map(|(tenant, tally)| (&**tenant, tally)).collect();
-    tallies.push((OTHER, &others));
+    let (snapshots, others) = counters.first(readings.tenant_series);
+    let mut snapshots: Vec<(&str, &CounterSnapshot)> =
+        snapshots.iter().map(|(tenant, snapshot)| (&**tenant, snapshot)).collect();
+    snapshots.push((OTHER, &others));
     let help = "Requests whose cookies were judged, by tenant; tenants beyond the limit on series share one.";
     let mut family = text.family("crumbgate_tenant_requests_total", Counter, help);
-    for (tenant, tally) in &tallies {
-        family.sample(&[("tenant", tenant)], tally.requests);
+    for (tenant, snapshot) in &snapshots {
+        family.sample(&[("tenant", tenant)], snapshot.requests);
     }
     let help =
         "Verdicts on cookies by tenant, as in crumbgate_cookies_total, without their reasons.";
     let mut family = text.family("crumbgate_tenant_cookies_total", Counter, help);
-    for (tenant, tally) in &tallies {
+    for (tenant, snapshot) in &snapshots {
         for direction in Direction::ALL {
             let [direction_label, ..] = verdict_labels(direction, Action::Keep);
             let mut sample = |action, count| {
                 family.sample(&[("tenant", tenant), direction_label, ("action", action)], count);
             };
-            sample("keep", tally.of(direction, Action::Keep));
-            sample("strip", tally.stripped(direction));
+            sample("keep", snapshot.of(direction, Action::Keep));
+            sample("strip", snapshot.stripped(direction));
             if direction == Direction::Response {
-                sample("rewrite", tally.of(direction, Action::Rewrite));
-                sample("evict", tally.of(direction, Action::Evict));
-                sample("inject", tally.of(direction, Action::Inject));
-                sample("renew", tally.of(direction, Action::Renew));
+                sample("rewrite", snapshot.of(direction, Action::Rewrite));
+                sample("evict", snapshot.of(direction, Action::Evict));
+                sample("inject", snapshot.of(direction, Action::Inject));
+                sample("renew", snapshot.of(direction, Action::Renew));
             }
         }
     }
     let help = "Events on the gateway's own pages by tenant, as in crumbgate_agreements_total.";
     let mut family = text.family("crumbgate_tenant_agreements_total", Counter, help);
-    for (tenant, tally) in &tallies {
+    for (tenant, snapshot) in &snapshots {
         for event in AgreementEvent::ALL {
             let labels = [("tenant", *tenant), ("event", event.word())];
-            family.sample(&labels, tally.agreements(event));
+            family.sample(&labels, snapshot.agreements(event));
         }
     }
 }

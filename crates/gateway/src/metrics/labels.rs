@@ -35,7 +35,7 @@ pub enum CutCause {
     Drain,
     /// The head of a request took too long (408 over HTTP/1.1).
     Head,
-    /// It did not end after it was told to drain.
+    /// It did not end after the gateway asked it to.
     Lingering,
     /// The client cancelled too many requests.
     Resets,

@@ -1,4 +1,4 @@
-//! Forwarding fields: they tell the application where a request came from.
+//! Forwarding fields: the origin of a request, as the application receives it.
 
 use std::{cell::RefCell, net::IpAddr, rc::Rc};
 
@@ -123,7 +123,7 @@ fn via(version: Version) -> &'static str {
     }
 }
 
-/// Removes fields that CGI-like applications can't tell from a forwarding field: `X_Forwarded_For` and
+/// Removes fields that CGI-like applications can't distinguish from a forwarding field: `X_Forwarded_For` and
 /// `X-Forwarded-For` are one variable to them.
 fn remove_disguised(fields: &mut HeaderMap) {
     let disguised = fields.keys().filter(|name| name.as_str().contains('_'));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn tp10_what_is_known_of_one_authority_is_not_said_of_another() {
+    fn tp10_the_fields_of_one_authority_are_not_used_for_another() {
         let origin = Origin::new("192.0.2.7".parse().unwrap());
         for (authority, port) in
             [("a.example", "443"), ("b.example:8443", "8443"), ("a.example", "443")]

@@ -203,7 +203,7 @@ impl Worker {
         let _ = timeout(AFTER_CUT, self.connections.emptied()).await;
         sweeping.abort();
         recording.abort();
-        self.hand_on_the_last().await;
+        self.flush_last().await;
         Drained { cut }
     }
 
@@ -239,15 +239,15 @@ impl Worker {
     }
 
     /// Flushes the last counts; waits up to `LAST_FLUSH_TIMEOUT` while the ledger's queue is full.
-    async fn hand_on_the_last(&self) {
-        let handed_on = async {
+    async fn flush_last(&self) {
+        let flushed = async {
             self.aggregator.flush();
             while self.aggregator.unsent() > 0 {
                 sleep(Duration::from_millis(10)).await;
                 self.aggregator.flush();
             }
         };
-        if timeout(LAST_FLUSH_TIMEOUT, handed_on).await.is_err() {
+        if timeout(LAST_FLUSH_TIMEOUT, flushed).await.is_err() {
             warn!("the ledger's queue is full: the last counts may be missing");
         }
     }

@@ -84,7 +84,7 @@ fn a_file_is_written_as_it_was_read() {
 #[test]
 fn a_faulty_line_is_reported_with_its_number_and_without_its_key() {
     let secret = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
-    for (line, told) in [
+    for (line, message) in [
         ("68c743b3".to_owned(), "the second word is not a key"),
         (secret.to_owned(), "the first word is not the id of a key"),
         (format!("{secret} 68c743b3"), "the first word is not the id of a key"),
@@ -105,7 +105,7 @@ fn a_faulty_line_is_reported_with_its_number_and_without_its_key() {
         (line_of(1), "the key is already on line 2: remove one of the two lines"),
     ] {
         let error = parse(&format!("# first\n{}\n{line}\n", line_of(1))).unwrap_err().to_string();
-        assert!(error.starts_with("seal.keys:3: ") && error.contains(told), "{line}: {error}");
+        assert!(error.starts_with("seal.keys:3: ") && error.contains(message), "{line}: {error}");
         assert!(!error.contains(&secret[4..20]), "{error}");
     }
     for text in ["", "\n", "# nothing\n"] {

@@ -10,7 +10,7 @@ use super::super::{
     tenant_cache::ServedTenant,
 };
 
-/// Tells the application that the session has ended, as the person's browser would. Its answer changes nothing: the browser
+/// Reports the end of the session to the application, as the person's browser would. Its answer changes nothing: the browser
 /// deletes the session cookie in any case. `cookies` are those by which the application knows the session.
 pub(super) async fn end_session(
     exchange: &Exchange<'_>,

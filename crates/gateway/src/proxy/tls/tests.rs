@@ -293,7 +293,7 @@ fn speaking(
 }
 
 #[test]
-fn both_versions_are_spoken_and_min_version_1_3_refuses_1_2() {
+fn both_versions_are_accepted_and_min_version_1_3_refuses_1_2() {
     let authority = Authority::new();
     let files = authority.issue(&["a.example"]);
     let since_1_2 = server(vec![files.clone()], TlsVersion::V1_2);
@@ -396,7 +396,7 @@ fn covers_follows_what_a_browser_is_shown() {
 }
 
 #[test]
-fn all_errors_are_told_at_once_with_the_file_and_the_mend() {
+fn all_errors_are_reported_at_once_with_the_file_and_the_fix() {
     let authority = Authority::new();
     let good = authority.issue(&["a.example"]);
     let missing = CertificateFiles {
@@ -436,7 +436,7 @@ fn all_errors_are_told_at_once_with_the_file_and_the_mend() {
 }
 
 #[test]
-fn a_file_that_is_no_pem_is_told_what_it_is() {
+fn a_file_that_is_no_pem_is_reported_with_what_it_contains() {
     let authority = Authority::new();
     let good = authority.issue(&["a.example"]);
     let der = authority.path("a.der");
@@ -472,7 +472,7 @@ fn an_encrypted_key_is_refused_with_the_command_that_decrypts_it() {
 }
 
 #[test]
-fn a_key_that_does_not_fit_is_told_apart_from_a_chain_that_is_not_leaf_first() {
+fn a_key_that_does_not_fit_and_a_chain_that_is_not_leaf_first_are_different_errors() {
     let authority = Authority::new();
     let a = authority.issue(&["a.example"]);
     let b = authority.issue(&["b.example"]);
@@ -593,7 +593,7 @@ fn a_ca_bundle_that_cannot_be_used_is_refused() {
 }
 
 #[test]
-fn a_system_without_usable_roots_is_an_error_that_tells_why() {
+fn a_system_without_usable_roots_is_an_error_with_its_cause() {
     let authority = Authority::new();
     let roots = |file: &str| {
         let path = authority.path(file);
