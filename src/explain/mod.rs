@@ -30,7 +30,7 @@ use crumbgate_policy::{
 };
 use http::StatusCode;
 use judge::{Answer, Case};
-use transcript::Exchange;
+use transcript::{Exchange, Request};
 
 pub use refusal::Refusal;
 pub use rule::{Fate, Rule};
@@ -164,14 +164,15 @@ impl Explainer {
         }
     }
 
-    /// Explains this exchange, at `host` if that is given, whatever host it names itself. A missing request is `GET /`; a
-    /// missing response is 200.
+    /// Explains this exchange, at `host` if that is given, whatever host it names itself. A missing request is `GET /`,
+    /// for a 101 that of a WebSocket; a missing response is 200.
     pub fn explain(&self, host: Option<&str>, exchange: &Exchange) -> Explanation {
-        let mut pasted = exchange.request.clone().unwrap_or_default();
+        let response = exchange.response.clone().unwrap_or_default();
+        let assumed = || Request::assumed(response.status);
+        let mut pasted = exchange.request.clone().unwrap_or_else(assumed);
         if let Some(host) = host {
             pasted.name_host(host);
         }
-        let response = exchange.response.clone().unwrap_or_default();
         let mut explanation = Explanation {
             method: pasted.method.clone(),
             path: head::path(&pasted.target).into_owned(),

@@ -77,11 +77,14 @@ impl Question {
     fn exchanges(&self, explainer: &Explainer) -> Result<Vec<(Option<String>, Exchange)>, Unclear> {
         let exchanges = match &self.transcript {
             Some(transcript) => transcript::read(transcript),
-            None if self.has_request() || self.has_response() => vec![Exchange {
-                request: Some(Request::default()),
-                response: Some(Response::default()),
-                ..Exchange::default()
-            }],
+            None if self.has_request() || self.has_response() => {
+                let response = self.status.map_or_else(Response::default, Response::of_status);
+                vec![Exchange {
+                    request: Some(Request::assumed(response.status)),
+                    response: Some(response),
+                    ..Exchange::default()
+                }]
+            }
             None => return Err(Unclear::Nothing),
         };
         if exchanges.is_empty() {
@@ -106,7 +109,8 @@ impl Question {
     fn overrule(&self, exchange: &mut Exchange) {
         exchange.agreed = self.agreed;
         if self.has_request() {
-            let request = exchange.request.get_or_insert_default();
+            let status = exchange.response.as_ref().map_or(200, |response| response.status);
+            let request = exchange.request.get_or_insert_with(|| Request::assumed(status));
             if let Some(method) = &self.method {
                 request.method.clone_from(method);
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    question::Question,
     rule::{Around, CookieOutcome},
     transcript::{Exchange, Fields, Request, Response},
     *,
@@ -267,6 +268,34 @@ fn e_each_eviction_and_each_that_is_not_names_its_rule() {
         let explanation = explainer(|_| ()).explain(None, &exchange);
         assert!(remark(&explanation).unwrap().contains(word), "{explanation:?}");
     }
+}
+
+#[test]
+fn s5_a_101_without_its_request_answers_a_websocket() {
+    let tenant = || Some("acme.example".to_owned());
+    let set_cookie = b"flexopus_session=s".to_vec();
+    let of_options = Question {
+        tenant: tenant(),
+        status: Some(101),
+        set_cookie: vec![set_cookie],
+        ..Question::default()
+    };
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSet-Cookie: flexopus_session=s\r\n\r\n";
+    let transcript = |text: String| Question {
+        tenant: tenant(),
+        transcript: Some(text.into_bytes()),
+        ..Question::default()
+    };
+    for question in [of_options, transcript(answer.to_owned())] {
+        let explanations = question.answer(&explainer(|_| ())).unwrap();
+        let [explanation] = explanations.as_slice() else { panic!("{explanations:?}") };
+        assert_eq!((explanation.status, &explanation.refusal), (101, &None));
+        assert_eq!(explanation.leaves.downstream.len(), 1);
+    }
+
+    let pasted = transcript(format!("GET / HTTP/1.1\r\nHost: acme.example\r\n\r\n{answer}"));
+    let explanations = pasted.answer(&explainer(|_| ())).unwrap();
+    assert_eq!(explanations[0].refusal.as_ref().map(|refusal| refusal.status), Some(502));
 }
 
 #[test]

@@ -71,6 +71,17 @@ impl Default for Request {
 }
 
 impl Request {
+    /// Returns the request that is assumed if an answer of this status comes without one: that of a WebSocket for a 101,
+    /// which no other request gets, and otherwise `GET /`.
+    pub(super) fn assumed(status: u16) -> Self {
+        let mut request = Self::default();
+        if status == SWITCHING_PROTOCOLS {
+            request.fields.replace("connection", [b"upgrade".to_vec()]);
+            request.fields.replace("upgrade", [b"websocket".to_vec()]);
+        }
+        request
+    }
+
     /// Returns true if it names a host.
     pub fn names_host(&self) -> bool {
         self.fields.values("host").next().is_some() || self.authority_of_target().is_some()
@@ -89,6 +100,19 @@ impl Request {
         self.target.parse::<Uri>().ok()?.into_parts().authority
     }
 }
+
+impl Response {
+    /// Makes the answer that has this status and nothing else but the field that belongs to it.
+    pub(super) fn of_status(status: u16) -> Self {
+        let mut response = Self { status, ..Self::default() };
+        if status == SWITCHING_PROTOCOLS {
+            response.fields.replace("upgrade", [b"websocket".to_vec()]);
+        }
+        response
+    }
+}
+
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 impl Default for Response {
     /// 200, without fields.
