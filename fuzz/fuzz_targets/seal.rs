@@ -2,6 +2,7 @@
 //! exactly, and no changed value is opened.
 
 #![no_main]
+#![allow(clippy::unwrap_used, reason = "a fuzz target reports by a panic")]
 
 use arbitrary::Arbitrary;
 use crumbgate_policy::seal::{Agreement, Contents, Holder, Key, KeyRing, MAX_SCOPE_BYTES, Version};

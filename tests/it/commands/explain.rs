@@ -403,7 +403,7 @@ async fn sent_and_explained(gateway: &Running, site: &Site, head: &str) -> (u64,
 
 #[tokio::test]
 async fn an_explanation_rejects_a_request_for_the_reason_for_which_the_gateway_rejects_it() {
-    in_time(async {
+    in_time(Box::pin(async {
         let (_app, site, gateway) = gateway_with_limits().await;
         let mut not_by_a_head = BTreeSet::new();
         for (reason, word) in RejectionReason::ALL {
@@ -425,13 +425,13 @@ async fn an_explanation_rejects_a_request_for_the_reason_for_which_the_gateway_r
             }
         }
         assert_eq!(not_by_a_head.len(), 9, "{not_by_a_head:?}");
-    })
+    }))
     .await;
 }
 
 #[tokio::test]
 async fn an_explanation_of_the_gateways_own_pages_has_the_status_that_the_gateway_answers() {
-    in_time(async {
+    in_time(Box::pin(async {
         let (app, site, gateway) = gateway_with_limits().await;
         let host = "host: globex.example\r\n";
         let html = "accept: text/html\r\n";
@@ -458,7 +458,7 @@ async fn an_explanation_of_the_gateways_own_pages_has_the_status_that_the_gatewa
             ["explain", "--json", "--tenant", "globex.example", "--agreed", "--navigation"];
         let agreed = json(&site.run(&agreed).await);
         assert_eq!(agreed["exchanges"][0]["status"], 200);
-    })
+    }))
     .await;
 }
 
