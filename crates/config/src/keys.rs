@@ -12,7 +12,7 @@ use super::{environment::Variables, problem::Source, reader::DocumentReader, sec
 /// Returns every key of the configuration, with `*` for a name that the operator chooses and `[]` for the elements of an
 /// array: `upstreams.*.servers`, `cookies[].name`.
 ///
-/// These are the keys that [`sections`] requests from a document that contains every optional table once.
+/// These are the keys that `sections` requests from a document that contains every optional table once.
 pub fn known_keys() -> &'static BTreeSet<String> {
     static KEYS: OnceLock<BTreeSet<String>> = OnceLock::new();
     KEYS.get_or_init(|| {

@@ -20,7 +20,7 @@ const HOUR: u64 = 3_600;
 const WEEK_S: u32 = 604_800;
 const RUN: &str = "crumbgate run";
 
-/// Writes a ledger of the [`DAYS`] before `until_unix_s`, a full hour, in windows of an hour.
+/// Writes a ledger of the `DAYS` before `until_unix_s`, a full hour, in windows of an hour.
 pub fn rich(path: &Path, until_unix_s: u64) {
     let mut writer = UnsignedLedger::new(path, HOUR);
     let begin = until_unix_s - DAYS * 24 * HOUR;
