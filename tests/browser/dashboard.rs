@@ -105,7 +105,7 @@ fn with_tokens_nothing_is_shown_without_one_and_none_is_stored() {
     assert!(text(&found["wrong"]).contains("does not know this token"), "{found:#}");
     assert_eq!(found["auditor"]["edits"], 0);
     let note = text(&found["auditor"]["note"]);
-    assert!(note.contains("kept.example") && note.contains("changes nothing"), "{note}");
+    assert!(note.contains("kept.example") && note.contains("change nothing"), "{note}");
     assert_eq!(found["operator"], 1);
     assert_eq!((&found["cookies"], &found["inAddresses"]), (&json!([]), &json!([])));
     assert_eq!((&found["stored"], &found["otherTab"]), (&0.into(), &true.into()));
