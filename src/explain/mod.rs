@@ -16,12 +16,12 @@ mod settings;
 pub mod text;
 pub mod transcript;
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_base::clock::Now;
 use crumbgate_config::Config;
-use crumbgate_gateway::proxy::admission;
+use crumbgate_gateway::proxy::{admission, rejection::Rejection};
 use crumbgate_policy::{
     AgreementMode, EvictScope, Mode, Policy,
     declaration::{Declaration, SessionDuration},
@@ -188,10 +188,25 @@ impl Explainer {
             Ok(request) => request,
             Err(refusal) => return Explanation { refusal: Some(refusal), ..explanation },
         };
-        let admitted = match admission::admit(&request, None, |host| self.tenants.find(host)) {
+        let unknown_host = RefCell::<String>::default();
+        let find = |host: &str| {
+            let found = self.tenants.find(host);
+            if found.is_none() {
+                unknown_host.replace(host.to_owned());
+            }
+            found
+        };
+        let admitted = match admission::admit(&request, None, find) {
             Ok(admitted) => admitted,
             Err(rejection) => {
-                return Explanation { refusal: Some(Refusal::of(&rejection)), ..explanation };
+                let mut refusal = Refusal::of(&rejection);
+                if let Rejection::Misdirected(_) = rejection {
+                    refusal.reason.push_str(&format!(
+                        " ({}); to explain it as another tenant's, write --tenant",
+                        unknown_host.borrow()
+                    ));
+                }
+                return Explanation { refusal: Some(refusal), ..explanation };
             }
         };
         explanation.admitted = Some((admitted.host().to_owned(), Arc::clone(&admitted.tenant)));

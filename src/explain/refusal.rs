@@ -33,7 +33,6 @@ impl Refusal {
     pub(super) fn of(rejection: &Rejection) -> Self {
         let hint = match rejection {
             Rejection::AgreementRequired { .. } => AS_AGREED,
-            Rejection::Misdirected(_) => "; to explain it as another tenant's, write --tenant",
             _ => "",
         };
         let reason = rejection.reason();
