@@ -43,9 +43,9 @@
 //!     uptime_s: 60,
 //!     may_be_shared: false,
 //! };
-//! let superseded = Superseded::new(1_000, 7); // A real caller passes in a random seed.
-//! let resources =
-//!     Resources { tenant: "acme", superseded: &superseded, random: &mut || unimplemented!() };
+//! // A real caller passes in a random seed, and random bits.
+//! let superseded = Superseded::new(1_000, 7);
+//! let resources = Resources { tenant: "acme", superseded: &superseded, random: &mut || [0; 32] };
 //! let set_cookie: [&[u8]; 1] = [b"flexopus_session=s; Max-Age=31536000; Domain=.example"];
 //! let downstream = judged.judge_response(response, set_cookie, resources, &mut record);
 //! let expected = b"flexopus_session=s; Max-Age=604800; Expires=Mon, 30 Nov 2026 12:00:00 GMT; Path=/; \
