@@ -22,7 +22,7 @@ use std::{
 use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_config::Config;
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, GuardMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -154,6 +154,7 @@ fn tenants_from(first: usize, count: usize) -> impl Iterator<Item = Tenant> {
             evict: EvictScope::Host,
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         Tenant { name: name(index).into(), policy, upstream: 0 }
     })

@@ -5,8 +5,8 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use crumbgate_audit::{Aggregator, Counters, NameBuffer, name_template};
 use crumbgate_gateway::metrics::{Metrics, RejectionReason};
 use crumbgate_policy::{
-    AgreementMode, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
-    Resources, ResponseFacts, SetCookieFields,
+    AgreementMode, CookieField, EvictScope, GuardMode, Mode, OutgoingSetCookie, Policy,
+    RequestFacts, Resources, ResponseFacts, SetCookieFields,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
     verdict::Verdict,
@@ -33,6 +33,7 @@ fn policy() -> Policy {
         evict: EvictScope::Host,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     }
 }
 

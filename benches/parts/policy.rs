@@ -4,7 +4,7 @@
 use std::{hint::black_box, sync::Arc};
 
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    AgreementMode, EvictScope, GuardMode, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields,
     date::parse_cookie_date,
     declaration::{Declaration, DeclaredCookie, Lifetime, RenewOn, SessionDuration},
@@ -115,6 +115,7 @@ fn policy(declaration: Declaration) -> Policy {
         evict: EvictScope::Host,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     }
 }
 

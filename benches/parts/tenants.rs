@@ -5,7 +5,7 @@ use std::{hint::black_box, sync::Arc};
 
 use crumbgate_audit::tenants::{Tenant, TenantTable, host_of_authority};
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, GuardMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -50,6 +50,7 @@ fn table(tenants: usize) -> TenantTable {
             evict: EvictScope::Host,
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         Tenant { name: name.into(), policy, upstream: 0 }
     };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crumbgate_policy::{
-    AgreementMode, CookieField, EvictScope, Mode, Policy, RequestFacts,
+    AgreementMode, CookieField, EvictScope, GuardMode, Mode, Policy, RequestFacts,
     declaration::{Declaration, SessionDuration},
     verdict::Action,
 };
@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         evict: EvictScope::Host,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     };
     let request = RequestFacts {
         method: "GET",

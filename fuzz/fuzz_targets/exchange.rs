@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use crumbgate_policy::{
-    AgreementMode, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
-    Resources, ResponseFacts, SetCookieFields, accepts_html,
+    AgreementMode, CookieField, EvictScope, GuardMode, Mode, OutgoingSetCookie, Policy,
+    RequestFacts, Resources, ResponseFacts, SetCookieFields, accepts_html,
     declaration::{Declaration, SessionDuration},
     may_be_shared,
     superseded::Superseded,
@@ -76,6 +76,7 @@ impl Exchange<'_> {
             evict: if self.reaches_parents { EvictScope::Domain } else { EvictScope::Host },
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         let request = RequestFacts {
             method: if self.is_get { "GET" } else { "POST" },

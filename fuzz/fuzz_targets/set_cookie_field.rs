@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
+    AgreementMode, EvictScope, GuardMode, Mode, OutgoingSetCookie, Policy, RequestFacts, Resources,
     ResponseFacts, SetCookieFields,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
@@ -22,6 +22,7 @@ fuzz_target!(|field: &[u8]| {
         evict: EvictScope::Off,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     };
     let Some(left) = judge(&policy, field) else { return };
     assert!(http::HeaderValue::from_bytes(&left).is_ok());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crumbgate_base::language::Language;
-use crumbgate_policy::{AgreementMode, EvictScope, Mode};
+use crumbgate_policy::{AgreementMode, EvictScope, GuardMode, Mode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -47,6 +47,17 @@ impl ClosedSet for EvictScope {
     }
 }
 
+impl ClosedSet for GuardMode {
+    const NAME: &'static str = "GuardWord";
+    const DESCRIPTION: &'static str = "The guard against cookies that scripts set: `watch` only reports \
+        their names, `enforce` also keeps scripts from setting undeclared ones.";
+    const MEMBERS: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        self.word()
+    }
+}
+
 impl ClosedSet for Language {
     const NAME: &'static str = "Tongue";
     const DESCRIPTION: &'static str = "A language.";
@@ -75,6 +86,7 @@ pub(super) struct Word<T>(pub(super) T);
 // The macros of utoipa read a name without type parameters.
 pub(super) type AgreementWord = Word<AgreementMode>;
 pub(super) type EvictWord = Word<EvictScope>;
+pub(super) type GuardWord = Word<GuardMode>;
 pub(super) type LanguageWord = Word<Language>;
 pub(super) type ModeWord = Word<Mode>;
 

@@ -23,7 +23,7 @@ use crumbgate_base::clock::Now;
 use crumbgate_config::Config;
 use crumbgate_gateway::proxy::{admission, rejection::Rejection};
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, GuardMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
     superseded::Superseded,
     verdict::Direction,
@@ -135,6 +135,7 @@ impl Explainer {
             evict: EvictScope::default(),
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         let tenant = Tenant { name: Tenant::DEFAULT_NAME.into(), policy, upstream: 0 };
         let tenants = Arc::new(TenantTable::new([], Some(tenant)));

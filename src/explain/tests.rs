@@ -25,6 +25,7 @@ fn tenant(name: &str) -> Tenant {
         evict: EvictScope::Host,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     };
     Tenant { name: name.into(), policy, upstream: 0 }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AgreementMode, CookieField, EvictScope, JudgedRequest, Mode, OutgoingSetCookie, Policy,
-    RequestFacts, Resources, ResponseFacts, SetCookieFields,
+    AgreementMode, CookieField, EvictScope, GuardMode, JudgedRequest, Mode, OutgoingSetCookie,
+    Policy, RequestFacts, Resources, ResponseFacts, SetCookieFields,
     declaration::{Declaration, DeclaredCookie, SessionDuration},
     sealing::{AgreementChallenge, AgreementState, SealFacts, Sealing},
     superseded::Superseded,
@@ -59,6 +59,7 @@ impl Exchange {
             evict: EvictScope::Host,
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         Self {
             policy,

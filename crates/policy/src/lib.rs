@@ -96,5 +96,5 @@ pub use exchange::{
 };
 pub use headers::{accepts_html, cookie_bytes, may_be_shared};
 pub use judge::{JudgedRequest, judge_misplaced_set_cookie};
-pub use policy::{AgreementMode, EvictScope, Mode, Policy};
+pub use policy::{AgreementMode, EvictScope, GuardMode, Mode, Policy};
 pub use syntax::{is_token, trim};

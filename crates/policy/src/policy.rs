@@ -19,6 +19,8 @@ pub struct Policy {
     pub seal: bool,
     /// The way in which people are asked for their agreement (G6).
     pub agreement: AgreementMode,
+    /// The guard against cookies that scripts set (W).
+    pub guard: GuardMode,
 }
 
 /// Enforcing or reporting (T4).
@@ -104,9 +106,35 @@ impl EvictScope {
     }
 }
 
+/// The guard against cookies that scripts of a page set (W).
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum GuardMode {
+    /// Scripts are kept from setting undeclared cookies, and browsers report the names.
+    Enforce,
+    /// No page gets the guard.
+    #[default]
+    Off,
+    /// Browsers report the names that scripts set, and nothing changes.
+    Watch,
+}
+
+impl GuardMode {
+    /// Every mode, in the order of the discriminants.
+    pub const ALL: [Self; 3] = [Self::Enforce, Self::Off, Self::Watch];
+
+    /// Returns the word in the configuration and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Off => "off",
+            Self::Watch => "watch",
+        }
+    }
+}
+
 impl Policy {
     /// Makes a policy with this declaration and the default settings: a session of one week, enforcing, evictions at the
-    /// host, no sealing and no agreement.
+    /// host, no sealing, no agreement and no guard.
     pub fn new(declaration: Arc<Declaration>) -> Self {
         Self {
             declaration,
@@ -115,6 +143,7 @@ impl Policy {
             evict: EvictScope::default(),
             seal: false,
             agreement: AgreementMode::default(),
+            guard: GuardMode::default(),
         }
     }
 

@@ -26,7 +26,7 @@ use crate::admin::{
     guard::Caller,
     problem::{Document, Problem},
     request::{Host, Json, Parameters, read_json},
-    word::{AgreementWord, EvictWord, ModeWord, Word},
+    word::{AgreementWord, EvictWord, GuardWord, ModeWord, Word},
 };
 use crumbgate_config::{self as config, TenantKeys};
 use crumbgate_gateway::gateway::{self, ChangeTenantsError, Expected, TenantView};
@@ -47,6 +47,7 @@ pub(super) struct Tenant {
     /// True where the session cookie is sealed.
     seal: bool,
     agreement: AgreementWord,
+    guard: GuardWord,
     origin: Origin,
     /// The keys that were set through the API; the others come from `[defaults]`. Absent for a tenant of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +91,8 @@ pub(super) struct TenantSchema {
     seal: Option<bool>,
     #[schema(nullable = false)]
     agreement: Option<AgreementWord>,
+    #[schema(nullable = false)]
+    guard: Option<GuardWord>,
 }
 
 fn session() -> Schema {
@@ -514,6 +517,7 @@ impl Tenant {
             evict: Word(policy.evict),
             seal: policy.seal,
             agreement: Word(policy.agreement),
+            guard: Word(policy.guard),
             origin: if view.keys.is_some() { Origin::Live } else { Origin::File },
             keys: view.keys.as_ref().map(|keys| keys.object().clone()),
             place: None,

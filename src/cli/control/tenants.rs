@@ -67,7 +67,7 @@ pub(in crate::cli) enum Command {
     Set {
         /// The host, or *. and a host
         host: String,
-        /// session=2h, mode=report, evict=domain, agreement=notice, seal=true, upstream=app
+        /// session=2h, mode=report, evict=domain, agreement=notice, guard=watch, seal=true, upstream=app
         #[arg(value_name = "KEY=VALUE", value_parser = read_pair)]
         keys: Vec<(String, String)>,
         /// Only if the tenant still has this etag, as `show` prints it
@@ -200,7 +200,7 @@ fn show(client: &Client, host: &str, json: bool) -> Result<ExitCode> {
         None => "set at run time".to_owned(),
     };
     print(format!(
-        "host      {}\nupstream  {}\nsession   {}\nmode      {}\nevict     {}\nseal      {}\nagreement {}\norigin    {origin}\netag      {}\n",
+        "host      {}\nupstream  {}\nsession   {}\nmode      {}\nevict     {}\nseal      {}\nagreement {}\nguard     {}\norigin    {origin}\netag      {}\n",
         text("host"),
         text("upstream"),
         text("session"),
@@ -208,6 +208,7 @@ fn show(client: &Client, host: &str, json: bool) -> Result<ExitCode> {
         text("evict"),
         reply.body["seal"],
         text("agreement"),
+        text("guard"),
         text("etag")
     ))?;
     Ok(ExitCode::SUCCESS)
@@ -308,7 +309,7 @@ fn lines(changed: &Value, dry_run: bool) -> String {
     let would = if dry_run { "would be " } else { "" };
     let host = changed["host"].as_str().unwrap_or_default();
     let mut lines = format!("{host}: {would}{done}\n");
-    for key in ["session", "mode", "evict", "seal", "agreement", "upstream"] {
+    for key in ["session", "mode", "evict", "seal", "agreement", "guard", "upstream"] {
         let text = |tenant: &Value| match &tenant[key] {
             Value::String(text) => text.clone(),
             Value::Null => "-".to_owned(),

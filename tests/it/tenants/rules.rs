@@ -7,7 +7,7 @@ use std::sync::{
 
 use crumbgate_audit::tenants::Tenant;
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, GuardMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
     verdict::{Action, Direction, Reason},
 };
@@ -240,6 +240,7 @@ fn tenant(name: &str, session_s: u32) -> Tenant {
         evict: EvictScope::Host,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     };
     Tenant { name: name.into(), policy, upstream: 0 }
 }

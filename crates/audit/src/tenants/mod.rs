@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crumbgate_policy::{
-        AgreementMode, EvictScope, Mode,
+        AgreementMode, EvictScope, GuardMode, Mode,
         declaration::{Declaration, SessionDuration},
     };
 
@@ -213,6 +213,7 @@ mod tests {
             evict: EvictScope::Host,
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         Tenant { name: name.into(), policy, upstream }
     }

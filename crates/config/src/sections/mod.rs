@@ -17,12 +17,13 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use self::page::PageNeed;
 use super::{
     reader::DocumentReader,
     values::{Admin, Config},
 };
 use crumbgate_audit::tenants::Tenant;
-use crumbgate_policy::AgreementMode;
+use crumbgate_policy::{AgreementMode, GuardMode};
 
 /// Reads a whole document. The result is only valid if the reader has found no error.
 pub(super) fn read(reader: &DocumentReader, document: &DeTable<'_>) -> Config {
@@ -43,7 +44,14 @@ pub(super) fn read(reader: &DocumentReader, document: &DeTable<'_>) -> Config {
     let is_sealing = is_asking || defaults.seal || all().any(|tenant| tenant.policy.seals());
     let seal = seal::read(&root, &declaration, is_sealing);
     let asking = seal::read_asking(&root);
-    let page = page::read(&root, is_asking);
+    let is_guarding = defaults.guard != GuardMode::Off
+        || all().any(|tenant| tenant.policy.guard != GuardMode::Off);
+    let need = match (is_asking, is_guarding) {
+        (true, _) => Some(PageNeed::Agreement),
+        (false, true) => Some(PageNeed::Guard),
+        (false, false) => None,
+    };
+    let page = page::read(&root, need);
     Config {
         server,
         tls,

@@ -7,14 +7,24 @@ use crate::{
 };
 use crumbgate_pages::page::settings::{Link, Name, PagePath, PageSettings};
 
-/// Reads `[page]`. The page is needed if the defaults or a tenant of the file ask people to agree.
-pub(super) fn read(root: &TableReader<'_>, is_needed: bool) -> PageSettings {
+/// The reason why the configuration must have a page.
+#[derive(Clone, Copy)]
+pub(super) enum PageNeed {
+    /// The defaults or a tenant of the file ask people to agree.
+    Agreement,
+    /// The defaults or a tenant of the file have a guard.
+    Guard,
+}
+
+/// Reads `[page]`.
+pub(super) fn read(root: &TableReader<'_>, need: Option<PageNeed>) -> PageSettings {
     let table = root.section("page");
     let default = Path(PageSettings::default().path);
     let Path(path) = table.get("path", default, |node| {
         let path = read_path(&node)?;
-        if is_needed && path.is_none() {
-            return node.error("is required: tenants ask people to agree on this page", NEEDED);
+        if let (Some(need), None) = (need, &path) {
+            let (message, help) = need.message();
+            return node.error(message, help);
         }
         Some(Path(path))
     });
@@ -25,12 +35,25 @@ pub(super) fn read(root: &TableReader<'_>, is_needed: bool) -> PageSettings {
     PageSettings { path, operator, link, logo: table.optional("logo", |node| read_name(&node)) }
 }
 
-const NEEDED: &str =
-    "remove the key for \"/.well-known/cookies\", or write agreement = \"off\" for all tenants";
+impl PageNeed {
+    /// Returns the message and the help of the error about a missing page.
+    fn message(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Agreement => (
+                "is required: tenants ask people to agree on this page",
+                "remove the key for \"/.well-known/cookies\", or write agreement = \"off\" for all tenants",
+            ),
+            Self::Guard => (
+                "is required: the guard's script reports to a path below it",
+                "remove the key for \"/.well-known/cookies\", or write guard = \"off\" for all tenants",
+            ),
+        }
+    }
+}
 
-/// Reports a tenant that asks people to agree although the configuration has no page.
-pub(super) fn report_missing_page(table: &TableReader<'_>) {
-    let message = "asks people to agree, but this gateway has no cookie page";
+/// Reports a tenant that needs the page although the configuration has none.
+pub(super) fn report_missing_page(table: &TableReader<'_>, need: &str) {
+    let message = format!("{need}, but this gateway has no cookie page");
     let problem = Problem::error(table.place(), table.key(), message);
     let help = "remove page.path from the configuration, and reload";
     table.reader.push(problem.help(help.to_owned()));

@@ -12,7 +12,7 @@ use crate::{
 };
 use crumbgate_audit::tenants::{Tenant, split_authority};
 use crumbgate_policy::{
-    AgreementMode, EvictScope, Mode, Policy,
+    AgreementMode, EvictScope, GuardMode, Mode, Policy,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -33,6 +33,7 @@ pub(super) fn read(
         evict: table.get("evict", EvictScope::default(), |node| node.choice()),
         seal: table.get("seal", false, |node| node.boolean()),
         agreement: table.get("agreement", AgreementMode::default(), |node| node.choice()),
+        guard: table.get("guard", GuardMode::default(), |node| node.choice()),
         declaration,
         upstreams: &upstreams,
         needs_default_upstream: Cell::new(false),
@@ -49,16 +50,16 @@ pub(super) fn read(
         warn_of_no_tenant(&tenants_table);
     }
     warn_of_report(&table, &tenants_table, tenants.iter().chain(&default_tenant));
-    let Defaults { upstream, session, mode, evict, seal, agreement, .. } = defaults;
+    let Defaults { upstream, session, mode, evict, seal, agreement, guard, .. } = defaults;
     let upstream = upstream.index;
-    let defaults = TenantDefaults { upstream, session, mode, evict, seal, agreement };
+    let defaults = TenantDefaults { upstream, session, mode, evict, seal, agreement, guard };
     (tenants, default_tenant, defaults)
 }
 
 /// Reads one tenant from a document of its own, with the defaults of a configuration.
 pub(super) fn read_one(root: &TableReader<'_>, config: &Config) -> Option<Tenant> {
     let upstreams = Upstreams::of(&config.upstreams);
-    let TenantDefaults { upstream, session, mode, evict, seal, agreement } = config.defaults;
+    let TenantDefaults { upstream, session, mode, evict, seal, agreement, guard } = config.defaults;
     let by_index = |index: u16| config.upstreams.get(usize::from(index));
     let upstream = upstream.and_then(by_index).map_or_else(
         || upstreams.default(),
@@ -71,6 +72,7 @@ pub(super) fn read_one(root: &TableReader<'_>, config: &Config) -> Option<Tenant
         evict,
         seal,
         agreement,
+        guard,
         declaration: &config.declaration,
         upstreams: &upstreams,
         needs_default_upstream: Cell::new(false),
@@ -85,8 +87,15 @@ pub(super) fn read_one(root: &TableReader<'_>, config: &Config) -> Option<Tenant
         table.reader.push(problem.help(help.to_owned()));
     }
     let is_asking = |tenant: &Tenant| tenant.policy.agreement != AgreementMode::Off;
-    if tenant.as_ref().is_some_and(is_asking) && config.page.path.is_none() {
-        super::page::report_missing_page(&table);
+    if config.page.path.is_none() {
+        if tenant.as_ref().is_some_and(is_asking) {
+            super::page::report_missing_page(&table, "asks people to agree");
+        } else if tenant.as_ref().is_some_and(|tenant| tenant.policy.guard != GuardMode::Off) {
+            super::page::report_missing_page(
+                &table,
+                "guards pages, and browsers report to a path below the cookie page",
+            );
+        }
     }
     defaults.check_default_upstream(&root.section("defaults"));
     tenant
@@ -100,6 +109,7 @@ struct Defaults<'a> {
     evict: EvictScope,
     seal: bool,
     agreement: AgreementMode,
+    guard: GuardMode,
     declaration: &'a Arc<Declaration>,
     upstreams: &'a Upstreams<'a>,
     /// True if a tenant needs the default upstream, which does not exist.
@@ -153,7 +163,13 @@ impl Defaults<'_> {
             || ValueOrigin::Inherited("defaults.agreement"),
             |node| node.choice(),
         );
-        let policy = Policy { session, mode, evict, seal, agreement, ..self.policy() };
+        let guard = table.get_or(
+            "guard",
+            self.guard,
+            || ValueOrigin::Inherited("defaults.guard"),
+            |node| node.choice(),
+        );
+        let policy = Policy { session, mode, evict, seal, agreement, guard, ..self.policy() };
         Tenant { name: name.into(), policy, upstream: self.index(upstream) }
     }
 
@@ -170,6 +186,7 @@ impl Defaults<'_> {
             evict: self.evict,
             seal: self.seal,
             agreement: self.agreement,
+            guard: self.guard,
         }
     }
 
@@ -351,6 +368,14 @@ impl Choice for AgreementMode {
         (Self::Off.word(), Self::Off),
         (Self::Notice.word(), Self::Notice),
         (Self::Required.word(), Self::Required),
+    ];
+}
+
+impl Choice for GuardMode {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        (Self::Off.word(), Self::Off),
+        (Self::Watch.word(), Self::Watch),
+        (Self::Enforce.word(), Self::Enforce),
     ];
 }
 

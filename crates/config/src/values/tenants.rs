@@ -1,6 +1,6 @@
 //! `[defaults]`: the values of tenants that set none themselves.
 
-use crumbgate_policy::{AgreementMode, EvictScope, Mode, declaration::SessionDuration};
+use crumbgate_policy::{AgreementMode, EvictScope, GuardMode, Mode, declaration::SessionDuration};
 
 /// `[defaults]`: the values of a tenant that sets none itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,4 +17,6 @@ pub struct TenantDefaults {
     pub seal: bool,
     /// The way people are asked before cookies are used.
     pub agreement: AgreementMode,
+    /// The guard against cookies that scripts set.
+    pub guard: GuardMode,
 }

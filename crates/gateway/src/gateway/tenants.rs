@@ -303,13 +303,14 @@ impl TenantView {
 fn tag(tenant: &Tenant, upstream: &str, keys: Option<&TenantKeys>) -> String {
     let policy = &tenant.policy;
     let mut settings = format!(
-        "host={}\nupstream={upstream}\nsession={}\nmode={}\nevict={}\nseal={}\nagreement={}\n",
+        "host={}\nupstream={upstream}\nsession={}\nmode={}\nevict={}\nseal={}\nagreement={}\nguard={}\n",
         tenant.name,
         policy.session.seconds(),
         policy.mode.word(),
         policy.evict.word(),
         policy.seal,
         policy.agreement.word(),
+        policy.guard.word(),
     );
     if let Some(keys) = keys {
         settings += &format!("keys={keys}\n");
@@ -324,7 +325,7 @@ const TAG_BYTES: usize = 16;
 #[cfg(test)]
 mod tests {
     use crumbgate_policy::{
-        AgreementMode, EvictScope, Mode, Policy,
+        AgreementMode, EvictScope, GuardMode, Mode, Policy,
         declaration::{Declaration, SessionDuration},
     };
 
@@ -338,6 +339,7 @@ mod tests {
             evict: EvictScope::Host,
             seal: false,
             agreement: AgreementMode::Off,
+            guard: GuardMode::Off,
         };
         Tenant { name: "acme.example".into(), policy, upstream: 0 }
     }
@@ -351,7 +353,7 @@ mod tests {
     #[test]
     fn a_tag_depends_on_every_setting_of_a_tenant_and_has_a_stable_form() {
         let settings = "host=acme.example\nupstream=app\nsession=604800\nmode=enforce\nevict=host\nseal=false\n\
-                        agreement=off\n";
+                        agreement=off\nguard=off\n";
         let hash = hex(digest(&SHA256, settings.as_bytes()).as_ref());
         assert_eq!(with(|_| {}), hash[..2 * TAG_BYTES]);
         let renamed = Tenant { name: "b.example".into(), ..tenant() };
@@ -363,11 +365,12 @@ mod tests {
             with(|policy| policy.evict = EvictScope::Off),
             with(|policy| policy.seal = true),
             with(|policy| policy.agreement = AgreementMode::Notice),
+            with(|policy| policy.guard = GuardMode::Watch),
             tag(&renamed, "app", None),
             tag(&tenant(), "other", None),
             tag(&tenant(), "app", Some(&keys("{}"))),
             tag(&tenant(), "app", Some(&keys("{\"session\":\"1w\"}"))),
         ]);
-        assert_eq!(tags.len(), 10, "{tags:?}");
+        assert_eq!(tags.len(), 11, "{tags:?}");
     }
 }

@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use crumbgate_policy::{
-    AgreementMode, CookieField, EvictScope, Mode, OutgoingSetCookie, Policy, RequestFacts,
-    Resources, ResponseFacts, SetCookieFields,
+    AgreementMode, CookieField, EvictScope, GuardMode, Mode, OutgoingSetCookie, Policy,
+    RequestFacts, Resources, ResponseFacts, SetCookieFields,
     declaration::{
         Declaration, DeclaredCookie, Inject, Lifetime, PathPattern, RenewOn, SameSite,
         SessionDuration,
@@ -165,6 +165,7 @@ pub(crate) fn policy(declaration: Declaration) -> Policy {
         evict: EvictScope::Host,
         seal: false,
         agreement: AgreementMode::Off,
+        guard: GuardMode::Off,
     }
 }
 
