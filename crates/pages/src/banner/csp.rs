@@ -1,69 +1,26 @@
 //! Decides if a `Content-Security-Policy` allows a banner with a style sheet and a form of the page's own origin (Content
 //! Security Policy Level 3).
 
+use crate::csp::{OWN_ORIGIN, Policy, policies};
+
 /// Returns true if all policies of these fields allow a banner. A field can hold several policies, separated by commas.
 ///
 /// A source that names the page's own host is not recognised as its origin. In doubt there is no banner.
 pub(super) fn allows_banner<'f>(fields: impl IntoIterator<Item = &'f [u8]>) -> bool {
-    let policies = fields.into_iter().flat_map(|field| field.split(|byte| *byte == b','));
-    policies.map(SecurityPolicy::read).all(|policy| policy.allows_banner())
+    fields.into_iter().flat_map(policies).all(allows)
 }
 
-/// The directives of one policy that concern a banner. The first directive of each name counts (section 2.2.1).
-#[derive(Debug, Default)]
-struct SecurityPolicy<'f> {
-    default_sources: Option<&'f [u8]>,
-    form_targets: Option<&'f [u8]>,
-    sandbox: Option<&'f [u8]>,
-    styles: Option<&'f [u8]>,
-    style_elements: Option<&'f [u8]>,
-}
-
-impl<'f> SecurityPolicy<'f> {
-    fn read(text: &'f [u8]) -> Self {
-        let mut policy = Self::default();
-        for directive in text.split(|byte| *byte == b';') {
-            let directive = directive.trim_ascii();
-            let end = directive.iter().position(u8::is_ascii_whitespace);
-            let (name, value) = directive.split_at(end.unwrap_or(directive.len()));
-            let directive = match &*name.to_ascii_lowercase() {
-                b"default-src" => &mut policy.default_sources,
-                b"form-action" => &mut policy.form_targets,
-                b"sandbox" => &mut policy.sandbox,
-                b"style-src" => &mut policy.styles,
-                b"style-src-elem" => &mut policy.style_elements,
-                _ => continue,
-            };
-            directive.get_or_insert(value);
-        }
-        policy
-    }
-
-    fn allows_banner(&self) -> bool {
-        let styles = self.style_elements.or(self.styles).or(self.default_sources);
-        let has_own = |sources| words(sources).any(|source| is_one_of(source, &OWN_ORIGIN));
-        let allows = |flag: &[u8]| {
-            self.sandbox
-                .is_none_or(|flags| words(flags).any(|word| word.eq_ignore_ascii_case(flag)))
-        };
-        // A sandboxed page without its origin would send the form with `Origin: null`.
-        styles.is_none_or(has_own)
-            && self.form_targets.is_none_or(has_own)
-            && allows(b"allow-forms")
-            && allows(b"allow-same-origin")
-    }
-}
-
-/// The sources that include the own origin of every https page: `http:` and `*` match the secure scheme too (section
-/// 6.7.2.8).
-const OWN_ORIGIN: [&[u8]; 4] = [b"'self'", b"*", b"http:", b"https:"];
-
-fn is_one_of(word: &[u8], words: &[&[u8]]) -> bool {
-    words.iter().any(|other| word.eq_ignore_ascii_case(other))
-}
-
-fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+fn allows(policy: Policy<'_>) -> bool {
+    let has_own = |names: &[&str]| {
+        policy.find_first(names).is_none_or(|sources| sources.has_one_of(&OWN_ORIGIN))
+    };
+    let sandbox = policy.find("sandbox");
+    let permits = |flag| sandbox.is_none_or(|flags| flags.has_one_of(&[flag]));
+    // A sandboxed page without its origin would send the form with `Origin: null`.
+    has_own(&["style-src-elem", "style-src", "default-src"])
+        && has_own(&["form-action"])
+        && permits("allow-forms")
+        && permits("allow-same-origin")
 }
 
 #[cfg(test)]
