@@ -21,28 +21,32 @@ pub fn prepare_request(request: &mut HeaderMap) {
 /// Removes the fields of a response that are wrong once it contains a banner, and forbids every cache to store it: the
 /// banner must not reappear from a cache after the person has agreed.
 pub fn prepare_response(response: &mut HeaderMap) {
-    for name in &OF_THE_EXACT_PAGE {
-        response.remove(name);
-    }
+    remove_fields_of_the_exact_page(response);
+    response.remove(header::ETAG);
     for name in &OF_CACHES {
         response.remove(name);
     }
     response.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+/// Removes the fields that describe the bytes of a page, their number, their ranges or their age. An entity tag stays.
+pub(crate) fn remove_fields_of_the_exact_page(response: &mut HeaderMap) {
+    for name in &OF_THE_EXACT_PAGE {
+        response.remove(name);
+    }
+}
+
+pub(crate) const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 const EMBEDDED: [&[u8]; 5] = [b"embed", b"fencedframe", b"frame", b"iframe", b"object"];
 
-/// The fields that describe the bytes of the page, their number or their ranges (RFC 9110, RFC 9530 and the digests that
-/// it replaced).
-const OF_THE_EXACT_PAGE: [HeaderName; 8] = [
+/// These fields, apart from `ETag` (RFC 9110, RFC 9530 and the digests that it replaced).
+const OF_THE_EXACT_PAGE: [HeaderName; 7] = [
     header::ACCEPT_RANGES,
     header::CONTENT_LENGTH,
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("content-md5"),
     HeaderName::from_static("digest"),
-    header::ETAG,
     header::LAST_MODIFIED,
     HeaderName::from_static("repr-digest"),
 ];

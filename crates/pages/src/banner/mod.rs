@@ -18,6 +18,7 @@ mod raw_text;
 mod scanner;
 mod tag;
 
+pub(crate) use fields::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
 pub use fields::{is_embedded, prepare_request, prepare_response};
 pub use outcome::BannerOutcome;
 pub use page::may_carry;
