@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{
     agreement::{AgreementEvent, ShownPage},
+    guard_event::GuardEvent,
     window::{Figures, Window},
 };
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction},
 };
@@ -25,6 +26,10 @@ pub struct Batch {
     pub verdicts: Vec<VerdictCount>,
     /// The counts of events on the gateway's own pages.
     pub agreements: Vec<AgreementCount>,
+    /// The counts of events of the guard, which are outside the totals.
+    pub guards: Vec<GuardCount>,
+    /// Number of events of the guard that are in no row, because there was no room.
+    pub dropped_guard_events: u64,
 }
 
 /// The totals of one tenant.
@@ -83,6 +88,25 @@ pub struct AgreementCount {
     /// The page as it was sent.
     pub page: Arc<ShownPage>,
     /// Number of events.
+    pub count: u64,
+    /// The first minute with such an event, in seconds since the Unix epoch.
+    pub first_unix_s: u64,
+    /// The last such minute.
+    pub last_unix_s: u64,
+}
+
+/// The count of one event of the guard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GuardCount {
+    /// The tenant's name.
+    pub tenant: Arc<str>,
+    /// The mode in which the guard acted.
+    pub mode: GuardMode,
+    /// The event.
+    pub event: GuardEvent,
+    /// The template of the reported name; `None` for events of pages and for an empty name.
+    pub name: Option<Arc<str>>,
+    /// Number of events: pages, or reports of the name.
     pub count: u64,
     /// The first minute with such an event, in seconds since the Unix epoch.
     pub first_unix_s: u64,

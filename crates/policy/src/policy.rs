@@ -130,6 +130,15 @@ impl GuardMode {
             Self::Watch => "watch",
         }
     }
+
+    /// Returns the number in stored ledgers, which never changes.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Enforce => 1,
+            Self::Off => 2,
+            Self::Watch => 3,
+        }
+    }
 }
 
 impl Policy {
@@ -144,6 +153,14 @@ impl Policy {
             seal: false,
             agreement: AgreementMode::default(),
             guard: GuardMode::default(),
+        }
+    }
+
+    /// Returns the guard in force: in report mode, one that enforces acts as one that watches (W).
+    pub fn guard_in_force(&self) -> GuardMode {
+        match (self.guard, self.mode) {
+            (GuardMode::Enforce, Mode::Report) => GuardMode::Watch,
+            (guard, Mode::Enforce | Mode::Report) => guard,
         }
     }
 

@@ -5,6 +5,7 @@
 //! when the declaration changes.
 
 mod agreements;
+mod guards;
 
 use std::{
     borrow::Borrow,
@@ -21,18 +22,19 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use self::agreements::Agreements;
+use self::{agreements::Agreements, guards::Guards};
 use super::{
     agreement::{AgreementEvent, ShownPage},
-    batch::{AgreementCount, Batch, TenantCount, VerdictCount, has_foreign_name},
+    batch::{AgreementCount, Batch, GuardCount, TenantCount, VerdictCount, has_foreign_name},
     counters::{Counters, TenantCounters},
+    guard_event::GuardEvent,
     limits::{MAX_NAMES, OTHER},
     name::{NameBuffer, name_template},
     route::RouteBuffer,
     window::{Figures, Window, minute},
 };
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction, Verdict},
 };
@@ -87,6 +89,9 @@ struct BatchBuilder {
     named: Vec<usize>,
     rows: HashMap<Key, Row, RandomState>,
     agreements: Agreements,
+    guards: Guards,
+    /// Events of the guard since the last batch that are in no row, because there was no room.
+    dropped_guard_events: u64,
     other: Arc<str>,
 }
 
@@ -242,6 +247,14 @@ impl TenantRecorder {
         // Last, as for verdicts.
         self.counters.count_agreement(event);
     }
+
+    /// Counts one event of the guard, which acted in this mode. `name` is the reported name; empty for events of pages.
+    pub fn count_guard(&self, event: GuardEvent, name: &[u8], mode: GuardMode, unix_s: u64) {
+        let Some(evidence) = &self.aggregator.evidence else { return };
+        let Evidence { builder, name: buffer, .. } = &mut *evidence.borrow_mut();
+        builder.touch(self.number, &self.declaration, unix_s);
+        builder.count_guard(self.number, mode, event, name_template(name, buffer), unix_s);
+    }
 }
 
 impl fmt::Debug for Aggregator {
@@ -280,6 +293,8 @@ impl BatchBuilder {
             named: Vec::new(),
             rows: HashMap::default(),
             agreements: Agreements::default(),
+            guards: Guards::new(),
+            dropped_guard_events: 0,
             other: OTHER.into(),
         }
     }
@@ -337,6 +352,7 @@ impl BatchBuilder {
         self.drop_counts();
         self.rows.clear();
         self.agreements.clear();
+        self.guards.begin_window();
         self.texts.clear();
         self.routes = 0;
         for tenant in self.named.drain(..) {
@@ -373,6 +389,7 @@ impl BatchBuilder {
                 state.dropped.agreements += row.count;
             }
         }
+        self.dropped_guard_events += self.guards.take().map(|row| row.count).sum::<u64>();
     }
 
     fn count(
@@ -458,6 +475,31 @@ impl BatchBuilder {
         self.agreements.count(tenant, event, page, unix_s);
     }
 
+    fn count_guard(
+        &mut self,
+        tenant: usize,
+        mode: GuardMode,
+        event: GuardEvent,
+        name: &str,
+        unix_s: u64,
+    ) {
+        if self.guards.count(tenant, mode, event, name, unix_s) {
+            return;
+        }
+        if !self.is_stuck {
+            self.flush();
+        }
+        if !self.touched.is_empty() {
+            // As for verdicts: there is no room.
+            self.dropped_guard_events += 1;
+            return;
+        }
+        self.guards.clear();
+        let declaration = Arc::clone(&self.declaration);
+        self.touch(tenant, &declaration, unix_s);
+        self.guards.count(tenant, mode, event, name, unix_s);
+    }
+
     /// Counts in an existing row; returns `false` if there is none.
     fn increment(&mut self, key: &Key, verdict: &Verdict<'_>, unix_s: u64) -> bool {
         let Some(row) = self.rows.get_mut(key) else { return false };
@@ -504,7 +546,7 @@ impl BatchBuilder {
     fn flush(&mut self) {
         while let Some(batch) = self.unsent.pop_front() {
             let rows = rows_of(&batch);
-            if let Err(batch) = self.send(batch) {
+            if let Some(batch) = self.send(batch) {
                 self.unsent.push_front(batch);
                 break;
             }
@@ -515,7 +557,7 @@ impl BatchBuilder {
             return;
         }
         let batch = self.take();
-        let unsent = if self.unsent.is_empty() { self.send(batch).err() } else { Some(batch) };
+        let unsent = if self.unsent.is_empty() { self.send(batch) } else { Some(batch) };
         if let Some(batch) = unsent {
             self.unsent_rows = self.unsent_rows.saturating_add(rows_of(&batch));
             self.unsent.push_back(batch);
@@ -523,10 +565,10 @@ impl BatchBuilder {
     }
 
     /// Sends a batch, or returns it if the channel is full.
-    fn send(&self, batch: Batch) -> Result<(), Batch> {
+    fn send(&self, batch: Batch) -> Option<Batch> {
         match self.sender.try_send(batch) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => Err(batch),
+            Ok(()) => None,
+            Err(TrySendError::Full(batch) | TrySendError::Disconnected(batch)) => Some(batch),
         }
     }
 
@@ -577,13 +619,31 @@ impl BatchBuilder {
             })
         });
         let agreements = agreements.collect();
-        let declaration = Arc::clone(&self.declaration);
-        Batch { window: self.window, declaration, tenants, verdicts, agreements }
+        let guards = self.guards.take().filter_map(|row| {
+            Some(GuardCount {
+                tenant: Arc::clone(&self.tenants.get(row.tenant)?.tenant),
+                mode: row.mode,
+                event: row.event,
+                name: row.name,
+                count: row.count,
+                first_unix_s: row.first_unix_s,
+                last_unix_s: row.last_unix_s,
+            })
+        });
+        Batch {
+            window: self.window,
+            declaration: Arc::clone(&self.declaration),
+            tenants,
+            verdicts,
+            agreements,
+            guards: guards.collect(),
+            dropped_guard_events: std::mem::take(&mut self.dropped_guard_events),
+        }
     }
 }
 
 fn rows_of(batch: &Batch) -> usize {
-    batch.verdicts.len() + batch.tenants.len() + batch.agreements.len()
+    batch.verdicts.len() + batch.tenants.len() + batch.agreements.len() + batch.guards.len()
 }
 
 fn address(text: &Arc<str>) -> usize {
