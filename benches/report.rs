@@ -13,7 +13,7 @@ use std::{
 use crumbgate_base::language::Language;
 use crumbgate_ledger::read::Reader;
 use crumbgate_policy::{requested::RequestedLifetime, verdict::Action};
-use crumbgate_report::{Report, Selection, VendorHint};
+use crumbgate_report::{Report, Selection, VendorHint, vendors::Category};
 use crumbgate_testkit::ledger::{Seen, UnsignedLedger};
 
 #[global_allocator]
@@ -31,6 +31,7 @@ fn main() {
     let usually = |name: &str| {
         name.starts_with("_ga").then(|| VendorHint {
             platform: "Google Analytics".to_owned(),
+            purpose: Category::Analytics,
             category: "Analytics".to_owned(),
             description: None,
         })

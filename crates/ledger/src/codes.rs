@@ -4,9 +4,9 @@
 //! defined beside each enum; the trait only lets generic code read them back.
 
 use super::entry::EventKind;
-use crumbgate_audit::AgreementEvent;
+use crumbgate_audit::{AgreementEvent, GuardEvent};
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::RequestedLifetime,
     verdict::{Action, Direction},
 };
@@ -49,7 +49,16 @@ macro_rules! coded {
     };
 }
 
-coded!(Action, AgreementEvent, RequestedLifetime, Direction, EventKind, Mode);
+coded!(
+    Action,
+    AgreementEvent,
+    Direction,
+    EventKind,
+    GuardEvent,
+    GuardMode,
+    Mode,
+    RequestedLifetime
+);
 
 #[cfg(test)]
 mod tests {
@@ -69,6 +78,8 @@ mod tests {
         assert_numbers_lead_back::<RequestedLifetime>();
         assert_numbers_lead_back::<AgreementEvent>();
         assert_numbers_lead_back::<EventKind>();
+        assert_numbers_lead_back::<GuardEvent>();
+        assert_numbers_lead_back::<GuardMode>();
         assert_numbers_lead_back::<Action>();
         assert_eq!(RequestedLifetime::of_word(">1y"), Some(RequestedLifetime::Longer));
     }

@@ -1,10 +1,10 @@
-//! Entries of the ledger: four kinds, numbered in the order in which they were first written.
+//! Entries of the ledger: five kinds, numbered in the order in which they were first written.
 
 use std::sync::Arc;
 
-pub use crumbgate_audit::{AgreementEvent, Figures, Window};
+pub use crumbgate_audit::{AgreementEvent, Figures, GuardEvent, Window};
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::{Attributes, RequestedLifetime},
     verdict::{Action, Direction},
 };
@@ -17,6 +17,8 @@ pub enum Entry {
     Agreement(Agreement),
     /// An event of the gateway or of a tenant.
     Event(Event),
+    /// Pages that the guard was put into, or names that browsers reported, in a window (A7).
+    Guard(Guard),
     /// The liveness of the gateway, or of a tenant's traffic, in a window (A5).
     Heartbeat(Heartbeat),
     /// Equal verdicts on cookies in a window (A2).
@@ -84,6 +86,31 @@ pub struct Agreement {
     pub last_unix_s: u64,
 }
 
+/// The number of equal events of the guard in one window. They are outside the totals of heartbeats. As with [`Verdicts`],
+/// counts of otherwise equal entries add up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Guard {
+    /// The window.
+    pub window: Window,
+    /// The tenant.
+    pub tenant: TextId,
+    /// The mode in which the guard acted.
+    pub mode: GuardMode,
+    /// The event: the gateway's own observation of a page, or the kind of a name that a browser reported.
+    pub event: GuardEvent,
+    /// The template of the reported name; `None` for pages and for an empty name. It is not one of the [`Texts`]: anybody
+    /// can post a name, and it leaves the file with its entry.
+    pub name: Option<String>,
+    /// The SHA-256 of the declaration in force, in hexadecimal digits.
+    pub declaration: TextId,
+    /// The number of pages, or of reports of the name.
+    pub count: u64,
+    /// The first minute in which the event occurred, in seconds since the Unix epoch.
+    pub first_unix_s: u64,
+    /// The last such minute, likewise.
+    pub last_unix_s: u64,
+}
+
 /// Evidence that the gateway was alive in a window, with the totals of a tenant's traffic.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Heartbeat {
@@ -142,7 +169,7 @@ pub enum EventKind {
     /// The signing key has changed: `old` and `new`, public keys.
     Key,
     /// Verdicts were lost because there was no room: `cookies`, `requests` and, unless 0,
-    /// `agreements` are their numbers, `from` and `until` the period.
+    /// `agreements` and `guard_events` are their numbers, `from` and `until` the period.
     Loss,
     /// Entries older than the retention were removed: `segments` is the number of the last segment.
     Prune,

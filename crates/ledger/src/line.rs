@@ -10,7 +10,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    entry::{Agreement, Entry, Event, Figures, Heartbeat, Texts, Verdicts, Window},
+    entry::{Agreement, Entry, Event, Figures, Guard, Heartbeat, Texts, Verdicts, Window},
     merkle::{self, Hash, sha256},
 };
 use crumbgate_base::text::rfc3339_bytes;
@@ -41,6 +41,7 @@ impl<'t> LineWriter<'t> {
         match entry {
             Entry::Agreement(agreement) => self.write_agreement(&mut object, agreement),
             Entry::Event(event) => self.write_event(&mut object, event),
+            Entry::Guard(guard) => self.write_guard(&mut object, guard),
             Entry::Heartbeat(heartbeat) => self.write_heartbeat(&mut object, heartbeat),
             Entry::Verdicts(verdicts) => self.write_verdicts(&mut object, verdicts),
         }
@@ -79,6 +80,20 @@ impl<'t> LineWriter<'t> {
         object.text("actor", &event.actor);
         // A string, because a nested JSON object has more than one form.
         object.text("detail", &event.detail);
+    }
+
+    fn write_guard(&self, object: &mut Object<'_>, guard: &Guard) {
+        object.text("kind", "guard");
+        write_window(object, guard.window);
+        object.text("tenant", self.texts.get(guard.tenant));
+        object.text("mode", guard.mode.word());
+        object.text("source", guard.event.source());
+        object.text("event", guard.event.word());
+        object.optional_text("name", guard.name.as_deref());
+        object.text("declaration", self.texts.get(guard.declaration));
+        object.number("count", guard.count);
+        object.time("first", guard.first_unix_s);
+        object.time("last", guard.last_unix_s);
     }
 
     fn write_verdicts(&self, object: &mut Object<'_>, verdicts: &Verdicts) {
@@ -237,11 +252,12 @@ impl<'l> Object<'l> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::entry::{AgreementEvent, EventKind, TextId},
+        super::entry::{AgreementEvent, EventKind, GuardEvent, TextId},
         *,
     };
+    use crumbgate_audit::{GuardOutcome, ScriptedKind};
     use crumbgate_policy::{
-        Mode,
+        GuardMode, Mode,
         requested::{Attributes, RequestedLifetime},
         verdict::{Action, Direction, Reason},
     };
@@ -317,6 +333,27 @@ mod tests {
             line(&Entry::Agreement(agreement)),
             r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"agreement","window":"2026-11-23T10:00:00Z","window_s":300,"tenant":"acme.example","event":"withdrawn","page":"_ga","declaration":"abc","count":7,"first":"2026-11-23T10:01:00Z","last":"2026-11-23T10:02:00Z"}"#
         );
+        let guard = Guard {
+            window,
+            tenant: TextId(0),
+            mode: GuardMode::Watch,
+            event: GuardEvent::Reported(ScriptedKind::LocalStorage),
+            name: Some("_ga".to_owned()),
+            declaration: TextId(3),
+            count: 7,
+            first_unix_s: 1_795_428_060,
+            last_unix_s: 1_795_428_120,
+        };
+        assert_eq!(
+            line(&Entry::Guard(guard.clone())),
+            r#"{"seq":12,"salt":"J89Up1PSO5epAVlxums8iQ","kind":"guard","window":"2026-11-23T10:00:00Z","window_s":300,"tenant":"acme.example","mode":"watch","source":"browser","event":"local_storage","name":"_ga","declaration":"abc","count":7,"first":"2026-11-23T10:01:00Z","last":"2026-11-23T10:02:00Z"}"#
+        );
+        let event = GuardEvent::Page(GuardOutcome::TooLarge);
+        let page = Guard { mode: GuardMode::Enforce, event, name: None, ..guard };
+        let text = line(&Entry::Guard(page));
+        let middle =
+            r#""mode":"enforce","source":"gateway","event":"too_large","name":null,"declaration""#;
+        assert!(text.contains(middle), "{text}");
         let event = Event {
             at_unix_s: 0,
             kind: EventKind::UncleanStop,

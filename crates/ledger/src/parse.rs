@@ -7,8 +7,10 @@ use serde::Deserialize;
 use super::{
     codes::Coded,
     entry::{
-        Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Texts, Verdicts, Window,
+        Agreement, Entry, Event, EventKind, Figures, Guard, GuardEvent, Heartbeat, TextId, Texts,
+        Verdicts, Window,
     },
+    rows::NAMED_PAGE,
 };
 use crumbgate_base::text::unix_s_of;
 use crumbgate_policy::{
@@ -57,6 +59,7 @@ pub fn read_line(line: &[u8], interner: &mut Interner) -> Result<Entry, String> 
             serde_json::from_slice::<AgreementLine<'_>>(line).map_err(json)?.read(interner)
         }
         "event" => serde_json::from_slice::<EventLine<'_>>(line).map_err(json)?.read(interner),
+        "guard" => serde_json::from_slice::<GuardLine<'_>>(line).map_err(json)?.read(interner),
         "heartbeat" => {
             serde_json::from_slice::<HeartbeatLine<'_>>(line).map_err(json)?.read(interner)
         }
@@ -152,6 +155,60 @@ impl EventLine<'_> {
             tenant: self.tenant.map(|tenant| interner.id(&tenant)),
             actor: self.actor,
             detail: self.detail,
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GuardLine<'l> {
+    #[serde(rename = "seq")]
+    _seq: u64,
+    #[serde(rename = "salt", borrow)]
+    _salt: Cow<'l, str>,
+    #[serde(rename = "kind", borrow)]
+    _kind: Cow<'l, str>,
+    #[serde(borrow)]
+    window: Cow<'l, str>,
+    window_s: u32,
+    #[serde(borrow)]
+    tenant: Cow<'l, str>,
+    #[serde(borrow)]
+    mode: Cow<'l, str>,
+    #[serde(borrow)]
+    source: Cow<'l, str>,
+    #[serde(borrow)]
+    event: Cow<'l, str>,
+    #[serde(borrow)]
+    name: Option<Cow<'l, str>>,
+    #[serde(borrow)]
+    declaration: Cow<'l, str>,
+    count: u64,
+    #[serde(borrow)]
+    first: Cow<'l, str>,
+    #[serde(borrow)]
+    last: Cow<'l, str>,
+}
+
+impl GuardLine<'_> {
+    fn read(self, interner: &mut Interner) -> Result<Entry, String> {
+        let event: GuardEvent = word(&self.event)?;
+        if event.source() != self.source {
+            return Err(format!("{:?} is not the source of {:?}", self.source, self.event));
+        }
+        if matches!(event, GuardEvent::Page(_)) && self.name.is_some() {
+            return Err(NAMED_PAGE.to_owned());
+        }
+        Ok(Entry::Guard(Guard {
+            window: window(&self.window, self.window_s)?,
+            tenant: interner.id(&self.tenant),
+            mode: word(&self.mode)?,
+            event,
+            name: self.name.map(Cow::into_owned),
+            declaration: interner.id(&self.declaration),
+            count: self.count,
+            first_unix_s: moment(&self.first)?,
+            last_unix_s: moment(&self.last)?,
         }))
     }
 }
@@ -313,7 +370,7 @@ mod tests {
         *,
     };
     use crumbgate_policy::{
-        Mode,
+        GuardMode, Mode,
         requested::RequestedLifetime,
         verdict::{Direction, Reason},
     };
@@ -382,6 +439,21 @@ mod tests {
                 last_unix_s: 1_795_428_120,
             }));
         }
+        for event in GuardEvent::ALL {
+            for mode in GuardMode::ALL {
+                entries.push(Entry::Guard(Guard {
+                    window,
+                    tenant,
+                    mode,
+                    event,
+                    name: matches!(event, GuardEvent::Reported(_)).then(|| "\"\\ä".to_owned()),
+                    declaration: route,
+                    count: 1,
+                    first_unix_s: 1_795_428_060,
+                    last_unix_s: 1_795_428_120,
+                }));
+            }
+        }
         for kind in EventKind::ALL {
             let (actor, detail) = ("\"\\\u{1b}ä".to_owned(), r#"{"a":1}"#.to_owned());
             let tenant = (kind == EventKind::Tenant).then_some(name);
@@ -426,6 +498,14 @@ mod tests {
             (
                 r#"{"seq":1,"salt":"","kind":"event","at":"1970-01-01T00:00:00Z","event":"stop","tenant":"a","actor":"","detail":""}"#,
                 "about a tenant",
+            ),
+            (
+                r#"{"seq":1,"salt":"","kind":"guard","window":"1970-01-01T00:00:00Z","window_s":300,"tenant":"a","mode":"watch","source":"gateway","event":"cookie","name":null,"declaration":"","count":1,"first":"","last":""}"#,
+                "not the source",
+            ),
+            (
+                r#"{"seq":1,"salt":"","kind":"guard","window":"1970-01-01T00:00:00Z","window_s":300,"tenant":"a","mode":"watch","source":"gateway","event":"guarded","name":"a","declaration":"","count":1,"first":"","last":""}"#,
+                "an event of a page names nothing",
             ),
         ] {
             let error = read_line(line.as_bytes(), &mut Interner::default()).unwrap_err();

@@ -117,16 +117,16 @@ impl Reader {
 
     /// The number of the last entry; 0 where there is none.
     pub fn last(&self) -> Result<u64, ReadError> {
-        let sql = self.of_age(LAST, LAST_BEFORE);
-        let last = self.connection.query_row(sql, [], |row| unsigned(row, 0));
+        let sql = select_last(self.version);
+        let last = self.connection.query_row(&sql, [], |row| unsigned(row, 0));
         last.map_err(|error| self.failed(error))
     }
 
     /// The number of the first entry, which is negative or 0 in a damaged file. `None` where there
     /// is no entry.
     pub fn first(&self) -> Result<Option<i64>, ReadError> {
-        let sql = self.of_age(FIRST, FIRST_BEFORE);
-        let first = self.connection.query_row(sql, [], |row| row.get(0));
+        let sql = select_first(self.version);
+        let first = self.connection.query_row(&sql, [], |row| row.get(0));
         first.map_err(|error| self.failed(error))
     }
 
@@ -220,11 +220,6 @@ impl Reader {
         page.map_err(|error| self.failed(error))
     }
 
-    /// Returns the first query for a file that has agreements, the second for an older one.
-    fn of_age(&self, sql: &'static str, older: &'static str) -> &'static str {
-        if self.version < schema::WITH_AGREEMENTS { older } else { sql }
-    }
-
     fn collect<T>(
         &self,
         sql: &str,
@@ -278,17 +273,19 @@ pub fn entries<E: From<ReadError>>(
     let version = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
     let version = version.map_err(failed)?;
     let since = |first, sql, older| prepare(if version < first { older } else { sql });
-    let (mut verdicts, mut heartbeats, mut events, mut agreements) = (
+    let (mut verdicts, mut heartbeats, mut events, mut agreements, mut guards) = (
         prepare(rows::VERDICTS)?,
         since(schema::WITH_AGREEMENTS, rows::HEARTBEATS, rows::HEARTBEATS_WITHOUT_AGREEMENTS)?,
         since(schema::WITH_TENANTS, rows::EVENTS, rows::EVENTS_WITHOUT_TENANT)?,
-        since(schema::WITH_AGREEMENTS, rows::AGREEMENTS, rows::NO_AGREEMENTS)?,
+        since(schema::WITH_AGREEMENTS, rows::AGREEMENTS, rows::NOTHING)?,
+        since(schema::WITH_GUARD, rows::GUARDS, rows::NOTHING)?,
     );
     let mut sources = [
         Source::new(verdicts.query(bounds).map_err(failed)?, rows::read_verdicts),
         Source::new(heartbeats.query(bounds).map_err(failed)?, rows::read_heartbeat),
         Source::new(events.query(bounds).map_err(failed)?, rows::read_event),
         Source::new(agreements.query(bounds).map_err(failed)?, rows::read_agreement),
+        Source::new(guards.query(bounds).map_err(failed)?, rows::read_guard),
     ];
     for source in &mut sources {
         source.advance(connection)?;
@@ -385,20 +382,31 @@ const PAGES: &str = "SELECT CAST(hash AS TEXT), CAST(html AS BLOB) FROM pages OR
 
 const PAGE: &str = "SELECT CAST(html AS BLOB) FROM pages WHERE hash = ?1";
 
-const FIRST: &str = "SELECT min(seq) FROM (
-     SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
-     UNION ALL SELECT min(seq) FROM events UNION ALL SELECT min(seq) FROM agreements)";
+/// The tables of entries, each with the first version of the file that has it.
+const TABLES: [(&str, i64); 5] = [
+    ("agreements", schema::WITH_AGREEMENTS),
+    ("events", 1),
+    ("guards", schema::WITH_GUARD),
+    ("heartbeats", 1),
+    ("verdicts", 1),
+];
 
-const FIRST_BEFORE: &str = "SELECT min(seq) FROM (
-     SELECT min(seq) AS seq FROM verdicts UNION ALL SELECT min(seq) FROM heartbeats
-     UNION ALL SELECT min(seq) FROM events)";
+/// Selects the number of the last entry of all tables, or of the last closed segment, in a file of this version; 0 where
+/// there is none.
+pub fn select_last(version: i64) -> String {
+    let of_tables = select_of_each_table("max", version);
+    format!(
+        "SELECT coalesce(max(seq), 0) FROM ({of_tables} UNION ALL SELECT max(last) FROM segments)"
+    )
+}
 
-/// Selects the number of the last entry of all tables, or of the last closed segment.
-pub const LAST: &str = "SELECT coalesce(max(seq), 0) FROM (
-     SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
-     UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(seq) FROM agreements
-     UNION ALL SELECT max(last) FROM segments)";
+/// Selects the number of the first entry of all tables.
+fn select_first(version: i64) -> String {
+    format!("SELECT min(seq) FROM ({})", select_of_each_table("min", version))
+}
 
-const LAST_BEFORE: &str = "SELECT coalesce(max(seq), 0) FROM (
-     SELECT max(seq) AS seq FROM verdicts UNION ALL SELECT max(seq) FROM heartbeats
-     UNION ALL SELECT max(seq) FROM events UNION ALL SELECT max(last) FROM segments)";
+fn select_of_each_table(aggregate: &str, version: i64) -> String {
+    let present = TABLES.iter().filter(|(_, since)| *since <= version);
+    let selects = present.map(|(table, _)| format!("SELECT {aggregate}(seq) AS seq FROM {table}"));
+    selects.collect::<Vec<_>>().join(" UNION ALL ")
+}

@@ -5,7 +5,10 @@ use crumbgate_policy::requested::Attributes;
 
 use super::{
     codes::Coded,
-    entry::{Agreement, Entry, Event, EventKind, Figures, Heartbeat, TextId, Verdicts, Window},
+    entry::{
+        Agreement, Entry, Event, EventKind, Figures, Guard, GuardEvent, Heartbeat, TextId,
+        Verdicts, Window,
+    },
     sqlite::Columns,
 };
 
@@ -86,8 +89,8 @@ pub(crate) fn read_heartbeat(
 pub(crate) const AGREEMENTS: &str = "SELECT seq, window, window_s, tenant, event, page, declaration, count, \
      first, last FROM agreements WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
 
-/// The query for a file without agreements: it returns nothing.
-pub(crate) const NO_AGREEMENTS: &str = "SELECT 0 WHERE ?1 IS NULL AND ?2 IS NULL";
+/// The query for a file without a table: it returns nothing.
+pub(crate) const NOTHING: &str = "SELECT 0 WHERE ?1 IS NULL AND ?2 IS NULL";
 
 pub(crate) fn read_agreement(
     columns: &mut Columns<'_, '_>,
@@ -107,6 +110,39 @@ pub(crate) fn read_agreement(
         last_unix_s: columns.unsigned()?,
     })))
 }
+
+pub(crate) const GUARDS: &str = "SELECT seq, window, window_s, tenant, mode, event, name, declaration, count, \
+     first, last FROM guards WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
+
+pub(crate) fn read_guard(
+    columns: &mut Columns<'_, '_>,
+) -> rusqlite::Result<Result<Entry, &'static str>> {
+    let (window, tenant) = (window(columns)?, text(columns)?);
+    let Some(mode) = Coded::of_code(columns.get()?) else {
+        return Ok(Err("mode has an unknown number"));
+    };
+    let Some(event) = Coded::of_code(columns.get()?) else {
+        return Ok(Err("event has an unknown number"));
+    };
+    let name: Option<String> = columns.get()?;
+    if matches!(event, GuardEvent::Page(_)) && name.is_some() {
+        return Ok(Err(NAMED_PAGE));
+    }
+    Ok(Ok(Entry::Guard(Guard {
+        window,
+        tenant,
+        mode,
+        event,
+        name,
+        declaration: text(columns)?,
+        count: columns.unsigned()?,
+        first_unix_s: columns.unsigned()?,
+        last_unix_s: columns.unsigned()?,
+    })))
+}
+
+/// The defect of an event of a page that has a name.
+pub(crate) const NAMED_PAGE: &str = "an event of a page names nothing";
 
 pub(crate) const EVENTS: &str = "SELECT seq, at, kind, actor, detail, tenant \
      FROM events WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";

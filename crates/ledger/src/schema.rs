@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 /// The newest version, in SQLite's `user_version`.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// The mark of a state file, in SQLite's `application_id`: "Crmb".
 pub const APPLICATION_ID: i64 = 0x4372_6d62;
@@ -47,3 +47,6 @@ pub const WITH_TENANTS: i64 = 2;
 
 /// The first version with agreements and pages.
 pub const WITH_AGREEMENTS: i64 = 3;
+
+/// The first version with events of the guard.
+pub const WITH_GUARD: i64 = 4;

@@ -9,6 +9,7 @@ use super::{
     agreement::AgreementCounter,
     chain::ChainState,
     declared::{self, UsageCounts},
+    guard::GuardCounter,
     liveness::Liveness,
     period::{Period, Selection},
     report::Report,
@@ -18,7 +19,9 @@ use super::{
     totals::{TenantTotals, Totals},
 };
 use crumbgate_ledger::{
-    entry::{Agreement, DeclarationRecord, Entry, Event, Heartbeat, TextId, Texts, Verdicts},
+    entry::{
+        Agreement, DeclarationRecord, Entry, Event, Guard, Heartbeat, TextId, Texts, Verdicts,
+    },
     read::{ReadError, Reader},
 };
 use crumbgate_policy::{
@@ -39,6 +42,7 @@ struct ReportBuilder<'t> {
     evictions: Map<(TextId, Mode, TextId), Evictions>,
     declared: Map<(TextId, Mode, TextId), UsageCounts>,
     agreements: AgreementCounter,
+    guard: GuardCounter,
     ruled: Map<TextId, Period>,
     windows: WindowCounts,
     liveness: Liveness,
@@ -106,6 +110,7 @@ impl<'t> ReportBuilder<'t> {
             evictions: Map::default(),
             declared: Map::default(),
             agreements: AgreementCounter::default(),
+            guard: GuardCounter::default(),
             ruled: Map::default(),
             windows: WindowCounts::default(),
             liveness: Liveness::default(),
@@ -118,6 +123,7 @@ impl<'t> ReportBuilder<'t> {
         match entry {
             Entry::Agreement(agreement) => self.add_agreement(&agreement),
             Entry::Event(event) => self.add_event(event),
+            Entry::Guard(guard) => self.add_guard(guard),
             Entry::Heartbeat(heartbeat) => self.add_heartbeat(&heartbeat),
             Entry::Verdicts(verdicts) => self.add_verdicts(&verdicts),
         }
@@ -156,6 +162,24 @@ impl<'t> ReportBuilder<'t> {
             self.record(moment);
         }
         self.liveness.add_event(event);
+    }
+
+    fn add_guard(&mut self, guard: Guard) {
+        self.known_tenants.insert(guard.tenant);
+        let window = Period {
+            since_unix_s: guard.window.start_unix_s,
+            until_unix_s: guard.window.end_unix_s(),
+        };
+        let is_selected = self.tenant.is_none_or(|selected| selected == guard.tenant);
+        if !is_selected || !self.period.overlaps(window) {
+            return;
+        }
+        self.record(Period {
+            since_unix_s: guard.first_unix_s,
+            until_unix_s: guard.last_unix_s.saturating_add(MINUTE_S),
+        });
+        widen(&mut self.ruled, guard.declaration, window);
+        self.guard.add(guard);
     }
 
     fn add_heartbeat(&mut self, heartbeat: &Heartbeat) {
@@ -267,6 +291,7 @@ impl<'t> ReportBuilder<'t> {
             declared: declared::join(&declarations, uses),
             stripped: self.stripped.finish(texts, &self.evictions, usually),
             agreements: self.agreements.finish(texts),
+            guard: self.guard.finish(texts, usually),
             timeline: self.windows.fold(period),
             heartbeats,
             gaps,

@@ -1,15 +1,17 @@
 //! The report's cookies and pages as CSV (RFC 4180), for spreadsheets: one table, with a row for each tenant, mode, cookie
-//! and reason, and for each tenant, declaration and page.
+//! and reason, for each tenant, declaration and page, for each reported name, and for each outcome of guarding pages.
 //!
 //! The file begins with a byte order mark, because Excel otherwise does not read UTF-8. Programs should use the JSON.
 
 use super::{
     agreement::{AgreementHistory, PageHistory},
     declared::{CookieUsage, TenantUsage},
+    guard::{GuardedPages, ScriptedName},
     report::Report,
     stripped::StrippedCookie,
     visible::visible,
 };
+use crumbgate_audit::GuardOutcome;
 use crumbgate_base::text::rfc3339;
 use crumbgate_policy::requested::RequestedLifetime;
 
@@ -40,6 +42,16 @@ impl Report {
                 table.write_record(agreement_row(agreement, page).map(|cell| neutral(&cell)))?;
             }
         }
+        for scripted in &self.guard.names {
+            table.write_record(scripted_row(scripted).map(|cell| neutral(&cell)))?;
+        }
+        for pages in &self.guard.pages {
+            let guarded = (GuardOutcome::Guarded, pages.guarded);
+            for (outcome, count) in std::iter::once(&guarded).chain(&pages.unguarded) {
+                let row = guard_row(pages, *outcome, *count);
+                table.write_record(row.map(|cell| neutral(&cell)))?;
+            }
+        }
         table.flush()?;
         drop(table);
         Ok(written)
@@ -49,7 +61,7 @@ impl Report {
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// The columns, in order. New columns are added at the end.
-pub(super) const COLUMNS: [&str; 29] = [
+pub(super) const COLUMNS: [&str; 33] = [
     "kind",
     "tenant",
     "mode",
@@ -79,12 +91,20 @@ pub(super) const COLUMNS: [&str; 29] = [
     "agreed",
     "declined",
     "withdrawn",
+    "set",
+    "risk",
+    "outcome",
+    "count",
 ];
 
 type Row = [String; COLUMNS.len()];
 
+fn empty_row() -> Row {
+    std::array::from_fn(|_| String::new())
+}
+
 fn declared_row(declared: &CookieUsage, used: &TenantUsage) -> Row {
-    let mut row = Row::default();
+    let mut row = empty_row();
     let granted =
         used.granted.iter().map(|granted| format!("{}: {}", granted.seconds, granted.count));
     let cells = [
@@ -104,13 +124,11 @@ fn declared_row(declared: &CookieUsage, used: &TenantUsage) -> Row {
 }
 
 fn stripped_row(stripped: &StrippedCookie) -> Row {
-    let mut row = Row::default();
+    let mut row = empty_row();
     let usually = stripped.usually.as_ref();
     let unknown = || "unknown".to_owned();
     let routes = stripped.routes.iter().map(|route| format!("{}: {}", route.route, route.count));
-    let dependence = stripped
-        .dependence
-        .and_then(|dependence| serde_json::to_value(dependence).ok()?.as_str().map(str::to_owned));
+    let dependence = stripped.dependence.map(word);
     let cells = [
         ("kind", "stripped".to_owned()),
         ("tenant", stripped.tenant.clone()),
@@ -139,7 +157,7 @@ fn stripped_row(stripped: &StrippedCookie) -> Row {
 }
 
 fn agreement_row(agreement: &AgreementHistory, page: &PageHistory) -> Row {
-    let mut row = Row::default();
+    let mut row = empty_row();
     let cells = [
         ("kind", "agreement".to_owned()),
         ("tenant", agreement.tenant.clone()),
@@ -154,6 +172,52 @@ fn agreement_row(agreement: &AgreementHistory, page: &PageHistory) -> Row {
     ];
     fill(&mut row, cells);
     row
+}
+
+fn scripted_row(scripted: &ScriptedName) -> Row {
+    let mut row = empty_row();
+    let usually = scripted.usually.as_ref();
+    let unknown = || "unknown".to_owned();
+    let cells = [
+        ("kind", "scripted".to_owned()),
+        ("tenant", scripted.tenant.clone()),
+        ("mode", scripted.mode.word().to_owned()),
+        ("cookie", scripted.name.clone().unwrap_or_default()),
+        ("usually_set_by", usually.map_or_else(unknown, |usually| usually.platform.clone())),
+        ("category", usually.map_or_else(unknown, |usually| usually.category.clone())),
+        (
+            "description",
+            usually.and_then(|usually| usually.description.clone()).unwrap_or_default(),
+        ),
+        ("first", rfc3339(scripted.first_unix_s)),
+        ("last", rfc3339(scripted.last_unix_s)),
+        ("set", scripted.kind.word().to_owned()),
+        ("risk", scripted.risk.map(word).unwrap_or_default()),
+        ("count", scripted.reports.to_string()),
+    ];
+    fill(&mut row, cells);
+    row
+}
+
+fn guard_row(pages: &GuardedPages, outcome: GuardOutcome, count: u64) -> Row {
+    let mut row = empty_row();
+    let cells = [
+        ("kind", "guard".to_owned()),
+        ("tenant", pages.tenant.clone()),
+        ("mode", pages.mode.word().to_owned()),
+        ("first", rfc3339(pages.first_unix_s)),
+        ("last", rfc3339(pages.last_unix_s)),
+        ("outcome", outcome.word().to_owned()),
+        ("count", count.to_string()),
+    ];
+    fill(&mut row, cells);
+    row
+}
+
+/// Returns the word of a member of a closed set, as in the JSON.
+fn word(member: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(member).ok();
+    value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn fill<const N: usize>(row: &mut Row, cells: [(&str, String); N]) {

@@ -1,7 +1,7 @@
 //! Reports on a ledger: declared cookies and their use, stripped cookies, and whether the counts balance.
 //!
 //! - [`Report::build`] (`builder.rs`) reads the ledger once and adds up its entries: `totals.rs` the totals,
-//!   `declared.rs` declared cookies, `stripped.rs` stripped ones, `agreement.rs` the gateway's own pages, `liveness.rs`
+//!   `declared.rs` declared cookies, `stripped.rs` stripped ones, `agreement.rs` the gateway's own pages, `guard.rs` the guard, `liveness.rs`
 //!   heartbeats and gaps, `timeline.rs` the time line, `chain.rs` the closed segments.
 //! - [`text`](Report::text), [`html`](Report::html), [`json`](Report::json) and [`csv`](Report::csv) write the report.
 //!   The sections of text and HTML are in `sections/` and `layout.rs`, the texts of both languages in `words/`;
@@ -15,6 +15,7 @@ mod builder;
 mod chain;
 mod csv;
 mod declared;
+mod guard;
 mod html;
 mod json;
 mod layout;
@@ -40,6 +41,7 @@ pub use chain::{ChainCheck, ChainState, ClosedSegment};
 pub use declared::{
     CookieUsage, DeclarationVersion, DeclaredCookie, GrantedLifetime, Lifetime, TenantUsage,
 };
+pub use guard::{EnforcingRisk, GuardHistory, GuardedPages, ScriptedName};
 pub use liveness::{Gap, GapReason, Heartbeats, RecordedEvent};
 pub use period::{Period, Selection};
 pub use report::Report;

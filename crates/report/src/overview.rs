@@ -122,7 +122,7 @@ impl Sums {
                 Entry::Heartbeat(heartbeat) if heartbeat.tenant.is_some() => {
                     self.totals.add_heartbeat(&heartbeat);
                 }
-                Entry::Heartbeat(_) | Entry::Event(_) => {}
+                Entry::Heartbeat(_) | Entry::Event(_) | Entry::Guard(_) => {}
                 Entry::Verdicts(verdicts) => {
                     self.totals.add_verdicts(&verdicts);
                     self.add_name(&verdicts);

@@ -6,6 +6,7 @@ use super::{
     agreement::AgreementHistory,
     chain::ChainState,
     declared::{CookieUsage, DeclarationVersion},
+    guard::GuardHistory,
     liveness::{Gap, Heartbeats, RecordedEvent},
     period::Period,
     serialize::moment,
@@ -39,6 +40,8 @@ pub struct Report {
     pub stripped: Vec<StrippedCookie>,
     /// The use of the gateway's own pages, by tenant and declaration.
     pub agreements: Vec<AgreementHistory>,
+    /// The results of the guard against cookies that scripts set.
+    pub guard: GuardHistory,
     /// Counts over time.
     pub timeline: Timeline,
     /// The heartbeats of the gateway.

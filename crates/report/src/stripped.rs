@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use super::{
     serialize::{lifetimes, moment, word},
     sum::add,
+    vendors::Category,
 };
 use crumbgate_ledger::entry::Verdicts;
 use crumbgate_policy::{
@@ -69,6 +70,9 @@ pub struct RouteCount {
 pub struct VendorHint {
     /// The product or company.
     pub platform: String,
+    /// The usual purpose.
+    #[serde(skip)]
+    pub purpose: Category,
     /// The usual purpose, in the report's language.
     pub category: String,
     /// The usual content, in the report's language.

@@ -11,9 +11,10 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use super::{agreements::Agreements, entry_state::EntryState};
+use super::{agreements::Agreements, entry_state::EntryState, guards::Guards};
 use crumbgate_audit::{
-    AgreementCount, Batch, MAX_NAMES, OTHER, TenantCount, VerdictCount, has_foreign_name,
+    AgreementCount, Batch, GuardCount, MAX_NAMES, OTHER, TenantCount, VerdictCount,
+    has_foreign_name,
 };
 use crumbgate_base::text::rfc3339;
 use crumbgate_ledger::entry::{Event, EventKind, Figures, Window};
@@ -28,6 +29,7 @@ use crumbgate_policy::{
 pub(super) struct WriteBuffer {
     pub(super) verdicts: HashMap<VerdictsKey, PendingVerdicts, RandomState>,
     pub(super) agreements: Agreements,
+    pub(super) guards: Guards,
     pub(super) heartbeats: HashMap<HeartbeatKey, PendingHeartbeat, RandomState>,
     pub(super) events: Vec<Event>,
     /// The undeclared names of each window and tenant, over all workers (A4).
@@ -105,6 +107,7 @@ pub(super) struct Totals {
 struct Loss {
     figures: Figures,
     requests: u64,
+    guard_events: u64,
     from_unix_s: u64,
     until_unix_s: u64,
 }
@@ -121,6 +124,10 @@ impl WriteBuffer {
         for row in page.agreements {
             self.add_agreement(page.window, &page.declaration, &row);
         }
+        for row in page.guards {
+            self.add_guard(page.window, &page.declaration, &row);
+        }
+        self.count_guard_loss(page.dropped_guard_events, page.window.start_unix_s);
     }
 
     /// Records that the gateway is alive, with this declaration.
@@ -140,6 +147,7 @@ impl WriteBuffer {
         !self.events.is_empty()
             || self.loss.is_some()
             || self.agreements.is_dirty()
+            || self.guards.is_dirty()
             || self.verdicts.values().any(|pending| pending.state.is_dirty)
             || self.heartbeats.values().any(|pending| pending.state.is_dirty)
     }
@@ -148,7 +156,8 @@ impl WriteBuffer {
     pub(super) fn unwritten(&self) -> usize {
         let verdicts = self.verdicts.values().filter(|pending| pending.state.is_dirty).count();
         let heartbeats = self.heartbeats.values().filter(|pending| pending.state.is_dirty).count();
-        verdicts + heartbeats + self.agreements.unwritten() + self.events.len()
+        let others = self.agreements.unwritten() + self.guards.unwritten() + self.events.len();
+        verdicts + heartbeats + others
     }
 
     /// Cookies and agreements that are in no entry, since the start.
@@ -167,6 +176,9 @@ impl WriteBuffer {
         });
         if loss.figures.agreements > 0 {
             detail["agreements"] = loss.figures.agreements.into();
+        }
+        if loss.guard_events > 0 {
+            detail["guard_events"] = loss.guard_events.into();
         }
         self.events.push(Event {
             at_unix_s: now_unix_s,
@@ -198,6 +210,7 @@ impl WriteBuffer {
             pending.written = pending.totals;
         }
         self.agreements.mark_written();
+        self.guards.mark_written();
         if self.len() > MAX_ENTRIES / 2 {
             self.detach();
         }
@@ -212,6 +225,7 @@ impl WriteBuffer {
         self.verdicts.retain(|key, pending| pending.state.is_dirty || is_open(&key.window));
         self.heartbeats.retain(|key, pending| pending.state.is_dirty || is_open(&key.window));
         self.agreements.drop_finished(is_open);
+        self.guards.drop_finished(is_open);
         self.names.retain(|(window, _), _| is_open(window));
         self.name_count = self.names.values().map(Names::len).sum();
     }
@@ -220,6 +234,7 @@ impl WriteBuffer {
     /// new entries.
     pub(super) fn detach(&mut self) {
         self.agreements.detach();
+        self.guards.detach();
         self.verdicts.retain(|_, pending| {
             pending.count = pending.count.saturating_sub(pending.written);
             pending.written = 0;
@@ -327,6 +342,14 @@ impl WriteBuffer {
         }
     }
 
+    /// Events of the guard are outside the totals of heartbeats, so none is needed.
+    fn add_guard(&mut self, window: Window, declaration: &Arc<str>, row: &GuardCount) {
+        let has_room = self.has_room();
+        if !self.guards.add(window, declaration, row, has_room) {
+            self.count_guard_loss(row.count, row.last_unix_s);
+        }
+    }
+
     /// Limits the undeclared names of a window and tenant, over all workers (A4). Further names
     /// become [`OTHER`].
     fn bound_name(&mut self, key: &mut VerdictsKey) {
@@ -351,18 +374,31 @@ impl WriteBuffer {
     }
 
     fn len(&self) -> usize {
-        self.verdicts.len() + self.heartbeats.len() + self.agreements.len()
+        self.verdicts.len() + self.heartbeats.len() + self.agreements.len() + self.guards.len()
     }
 
     fn count_loss(&mut self, figures: Figures, requests: u64, unix_s: u64) {
         self.dropped =
             self.dropped.saturating_add(figures.cookies()).saturating_add(figures.agreements);
-        let new = Loss { from_unix_s: unix_s, until_unix_s: unix_s, ..Loss::default() };
-        let loss = self.loss.get_or_insert(new);
+        let loss = self.loss_at(unix_s);
         loss.figures.add(figures);
         loss.requests = loss.requests.saturating_add(requests);
+    }
+
+    fn count_guard_loss(&mut self, events: u64, unix_s: u64) {
+        if events > 0 {
+            let loss = self.loss_at(unix_s);
+            loss.guard_events = loss.guard_events.saturating_add(events);
+        }
+    }
+
+    /// The loss that the next event records, which includes this moment.
+    fn loss_at(&mut self, unix_s: u64) -> &mut Loss {
+        let new = Loss { from_unix_s: unix_s, until_unix_s: unix_s, ..Loss::default() };
+        let loss = self.loss.get_or_insert(new);
         loss.from_unix_s = loss.from_unix_s.min(unix_s);
         loss.until_unix_s = loss.until_unix_s.max(unix_s);
+        loss
     }
 }
 
@@ -411,7 +447,7 @@ mod tests {
             declaration: "first".into(),
             tenants: vec![account],
             verdicts: rows,
-            agreements: Vec::new(),
+            ..Batch::default()
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     agreements::{AgreementKey, PendingAgreement},
     buffer::{HeartbeatKey, PendingHeartbeat, PendingVerdicts, Totals, VerdictsKey},
+    guards::{GuardKey, PendingGuard},
     tenants::{self, TenantChange},
 };
 use crumbgate_audit::{OTHER, ShownPage};
@@ -105,6 +106,41 @@ impl EntryWriter<'_> {
             tenant,
             key.event.code(),
             page,
+            declaration,
+            count,
+            first,
+            last,
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn guard(
+        &mut self,
+        key: &GuardKey,
+        pending: &mut PendingGuard,
+    ) -> rusqlite::Result<()> {
+        let [count, first, last] =
+            [pending.count, pending.first_unix_s, pending.last_unix_s].map(signed);
+        if let Some(seq) = pending.state.seq {
+            let sql = "UPDATE guards SET count = ?2, first = ?3, last = ?4 WHERE seq = ?1";
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            return expect_one_row(statement.execute(params![signed(seq), count, first, last])?);
+        }
+        let seq = self.take_seq();
+        pending.state.assigned = Some(seq);
+        let (tenant, declaration) = (self.text(&key.tenant)?, self.text(&key.declaration)?);
+        let mut statement = self.transaction.prepare_cached(
+            "INSERT INTO guards (seq, window, window_s, tenant, mode, event, name, declaration, count, \
+             first, last) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?;
+        statement.execute(params![
+            signed(seq),
+            signed(key.window.start_unix_s),
+            key.window.length_s,
+            tenant,
+            key.mode.code(),
+            key.event.code(),
+            key.name.as_deref(),
             declaration,
             count,
             first,

@@ -14,6 +14,7 @@ mod buffer;
 mod entry_state;
 mod entry_writer;
 mod file;
+mod guards;
 mod handle;
 pub mod key;
 pub mod keyring;

@@ -31,10 +31,10 @@ fn set_pragma(transaction: &Transaction<'_>, name: &str, value: i64) -> rusqlite
 
 /// The step from version n to n + 1. A released step is never changed: a change is a new step.
 ///
-/// `seq` is one sequence over the tables of entries: `agreements`, `events`, `heartbeats`,
+/// `seq` is one sequence over the tables of entries: `agreements`, `events`, `guards`, `heartbeats`,
 /// `verdicts`. Times are seconds since the Unix epoch. `codes.rs` defines the numbers of closed
 /// sets, and `texts` holds the texts.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const _: () = assert!(MIGRATIONS.len() as i64 == VERSION, "each version has its step");
 
@@ -152,6 +152,24 @@ const VERSION_3: &str = "
     ALTER TABLE heartbeats ADD COLUMN dropped_agreements INTEGER NOT NULL DEFAULT 0;
     ";
 
+const VERSION_4: &str = "
+    -- Events of the guard: pages that got its script or did not, and names that browsers reported.
+    CREATE TABLE guards (
+        seq INTEGER PRIMARY KEY,
+        window INTEGER NOT NULL,
+        window_s INTEGER NOT NULL,
+        tenant INTEGER NOT NULL,
+        mode INTEGER NOT NULL,
+        event INTEGER NOT NULL,
+        -- Not a number in `texts`: anybody can post a name, and it leaves the file with its entry.
+        name TEXT,
+        declaration INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL
+    );
+    ";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +190,7 @@ mod tests {
         let heartbeat = "SELECT seq || dropped_added || declaration || agreements || dropped_agreements FROM heartbeats";
         let heartbeat: String = connection.query_row(heartbeat, [], |row| row.get(0)).unwrap();
         assert_eq!(heartbeat, "1131400");
-        for (table, rows) in [("tenants", 1), ("agreements", 0), ("pages", 0)] {
+        for (table, rows) in [("tenants", 1), ("agreements", 0), ("pages", 0), ("guards", 0)] {
             let count = format!("SELECT count(*) FROM {table}");
             assert_eq!(connection.query_row(&count, [], |row| row.get::<_, i64>(0)), Ok(rows));
         }

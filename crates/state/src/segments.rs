@@ -15,7 +15,8 @@ use crumbgate_ledger::{
     merkle::sha256,
     note::{NoteError, SignedNote},
     outline::OutlineBuilder,
-    read::{self, LAST, ReadError},
+    read::{self, ReadError, select_last},
+    schema::VERSION,
     sqlite::{Columns, signed, unsigned},
 };
 
@@ -69,7 +70,7 @@ pub fn close(
 ) -> Result<Option<Segment>, SegmentError> {
     let before = before(transaction)?;
     let (number, first) = (before.number + 1, before.last + 1);
-    let mut last = transaction.query_row(LAST, [], |row| unsigned(row, 0))?;
+    let mut last = transaction.query_row(&select_last(VERSION), [], |row| unsigned(row, 0))?;
     if let Some(next) = next {
         last = last.max(before.last) + 1;
         insert_rotation(transaction, last, at_unix_s, keyring.signer(), next)?;
@@ -154,7 +155,7 @@ pub fn prune(
         })?
         .collect::<Result<_, _>>()?;
     for (number, first, last) in &old {
-        for table in ["agreements", "events", "heartbeats", "verdicts"] {
+        for table in ["agreements", "events", "guards", "heartbeats", "verdicts"] {
             let delete = format!("DELETE FROM {table} WHERE seq BETWEEN ?1 AND ?2");
             transaction.execute(&delete, [first, last])?;
         }
@@ -194,6 +195,7 @@ fn prune_texts(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
              UNION SELECT tenant FROM events WHERE tenant IS NOT NULL
              UNION SELECT tenant FROM agreements UNION SELECT page FROM agreements
              UNION SELECT declaration FROM agreements
+             UNION SELECT tenant FROM guards UNION SELECT declaration FROM guards
              UNION SELECT declaration FROM heartbeats UNION SELECT tenant FROM heartbeat_numbers)",
         [],
     )?;
@@ -249,6 +251,7 @@ fn newest(entry: &Entry) -> u64 {
     match entry {
         Entry::Agreement(agreement) => agreement.last_unix_s,
         Entry::Event(event) => event.at_unix_s,
+        Entry::Guard(guard) => guard.last_unix_s,
         Entry::Heartbeat(heartbeat) => heartbeat.until_unix_s,
         Entry::Verdicts(verdicts) => verdicts.last_unix_s,
     }

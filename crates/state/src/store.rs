@@ -30,8 +30,8 @@ use crumbgate_audit::ShownPage;
 use crumbgate_ledger::{
     entry::{DeclarationRecord, Event, EventKind},
     note::Verifier,
-    read::LAST,
-    schema::SchemaError,
+    read::select_last,
+    schema::{SchemaError, VERSION},
     sqlite::{beside, signed, unsigned},
 };
 
@@ -154,7 +154,9 @@ impl Store {
             is_new: length == 0,
             is_orphaned,
             batch: fact(&connection, BATCH)?,
-            next_seq: connection.query_row(LAST, [], |row| unsigned(row, 0))?.saturating_add(1),
+            next_seq: connection
+                .query_row(&select_last(VERSION), [], |row| unsigned(row, 0))?
+                .saturating_add(1),
             tenants: tenants::read(&connection)?,
         };
         for declaration in declarations {
@@ -241,6 +243,9 @@ impl Store {
         }
         for (key, pending) in buffer.agreements.dirty() {
             writer.agreement(key, pending)?;
+        }
+        for (key, pending) in buffer.guards.dirty() {
+            writer.guard(key, pending)?;
         }
         let dirty = buffer.heartbeats.iter_mut().filter(|(_, pending)| pending.state.is_dirty);
         // Heartbeats are numbered as they are written, so those of earlier windows come first.

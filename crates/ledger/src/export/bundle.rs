@@ -4,11 +4,34 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{checkpoint::Checkpoint, entry::Entry, entry::TextId};
 
-/// The format of new bundles.
-pub(crate) const FORMAT: &str = "crumbgate-bundle-2";
+/// The format of a bundle. Verification reads every one, and export writes the last.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Format {
+    /// Has no agreements, and no columns for them.
+    WithoutAgreements,
+    /// Has no events of the guard, and no column for them.
+    WithoutGuard,
+    /// Has every kind of entry.
+    Current,
+}
 
-/// The previous format, which can be read. It has no agreements, and no columns for them.
-pub(crate) const FORMER: &str = "crumbgate-bundle-1";
+impl Format {
+    const ALL: [Self; 3] = [Self::WithoutAgreements, Self::WithoutGuard, Self::Current];
+
+    /// Returns the word in the manifest.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::WithoutAgreements => "crumbgate-bundle-1",
+            Self::WithoutGuard => "crumbgate-bundle-2",
+            Self::Current => "crumbgate-bundle-3",
+        }
+    }
+
+    /// Returns the format with this word.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.word() == word)
+    }
+}
 
 /// Instructions for verifying a bundle by hand.
 pub(crate) const GUIDE: &str = "VERIFY.txt";
@@ -103,6 +126,7 @@ pub(crate) fn belongs(entry: &Entry, tenant: TextId) -> bool {
     match entry {
         Entry::Agreement(agreement) => agreement.tenant == tenant,
         Entry::Event(event) => event.tenant.is_none_or(|other| other == tenant),
+        Entry::Guard(guard) => guard.tenant == tenant,
         Entry::Heartbeat(heartbeat) => heartbeat.tenant.is_none_or(|other| other == tenant),
         Entry::Verdicts(verdicts) => verdicts.tenant == tenant,
     }

@@ -21,7 +21,7 @@ use tempfile::NamedTempFile;
 use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 use self::{
-    bundle::{DeclarationLine, Manifest, OutlineLine, ProofLine},
+    bundle::{DeclarationLine, Format, Manifest, OutlineLine, ProofLine},
     table::Table,
 };
 use super::{
@@ -239,7 +239,7 @@ impl<'r> Contents<'r> {
         zip.json(
             bundle::MANIFEST,
             &Manifest {
-                format: bundle::FORMAT.to_owned(),
+                format: Format::Current.word().to_owned(),
                 ledger: self.ledger.clone(),
                 tenant: self.selection.tenant.clone(),
                 since: self.selection.since_unix_s.map(rfc3339),
@@ -283,7 +283,7 @@ impl<'r> Contents<'r> {
 
     fn write_table(&self, zip: &mut Zip) -> Result<(), Failure> {
         zip.begin(bundle::TABLE)?;
-        let mut table = Table::begin(&mut *zip, false).map_err(io::Error::from)?;
+        let mut table = Table::begin(&mut *zip, Format::Current).map_err(io::Error::from)?;
         self.each(|_, seq, entry| {
             Ok(table.add(seq, entry, self.reader.texts()).map_err(io::Error::from)?)
         })?;

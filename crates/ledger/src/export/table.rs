@@ -6,7 +6,10 @@ use std::{borrow::Cow, io::Write};
 use csv::{Terminator, Writer, WriterBuilder};
 use serde::Serialize;
 
-use super::super::entry::{Agreement, Entry, Event, Heartbeat, Texts, Verdicts};
+use super::{
+    super::entry::{Agreement, Entry, Event, Guard, Heartbeat, Texts, Verdicts},
+    bundle::Format,
+};
 use crumbgate_audit::csv_cell;
 use crumbgate_base::text::rfc3339;
 use crumbgate_policy::{requested::RequestedLifetime, verdict::Reason};
@@ -14,18 +17,21 @@ use crumbgate_policy::{requested::RequestedLifetime, verdict::Reason};
 /// Writes the table.
 pub(crate) struct Table<W: Write> {
     rows: Writer<W>,
-    is_former: bool,
+    format: Format,
 }
 
 impl<W: Write> Table<W> {
-    /// Writes the names of the columns. `is_former` selects those of the previous bundle format
-    /// (`bundle::FORMER`).
-    pub(crate) fn begin(to: W, is_former: bool) -> csv::Result<Self> {
+    /// Writes the names of the columns of a bundle of this format.
+    pub(crate) fn begin(to: W, format: Format) -> csv::Result<Self> {
         let mut rows =
             WriterBuilder::new().has_headers(false).terminator(Terminator::CRLF).from_writer(to);
-        let more: &[_] = if is_former { &[] } else { &MORE_COLUMNS };
-        rows.write_record(COLUMNS.iter().chain(more))?;
-        Ok(Self { rows, is_former })
+        let (more, source): (&[_], &[_]) = match format {
+            Format::WithoutAgreements => (&[], &[]),
+            Format::WithoutGuard => (&MORE_COLUMNS, &[]),
+            Format::Current => (&MORE_COLUMNS, &SOURCE_COLUMN),
+        };
+        rows.write_record(COLUMNS.iter().chain(more).chain(source))?;
+        Ok(Self { rows, format })
     }
 
     /// Adds an entry.
@@ -33,13 +39,17 @@ impl<W: Write> Table<W> {
         let row = match entry {
             Entry::Agreement(agreement) => Row::of_agreement(seq, agreement, texts),
             Entry::Event(event) => Row::of_event(seq, event, texts),
+            Entry::Guard(guard) => Row::of_guard(seq, guard, texts),
             Entry::Heartbeat(heartbeat) => Row::of_heartbeat(seq, heartbeat, texts),
             Entry::Verdicts(verdicts) => Row::of_verdicts(seq, verdicts, texts),
         };
-        if self.is_former {
-            return self.rows.serialize(row);
+        match self.format {
+            Format::WithoutAgreements => self.rows.serialize(row),
+            Format::WithoutGuard => self.rows.serialize((row, More::of(entry, texts))),
+            Format::Current => {
+                self.rows.serialize((row, More::of(entry, texts), Source::of(entry)))
+            }
         }
-        self.rows.serialize((row, More::of(entry, texts)))
     }
 
     /// Returns the destination after everything was written.
@@ -87,6 +97,9 @@ const COLUMNS: [&str; 32] = [
 /// The names of the fields of [`More`].
 const MORE_COLUMNS: [&str; 3] = ["page", "agreements", "dropped_agreements"];
 
+/// The name of the field of [`Source`].
+const SOURCE_COLUMN: [&str; 1] = ["source"];
+
 /// One row. Cells without a value are empty. External text is escaped.
 #[derive(Default, Serialize)]
 struct Row<'t> {
@@ -124,7 +137,7 @@ struct Row<'t> {
     detail: Cow<'t, str>,
 }
 
-/// The columns that the previous bundle format (`bundle::FORMER`) lacks.
+/// The columns that [`Format::WithoutAgreements`] lacks.
 #[derive(Default, Serialize)]
 struct More<'t> {
     page: Cow<'t, str>,
@@ -143,7 +156,24 @@ impl<'t> More<'t> {
                 dropped_agreements: Some(heartbeat.dropped.agreements),
                 ..Self::default()
             },
-            Entry::Event(_) | Entry::Verdicts(_) => Self::default(),
+            Entry::Event(_) | Entry::Guard(_) | Entry::Verdicts(_) => Self::default(),
+        }
+    }
+}
+
+/// The column that only [`Format::Current`] has.
+#[derive(Default, Serialize)]
+struct Source {
+    source: Option<&'static str>,
+}
+
+impl Source {
+    fn of(entry: &Entry) -> Self {
+        match entry {
+            Entry::Guard(guard) => Self { source: Some(guard.event.source()) },
+            Entry::Agreement(_) | Entry::Event(_) | Entry::Heartbeat(_) | Entry::Verdicts(_) => {
+                Self::default()
+            }
         }
     }
 }
@@ -174,6 +204,24 @@ impl<'t> Row<'t> {
             event: event.kind.word(),
             actor: csv_cell(&event.actor),
             detail: csv_cell(&event.detail),
+            ..Self::default()
+        }
+    }
+
+    fn of_guard(seq: u64, guard: &'t Guard, texts: &'t Texts) -> Self {
+        Self {
+            seq,
+            kind: "guard",
+            window: rfc3339(guard.window.start_unix_s),
+            window_s: Some(guard.window.length_s),
+            tenant: csv_cell(texts.get(guard.tenant)),
+            mode: guard.mode.word(),
+            name: guard.name.as_deref().map_or_else(Cow::default, csv_cell),
+            count: Some(guard.count),
+            first: rfc3339(guard.first_unix_s),
+            last: rfc3339(guard.last_unix_s),
+            declaration: texts.get(guard.declaration),
+            event: guard.event.word(),
             ..Self::default()
         }
     }
@@ -235,9 +283,9 @@ mod tests {
     #[test]
     fn each_column_has_the_name_of_what_is_in_it() {
         let mut rows = WriterBuilder::new().from_writer(Vec::new());
-        rows.serialize((Row::default(), More::default())).unwrap();
+        rows.serialize((Row::default(), More::default(), Source::default())).unwrap();
         let written = String::from_utf8(rows.into_inner().unwrap()).unwrap();
-        let columns = [&COLUMNS[..], &MORE_COLUMNS].concat().join(",");
+        let columns = [&COLUMNS[..], &MORE_COLUMNS, &SOURCE_COLUMN].concat().join(",");
         assert_eq!(written.lines().next(), Some(&*columns));
     }
 }

@@ -153,6 +153,7 @@ for entry in entries:
             # Numbers of agreements are absent where they are 0.
             sums[entry["window"], entry["tenant"]][at] += entry.get(seen, 0)
             sums[entry["window"], entry["tenant"]][at + 4] += entry.get("dropped_" + figure, 0)
+    # Entries of the kind "guard" are in no total.
     elif entry["kind"] == "agreement":
         sums[entry["window"], entry["tenant"]][7] += entry["count"]
     elif entry["kind"] == "verdicts":

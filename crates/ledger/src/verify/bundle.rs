@@ -11,8 +11,8 @@ use super::{
         entry::{DeclarationRecord, Entry, SigningKey},
         export::{
             bundle::{
-                self, CHECKPOINTS, DECLARATIONS, DeclarationLine, ENTRIES, FORMAT, FORMER, KEYS,
-                KNOWLEDGE, MANIFEST, Manifest, OUTLINES, OutlineLine, PROOFS, ProofLine, TABLE,
+                self, CHECKPOINTS, DECLARATIONS, DeclarationLine, ENTRIES, Format, KEYS, KNOWLEDGE,
+                MANIFEST, Manifest, OUTLINES, OutlineLine, PROOFS, ProofLine, TABLE,
             },
             edpb::knowledge_base,
             table::Table,
@@ -51,17 +51,18 @@ pub fn verify_bundle(
             return Err(BundleError::Foreign { path: path.to_owned(), what });
         }
     };
-    if ![FORMAT, FORMER].contains(&&*manifest.format) {
-        let what = format!("its format is {:?}, expected {FORMAT:?}", manifest.format);
+    let Some(format) = Format::of_word(&manifest.format) else {
+        let expected = Format::Current.word();
+        let what = format!("its format is {:?}, expected {expected:?}", manifest.format);
         return Err(BundleError::Foreign { path: path.to_owned(), what });
-    }
+    };
     progress.expect(manifest.entries);
-    Ok(verify(&bundle, &manifest, expected, progress))
+    Ok(verify(&bundle, (&manifest, format), expected, progress))
 }
 
 fn verify(
     bundle: &Bundle,
-    manifest: &Manifest,
+    (manifest, format): (&Manifest, Format),
     expected: &Expected,
     progress: &Progress,
 ) -> Result<Verification, Finding> {
@@ -79,7 +80,7 @@ fn verify(
     }
 
     let (interner, totals) = (Interner::default(), Totals::default());
-    let mut walk = Walk { manifest, progress, interner, totals, entries: 0 };
+    let mut walk = Walk { manifest, format, progress, interner, totals, entries: 0 };
     walk.entries(bundle, &checkpoints)?;
     let is_whole = manifest.since.is_none() && manifest.until.is_none();
     let absent = checkpoints.iter().rev().map(|checkpoint| checkpoint.segment);
@@ -150,6 +151,7 @@ type Member<'a> = ZipFile<'a, BufReader<File>>;
 /// The state of the pass over the entries.
 struct Walk<'m> {
     manifest: &'m Manifest,
+    format: Format,
     progress: &'m Progress,
     interner: Interner,
     totals: Totals,
@@ -166,8 +168,7 @@ impl Walk<'_> {
         let mut beside = Lines::of(name, member(beside, name)?)?;
         let compared = Compared::with(member(table, TABLE)?);
         let copy = |error: csv::Error| damaged(TABLE, &error);
-        let is_former = self.manifest.format == FORMER;
-        let mut table = Table::begin(compared, is_former).map_err(copy)?;
+        let mut table = Table::begin(compared, self.format).map_err(copy)?;
 
         for checkpoint in checkpoints {
             if !self.manifest.has(checkpoint.segment) {

@@ -54,6 +54,8 @@ impl Totals {
         match entry {
             Entry::Agreement(agreement) => self.enter_agreement(agreement),
             Entry::Event(event) => self.enter_event(event),
+            // Browsers report most of these events, and anybody can: no total depends on them (A7).
+            Entry::Guard(_) => {}
             Entry::Heartbeat(heartbeat) => return self.enter_heartbeat(seq, heartbeat, texts),
             Entry::Verdicts(verdicts) => self.enter_verdicts(verdicts),
         }

@@ -3,7 +3,7 @@
 use crate::{
     layout::{Cell, Line, Part, Table},
     report::Report,
-    stripped::StrippedCookie,
+    stripped::{StrippedCookie, VendorHint},
     words::Words,
 };
 
@@ -18,16 +18,16 @@ pub(super) fn table(table: Table, report: &Report, words: &Words) -> Part {
 }
 
 /// The template of a cookie's name.
-pub(super) fn name(stripped: &StrippedCookie, words: &Words) -> Cell {
-    match &stripped.name {
+pub(super) fn name(name: Option<&str>, words: &Words) -> Cell {
+    match name {
         Some(name) => Cell::code(name),
         None => Cell::plain(words.nameless),
     }
 }
 
 /// The usual vendor of a cookie, and its category.
-pub(super) fn usually(stripped: &StrippedCookie, words: &Words) -> Cell {
-    match &stripped.usually {
+pub(super) fn usually(usually: Option<&VendorHint>, words: &Words) -> Cell {
+    match usually {
         Some(usually) => Cell::plain(&usually.platform).and(Line::Quiet(usually.category.clone())),
         None => Cell::of(vec![Line::Quiet(words.unknown.to_owned())]),
     }

@@ -32,12 +32,12 @@ pub(super) fn before(report: &Report, words: &Words) -> Option<Section> {
             Cell::plain((words.dependence)(dependence)).sorted_by(dependence as u64)
         });
         vec![
-            name(row, words),
+            name(row.name.as_deref(), words),
             Cell::code(&row.tenant),
             dependence,
             count(row.in_requests, words),
             count(row.in_responses, words),
-            usually(row, words),
+            usually(row.usually.as_ref(), words),
             Cell::moment(row.last_unix_s),
             routes(row, words),
         ]
@@ -154,8 +154,8 @@ pub(super) fn stripped(report: &Report, words: &Words) -> Section {
         let attributes = row.attributes.words().collect::<Vec<_>>().join(", ");
         let why = Cell::plain((words.reason)(row.reason));
         vec![
-            name(row, words),
-            usually(row, words),
+            name(row.name.as_deref(), words),
+            usually(row.usually.as_ref(), words),
             Cell::code(&row.tenant),
             why.and(Line::Quiet((words.mode)(row.mode).to_owned())),
             count(row.in_requests, words),

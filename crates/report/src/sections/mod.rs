@@ -3,6 +3,7 @@
 mod agreement;
 mod cells;
 mod cookies;
+mod guard;
 mod operation;
 mod summary;
 
@@ -21,6 +22,7 @@ pub(super) fn sections(report: &Report, words: &Words) -> Vec<Section> {
         Some(cookies::declared(report, words)),
         Some(cookies::stripped(report, words)),
         Some(agreement::agreement(report, words)),
+        guard::guard(report, words),
         Some(operation::timeline(report, words)),
         report.has_tenants().then(|| summary::tenants(report, words)),
         Some(operation::liveness(report, words)),

@@ -68,6 +68,7 @@ impl Catalogue {
         let description = vendor.description(language);
         Some(VendorHint {
             platform: vendor.platform.to_owned(),
+            purpose: vendor.category,
             category: vendor.category.word(language).to_owned(),
             description: (!description.is_empty()).then(|| description.to_owned()),
         })

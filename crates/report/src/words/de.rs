@@ -1,11 +1,12 @@
 //! German texts.
 
 use super::texts::Words;
-use crate::{liveness::GapReason, stripped::Dependence};
+use crate::{guard::EnforcingRisk, liveness::GapReason, stripped::Dependence};
+use crumbgate_audit::{GuardOutcome, ScriptedKind};
 use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::RequestedLifetime,
     verdict::{Direction, Reason},
 };
@@ -32,7 +33,8 @@ pub(super) const WORDS: Words = Words {
     limits: [
         "Der Name eines Cookies beweist nichts. Der \u{201e}übliche\u{201c} Anbieter eines Namens ist ein Hinweis: Jeder \
          kann denselben Namen für etwas anderes verwenden.",
-        "Ein Cookie, das ein Skript innerhalb einer Seite setzt und liest, geht nie durch das Gateway und fehlt daher hier.",
+        "Ein Cookie, das ein Skript innerhalb einer Seite setzt und liest, geht nie durch das Gateway. Es steht nur hier, \
+         wenn ein Browser es dem Wächter gemeldet hat.",
         "Eine Löschaufforderung bittet den Browser, ein Cookie zu löschen. Ob er es löscht, kann das Gateway nicht sehen. \
          Der Bericht nennt die Namen, die Browser weiterhin sendeten.",
         "Weder Werte von Cookies noch Angaben über Besucher werden aufgezeichnet. Gezählt werden Cookies, nicht Personen.",
@@ -184,6 +186,52 @@ pub(super) const WORDS: Words = Words {
                  Dateien.",
     page: "Seite (SHA-256)",
 
+    guard: "Cookies, die Skripte setzen",
+    guard_lead: "Der Wächter ist ein Skript, das das Gateway in die Seiten der Anwendung setzt. Im Modus \
+                 \u{201e}beobachten\u{201c} meldet er, welche Namen die Skripte einer Seite setzen. Im Modus \
+                 \u{201e}durchsetzen\u{201c} hindert er sie auch daran, nicht deklarierte Cookies zu setzen.",
+    guard_pages: "Seiten mit dem Wächter",
+    guarded: "Mit Wächter",
+    unguarded: "Ohne ihn",
+    unguarded_cause: |outcome| match outcome {
+        GuardOutcome::Broken => "Übertragung endete vorzeitig",
+        GuardOutcome::Compressed => "unbekannte Komprimierung",
+        GuardOutcome::Encoding => "Zeichensatz oder Syntax nicht unterstützt",
+        GuardOutcome::Forbidden => "Änderungen verboten (no-transform)",
+        GuardOutcome::Guarded => "mit Wächter",
+        GuardOutcome::Partial => "Teil einer Seite (206)",
+        GuardOutcome::TooLarge => "Kopf zu weit vom Anfang entfernt",
+    },
+    guard_mode: |mode| match mode {
+        GuardMode::Enforce => "durchsetzen",
+        GuardMode::Off => "aus",
+        GuardMode::Watch => "beobachten",
+    },
+    scripted_names: "Von Browsern gemeldet",
+    scripted_lead: "Die Namen, die Browser gemeldet haben. Jeder kann jeden Namen melden; daher stehen diese Zahlen in keiner \
+                    Summe dieses Berichts. Eine Seite meldet einen Namen einmal. Namen von Speichern und Datenbanken werden \
+                    gemeldet und nie verhindert.",
+    scripted_none: "In diesem Zeitraum hat kein Browser einen Namen gemeldet.",
+    scripted_name: "Name",
+    scripted_kind_title: "Art",
+    scripted_kind: |kind| match kind {
+        ScriptedKind::Cookie => "Cookie",
+        ScriptedKind::IndexedDb => "IndexedDB-Datenbank",
+        ScriptedKind::LocalStorage => "Schlüssel in localStorage",
+        ScriptedKind::SessionStorage => "Schlüssel in sessionStorage",
+    },
+    risk_title: "Vor dem Durchsetzen",
+    risk: |risk| match risk {
+        EnforcingRisk::Likely => {
+            "Cookies dieses Namens werden meist gebraucht: deklarieren, oder die Website ohne es testen."
+        }
+        EnforcingRisk::Unknown => "Unbekannt: klären, welches Skript es setzt und wozu.",
+        EnforcingRisk::Unlikely => {
+            "Meist für Statistik oder Werbung: Die Website funktioniert ohne es."
+        }
+    },
+    reports: "Meldungen",
+
     timeline: "Zeitverlauf",
     timeline_lead: |step| format!("Gesehene Cookies. Schrittweite: {step}. Zeiten in UTC."),
     timeline_numbers: "Die Zahlen der Grafik",
@@ -325,8 +373,13 @@ pub(super) const WORDS: Words = Words {
              die Seite mit dem Knopf.",
         ),
         (
+            "Mit Wächter",
+            "Das Gateway hat sein Skript in die Seite gesetzt. Diese Zahl ist die des Gateways; die Namen sind die, die \
+             Browser gemeldet haben.",
+        ),
+        (
             "(other)",
-            "Namen jenseits der ersten tausend eines Mandanten in einem Zeitfenster, zusammen gezählt.",
+            "Namen jenseits der ersten tausend eines Mandanten in einem Zeitfenster (gemeldete Namen: 256), zusammen gezählt.",
         ),
         (
             "Beobachtungsmodus",

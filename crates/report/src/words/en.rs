@@ -1,11 +1,12 @@
 //! English texts.
 
 use super::texts::Words;
-use crate::{liveness::GapReason, stripped::Dependence};
+use crate::{guard::EnforcingRisk, liveness::GapReason, stripped::Dependence};
+use crumbgate_audit::{GuardOutcome, ScriptedKind};
 use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::RequestedLifetime,
     verdict::{Direction, Reason},
 };
@@ -31,7 +32,8 @@ pub(super) const WORDS: Words = Words {
     limits: [
         "A cookie's name proves nothing. The \u{201c}usual\u{201d} vendor of a name is a hint: anybody can use the same \
          name for another purpose.",
-        "A cookie that a script sets and reads within one page never passes the gateway, so it is not in this report.",
+        "A cookie that a script sets and reads within one page never passes the gateway. It is in this report only if a \
+         browser reported it to the guard.",
         "An eviction asks a browser to delete a cookie. The gateway can't see whether the browser deletes it. The report \
          lists the names that browsers still sent.",
         "Neither cookie values nor any information about visitors is recorded. The counts are of cookies, not of people.",
@@ -181,6 +183,52 @@ pub(super) const WORDS: Words = Words {
     pages_lead: "The ledger contains each of these pages, byte for byte, under its SHA-256. An export has them as files.",
     page: "Page (SHA-256)",
 
+    guard: "Cookies that scripts set",
+    guard_lead: "The guard is a script that the gateway puts into the pages of the application. In the mode \u{201c}watch\u{201d} \
+                 it reports which names the scripts of a page set. In the mode \u{201c}enforce\u{201d} it also keeps them \
+                 from setting undeclared cookies.",
+    guard_pages: "Pages with the guard",
+    guarded: "With the guard",
+    unguarded: "Without it",
+    unguarded_cause: |outcome| match outcome {
+        GuardOutcome::Broken => "the transfer ended early",
+        GuardOutcome::Compressed => "unknown compression",
+        GuardOutcome::Encoding => "unsupported charset or syntax",
+        GuardOutcome::Forbidden => "changes forbidden (no-transform)",
+        GuardOutcome::Guarded => "with the guard",
+        GuardOutcome::Partial => "part of a page (206)",
+        GuardOutcome::TooLarge => "head too far from the beginning",
+    },
+    guard_mode: |mode| match mode {
+        GuardMode::Enforce => "enforce",
+        GuardMode::Off => "off",
+        GuardMode::Watch => "watch",
+    },
+    scripted_names: "Reported by browsers",
+    scripted_lead: "The names that browsers reported. Anybody can send a report with any name, so these numbers are in no \
+                    total of this report. A page reports a name once. Names of storage and databases are reported, and \
+                    never blocked.",
+    scripted_none: "No browser reported a name in this period.",
+    scripted_name: "Name",
+    scripted_kind_title: "Kind",
+    scripted_kind: |kind| match kind {
+        ScriptedKind::Cookie => "cookie",
+        ScriptedKind::IndexedDb => "IndexedDB database",
+        ScriptedKind::LocalStorage => "localStorage key",
+        ScriptedKind::SessionStorage => "sessionStorage key",
+    },
+    risk_title: "Before enforcing",
+    risk: |risk| match risk {
+        EnforcingRisk::Likely => {
+            "Cookies of this name are usually needed: declare it, or test the site without it."
+        }
+        EnforcingRisk::Unknown => "Unknown: find out which script sets it, and for what.",
+        EnforcingRisk::Unlikely => {
+            "Usually for statistics or advertising: the site works without it."
+        }
+    },
+    reports: "Reports",
+
     timeline: "Time line",
     timeline_lead: |step| format!("Cookies seen, in steps of {step}. Times are UTC."),
     timeline_numbers: "The numbers of the chart",
@@ -314,7 +362,15 @@ pub(super) const WORDS: Words = Words {
             "A page of the gateway was sent to a browser, or one of its buttons was pressed. A withdrawal is counted for the \
              page with the button.",
         ),
-        ("(other)", "Names beyond the first thousand of a tenant in one window, counted together."),
+        (
+            "With the guard",
+            "The gateway put its script into the page. The number is the gateway's own, and the names are those that \
+             browsers reported.",
+        ),
+        (
+            "(other)",
+            "Names beyond the first thousand of a tenant in one window (of reported names: 256), counted together.",
+        ),
         (
             "Report mode",
             "Verdicts are counted and no cookie is changed: the counts show what enforcing would do.",

@@ -1,10 +1,11 @@
 //! The list of a report's texts.
 
-use crate::{liveness::GapReason, stripped::Dependence};
+use crate::{guard::EnforcingRisk, liveness::GapReason, stripped::Dependence};
+use crumbgate_audit::{GuardOutcome, ScriptedKind};
 use crumbgate_base::language::Language;
 use crumbgate_ledger::entry::EventKind;
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::RequestedLifetime,
     verdict::{Direction, Reason},
 };
@@ -117,6 +118,23 @@ pub(crate) struct Words {
     pub(crate) pages_lead: &'static str,
     pub(crate) page: &'static str,
 
+    pub(crate) guard: &'static str,
+    pub(crate) guard_lead: &'static str,
+    pub(crate) guard_pages: &'static str,
+    pub(crate) guarded: &'static str,
+    pub(crate) unguarded: &'static str,
+    pub(crate) unguarded_cause: fn(GuardOutcome) -> &'static str,
+    pub(crate) guard_mode: fn(GuardMode) -> &'static str,
+    pub(crate) scripted_names: &'static str,
+    pub(crate) scripted_lead: &'static str,
+    pub(crate) scripted_none: &'static str,
+    pub(crate) scripted_name: &'static str,
+    pub(crate) scripted_kind_title: &'static str,
+    pub(crate) scripted_kind: fn(ScriptedKind) -> &'static str,
+    pub(crate) risk_title: &'static str,
+    pub(crate) risk: fn(EnforcingRisk) -> &'static str,
+    pub(crate) reports: &'static str,
+
     pub(crate) timeline: &'static str,
     pub(crate) timeline_lead: fn(&str) -> String,
     pub(crate) timeline_numbers: &'static str,
@@ -175,5 +193,5 @@ pub(crate) struct Words {
     pub(crate) chain_unchecked: &'static str,
 
     pub(crate) glossary: &'static str,
-    pub(crate) terms: [(&'static str, &'static str); 15],
+    pub(crate) terms: [(&'static str, &'static str); 16],
 }

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
+use crumbgate_audit::{GuardEvent, ScriptedKind};
 use crumbgate_ledger::entry::EventKind;
-use crumbgate_policy::requested::RequestedLifetime;
+use crumbgate_policy::{GuardMode, requested::RequestedLifetime};
 use serde_json::json;
 
 use super::{seen::Seen, unsigned::UnsignedLedger};
@@ -52,6 +53,9 @@ pub fn hostile(path: &Path, until_unix_s: u64) {
                 seen.push(Seen::set(name, RequestedLifetime::Year, 1));
             }
             writer.traffic(start, tenant, 5, &seen);
+            let cookie = GuardEvent::Reported(ScriptedKind::Cookie);
+            let reported = HOSTILE.map(|name| (GuardMode::Watch, cookie, Some(name), 2));
+            writer.guards(start, tenant, &reported);
         }
     }
     writer.close(1, 1, until_unix_s, "<origin>\n1\n<root>\u{1b}\n\n");

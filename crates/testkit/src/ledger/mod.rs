@@ -9,5 +9,6 @@ mod unsigned;
 
 pub use hostile::{HOSTILE, TENANTS, hostile};
 pub use rich::rich;
+pub use rows::GuardRow;
 pub use seen::Seen;
 pub use unsigned::UnsignedLedger;

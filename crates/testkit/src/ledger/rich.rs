@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use crumbgate_audit::AgreementEvent;
+use crumbgate_audit::{AgreementEvent, GuardEvent, GuardOutcome, ScriptedKind};
 use crumbgate_ledger::entry::{EventKind, Figures};
 use crumbgate_policy::{
+    GuardMode,
     requested::RequestedLifetime,
     verdict::{Action, Direction, Reason},
 };
@@ -193,6 +194,16 @@ fn asked(writer: &mut UnsignedLedger, at: u64, tenant: &str, busy: u64, hour: u6
     ];
     events.retain(|(.., count)| *count > 0);
     writer.agreements(at, tenant, &events);
+    let page = |outcome, count| (GuardMode::Enforce, GuardEvent::Page(outcome), None, count);
+    let blocked = GuardEvent::Reported(ScriptedKind::Cookie);
+    let mut guard = vec![
+        page(GuardOutcome::Guarded, busy * 8),
+        page(GuardOutcome::Compressed, busy / 50),
+        (GuardMode::Enforce, blocked, Some("_ga"), busy * 7),
+        (GuardMode::Enforce, blocked, None, busy / 30),
+    ];
+    guard.retain(|(.., count)| *count > 0);
+    writer.guards(at, tenant, &guard);
 }
 
 fn watched(writer: &mut UnsignedLedger, at: u64, tenant: &str, busy: u64) {
@@ -216,4 +227,21 @@ fn watched(writer: &mut UnsignedLedger, at: u64, tenant: &str, busy: u64) {
     seen.retain(|seen| seen.count > 0);
     let seen: Vec<_> = seen.into_iter().map(Seen::watched).collect();
     writer.traffic(at, tenant, busy * 10, &seen);
+    let event = |event, name, count| (GuardMode::Watch, event, name, count);
+    let mut guard = vec![
+        event(GuardEvent::Page(GuardOutcome::Guarded), None, busy * 4),
+        event(GuardEvent::Page(GuardOutcome::Encoding), None, busy / 20),
+    ];
+    for (kind, name, count) in [
+        (ScriptedKind::Cookie, "_ga", busy * 3),
+        (ScriptedKind::Cookie, "cookieyes-consent", busy / 4),
+        (ScriptedKind::Cookie, "sidebar", busy / 8),
+        (ScriptedKind::LocalStorage, "theme", busy / 2),
+        (ScriptedKind::SessionStorage, "draft", busy / 9),
+        (ScriptedKind::IndexedDb, "offline", busy / 10),
+    ] {
+        guard.push(event(GuardEvent::Reported(kind), Some(name), count));
+    }
+    guard.retain(|(.., count)| *count > 0);
+    writer.guards(at, tenant, &guard);
 }

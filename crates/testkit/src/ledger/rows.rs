@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crumbgate_audit::{AgreementEvent, ShownPage};
+use crumbgate_audit::{AgreementEvent, GuardEvent, ShownPage};
 use crumbgate_ledger::{
     entry::{Event, Figures},
     sqlite::signed,
 };
-use crumbgate_policy::requested::Attributes;
+use crumbgate_policy::{GuardMode, requested::Attributes};
 use rusqlite::{Connection, params};
 
 use super::seen::Seen;
@@ -35,6 +35,9 @@ pub(crate) struct Counts {
     pub(crate) seen: Figures,
     pub(crate) dropped: Figures,
 }
+
+/// The mode, the event, the reported name and the count of an event of the guard.
+pub type GuardRow<'r> = (GuardMode, GuardEvent, Option<&'r str>, u64);
 
 impl Rows {
     /// Inserts an event about `tenant`, whose number replaces the event's.
@@ -119,6 +122,34 @@ impl Rows {
         ];
         connection.execute(insert, row).unwrap();
         page.hash().to_string()
+    }
+
+    /// Inserts the count of an event of the guard.
+    pub(crate) fn guard(
+        &mut self,
+        connection: &Connection,
+        seq: u64,
+        times: Times,
+        (tenant, declaration): (&str, &str),
+        (mode, event, name, count): GuardRow<'_>,
+    ) {
+        let [tenant, declaration] = [tenant, declaration].map(|text| self.text(connection, text));
+        let insert = "INSERT INTO guards (seq, window, window_s, tenant, mode, event, name, declaration, count, \
+             first, last) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let row = params![
+            signed(seq),
+            signed(times.window_unix_s),
+            signed(times.window_s),
+            tenant,
+            mode.code(),
+            event.code(),
+            name,
+            declaration,
+            signed(count),
+            signed(times.first_unix_s),
+            signed(times.last_unix_s),
+        ];
+        connection.prepare_cached(insert).unwrap().execute(row).unwrap();
     }
 
     /// Inserts the next heartbeat of a tenant, or of the gateway.

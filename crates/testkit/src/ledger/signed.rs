@@ -16,7 +16,7 @@ use crumbgate_state::{key::KeyFiles, keyring::Keyring, migrate, segments};
 use rusqlite::Connection;
 
 use super::{
-    rows::{Counts, Rows, Times},
+    rows::{Counts, GuardRow, Rows, Times},
     seen::Seen,
 };
 
@@ -124,6 +124,15 @@ impl LedgerWriter {
             self.seq += 1;
             let (times, texts) = (self.times(240), (tenant, &*self.declaration));
             self.rows.agreement(&self.connection, self.seq, times, texts, *event);
+        }
+    }
+
+    /// Writes an entry for each event of a tenant's guard.
+    pub fn guards(&mut self, tenant: &str, events: &[GuardRow<'_>]) {
+        for event in events {
+            self.seq += 1;
+            let (times, texts) = (self.times(240), (tenant, &*self.declaration));
+            self.rows.guard(&self.connection, self.seq, times, texts, *event);
         }
     }
 

@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use super::{
-    rows::{Counts, Rows, Times},
+    rows::{Counts, GuardRow, Rows, Times},
     seen::Seen,
 };
 
@@ -73,6 +73,15 @@ impl UnsignedLedger {
         let seen = Figures { agreements, ..Figures::default() };
         self.heartbeat_of(start_unix_s, tenant, 0, seen, Figures::default());
         pages
+    }
+
+    /// Writes the events of the guard of a tenant in the window that begins then. They need no heartbeat.
+    pub fn guards(&mut self, start_unix_s: u64, tenant: &str, events: &[GuardRow<'_>]) {
+        for event in events {
+            let (seq, times) = (self.next(), self.times(start_unix_s));
+            let texts = (tenant, &*self.declaration);
+            self.rows.guard(&self.connection, seq, times, texts, *event);
+        }
     }
 
     /// Writes a tenant's heartbeat.
