@@ -9,6 +9,7 @@ use crumbgate_gateway::proxy::{
     admission::Admitted,
     agreement::{PageRequest, challenge, form},
     dates::Dates,
+    guard::Beacon,
     head::HeaderFlags,
     judged::response_facts,
     rejection::Rejection,
@@ -195,6 +196,9 @@ impl Case<'_> {
             return Some((refusal, rejection.into_evictions()));
         }
         let rejected = |rejection: Rejection| (Refusal::of(&rejection), Vec::new());
+        if let Some(beacon) = self.beacon() {
+            return Some((Refusal::of_beacon(beacon), Vec::new()));
+        }
         if let Some(page) = self.page_request(mode) {
             let checked = form::check_origin(fields, authority);
             let answered = |()| (Refusal::of_page(page), Vec::new());
@@ -209,6 +213,11 @@ impl Case<'_> {
     fn page_request(&self, mode: Mode) -> Option<PageRequest> {
         let Admitted { uri, method, .. } = self.admitted;
         PageRequest::of(self.settings.page.as_ref(), mode, uri.path(), method)
+    }
+
+    fn beacon(&self) -> Option<Beacon> {
+        let Admitted { uri, method, tenant, .. } = self.admitted;
+        Beacon::of(self.settings.page.as_ref(), &tenant.policy, uri.path(), method)
     }
 
     fn policy(&self, mode: Mode) -> Policy {

@@ -4,6 +4,7 @@ use crumbgate_gateway::{
     metrics::RejectionReason,
     proxy::{
         agreement::{PageRequest, challenge},
+        guard::Beacon,
         rejection::Rejection,
     },
 };
@@ -56,6 +57,16 @@ impl Refusal {
         };
         let status = request.status().as_u16();
         Self { status, rule: Some(rule), rejection: None, reason: reason.to_owned() }
+    }
+
+    /// Describes the answer to a browser's report about the cookies that scripts set.
+    pub(super) fn of_beacon(beacon: Beacon) -> Self {
+        let reason = match beacon {
+            Beacon::NotAllowed => "the place of browsers' reports takes other methods",
+            Beacon::Report => "a browser's report of names that scripts set",
+        };
+        let (status, rule) = (beacon.status().as_u16(), Some(Rule::W7));
+        Self { status, rule, rejection: None, reason: reason.to_owned() }
     }
 
     /// Describes the page that asks for an agreement.

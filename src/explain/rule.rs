@@ -44,16 +44,17 @@ pub enum Rule {
     T1,
     T2,
     T4,
+    W7,
 }
 
 impl Rule {
     /// Every rule that an explanation may name.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 30] = {
+    pub(super) const ALL: [Self; 31] = {
         use Rule::*;
         [
             D3, E1, E2, G2, G4, G6, G7, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1, S2,
-            S3, S4, S5, S6, S7, T1, T2, T4,
+            S3, S4, S5, S6, S7, T1, T2, T4, W7,
         ]
     };
 }

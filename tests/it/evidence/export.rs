@@ -589,13 +589,13 @@ async fn a_file_that_is_no_bundle_or_that_expands_too_far_is_refused() {
         write(&site.path("other.zip"), &[("a".to_owned(), b"b".to_vec())]);
         let many: Vec<_> = (0..100).map(|number| (number.to_string(), Vec::new())).collect();
         write(&site.path("many.zip"), &many);
-        let newer = changed(&members(&site.path("all.zip")), "bundle.json", "bundle-2", "bundle-9");
+        let newer = changed(&members(&site.path("all.zip")), "bundle.json", "bundle-3", "bundle-9");
         write(&site.path("newer.zip"), &newer);
         for (name, expected) in [
             ("cut.zip", "cut.zip: not a bundle that this version reads"),
             ("other.zip", "bundle.json is cut or damaged: it is missing"),
             ("many.zip", "it has 100 members"),
-            ("newer.zip", "its format is \"crumbgate-bundle-9\", expected \"crumbgate-bundle-2\""),
+            ("newer.zip", "its format is \"crumbgate-bundle-9\", expected \"crumbgate-bundle-3\""),
         ] {
             let finished = site.run(&["audit", "verify", name]).await;
             assert_eq!(finished.code, Some(1), "{finished:?}");

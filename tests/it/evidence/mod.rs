@@ -6,6 +6,7 @@ mod balance;
 mod entries;
 mod export;
 mod faults;
+mod guard;
 mod metrics;
 mod report;
 mod selftest;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crumbgate_audit::{AgreementEvent, Figures, Window};
+use crumbgate_audit::{AgreementEvent, Figures, GuardEvent, Window};
 use crumbgate_ledger::{
     entry::{Entry, EventKind, Segment},
     progress::Progress,
@@ -10,7 +10,7 @@ use crumbgate_ledger::{
     verify::{Expected, verify_ledger},
 };
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     requested::RequestedLifetime,
     verdict::{Action, Direction},
 };
@@ -21,6 +21,7 @@ use serde_json::Value;
 pub(crate) struct Kept {
     pub(crate) verdicts: Vec<Verdicts>,
     pub(crate) agreements: Vec<Agreement>,
+    pub(crate) guards: Vec<Guard>,
     /// The pages, by their hashes.
     pub(crate) pages: BTreeMap<String, String>,
     pub(crate) heartbeats: Vec<Heartbeat>,
@@ -61,6 +62,16 @@ pub(crate) struct Agreement {
     pub(crate) count: u64,
     pub(crate) first_unix_s: u64,
     pub(crate) last_unix_s: u64,
+}
+
+/// An event of the guard.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Guard {
+    pub(crate) tenant: String,
+    pub(crate) mode: GuardMode,
+    pub(crate) event: GuardEvent,
+    pub(crate) name: Option<String>,
+    pub(crate) count: u64,
 }
 
 /// A heartbeat; without a tenant it is the gateway's own.
@@ -108,6 +119,13 @@ impl Kept {
                     }
                     kept.events.push((event.kind, detail));
                 }
+                Entry::Guard(guard) => kept.guards.push(Guard {
+                    tenant: texts.get(guard.tenant).to_owned(),
+                    mode: guard.mode,
+                    event: guard.event,
+                    name: guard.name,
+                    count: guard.count,
+                }),
                 Entry::Heartbeat(heartbeat) => kept.heartbeats.push(Heartbeat {
                     window: heartbeat.window,
                     tenant: heartbeat.tenant.map(|tenant| texts.get(tenant).to_owned()),

@@ -32,7 +32,7 @@ pub(crate) use browser::{Answer, Browser, Http};
 pub(crate) use exposed::Exposed;
 pub(crate) use gateway::{Running, Setup, client_config, tls_to};
 pub(crate) use holding::{Holding, on_each_worker, spawn};
-pub(crate) use kept::{Kept, Verdicts};
+pub(crate) use kept::{Guard, Kept, Verdicts};
 pub(crate) use load::Load;
 pub(crate) use program::{Finished, Program, Site, json_lines, without_variables};
 pub(crate) use promql::{Selector, Vocabulary, grouped_by};

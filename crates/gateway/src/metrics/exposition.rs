@@ -2,14 +2,15 @@
 
 use super::{
     labels::{
-        ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, SpanLoss,
+        BeaconOutcome, ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side,
+        SpanLoss,
     },
     readings::{ProcessReading, Readings, ServerReading, UpstreamReading},
     registry::Metrics,
     text::{Kind, Label, Seconds, Text},
     worker::Sum,
 };
-use crumbgate_audit::{AgreementEvent, CounterSnapshot, Counters, OTHER};
+use crumbgate_audit::{AgreementEvent, CounterSnapshot, Counters, OTHER, ScriptedKind};
 use crumbgate_pages::banner::BannerOutcome;
 use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 
@@ -58,6 +59,16 @@ fn write_exchanges(text: &mut Text, sum: &Sum) {
     let help = "Page requests of people who have not agreed that were forwarded to the application, by outcome of the banner.";
     let mut family = text.family("crumbgate_banners_total", Counter, help);
     family.samples("outcome", &BannerOutcome::ALL, &sum.banners);
+    let help =
+        "Beacons of browsers about names that scripts set, by their fate; anybody can post one.";
+    let mut family = text.family("crumbgate_beacons_total", Counter, help);
+    family.samples("outcome", &BeaconOutcome::ALL, &sum.beacons);
+    let help =
+        "Names in accepted beacons, by kind; a name counts once for each page that reports it.";
+    let mut family = text.family("crumbgate_scripted_names_total", Counter, help);
+    for (kind, count) in ScriptedKind::ALL.into_iter().zip(sum.scripted_names) {
+        family.sample(&[("kind", kind.word())], count);
+    }
 
     let help = "Downstream connections by state; at most a second old.";
     let mut family = text.family("crumbgate_connections", Gauge, help);

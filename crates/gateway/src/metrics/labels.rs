@@ -1,5 +1,27 @@
 //! The closed sets of label values.
 
+/// The fate of a beacon, by which a browser reports names that scripts set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum BeaconOutcome {
+    /// Its names were counted.
+    Accepted,
+    /// It did not come from a page of the same origin.
+    CrossSite,
+    /// The worker had read the limit of this tenant in this second.
+    Dropped,
+    /// Its body was too large, too slow, or ended early.
+    Incomplete,
+}
+
+impl BeaconOutcome {
+    pub(super) const ALL: [(Self, &'static str); 4] = [
+        (Self::Accepted, "accepted"),
+        (Self::CrossSite, "cross_site"),
+        (Self::Dropped, "dropped"),
+        (Self::Incomplete, "incomplete"),
+    ];
+}
+
 /// The state of a downstream connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ConnectionState {
@@ -253,7 +275,7 @@ mod tests {
 
     #[test]
     fn every_member_of_a_set_is_at_its_index() {
-        assert_in_order!(ConnectionState, CutCause, RejectionReason, Side, SpanLoss);
+        assert_in_order!(BeaconOutcome, ConnectionState, CutCause, RejectionReason, Side, SpanLoss);
         for (index, handshake) in Handshake::ALL.into_iter().enumerate() {
             assert_eq!(handshake.index(), index);
         }

@@ -19,7 +19,8 @@ mod worker;
 pub use exposition::expose;
 pub use histogram::Durations;
 pub use labels::{
-    ConnectionState, CutCause, Handshake, RejectionReason, Side, SpanLoss, TlsVersion,
+    BeaconOutcome, ConnectionState, CutCause, Handshake, RejectionReason, Side, SpanLoss,
+    TlsVersion,
 };
 pub use readings::{
     CertificateReading, LedgerReading, ProcessReading, Readings, ReloadReading, ServerReading,

@@ -6,9 +6,11 @@ use super::{
     counter::Counter,
     histogram::{Durations, Histogram},
     labels::{
-        ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side, status_class,
+        BeaconOutcome, ConnectionState, CutCause, Handshake, RejectionReason, STATUS_CLASSES, Side,
+        status_class,
     },
 };
+use crumbgate_audit::ScriptedKind;
 use crumbgate_pages::banner::BannerOutcome;
 
 /// The metrics of one worker. The alignment puts those of two workers on different cache lines.
@@ -22,6 +24,8 @@ pub struct WorkerMetrics {
     ended_early: [Counter; Side::ALL.len()],
     redirects: Counter,
     banners: [Counter; BannerOutcome::ALL.len()],
+    beacons: [Counter; BeaconOutcome::ALL.len()],
+    scripted_names: [Counter; ScriptedKind::ALL.len()],
     accepted: Counter,
     handshakes: [Counter; Handshake::ALL.len()],
     cuts: [Counter; CutCause::ALL.len()],
@@ -61,6 +65,16 @@ impl WorkerMetrics {
     /// Counts the outcome of a banner.
     pub fn count_banner(&self, outcome: BannerOutcome) {
         self.banners[outcome as usize].add(1);
+    }
+
+    /// Counts a beacon.
+    pub fn count_beacon(&self, outcome: BeaconOutcome) {
+        self.beacons[outcome as usize].add(1);
+    }
+
+    /// Counts a name in a beacon.
+    pub fn count_scripted_name(&self, kind: ScriptedKind) {
+        self.scripted_names[kind as usize].add(1);
     }
 
     /// Counts an accepted connection.
@@ -123,6 +137,8 @@ pub(super) struct Sum {
     pub(super) ended_early: [u64; Side::ALL.len()],
     pub(super) redirects: u64,
     pub(super) banners: [u64; BannerOutcome::ALL.len()],
+    pub(super) beacons: [u64; BeaconOutcome::ALL.len()],
+    pub(super) scripted_names: [u64; ScriptedKind::ALL.len()],
     pub(super) accepted: u64,
     pub(super) handshakes: [u64; Handshake::ALL.len()],
     pub(super) cuts: [u64; CutCause::ALL.len()],
@@ -142,6 +158,8 @@ impl Sum {
         add(&mut self.ended_early, &worker.ended_early);
         self.redirects += worker.redirects.get();
         add(&mut self.banners, &worker.banners);
+        add(&mut self.beacons, &worker.beacons);
+        add(&mut self.scripted_names, &worker.scripted_names);
         self.accepted += worker.accepted.get();
         add(&mut self.handshakes, &worker.handshakes);
         add(&mut self.cuts, &worker.cuts);

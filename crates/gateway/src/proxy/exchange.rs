@@ -14,6 +14,7 @@ use super::{
     body::Body,
     connection::Kind,
     downstream::{Downstream, Exchange},
+    guard,
     rejection::{Rejection, Representation},
     request_id::RequestId,
     tenant_cache::ServedTenant,
@@ -40,6 +41,9 @@ impl Exchange<'_> {
                 return Ok(page);
             }
             let judged = admitted.judge(self, &mut request)?;
+            if let Some(beacon) = guard::beacon(self, &judged) {
+                return Ok(beacon.answer(self, &judged, request).await);
+            }
             if let Some(answer) = agreement::answer(self, &judged, &request)? {
                 return Ok(answer.conclude(self, &judged, request).await);
             }

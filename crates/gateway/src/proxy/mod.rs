@@ -13,6 +13,7 @@
 //! - `request_body.rs`, `body.rs`, `trailers.rs`: bodies on their way; `deadline.rs`, `delivery.rs`: their time limits;
 //!   `upgrade.rs`: WebSockets.
 //! - `agreement/`: the gateway's own pages, the forms on them, and the banner in the application's.
+//! - `guard/`: the guard against cookies that scripts set, and what browsers report.
 //! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
 //! - `access.rs`, `request_id.rs`: what is noted of an exchange.
 
@@ -28,6 +29,7 @@ mod downstream;
 mod exchange;
 mod forward;
 mod forwarded;
+pub mod guard;
 pub mod head;
 mod headers;
 mod hop_by_hop;

@@ -1,8 +1,11 @@
-//! Counts the verdicts of one exchange, and the events of the gateway's own pages, for its tenant.
+//! Counts the verdicts of one exchange, and the events of the gateway's own pages and of the guard, for its tenant.
 
 use std::{rc::Rc, sync::Arc};
 
-use crumbgate_audit::{AgreementEvent, TenantRecorder, tenants::Tenant};
+use super::guard::BeaconLimit;
+use crumbgate_audit::{
+    AgreementEvent, GuardEvent, GuardOutcome, ScriptedKind, TenantRecorder, tenants::Tenant,
+};
 use crumbgate_base::clock::Clock;
 use crumbgate_pages::page::Page;
 use crumbgate_policy::verdict::Verdict;
@@ -20,12 +23,14 @@ struct Shared {
     tenant: Arc<Tenant>,
     tenant_recorder: TenantRecorder,
     clock: Clock,
+    beacons: BeaconLimit,
 }
 
 impl Recorder {
     /// Makes the recorder of a tenant. A clone of it serves each exchange.
     pub(crate) fn new(tenant: Arc<Tenant>, tenant_recorder: TenantRecorder, clock: Clock) -> Self {
-        Self { shared: Rc::new(Shared { tenant, tenant_recorder, clock }), route: None }
+        let beacons = BeaconLimit::default();
+        Self { shared: Rc::new(Shared { tenant, tenant_recorder, clock, beacons }), route: None }
     }
 
     /// Counts a request to this path, received at this time. Verdicts are recorded under its route from now on.
@@ -37,6 +42,27 @@ impl Recorder {
     /// Counts an event of one of the gateway's own pages.
     pub(crate) fn count_agreement(&self, event: AgreementEvent, page: &Page, unix_s: u64) {
         self.shared.tenant_recorder.count_agreement(event, &page.shown, unix_s);
+    }
+
+    /// Counts the result of guarding a page.
+    #[expect(dead_code, reason = "pages are not guarded yet")]
+    pub(crate) fn count_guard(&self, outcome: GuardOutcome, unix_s: u64) {
+        self.count_guard_event(GuardEvent::Page(outcome), b"", unix_s);
+    }
+
+    /// Counts a name that a browser reported.
+    pub(crate) fn count_scripted(&self, kind: ScriptedKind, name: &[u8], unix_s: u64) {
+        self.count_guard_event(GuardEvent::Reported(kind), name, unix_s);
+    }
+
+    fn count_guard_event(&self, event: GuardEvent, name: &[u8], unix_s: u64) {
+        let Shared { tenant, tenant_recorder, .. } = &*self.shared;
+        tenant_recorder.count_guard(event, name, tenant.policy.guard_in_force(), unix_s);
+    }
+
+    /// Counts a beacon of the tenant; returns false if it is one too many in this second.
+    pub(crate) fn admits_beacon(&self, uptime_s: u32) -> bool {
+        self.shared.beacons.admits(uptime_s)
     }
 
     pub(crate) fn tenant(&self) -> &Arc<Tenant> {

@@ -43,6 +43,8 @@ pub enum PageRoute {
     Decline,
     /// The page after a refusal.
     Declined,
+    /// Accepts beacons: reports of names that scripts set.
+    Seen,
     /// Accepts a withdrawal.
     Withdraw,
     /// The page after a withdrawal.
@@ -50,12 +52,13 @@ pub enum PageRoute {
 }
 
 impl PageRoute {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Agree,
         Self::BannerStyle,
         Self::Cookies,
         Self::Decline,
         Self::Declined,
+        Self::Seen,
         Self::Withdraw,
         Self::Withdrawn,
     ];
@@ -67,6 +70,7 @@ impl PageRoute {
             Self::Cookies => "",
             Self::Decline => "/decline",
             Self::Declined => "/declined",
+            Self::Seen => "/seen",
             Self::Withdraw => "/withdraw",
             Self::Withdrawn => "/withdrawn",
         }

@@ -23,6 +23,7 @@ impl AgreementAction {
             PageRoute::BannerStyle
             | PageRoute::Cookies
             | PageRoute::Declined
+            | PageRoute::Seen
             | PageRoute::Withdrawn => None,
         }
     }

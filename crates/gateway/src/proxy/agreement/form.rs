@@ -81,7 +81,7 @@ fn stamp(uri: &Uri) -> Option<&str> {
 
 /// Returns true if a request comes from a page of its own origin, according to `Sec-Fetch-Site`, or, without that field,
 /// to `Origin` (RFC 6454, section 7). Every browser that the gateway supports sends one of them.
-fn is_same_origin(fields: &HeaderMap, authority: &HeaderValue) -> bool {
+pub(in super::super) fn is_same_origin(fields: &HeaderMap, authority: &HeaderValue) -> bool {
     let mut sites = fields.get_all("sec-fetch-site").iter();
     match (sites.next(), sites.next()) {
         (Some(site), None) => site.as_bytes() == b"same-origin",

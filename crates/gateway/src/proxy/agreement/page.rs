@@ -30,10 +30,13 @@ pub enum PageRequest {
 }
 
 impl PageRequest {
-    /// Reads a request to `target` as one for the gateway's own pages at `path`; `None` if it is for the application. A
-    /// tenant in report mode has no such pages, because they would not be true there.
+    /// Reads a request to `target` as one for the gateway's own pages at `path`; `None` if it is for the application or a
+    /// beacon. A tenant in report mode has no such pages, because they would not be true there.
     pub fn of(path: Option<&PagePath>, mode: Mode, target: &str, method: &Method) -> Option<Self> {
         let place = path.filter(|_| mode == Mode::Enforce)?.place(target)?;
+        if place == PageRoute::Seen {
+            return None;
+        }
         let reads = *method == Method::GET || *method == Method::HEAD;
         Some(match AgreementAction::at(place) {
             Some(action) if *method == Method::POST => Self::Form(action),
@@ -103,7 +106,7 @@ fn kind(place: PageRoute) -> Option<PageKind> {
         PageRoute::Agree | PageRoute::Cookies | PageRoute::Decline | PageRoute::Withdraw => {
             Some(PageKind::Cookies)
         }
-        PageRoute::BannerStyle => None,
+        PageRoute::BannerStyle | PageRoute::Seen => None,
     }
 }
 
