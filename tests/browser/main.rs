@@ -7,6 +7,7 @@
 
 mod agreement;
 mod dashboard;
+mod guard;
 mod pages;
 #[path = "../process/mod.rs"]
 mod process;
