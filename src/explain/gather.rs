@@ -37,6 +37,7 @@ pub(super) fn cookies(policy: &Policy, judged: &Judged, about: &Explanation) -> 
             leaves: leaves.map(Vec::as_slice),
             fields: of(&fields, reached),
             deletions: of(&deletions, reached),
+            withdraws: judged.withdraws,
         };
         let outcome = CookieOutcome::on(&reached.verdict(), around);
         cookies.push(Cookie::with_outcome(reached.direction, &reached.name, outcome));

@@ -7,7 +7,7 @@ use crumbgate_audit::tenants::Tenant;
 use crumbgate_base::clock::Now;
 use crumbgate_gateway::proxy::{
     admission::Admitted,
-    agreement::{PageRequest, challenge, form},
+    agreement::{AgreementAction, PageRequest, challenge, form},
     dates::Dates,
     guard::Beacon,
     head::HeaderFlags,
@@ -60,6 +60,8 @@ pub(super) struct Judged {
     pub(super) not_evicted: Option<NotEvicted>,
     /// True if there is an answer that evicts cookies, unless `not_evicted` has a reason.
     pub(super) evicts: bool,
+    /// True if the answer is that to a withdrawal.
+    pub(super) withdraws: bool,
     /// The gateway's answer in the application's place.
     pub(super) refusal: Option<Refusal>,
     /// The `Cookie` field that goes upstream.
@@ -98,6 +100,7 @@ impl Judged {
             declined: Vec::new(),
             not_evicted: None,
             evicts: false,
+            withdraws: false,
             refusal: Some(refusal),
             upstream: Upstream::Refused,
             downstream: Vec::new(),
@@ -114,23 +117,32 @@ impl Case<'_> {
         refused_as: Mode,
         superseded: &Superseded,
     ) -> Judged {
-        if let Some(page) = self.page_request(refused_as).filter(|page| !is_form(*page)) {
-            return Judged::refused(Refusal::of_page(page));
-        }
-        let policy = self.policy(judged_as);
+        let (policy, tenant) = (self.policy(judged_as), &*self.admitted.tenant.name);
         let (mut verdicts, mut declined) = (Vec::new(), Vec::new());
         let mut record = |verdict: Verdict<'_>| verdicts.push(Reached::new(verdict));
         let facts = self.seal_facts(refused_as);
         let fields = self.request.headers();
         let (field, judged) = self.admitted.judge_cookies(&policy, fields, facts, &mut record);
-        if let Some((refusal, evictions)) = self.refuse(&judged, refused_as, &mut record) {
-            let is_too_large = refusal.status == TOO_LARGE;
-            let not_evicted = judged.declines_eviction(None).filter(|_| is_too_large);
+        if let Some((refusal, set_cookies)) = self.refuse(&judged, refused_as) {
+            let (not_evicted, downstream) = match set_cookies {
+                OwnSetCookies::Evictions => {
+                    let evictions = judged.evictions(self.now.unix_s, &mut record);
+                    (judged.declines_eviction(None), evictions)
+                }
+                OwnSetCookies::None => (None, Vec::new()),
+                OwnSetCookies::Withdrawal => {
+                    let facts = self.response_facts(StatusCode::SEE_OTHER, &HeaderMap::new());
+                    let random = &mut placeholder_bits;
+                    let resources = Resources { tenant, superseded, random };
+                    (None, judged.withdraw(facts, &resources, &mut record))
+                }
+            };
             return Judged {
                 verdicts,
                 not_evicted,
-                evicts: is_too_large,
-                downstream: evictions,
+                evicts: set_cookies == OwnSetCookies::Evictions,
+                withdraws: set_cookies == OwnSetCookies::Withdrawal,
+                downstream,
                 ..Judged::refused(refusal)
             };
         }
@@ -139,11 +151,7 @@ impl Case<'_> {
             Answer::Unwritable(unwritable) => refusal = Some(unwritable.clone()),
             Answer::Response { status, fields, trailers } => {
                 let facts = self.response_facts(*status, fields);
-                let resources = Resources {
-                    tenant: &self.admitted.tenant.name,
-                    superseded,
-                    random: &mut placeholder_bits,
-                };
+                let resources = Resources { tenant, superseded, random: &mut placeholder_bits };
                 let outgoing = judged.explain_response(
                     facts,
                     fields.get_all(header::SET_COOKIE).iter().map(HeaderValue::as_bytes),
@@ -163,51 +171,56 @@ impl Case<'_> {
         }
         let evicts = refusal.is_none();
         let upstream = self.upstream(field);
-        Judged { verdicts, declined, not_evicted, evicts, refusal, upstream, downstream }
+        let withdraws = false;
+        Judged { verdicts, declined, not_evicted, evicts, withdraws, refusal, upstream, downstream }
     }
 
     /// Returns the gateway's answer if the tenant enforced.
     pub(super) fn refusal_if_enforced(&self) -> Option<Refusal> {
-        if let Some(page) = self.page_request(Mode::Enforce).filter(|page| !is_form(*page)) {
-            return Some(Refusal::of_page(page));
-        }
         let (policy, facts) = (self.policy(Mode::Enforce), self.seal_facts(Mode::Enforce));
         let record = &mut |_: Verdict<'_>| ();
         let (_, judged) =
             self.admitted.judge_cookies(&policy, self.request.headers(), facts, record);
-        self.refuse(&judged, Mode::Enforce, record).map(|(refusal, _)| refusal)
+        self.refuse(&judged, Mode::Enforce).map(|(refusal, _)| refusal)
     }
 
-    /// Returns the gateway's answer to a judged request, and the `Set-Cookie` fields of that answer; `None` if the
-    /// application answers.
-    fn refuse(
-        &self,
-        judged: &JudgedRequest<'_>,
-        mode: Mode,
-        record: &mut impl FnMut(Verdict<'_>),
-    ) -> Option<(Refusal, Vec<Vec<u8>>)> {
+    /// Returns the gateway's answer to a judged request; `None` if the application answers.
+    fn refuse(&self, judged: &JudgedRequest<'_>, mode: Mode) -> Option<(Refusal, OwnSetCookies)> {
         let (fields, authority) = (self.request.headers(), &self.admitted.authority);
         let body_bytes = self.request.body().size_hint().exact();
-        let evict = || judged.evictions(self.now.unix_s, record);
-        let checked =
-            self.admitted.check_limits(fields, body_bytes, &self.settings.limits, mode, evict);
+        let limits = &self.settings.limits;
+        let checked = self.admitted.check_limits(fields, body_bytes, limits, mode, Vec::new);
         if let Err(rejection) = checked {
             let refusal = Refusal::of(&rejection);
-            return Some((refusal, rejection.into_evictions()));
+            let is_too_large = refusal.status == TOO_LARGE;
+            let evictions =
+                if is_too_large { OwnSetCookies::Evictions } else { OwnSetCookies::None };
+            return Some((refusal, evictions));
         }
-        let rejected = |rejection: Rejection| (Refusal::of(&rejection), Vec::new());
+        let rejected = |rejection: Rejection| (Refusal::of(&rejection), OwnSetCookies::None);
         if let Some(beacon) = self.beacon() {
-            return Some((Refusal::of_beacon(beacon), Vec::new()));
+            return Some((Refusal::of_beacon(beacon), OwnSetCookies::None));
         }
         if let Some(page) = self.page_request(mode) {
-            let checked = form::check_origin(fields, authority);
-            let answered = |()| (Refusal::of_page(page), Vec::new());
+            let (checked, set_cookies) = match page {
+                PageRequest::Form(action) => {
+                    let withdraws = action == AgreementAction::Withdraw;
+                    let set =
+                        if withdraws { OwnSetCookies::Withdrawal } else { OwnSetCookies::None };
+                    (form::check_origin(fields, authority), set)
+                }
+                PageRequest::NotAllowed(_) | PageRequest::Read(_) | PageRequest::SeeOther => {
+                    (Ok(()), OwnSetCookies::Evictions)
+                }
+            };
+            let answered = |()| (Refusal::of_page(page), set_cookies);
             return Some(checked.map_or_else(rejected, answered));
         }
         let path = self.settings.page.as_ref()?;
         let challenge = judged.challenge(self.admitted.websocket.is_some())?;
         let checked = challenge::check(challenge, path, authority);
-        Some(checked.map_or_else(rejected, |()| (Refusal::of_challenge(), Vec::new())))
+        let asked = |()| (Refusal::of_challenge(), OwnSetCookies::Evictions);
+        Some(checked.map_or_else(rejected, asked))
     }
 
     fn page_request(&self, mode: Mode) -> Option<PageRequest> {
@@ -279,11 +292,18 @@ impl Case<'_> {
     }
 }
 
-fn is_form(page: PageRequest) -> bool {
-    matches!(page, PageRequest::Form(_))
+/// The `Set-Cookie` fields of an answer of the gateway's own.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum OwnSetCookies {
+    /// Fields that evict, if the request is a navigation (S8).
+    Evictions,
+    /// No field, or a sealed one: an explanation has no keys.
+    None,
+    /// Fields that delete every name that came (E4).
+    Withdrawal,
 }
 
-/// The status of an answer that evicts cookies (R8).
+/// The status of a rejection that evicts cookies (R8).
 const TOO_LARGE: u16 = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.as_u16();
 
 /// Replaces random bits, in `inject = "random"`, by a text that describes them.

@@ -3,7 +3,7 @@
 use crumbgate_gateway::{
     metrics::RejectionReason,
     proxy::{
-        agreement::{PageRequest, challenge},
+        agreement::{AgreementAction, PageRequest, challenge},
         guard::Beacon,
         rejection::Rejection,
     },
@@ -48,7 +48,13 @@ impl Refusal {
     /// Describes the answer to a request for one of the gateway's own pages.
     pub(super) fn of_page(request: PageRequest) -> Self {
         let (rule, reason) = match request {
-            PageRequest::Form(_) => (Rule::G7, "a form of the gateway's own pages"),
+            PageRequest::Form(AgreementAction::Withdraw) => (
+                Rule::G7,
+                "a withdrawal, which deletes every declared cookie and every name that came",
+            ),
+            PageRequest::Form(AgreementAction::Agree | AgreementAction::Decline) => {
+                (Rule::G7, "a form of the gateway's own pages")
+            }
             PageRequest::NotAllowed(_) => (Rule::G7, "the gateway's own page takes other methods"),
             PageRequest::Read(_) => (Rule::G6, "a page of the gateway's own"),
             PageRequest::SeeOther => {

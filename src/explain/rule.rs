@@ -17,6 +17,7 @@ pub enum Rule {
     D3,
     E1,
     E2,
+    E4,
     G2,
     G4,
     G6,
@@ -50,11 +51,11 @@ pub enum Rule {
 impl Rule {
     /// Every rule that an explanation may name.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 31] = {
+    pub(super) const ALL: [Self; 32] = {
         use Rule::*;
         [
-            D3, E1, E2, G2, G4, G6, G7, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1, S2,
-            S3, S4, S5, S6, S7, T1, T2, T4, W7,
+            D3, E1, E2, E4, G2, G4, G6, G7, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1,
+            S2, S3, S4, S5, S6, S7, T1, T2, T4, W7,
         ]
     };
 }
@@ -106,6 +107,8 @@ pub(super) struct Around<'a> {
     pub(super) fields: usize,
     /// The number of fields that delete it.
     pub(super) deletions: usize,
+    /// True if the answer is that to a withdrawal.
+    pub(super) withdraws: bool,
 }
 
 impl CookieOutcome {
@@ -126,7 +129,8 @@ impl CookieOutcome {
                         )
                     }
                 };
-                Self::of(Fate::Evicted, Rule::E1, reason)
+                let rule = if around.withdraws { Rule::E4 } else { Rule::E1 };
+                Self::of(Fate::Evicted, rule, reason)
             }
             Action::Inject => Self::of(
                 Fate::Injected,

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use crate::{
     declaration::{DeclaredCookie, Inject},
+    eviction::Evictions,
     exchange::{Resources, ResponseFacts},
     judge::JudgedRequest,
     renewal::{self, HolderEvent, Renewal},
@@ -16,7 +17,7 @@ use crate::{
     sealing::{AgreementChallenge, AgreementState},
     session::{Sealed, SealedSession},
     set_cookie::Built,
-    verdict::{NotRenewed, SealStep},
+    verdict::{Action, Direction, NotRenewed, SealStep, Verdict},
 };
 
 impl JudgedRequest<'_> {
@@ -64,16 +65,33 @@ impl JudgedRequest<'_> {
         Some(built.to_bytes())
     }
 
-    /// Builds the `Set-Cookie` fields that delete every declared cookie, for a response that the gateway makes itself
-    /// (G7). Late responses of the application to this holder's requests can no longer set one.
-    pub fn withdraw(&self, response: ResponseFacts, resources: &Resources<'_>) -> Vec<Vec<u8>> {
+    /// Builds the `Set-Cookie` fields of a withdrawal, for a response that the gateway makes itself: they delete every
+    /// declared cookie, and every name of the request at each location that is known (G7, E4). Late responses of the
+    /// application to this holder's requests can no longer set a declared cookie.
+    pub fn withdraw(
+        &self,
+        response: ResponseFacts,
+        resources: &Resources<'_>,
+        record: &mut impl FnMut(Verdict<'_>),
+    ) -> Vec<Vec<u8>> {
         self.remember_event(HolderEvent::Withdrawn, response, resources);
+        let declaration = &self.policy.declaration;
         let delete = |(bit, cookie): (u64, &DeclaredCookie)| {
             let sent = self.cookies.value(bit);
             renewal::remember(cookie, sent, None, resources, response.uptime_s);
             Built::deleted(cookie).to_bytes()
         };
-        self.policy.declaration.with_bits().map(delete).collect()
+        let mut fields: Vec<_> = declaration.with_bits().map(delete).collect();
+        let was_sent = |(bit, _): &(u64, _)| self.cookies.seen & bit != 0;
+        let sent: Vec<_> =
+            declaration.with_bits().filter(was_sent).map(|(_, cookie)| cookie).collect();
+        let undeclared = &self.cookies.undeclared;
+        let evictions = Evictions::of_withdrawal(&sent, undeclared, self.request, declaration);
+        for name in evictions.names {
+            record(Verdict::new(Direction::Response, name, Action::Evict));
+        }
+        fields.extend(evictions.fields);
+        fields
     }
 
     /// Builds the `Cookie` field of the logout request, by which the application finds the session to end (G7). It does

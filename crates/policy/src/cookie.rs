@@ -27,7 +27,7 @@ pub(crate) struct RequestCookies<'r> {
     /// The pairs that are held back because the person has not agreed (G6).
     held: Vec<KeptPair<'r>>,
     /// The bits of the declared names that were received.
-    seen: u64,
+    pub(crate) seen: u64,
     /// The bits of the declared names that were received more than once (N6).
     pub(crate) duplicated: u64,
     /// True if a pair was stripped or opened, so that the outgoing field differs from the received one.

@@ -1,4 +1,4 @@
-//! Deletes undeclared cookies from the browser (rules E1 to E3).
+//! Deletes undeclared cookies from the browser, and after a withdrawal declared ones too (rules E1 to E4).
 //!
 //! A request contains a cookie's name, but neither the domain nor the path that a deletion must repeat. So each name gets
 //! several copies of its deletion, one for each location where the cookie may be stored. The copies are added in passes:
@@ -7,14 +7,12 @@
 //! its turn in spite of the limit.
 
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
 
 use crate::{
-    date::ImfFixdate,
+    declaration::{Declaration, DeclaredCookie},
     exchange::RequestFacts,
-    limits::{MAX_ATTRIBUTE_BYTES, fits},
+    location::Location,
     policy::EvictScope,
-    syntax::has_host_prefix,
 };
 
 /// The largest number of names that one response evicts (E1).
@@ -23,37 +21,30 @@ const MAX_NAMES: usize = 20;
 /// The largest number of bytes in all evicting field values of one response (E1).
 const MAX_BYTES: usize = 8192;
 
-/// The largest number of prefixes of the request's path that are tried (E1).
-const MAX_PREFIXES: usize = 3;
+/// The largest number of bytes in the deletions of a withdrawal, apart from those of the declared cookies where they are
+/// declared (E4). Servers before the gateway often accept no head of more than 16 KiB.
+const MAX_WITHDRAWAL_BYTES: usize = 12_288;
 
 /// The evictions of one response.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Evictions<'n> {
-    /// The names, each once.
+    /// The undeclared names, each once.
     pub(crate) names: Vec<&'n [u8]>,
     /// The `Set-Cookie` fields, at least one for each name.
     pub(crate) fields: Vec<Vec<u8>>,
-    bytes: usize,
-}
-
-/// A location where a browser may store a cookie.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Location<'r> {
-    /// `None` for a host-only cookie.
-    domain: Option<&'r str>,
-    path: &'r str,
-    is_partitioned: bool,
+    /// The number of bytes that further fields may have.
+    room: usize,
 }
 
 impl<'n> Evictions<'n> {
-    /// Builds the deletions of `names`: the undeclared tokens of the request, in order and possibly repeated.
+    /// Builds the deletions of a navigation (E1). `names` are the undeclared tokens of the request, in order and possibly repeated.
     pub(crate) fn of(
         names: &[&'n [u8]],
         request: RequestFacts<'_>,
         scope: EvictScope,
         date_unix_s: u64,
     ) -> Self {
-        let mut evictions = Self::default();
+        let mut evictions = Self::with_room(MAX_BYTES);
         let names = distinct(names);
         // After each full turn of the names the locations skip one, so that each name meets each location.
         let rounds =
@@ -64,7 +55,7 @@ impl<'n> Evictions<'n> {
                 evictions.names.push(name);
             }
         }
-        for location in in_turn(other_locations(request, scope), locations_turn) {
+        for location in in_turn(Location::of_navigation(request, scope), locations_turn) {
             for name in evictions.names.clone() {
                 evictions.add(name, location);
             }
@@ -72,15 +63,42 @@ impl<'n> Evictions<'n> {
         evictions
     }
 
+    /// Builds the deletions of a withdrawal (E4): of the `declared` cookies that the request contained, apart from the
+    /// locations for which they are declared, and of the `undeclared` tokens, in order and possibly repeated.
+    pub(crate) fn of_withdrawal(
+        declared: &[&'n DeclaredCookie],
+        undeclared: &[&'n [u8]],
+        request: RequestFacts<'_>,
+        declaration: &Declaration,
+    ) -> Self {
+        let mut evictions = Self::with_room(MAX_WITHDRAWAL_BYTES);
+        let undeclared = distinct(undeclared);
+        for location in Location::of_withdrawal(request, declaration) {
+            for cookie in declared.iter().filter(|cookie| !location.is_of(cookie)) {
+                evictions.add(cookie.name.as_bytes(), location);
+            }
+            for name in &undeclared {
+                if evictions.add(name, location) && !evictions.names.contains(name) {
+                    evictions.names.push(name);
+                }
+            }
+        }
+        evictions
+    }
+
+    fn with_room(room: usize) -> Self {
+        Self { names: Vec::new(), fields: Vec::new(), room }
+    }
+
     /// Adds one copy. Returns false if it would exceed the limit of bytes, or if no cookie of this name can be stored in
     /// that location.
     fn add(&mut self, name: &[u8], location: Location<'_>) -> bool {
         let deletion = location.deletion(name);
-        let bytes = deletion.iter().fold(self.bytes, |sum, piece| sum.saturating_add(piece.len()));
-        if bytes > MAX_BYTES || !location.may_hold(name) {
+        let bytes = deletion.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
+        let Some(room) = self.room.checked_sub(bytes).filter(|_| location.may_hold(name)) else {
             return false;
-        }
-        self.bytes = bytes;
+        };
+        self.room = room;
         self.fields.push(deletion.concat());
         true
     }
@@ -102,87 +120,6 @@ fn in_turn<T>(mut list: Vec<T>, date_unix_s: u64) -> Vec<T> {
     let turn = usize::try_from(date_unix_s).unwrap_or(0).checked_rem(list.len());
     list.rotate_left(turn.unwrap_or(0));
     list
-}
-
-/// Returns the locations to try after [`Location::HOST`] (E1).
-fn other_locations<'r>(request: RequestFacts<'r>, scope: EvictScope) -> Vec<Location<'r>> {
-    let mut domains = Vec::new();
-    if is_domain(request.host) {
-        domains.push(request.host);
-        if scope == EvictScope::Domain {
-            domains.extend(parents(request.host));
-        }
-    }
-    let mut locations: Vec<_> = domains
-        .into_iter()
-        .map(|domain| Location { domain: Some(domain), ..Location::HOST })
-        .collect();
-    locations.push(Location { is_partitioned: true, ..Location::HOST });
-    for path in prefixes(request.path) {
-        locations.push(Location { path, ..Location::HOST });
-        if is_domain(request.host) {
-            locations.push(Location { path, domain: Some(request.host), ..Location::HOST });
-        }
-    }
-    locations
-}
-
-/// Returns true if a `Domain` can name this host: it is not an address, and no byte of it would end the attribute.
-fn is_domain(host: &str) -> bool {
-    let is_host_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    !host.is_empty() && host.bytes().all(is_host_byte) && host.parse::<Ipv4Addr>().is_err()
-}
-
-/// Returns the parent domains of `host`, nearest first, down to the registrable domain.
-fn parents(host: &str) -> impl Iterator<Item = &str> {
-    let registrable = psl::domain_str(host);
-    core::iter::successors(parent(host), |domain| parent(domain))
-        .take_while(move |domain| registrable.is_some_and(|end| domain.len() >= end.len()))
-}
-
-fn parent(domain: &str) -> Option<&str> {
-    domain.split_once('.').map(|(_, parent)| parent)
-}
-
-/// Returns the path and its parents, deepest first, without `/`, which is always tried.
-fn prefixes(path: &str) -> impl Iterator<Item = &str> {
-    let deepest = path.strip_suffix('/').unwrap_or(path);
-    core::iter::successors(Some(deepest), |path| path.rsplit_once('/').map(|(above, _)| above))
-        .take_while(|prefix| prefix.len() > 1 && prefix.starts_with('/'))
-        .take(MAX_PREFIXES)
-        .filter(|prefix| prefix.len() <= MAX_ATTRIBUTE_BYTES && prefix.bytes().all(is_path_byte))
-}
-
-fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b';'
-}
-
-impl<'r> Location<'r> {
-    /// The host itself, with the path `/`.
-    const HOST: Self = Self { domain: None, path: "/", is_partitioned: false };
-
-    /// Returns true if browsers store a cookie of this name in this location. A `__Host-` name excludes other domains and
-    /// paths, and browsers do not store a name that is too long.
-    fn may_hold(&self, name: &[u8]) -> bool {
-        let is_root = self.domain.is_none() && self.path == "/";
-        fits(name, b"") && (is_root || !has_host_prefix(name))
-    }
-
-    /// Returns the pieces of the evicting field.
-    fn deletion(&self, name: &'r [u8]) -> [&'r [u8]; 9] {
-        [
-            name,
-            b"=; Max-Age=0; Expires=",
-            ImfFixdate::EPOCH.as_bytes(),
-            b"; Path=",
-            self.path.as_bytes(),
-            self.domain.map_or(&b""[..], |_| b"; Domain="),
-            self.domain.unwrap_or_default().as_bytes(),
-            b"; Secure",
-            if self.is_partitioned { b"; SameSite=None; Partitioned" } else { b"" },
-        ]
-    }
 }
 
 #[cfg(test)]
@@ -293,27 +230,6 @@ mod tests {
     }
 
     #[test]
-    fn e1_paths_that_would_break_a_field_are_left_out() {
-        let long = format!("/{}", "p".repeat(1024));
-        for (path, expected) in [
-            ("/", &[][..]),
-            ("", &[]),
-            ("*", &[]),
-            ("/a", &["/a"]),
-            ("/a/", &["/a"]),
-            ("/a/b/c/d", &["/a/b/c/d", "/a/b/c", "/a/b"]),
-            ("/a//b", &["/a//b", "/a/", "/a"]),
-            ("/a/b;c/d", &["/a"]),
-            ("/a/b c", &["/a"]),
-            ("/ä", &[]),
-            ("/a\r\nb", &[]),
-            (&long, &[]),
-        ] {
-            assert_eq!(prefixes(path).collect::<Vec<_>>(), expected, "{path}");
-        }
-    }
-
-    #[test]
     fn e1_a_host_prefix_is_at_the_root_of_the_host_only() {
         let fields = page("/a/b", "__hOst-x=1").answers(&[]).fields;
         let expected = ["/; Secure", "/; Secure; SameSite=None; Partitioned"];
@@ -396,6 +312,74 @@ mod tests {
         locations.dedup();
         // Host-only, three domains, partitioned, three prefixes twice.
         assert_eq!(locations.len(), 11, "{locations:#?}");
+    }
+
+    #[test]
+    fn e4_a_withdrawal_deletes_each_name_at_every_location_whatever_evict_says() {
+        let cookies = "_ga=1; XSRF-TOKEN=t; _ga=2; a b=3; XSRF-TOKEN=u";
+        let withdrawal = Exchange::of("POST", "/cookies/withdraw").sends(cookies);
+        let (fields, evicted) = withdrawal.withdraws();
+        let (declared, others) = fields.split_at_checked(3).unwrap();
+        let expected =
+            ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"].map(|name| format!("{name}=;"));
+        assert!(declared.iter().zip(&expected).all(|(field, name)| field.starts_with(name)));
+        let of = |name: &str| -> Vec<_> {
+            let deleted = format!("{name}{DELETED}");
+            others.iter().filter_map(|field| field.strip_prefix(&deleted)).collect()
+        };
+        let elsewhere = [
+            "/; Domain=acme.flexopus.example; Secure",
+            "/; Domain=flexopus.example; Secure",
+            "/; Secure; SameSite=None; Partitioned",
+            "/; Domain=acme.flexopus.example; Secure; SameSite=None; Partitioned",
+            "/; Domain=flexopus.example; Secure; SameSite=None; Partitioned",
+            "/cookies/withdraw; Secure",
+            "/cookies/withdraw; Domain=acme.flexopus.example; Secure",
+            "/cookies/withdraw; Domain=flexopus.example; Secure",
+            "/cookies; Secure",
+            "/cookies; Domain=acme.flexopus.example; Secure",
+            "/cookies; Domain=flexopus.example; Secure",
+        ];
+        assert_eq!(of("XSRF-TOKEN"), elsewhere);
+        assert_eq!(of("_ga"), [&["/; Secure"][..], &elsewhere].concat());
+        assert_eq!((others.len(), evicted), (23, vec!["_ga".to_owned()]));
+        for scope in EvictScope::ALL {
+            let mut other = withdrawal.clone();
+            other.policy.evict = scope;
+            assert_eq!(other.withdraws().0, fields, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn e4_a_withdrawal_deletes_at_the_declared_paths() {
+        let mut withdrawal = Exchange::of("POST", "/withdraw").sends("_ga=1; XSRF-TOKEN=t");
+        withdrawal.host = "localhost";
+        let mut cookies = withdrawal.policy.declaration.cookies().to_vec();
+        cookies.first_mut().unwrap().path = "/app".parse().unwrap();
+        withdrawal.policy.declaration = Declaration::new(cookies).unwrap().into();
+        let (fields, _) = withdrawal.withdraws();
+        let at = |field: &&String| field.contains("Path=/app");
+        let at_app: Vec<_> = fields.iter().filter(at).collect();
+        let (token, others) = at_app.split_first().unwrap();
+        assert!(token.starts_with("XSRF-TOKEN=; "), "{token}");
+        let expected = [
+            format!("_ga{DELETED}/app; Secure"),
+            format!("XSRF-TOKEN{DELETED}/app; Domain=localhost; Secure"),
+            format!("_ga{DELETED}/app; Domain=localhost; Secure"),
+        ];
+        assert_eq!(others, expected.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn e4_of_many_names_each_gets_its_most_likely_deletion() {
+        let names: Vec<String> = (0..100).map(|n| format!("tracker_{n}=1")).collect();
+        let withdrawal = Exchange::of("POST", "/withdraw").sends(&names.join("; "));
+        let (fields, evicted) = withdrawal.withdraws();
+        let others = fields.get(3..).unwrap();
+        let bytes = others.iter().map(String::len).sum::<usize>();
+        assert!((12_000..=12_288).contains(&bytes), "{bytes}");
+        assert!(others.iter().take(100).all(|field| field.ends_with("Path=/; Secure")));
+        assert_eq!(evicted.len(), 100);
     }
 
     #[test]

@@ -164,13 +164,18 @@ impl Exchange {
         Some(String::from_utf8(field).unwrap())
     }
 
-    /// Returns the fields that withdraw an agreement.
-    pub(crate) fn withdraws(&self) -> Vec<String> {
+    /// Returns the fields that withdraw an agreement, and the names that they evict.
+    pub(crate) fn withdraws(&self) -> (Vec<String>, Vec<String>) {
         let (_, judged) = self.judge(&mut |_| ());
         let (tenant, superseded) = (self.tenant, &*self.superseded);
         let resources = Resources { tenant, superseded, random: &mut || [0; 32] };
-        let fields = judged.withdraw(self.response(), &resources);
-        fields.into_iter().map(|field| String::from_utf8(field).unwrap()).collect()
+        let mut evicted = Vec::new();
+        let mut record = |verdict: Verdict<'_>| {
+            assert_eq!(verdict.action, Action::Evict);
+            evicted.push(owned(verdict).0);
+        };
+        let fields = judged.withdraw(self.response(), &resources, &mut record);
+        (fields.into_iter().map(|field| String::from_utf8(field).unwrap()).collect(), evicted)
     }
 
     /// Returns the facts about the response.

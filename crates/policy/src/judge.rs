@@ -114,8 +114,8 @@ impl JudgedRequest<'_> {
         }
     }
 
-    /// Builds the evicting `Set-Cookie` fields of a response that the gateway makes itself (R8). There are none in
-    /// report mode, nor for a request that is not a navigation.
+    /// Builds the evicting `Set-Cookie` fields of a response that the gateway makes itself (S8). There are none in report
+    /// mode, nor for a request that is not a navigation.
     pub fn evictions(
         &self,
         date_unix_s: u64,

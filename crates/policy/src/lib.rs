@@ -76,6 +76,7 @@ mod fixture;
 mod headers;
 mod judge;
 mod limits;
+mod location;
 mod outgoing;
 mod policy;
 mod renewal;
@@ -96,5 +97,6 @@ pub use exchange::{
 };
 pub use headers::{accepts_html, cookie_bytes, may_be_shared};
 pub use judge::{JudgedRequest, judge_misplaced_set_cookie};
+pub use location::registrable_domain;
 pub use policy::{AgreementMode, EvictScope, GuardMode, Mode, Policy};
 pub use syntax::{is_token, trim};

@@ -257,7 +257,9 @@ both_versions!(g7_a_withdrawal_deletes_all_cookies_and_ends_the_session, |http| 
     let deleted = answer.set_cookies();
     let names: Vec<_> =
         deleted.iter().map(|field| field.split_once("=; Max-Age=0; ").unwrap().0).collect();
-    assert_eq!(names, ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"]);
+    assert_eq!(names[..3], ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"]);
+    let was_sent = |name: &&str| ["XSRF-TOKEN", "flexopus_session"].contains(name);
+    assert!(names[3..].iter().all(was_sent), "{names:?}");
 
     let result = app.last();
     assert_eq!((result.method(), result.target()), ("POST", "/logout?all=1"));
@@ -284,7 +286,8 @@ both_versions!(g7_an_older_session_can_be_ended_without_an_agreement, |http| {
     let withdraw = form(http, &action(&page.text(), "withdraw"), PAGE);
     let cookies = "_ga=1; flexopus_session=before; XSRF-TOKEN=t";
     let answer = browser.send(withdraw.header("cookie", cookies), "").await;
-    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 3));
+    assert_eq!(answer.status, 303);
+    assert!(answer.set_cookies().iter().any(|field| field.starts_with("_ga=; Max-Age=0; ")));
     let result = app.last();
     assert_eq!(result.target(), "/logout");
     assert_eq!(result.field("cookie"), Some("flexopus_session=before; XSRF-TOKEN=t"));
@@ -321,7 +324,9 @@ both_versions!(g7_a_withdrawal_succeeds_while_the_application_is_down, |http| {
     app.kill().await;
     let withdraw = form(http, &action(&page.text(), "withdraw"), PAGE);
     let answer = browser.send(withdraw.header("cookie", &session), "").await;
-    assert_eq!((answer.status.as_u16(), answer.set_cookies().len()), (303, 3));
+    assert_eq!(answer.status, 303);
+    let is_deleted = |field: &&str| field.starts_with("flexopus_session=; Max-Age=0; ");
+    assert!(answer.set_cookies().iter().any(is_deleted));
 });
 
 both_versions!(t4_in_report_mode_no_agreement_is_requested, |http| {

@@ -462,6 +462,53 @@ async fn an_explanation_of_the_gateways_own_pages_has_the_status_that_the_gatewa
     .await;
 }
 
+#[tokio::test]
+async fn an_explanation_of_the_gateways_own_pages_has_the_deletions_that_leave_with_them() {
+    in_time(Box::pin(async {
+        let app = App::replying(|_| unreachable!("the application is not asked")).await;
+        let setup = Setup::before(&app).tenant(ACME, "agreement = \"required\"");
+        let site = Site::of(&setup);
+        let gateway = setup.start();
+        let html = "accept: text/html\r\n";
+        let form = "sec-fetch-site: same-origin\r\ncontent-length: 0\r\n";
+        for (request, fields, fates, rule) in [
+            ("GET /desks/7", html, &["_fbp", "_ga"][..], "E1"),
+            ("GET /.well-known/cookies", html, &["_fbp", "_ga"], "E1"),
+            ("GET /.well-known/cookies/withdrawn", html, &["_fbp", "_ga"], "E1"),
+            ("POST /.well-known/cookies/withdraw", form, &["_fbp", "_ga"], "E4"),
+            ("GET /.well-known/cookies", "accept: application/json\r\n", &[], "E1"),
+            ("POST /.well-known/cookies/decline", form, &[], "E1"),
+        ] {
+            let cookie = "cookie: _ga=1; flexopus_session=s; _fbp=2; a b=3\r\n";
+            let head = format!("{request} HTTP/1.1\r\nhost: {ACME}\r\n{fields}{cookie}");
+            let mut raw = gateway.raw_at(ACME).await;
+            raw.send(&format!("{head}\r\n")).await;
+            let answer = raw.read_head().await;
+            let mut arrived: Vec<_> =
+                answer.lines().filter_map(|line| line.strip_prefix("set-cookie: ")).collect();
+            arrived.sort_unstable();
+            fs::write(site.path("transcript"), format!("{head}\r\nHTTP/1.1 200 OK\r\n\r\n"))
+                .unwrap();
+            let explained = json(&site.run(&["explain", "--json", "transcript"]).await);
+            let explained = &explained["exchanges"][0];
+            let context = format!("{request}\n{answer}\n{explained:#}");
+            let leaves = explained["leaves"]["set_cookie"].as_array().unwrap().iter();
+            let mut leaves: Vec<_> = leaves.map(|field| field.as_str().unwrap()).collect();
+            leaves.sort_unstable();
+            assert_eq!(arrived, leaves, "{context}");
+            let cookies = explained["cookies"].as_array().unwrap().iter();
+            let evicted = cookies.filter(|cookie| cookie["fate"] == "evicted");
+            let mut names: Vec<_> = evicted
+                .inspect(|cookie| assert_eq!(cookie["rules"], serde_json::json!([rule])))
+                .map(|cookie| cookie["name"].as_str().unwrap())
+                .collect();
+            names.sort_unstable();
+            assert_eq!(names, fates, "{context}");
+        }
+    }))
+    .await;
+}
+
 fn shown(fields: &[Vec<u8>]) -> Vec<String> {
     fields.iter().map(|field| field.escape_ascii().to_string()).collect()
 }

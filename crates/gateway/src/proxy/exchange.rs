@@ -37,9 +37,6 @@ impl Exchange<'_> {
     ) -> impl Future<Output = Result<Response<Body>, Rejection>> {
         async move {
             let mut admitted = self.admit(&mut request)?;
-            if let Some(page) = agreement::page(self, &admitted, &request) {
-                return Ok(page);
-            }
             let judged = admitted.judge(self, &mut request)?;
             if let Some(beacon) = guard::beacon(self, &judged) {
                 return Ok(beacon.answer(self, &judged, request).await);

@@ -360,8 +360,13 @@ fn g7_a_withdrawal_deletes_all_and_holds_late_responses_back() {
     for value in [Some(&b"s"[..]), None] {
         let held = Contents { agreement: agreed(1), ..contents(value) };
         let slow = sealing_exchange("GET", "/api/x", AgreementMode::Required).sends(&pair(&held));
-        let deleted = slow.withdraws();
-        assert_eq!(deleted.len(), 3);
+        let (deleted, evicted) = slow.withdraws();
+        let names: Vec<_> = deleted.iter().filter_map(|field| field.split('=').next()).collect();
+        let declared = ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"];
+        assert!(names.starts_with(&declared), "{names:?}");
+        let is_sent = |name: &&str| *name == "flexopus_session";
+        assert!(names.iter().skip(3).all(is_sent), "E4: also where it is not declared");
+        assert_eq!(evicted, [""; 0]);
         assert!(
             deleted.iter().all(|field| field.contains("=; Max-Age=0; Expires=Thu, 01 Jan 1970"))
         );

@@ -82,26 +82,9 @@ impl Exchange {
     fn judge_with(&self, superseded: &Superseded) -> Outcome {
         let mut verdicts = Vec::new();
         let mut record = |v: Verdict<'_>| verdicts.push((v.direction, v.name.to_vec(), v.action));
-        let request = RequestFacts {
-            method: &self.method,
-            path: &self.path,
-            host: &self.host,
-            accepts_html: self.accepts_html,
-            seal: self.sealing.as_ref().map(|sealing| SealFacts {
-                sealing,
-                tenant: "acme",
-                now_unix_s: DATE_UNIX_S,
-            }),
-        };
         let cookie = self.cookie.iter().map(Vec::as_slice);
-        let (upstream, judged) = self.policy.judge_request(request, cookie, &mut record);
-        let response = ResponseFacts {
-            status: self.status,
-            date_unix_s: self.date_unix_s,
-            now_unix_s: DATE_UNIX_S,
-            uptime_s: 0,
-            may_be_shared: self.may_be_shared,
-        };
+        let (upstream, judged) = self.policy.judge_request(self.request(), cookie, &mut record);
+        let response = self.response();
         let resources = Resources { tenant: "acme", superseded, random: &mut || [7; 32] };
         let set_cookie = self.set_cookie.iter().map(Vec::as_slice);
         let downstream = judged.judge_response(response, set_cookie, resources, &mut record);
@@ -111,6 +94,42 @@ impl Exchange {
             set_cookie: self.outgoing_set_cookie(&downstream),
             downstream,
             verdicts,
+        }
+    }
+
+    /// Withdraws instead of asking the application (E4), with an empty memory. Returns the fields and their verdicts.
+    pub(crate) fn withdraw(&self) -> (Vec<Vec<u8>>, Vec<Judged>) {
+        let cookie = self.cookie.iter().map(Vec::as_slice);
+        let (_, judged) = self.policy.judge_request(self.request(), cookie, &mut |_| ());
+        let mut verdicts = Vec::new();
+        let mut record = |v: Verdict<'_>| verdicts.push((v.direction, v.name.to_vec(), v.action));
+        let superseded = &Superseded::new(8, 7);
+        let resources = Resources { tenant: "acme", superseded, random: &mut || [7; 32] };
+        let fields = judged.withdraw(self.response(), &resources, &mut record);
+        (fields, verdicts)
+    }
+
+    fn request(&self) -> RequestFacts<'_> {
+        RequestFacts {
+            method: &self.method,
+            path: &self.path,
+            host: &self.host,
+            accepts_html: self.accepts_html,
+            seal: self.sealing.as_ref().map(|sealing| SealFacts {
+                sealing,
+                tenant: "acme",
+                now_unix_s: DATE_UNIX_S,
+            }),
+        }
+    }
+
+    fn response(&self) -> ResponseFacts {
+        ResponseFacts {
+            status: self.status,
+            date_unix_s: self.date_unix_s,
+            now_unix_s: DATE_UNIX_S,
+            uptime_s: 0,
+            may_be_shared: self.may_be_shared,
         }
     }
 

@@ -9,3 +9,4 @@ mod requests;
 mod responses;
 mod sealing;
 mod superseded;
+mod withdrawal;

@@ -4,10 +4,10 @@
 use http::{HeaderMap, HeaderValue, Response, Uri, header};
 
 use super::{
-    super::{body::Body, headers::sensitive, rejection::Rejection},
+    super::{body::Body, rejection::Rejection},
     action::AgreementAction,
     endpoint::AgreementEndpoint,
-    page::see_other,
+    page::{see_other, with_cookies},
 };
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
@@ -58,20 +58,12 @@ pub(super) fn act(
         AgreementAction::Withdraw => {
             // A withdrawal is valid even if the page has changed.
             let current = || pages.get(PageKind::Cookies, Language::preferred(fields));
-            let set_cookies = judged.withdraw(endpoint.response_facts(), resources);
+            let record = &mut recorder.record_at(endpoint.received.unix_s);
+            let set_cookies = judged.withdraw(endpoint.response_facts(), resources, record);
             endpoint.count(AgreementEvent::Withdrawn, page.unwrap_or_else(current));
             Ok(with_cookies(see_other(&path.of(PageRoute::Withdrawn)), set_cookies))
         }
     }
-}
-
-fn with_cookies(
-    mut response: Response<Body>,
-    set_cookies: impl IntoIterator<Item = Vec<u8>>,
-) -> Response<Body> {
-    let set_cookies = set_cookies.into_iter().filter_map(sensitive);
-    response.headers_mut().extend(set_cookies.map(|field| (header::SET_COOKIE, field)));
-    response
 }
 
 /// Returns the stamp of the page that has the form: `?page=STAMP`.

@@ -15,40 +15,17 @@ use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::{
-    admission::Admitted, body::Body, downstream::Exchange, headers::sensitive, judged::Judged,
-    random, rejection::Rejection, tenant_cache::ServedTenant,
+    body::Body, downstream::Exchange, headers::sensitive, judged::Judged, random,
+    rejection::Rejection,
 };
-use crumbgate_audit::AgreementEvent;
-use crumbgate_policy::{AgreementMode, Resources};
+use crumbgate_policy::Resources;
 
 pub use action::AgreementAction;
 use endpoint::AgreementEndpoint;
 pub use page::PageRequest;
 
-/// Answers a request for one of the gateway's own pages; `None` for any other request, and for a form.
-pub(super) fn page(
-    exchange: &Exchange<'_>,
-    admitted: &Admitted<ServedTenant>,
-    request: &Request<Incoming>,
-) -> Option<Response<Body>> {
-    let config = exchange.config;
-    let path = config.snapshot.page.path.as_ref()?;
-    let recorder = &admitted.tenant.recorder;
-    let tenant = recorder.tenant();
-    let (mode, method) = (tenant.policy.mode, &admitted.method);
-    let page_request = PageRequest::of(Some(path), mode, admitted.uri.path(), method)?;
-    let (pages, is_head) = (config.pages(tenant), *method == Method::HEAD);
-    let (response, page) = page::answer(page_request, request.headers(), is_head, path, &pages)?;
-    if let Some(page) = page
-        && tenant.policy.agreement != AgreementMode::Off
-    {
-        recorder.count_agreement(AgreementEvent::Shown, &page, exchange.received.unix_s);
-    }
-    Some(exchange.own(response))
-}
-
-/// Answers a form of the gateway's own pages, or a request that must not go on before an agreement; `None` if the
-/// application answers.
+/// Answers a request for one of the gateway's own pages, and one that must not go on before an agreement; `None` if the
+/// application answers. A navigation evicts, as it does with the application's answer (S8).
 pub(super) fn answer(
     exchange: &Exchange<'_>,
     judged: &Judged<'_>,
@@ -70,23 +47,32 @@ pub(super) fn answer(
         authority: &admitted.authority,
         received: exchange.received,
     };
-    if let Some(PageRequest::Form(action)) = page_request {
-        let mut resources = Resources {
-            tenant: &tenant.name,
-            superseded: &exchange.worker().superseded,
-            random: &mut random::<32>,
-        };
-        let form = (&admitted.uri, fields);
-        let response = form::act(&endpoint, action, form, &judged.request, &mut resources)?;
-        let ends_session = action == AgreementAction::Withdraw && config.snapshot.logout.is_some();
-        let cookies = ends_session.then(|| judged.request.logout_cookie()).flatten();
-        let logout_cookies = cookies.and_then(sensitive);
-        return Ok(Some(AgreementAnswer { response, logout_cookies }));
-    }
-    let Some(challenge) = challenge else { return Ok(None) };
     let is_head = *method == Method::HEAD;
-    let response = challenge::answer(&endpoint, challenge, fields, is_head)?;
-    Ok(Some(AgreementAnswer { response, logout_cookies: None }))
+    let mut logout_cookies = None;
+    let response = match (page_request, challenge) {
+        (Some(PageRequest::Form(action)), _) => {
+            let mut resources = Resources {
+                tenant: &tenant.name,
+                superseded: &exchange.worker().superseded,
+                random: &mut random::<32>,
+            };
+            let form = (&admitted.uri, fields);
+            if action == AgreementAction::Withdraw && config.snapshot.logout.is_some() {
+                logout_cookies = judged.request.logout_cookie().and_then(sensitive);
+            }
+            form::act(&endpoint, action, form, &judged.request, &mut resources)?
+        }
+        (Some(PageRequest::NotAllowed(allowed)), _) => page::not_allowed(allowed),
+        (Some(PageRequest::Read(place)), _) => page::read(&endpoint, place, fields, is_head),
+        (Some(PageRequest::SeeOther), _) => page::see_other(path.as_str()),
+        (None, Some(challenge)) => challenge::answer(&endpoint, challenge, fields, is_head)?,
+        (None, None) => return Ok(None),
+    };
+    let recorder = endpoint.recorder;
+    let unix_s = exchange.received.unix_s;
+    let evictions = judged.request.evictions(unix_s, &mut recorder.record_at(unix_s));
+    let response = page::with_cookies(response, evictions);
+    Ok(Some(AgreementAnswer { response, logout_cookies }))
 }
 
 /// An answer in place of the application's.

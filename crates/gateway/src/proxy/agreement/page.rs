@@ -1,20 +1,21 @@
-//! The gateway's own pages as answers: they set no cookie, and other sites can't frame them.
-
-use std::sync::Arc;
+//! The gateway's own pages as answers. Other sites can't frame them, and the only cookies that they change are those that
+//! they delete.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::{
-    super::{body::Body, rejection::Representation},
+    super::{body::Body, headers::sensitive, rejection::Representation},
     action::AgreementAction,
+    endpoint::AgreementEndpoint,
 };
+use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
 use crumbgate_pages::page::{
-    self, Page, PageKind, Pages,
+    self, Page, PageKind,
     settings::{PagePath, PageRoute},
 };
-use crumbgate_policy::Mode;
+use crumbgate_policy::{AgreementMode, Mode};
 
 /// A request for one of the gateway's own places, by its method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,45 +58,33 @@ impl PageRequest {
     }
 }
 
-/// Answers a request for one of the gateway's own places that changes nothing, and returns the page if it asks for an
-/// agreement; `None` for a form. `fields` are those of the request.
-pub(super) fn answer(
-    request: PageRequest,
-    fields: &HeaderMap,
-    is_head: bool,
-    path: &PagePath,
-    pages: &Pages,
-) -> Option<(Response<Body>, Option<Arc<Page>>)> {
-    match request {
-        PageRequest::Form(_) => None,
-        PageRequest::NotAllowed(allowed) => Some((not_allowed(allowed), None)),
-        PageRequest::Read(place) => Some(read(place, fields, is_head, pages)),
-        PageRequest::SeeOther => Some((see_other(path.as_str()), None)),
-    }
-}
-
-fn read(
+/// Answers with the page or the style at a place, and counts the cookie page as shown if it asks for an agreement.
+/// `fields` are those of the request.
+pub(super) fn read(
+    endpoint: &AgreementEndpoint<'_>,
     place: PageRoute,
     fields: &HeaderMap,
     is_head: bool,
-    pages: &Pages,
-) -> (Response<Body>, Option<Arc<Page>>) {
+) -> Response<Body> {
     let language = Language::preferred(fields);
-    let (response, page) = match kind(place) {
-        None => (style(fields), None),
+    let response = match kind(place) {
+        None => style(fields),
         Some(PageKind::Cookies) if Representation::asked_by(fields) == Representation::Json => {
-            let json = pages.json(language);
+            let json = endpoint.pages.json(language);
             let response = document("application/json", json.bytes.clone(), &json.hash, fields);
-            (with_language(response, language), None)
+            with_language(response, language)
         }
         Some(kind) => {
-            let page = pages.get(kind, language);
+            let page = endpoint.pages.get(kind, language);
+            let asks = endpoint.recorder.tenant().policy.agreement != AgreementMode::Off;
+            if asks && kind == PageKind::Cookies && !is_head {
+                endpoint.count(AgreementEvent::Shown, page);
+            }
             let response = document(HTML, page.html.clone(), page.hash(), fields);
-            let asks = kind == PageKind::Cookies && !is_head;
-            (guarded(with_language(response, language)), asks.then(|| Arc::clone(page)))
+            guarded(with_language(response, language))
         }
     };
-    (if is_head { bodiless(response) } else { response }, page)
+    if is_head { bodiless(response) } else { response }
 }
 
 /// Returns the page at a place; `None` for the style.
@@ -150,7 +139,7 @@ fn document(
     }
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_CACHE));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         fields.insert(header::ETAG, tag);
     }
@@ -188,7 +177,8 @@ fn style(fields: &HeaderMap) -> Response<Body> {
     document("text/css; charset=utf-8", style.bytes.clone(), &style.hash, fields)
 }
 
-fn not_allowed(allowed: &'static str) -> Response<Body> {
+/// Rejects a method, and lists the allowed ones.
+pub(super) fn not_allowed(allowed: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::none());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -204,4 +194,20 @@ fn bodiless(mut response: Response<Body>) -> Response<Body> {
     response.map(|_| Body::none())
 }
 
+/// Adds `Set-Cookie` fields. They are meant for one browser, so no shared cache may store the response.
+pub(super) fn with_cookies(
+    mut response: Response<Body>,
+    set_cookies: impl IntoIterator<Item = Vec<u8>>,
+) -> Response<Body> {
+    let fields = response.headers_mut();
+    let set_cookies = set_cookies.into_iter().filter_map(sensitive);
+    fields.extend(set_cookies.map(|field| (header::SET_COOKIE, field)));
+    let may_be_stored = fields.get(header::CACHE_CONTROL).is_some_and(|value| value == NO_CACHE);
+    if may_be_stored && fields.contains_key(header::SET_COOKIE) {
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    }
+    response
+}
+
+const NO_CACHE: &str = "no-cache";
 const HTML: &str = "text/html; charset=utf-8";
