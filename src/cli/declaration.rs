@@ -4,7 +4,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
@@ -20,10 +19,7 @@ use crumbgate_base::language::Language;
 use crumbgate_config::{Config, TenantKeys};
 use crumbgate_ledger as ledger;
 use crumbgate_pages::page::{PageKind, Pages, Since, Subject, settings::PageSettings, text};
-use crumbgate_policy::{
-    AgreementMode, Mode, Policy,
-    declaration::{Declaration, SessionDuration},
-};
+use crumbgate_policy::{Mode, Policy, declaration::Declaration};
 use crumbgate_state as state;
 
 #[derive(Debug, clap::Args)]
@@ -82,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         None => Content::built_in(),
     };
-    if content.mode == Mode::Report {
+    if content.policy.mode == Mode::Report {
         complain(
             "in report mode the gateway does not enforce this yet and does not serve this page",
         );
@@ -93,11 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// The content of the page: for one tenant, or for the defaults.
 struct Content {
-    declaration: Arc<Declaration>,
+    policy: Policy,
     since: Since,
-    session: SessionDuration,
-    mode: Mode,
-    agreement: AgreementMode,
     sealed: Option<String>,
     settings: PageSettings,
 }
@@ -105,11 +98,8 @@ struct Content {
 impl Content {
     fn built_in() -> Self {
         Self {
-            declaration: Declaration::flexopus().into(),
+            policy: Policy::new(Declaration::flexopus().into()),
             since: Since::NotYet,
-            session: SessionDuration::ONE_WEEK,
-            mode: Mode::Enforce,
-            agreement: AgreementMode::Off,
             sealed: None,
             settings: PageSettings::default(),
         }
@@ -117,30 +107,26 @@ impl Content {
 
     fn of(mut config: Config, tenant: Option<&str>) -> Result<Self> {
         let since = since(&config)?;
-        let defaults = config.defaults;
-        let (session, mode, agreement, seals) = match tenant {
-            None => {
-                let seals = defaults.seal || defaults.agreement != AgreementMode::Off;
-                (defaults.session, defaults.mode, defaults.agreement, seals)
-            }
-            Some(host) => {
-                let policy = find(&mut config, host)?;
-                (policy.session, policy.mode, policy.agreement, policy.seals())
-            }
+        let policy = match tenant {
+            None => config.defaults.policy(&config.declaration),
+            Some(host) => find(&mut config, host)?,
         };
-        let sealed = config.seal.cookie.filter(|_| seals).map(|cookie| cookie.as_str().to_owned());
-        let (declaration, settings) = (config.declaration, config.page);
-        Ok(Self { declaration, since, session, mode, agreement, sealed, settings })
+        let sealed = config.seal.cookie.filter(|_| policy.seals());
+        let sealed = sealed.map(|cookie| cookie.as_str().to_owned());
+        Ok(Self { policy, since, sealed, settings: config.page })
     }
 
     fn written(&self, format: Format, language: Language) -> Vec<u8> {
-        let version = ledger::declaration::record(&self.declaration, 0).hash;
+        let Policy { declaration, session, agreement, evict, guard, .. } = &self.policy;
+        let version = ledger::declaration::record(declaration, 0).hash;
         let subject = Subject {
-            declaration: &self.declaration,
+            declaration,
             version: &version,
             since: self.since,
-            session: self.session,
-            agreement: self.agreement,
+            session: *session,
+            agreement: *agreement,
+            evict: *evict,
+            guard: *guard,
             sealed: self.sealed.as_deref(),
             settings: &self.settings,
         };

@@ -1,6 +1,11 @@
 //! `[defaults]`: the values of tenants that set none themselves.
 
-use crumbgate_policy::{AgreementMode, EvictScope, GuardMode, Mode, declaration::SessionDuration};
+use std::sync::Arc;
+
+use crumbgate_policy::{
+    AgreementMode, EvictScope, GuardMode, Mode, Policy,
+    declaration::{Declaration, SessionDuration},
+};
 
 /// `[defaults]`: the values of a tenant that sets none itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,4 +24,13 @@ pub struct TenantDefaults {
     pub agreement: AgreementMode,
     /// The guard against cookies that scripts set.
     pub guard: GuardMode,
+}
+
+impl TenantDefaults {
+    /// Returns the policy of a tenant that sets no value itself.
+    pub fn policy(&self, declaration: &Arc<Declaration>) -> Policy {
+        let Self { upstream: _, session, mode, evict, seal, agreement, guard } = *self;
+        let declaration = Arc::clone(declaration);
+        Policy { declaration, session, mode, evict, seal, agreement, guard }
+    }
 }

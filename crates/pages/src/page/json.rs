@@ -25,7 +25,7 @@ struct CookiePage<'s> {
     /// The path of the cookie page.
     page: Option<&'s str>,
     cookies: Vec<Cookie<'s>>,
-    others: &'static str,
+    others: String,
     withdrawal: Option<String>,
     /// The help pages of common browsers about cookies.
     help: Vec<Help>,

@@ -57,9 +57,12 @@ impl<'s> Sheet<'s> {
         (self.words.lead)(self.rows.len())
     }
 
-    /// Returns the treatment of other cookies.
-    pub(super) fn others(&self) -> &'static str {
-        if self.rows.is_empty() { self.words.all } else { self.words.others }
+    /// Returns the treatment of other cookies: on the way, by scripts, and in the browser.
+    pub(super) fn others(&self) -> String {
+        let on_the_way = if self.rows.is_empty() { self.words.all } else { self.words.others };
+        let scripts = self.words.scripts.of(self.subject.guard);
+        let in_the_browser = self.words.evicted.of(self.subject.evict);
+        [on_the_way, scripts, in_the_browser].join(" ")
     }
 
     /// Returns the protection of the sealed cookie; `None` if no cookie is sealed.

@@ -2,7 +2,7 @@
 
 use super::settings::PageSettings;
 use crumbgate_policy::{
-    AgreementMode,
+    AgreementMode, EvictScope, GuardMode,
     declaration::{Declaration, SessionDuration},
 };
 
@@ -19,6 +19,10 @@ pub struct Subject<'s> {
     pub session: SessionDuration,
     /// The way people are asked (G6).
     pub agreement: AgreementMode,
+    /// The reach of evictions (E1).
+    pub evict: EvictScope,
+    /// The guard against cookies that scripts set (W).
+    pub guard: GuardMode,
     /// The name of the sealed cookie (G1); `None` if the tenant seals none.
     pub sealed: Option<&'s str>,
     /// The settings of the operator for the pages.

@@ -10,7 +10,7 @@ use super::{
 };
 use crumbgate_base::language::Language;
 use crumbgate_policy::{
-    AgreementMode,
+    AgreementMode, EvictScope, GuardMode,
     declaration::{Declaration, DeclaredCookie, Lifetime, SessionDuration},
 };
 
@@ -21,6 +21,8 @@ fn subject<'s>(declaration: &'s Declaration, settings: &'s PageSettings) -> Subj
         since: Since::At(1_795_428_000),
         session: SessionDuration::ONE_WEEK,
         agreement: AgreementMode::Required,
+        evict: EvictScope::Host,
+        guard: GuardMode::Off,
         sealed: Some("flexopus_session"),
         settings,
     }
@@ -77,6 +79,8 @@ fn equal_subjects_have_equal_pages_and_different_subjects_have_different_pages()
         Subject { since: Since::NotYet, ..subject },
         Subject { version: "f", ..subject },
         Subject { agreement: AgreementMode::Off, ..subject },
+        Subject { evict: EvictScope::Off, ..subject },
+        Subject { guard: GuardMode::Enforce, ..subject },
         Subject { sealed: None, ..subject },
         Subject { settings: &operator, ..subject },
     ] {
@@ -121,6 +125,31 @@ fn the_cookie_page_shows_every_property_of_each_cookie() {
             assert!(page.contains(text), "{text} in {page}");
         }
         assert!(page.contains(&format!("<html lang=\"{}\">", language.tag())));
+    }
+}
+
+#[test]
+fn the_page_promises_what_holds_under_the_tenant_s_guard_and_evictions() {
+    let (declaration, settings) = (Declaration::flexopus(), PageSettings::default());
+    for language in Language::ALL {
+        let words = Words::of(language);
+        let prevented = words.scripts.prevented;
+        for guard in GuardMode::ALL {
+            for evict in EvictScope::ALL {
+                let subject = Subject { guard, evict, ..subject(&declaration, &settings) };
+                let pages = Pages::new(&subject);
+                let page = html(pages.get(PageKind::Cookies, language));
+                let context = format!("{guard:?} {evict:?} {page}");
+                assert_eq!(page.contains(prevented), guard == GuardMode::Enforce, "{context}");
+                for other in EvictScope::ALL {
+                    // The text of one reach begins with that of another.
+                    let text = format!("{}</p>", words.evicted.of(other));
+                    assert_eq!(page.contains(&text), other == evict, "{other:?} {context}");
+                }
+                let json: Value = serde_json::from_slice(&pages.json(language).bytes).unwrap();
+                assert!(page.contains(json["others"].as_str().unwrap()), "{context}");
+            }
+        }
     }
 }
 

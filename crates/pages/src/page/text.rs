@@ -24,7 +24,7 @@ pub fn text(subject: &Subject<'_>, language: Language, width: usize) -> String {
         }
         text.text.push('\n');
     }
-    text.paragraph(sheet.others());
+    text.paragraph(&sheet.others());
     if let Some(sealed) = sheet.sealed() {
         text.section(words.sealed_title, &sealed);
     }

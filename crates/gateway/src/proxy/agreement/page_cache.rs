@@ -4,7 +4,9 @@ use std::{cell::RefCell, rc::Rc};
 
 use super::super::snapshot::Snapshot;
 use crumbgate_pages::page::{Pages, Since, Subject};
-use crumbgate_policy::{AgreementMode, Policy, declaration::SessionDuration};
+use crumbgate_policy::{
+    AgreementMode, EvictScope, GuardMode, Policy, declaration::SessionDuration,
+};
 
 /// The rendered pages. Most tenants share the same.
 #[derive(Default)]
@@ -15,14 +17,17 @@ pub(crate) struct PageCache(RefCell<Vec<(Distinction, Rc<Pages>)>>);
 struct Distinction {
     session: SessionDuration,
     agreement: AgreementMode,
+    evict: EvictScope,
+    guard: GuardMode,
     seals: bool,
 }
 
 impl PageCache {
     /// Returns the pages of tenants with this policy.
     pub(crate) fn pages(&self, snapshot: &Snapshot, policy: &Policy) -> Rc<Pages> {
-        let (session, agreement, seals) = (policy.session, policy.agreement, policy.seals());
-        let wanted = Distinction { session, agreement, seals };
+        let &Policy { session, agreement, evict, guard, .. } = policy;
+        let seals = policy.seals();
+        let wanted = Distinction { session, agreement, evict, guard, seals };
         let made = &mut *self.0.borrow_mut();
         if let Some((_, pages)) = made.iter().find(|(distinction, _)| *distinction == wanted) {
             return Rc::clone(pages);
@@ -34,6 +39,8 @@ impl PageCache {
             since: snapshot.since_unix_s.map_or(Since::Unknown, Since::At),
             session,
             agreement,
+            evict,
+            guard,
             sealed: sealing.map(|sealing| sealing.cookie.as_str()),
             settings: &snapshot.page,
         }));

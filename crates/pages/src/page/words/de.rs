@@ -1,6 +1,6 @@
 //! German.
 
-use super::texts::{ByAgreement, Words};
+use super::texts::{ByAgreement, ByEvict, ByGuard, Words};
 use crate::page::browsers::Browser;
 use crumbgate_base::language::Language;
 
@@ -15,10 +15,20 @@ pub(super) const WORDS: Words = Words {
         1 => "Diese Website verwendet ein Cookie. Es ist technisch notwendig.".to_owned(),
         _ => format!("Diese Website verwendet {count} Cookies. Alle sind technisch notwendig."),
     },
-    others: "Jedes andere Cookie wird entfernt, unabhängig von seinem Zweck: Keines gelangt von der Website in Ihren \
-             Browser, und keines aus Ihrem Browser zur Website.",
-    all: "Jedes Cookie wird entfernt, unabhängig von seinem Zweck: Keines gelangt von der Website in Ihren Browser, und \
-          keines aus Ihrem Browser zur Website.",
+    others: "Jedes andere Cookie wird auf dem Weg zwischen Ihrem Browser und den Servern dieser Website entfernt, in beiden \
+             Richtungen und unabhängig von seinem Zweck.",
+    all: "Jedes Cookie wird auf dem Weg zwischen Ihrem Browser und den Servern dieser Website entfernt, in beiden \
+          Richtungen und unabhängig von seinem Zweck.",
+    scripts: ByGuard {
+        allowed: "Skripte dieser Website können solche Cookies dennoch in Ihrem Browser setzen.",
+        prevented: "Skripte dieser Website werden daran gehindert, solche Cookies zu setzen.",
+    },
+    evicted: ByEvict {
+        domain: "Solche, die Ihr Browser sendet, werden von den nächsten Seiten gelöscht, die Sie öffnen.",
+        host: "Solche, die Ihr Browser sendet, werden von den nächsten Seiten gelöscht, die Sie öffnen. Ausgenommen sind \
+               Cookies der ganzen Domain, die auch andere Websites nutzen können.",
+        off: "Solche, die Ihr Browser hat, bleiben dort, bis sie ablaufen.",
+    },
 
     caption: "Die Cookies, ihre Dauer und ihr Zweck",
     name: "Name",
@@ -67,8 +77,9 @@ pub(super) const WORDS: Words = Words {
             None => "Die Schaltfläche".to_owned(),
         };
         format!(
-            "{button} löscht alle Cookies dieser Website auf einmal aus diesem Browser. Wenn Sie angemeldet sind, werden \
-             Sie abgemeldet."
+            "{button} löscht die Cookies dieser Website sofort aus diesem Browser, und jedes andere Cookie, das der Browser \
+             dabei sendet. Darunter können Cookies sein, die auch andere Websites derselben Domain nutzen. Wenn Sie \
+             angemeldet sind, werden Sie abgemeldet."
         )
     },
     withdraw_then: ByAgreement {
@@ -124,7 +135,7 @@ pub(super) const WORDS: Words = Words {
         "Sie haben Ihr Einverständnis widerrufen",
         "Die Cookies sind gelöscht",
     ),
-    withdrawn_lead: "Alle Cookies dieser Website sind aus diesem Browser gelöscht. Wenn Sie angemeldet waren, sind Sie jetzt \
-                     abgemeldet.",
+    withdrawn_lead: "Die Cookies dieser Website sind aus diesem Browser gelöscht, und jedes andere Cookie, das er mit Ihrem \
+                     Widerruf gesendet hat. Wenn Sie angemeldet waren, sind Sie jetzt abgemeldet.",
     open_site: "Die Website öffnen",
 };

@@ -1,6 +1,6 @@
 //! English.
 
-use super::texts::{ByAgreement, Words};
+use super::texts::{ByAgreement, ByEvict, ByGuard, Words};
 use crate::page::browsers::Browser;
 use crumbgate_base::language::Language;
 
@@ -15,10 +15,20 @@ pub(super) const WORDS: Words = Words {
         1 => "This site uses one cookie. It is technically necessary.".to_owned(),
         _ => format!("This site uses {count} cookies. All of them are technically necessary."),
     },
-    others: "Every other cookie is removed, whatever its purpose: none passes from the site to your browser, and none from \
-             your browser to the site.",
-    all: "Every cookie is removed, whatever its purpose: none passes from the site to your browser, and none from your \
-          browser to the site.",
+    others: "Every other cookie is removed on its way between your browser and the servers of this site, in both \
+             directions and whatever its purpose.",
+    all: "Every cookie is removed on its way between your browser and the servers of this site, in both directions and \
+          whatever its purpose.",
+    scripts: ByGuard {
+        allowed: "Scripts of this site can still set such cookies in your browser.",
+        prevented: "Scripts of this site are kept from setting such cookies.",
+    },
+    evicted: ByEvict {
+        domain: "Those that your browser sends are deleted by the next pages that you open.",
+        host: "Those that your browser sends are deleted by the next pages that you open, except for cookies of the whole \
+               domain, which other sites may use.",
+        off: "Those that your browser has stay there until they end.",
+    },
 
     caption: "The cookies, their duration and their purpose",
     name: "Name",
@@ -64,7 +74,8 @@ pub(super) const WORDS: Words = Words {
             None => "The button".to_owned(),
         };
         format!(
-            "{button} deletes all cookies of this site from this browser at once. If you are logged in, you \
+            "{button} deletes the cookies of this site from this browser at once, and every other cookie that the browser \
+             sends with it. These can include cookies that other sites of the same domain use. If you are logged in, you \
              will be logged out."
         )
     },
@@ -119,6 +130,7 @@ pub(super) const WORDS: Words = Words {
         "You have withdrawn your agreement",
         "The cookies are deleted",
     ),
-    withdrawn_lead: "All cookies of this site are deleted from this browser. If you were logged in, you are logged out now.",
+    withdrawn_lead: "The cookies of this site are deleted from this browser, and every other cookie that it sent with your \
+                     withdrawal. If you were logged in, you are logged out now.",
     open_site: "Open the site",
 };

@@ -2,7 +2,7 @@
 
 use crate::page::browsers::Browser;
 use crumbgate_base::language::Language;
-use crumbgate_policy::AgreementMode;
+use crumbgate_policy::{AgreementMode, EvictScope, GuardMode};
 
 /// The texts of the pages in one language. A text with a number or a name in it is a function.
 pub(in crate::page) struct Words {
@@ -14,8 +14,12 @@ pub(in crate::page) struct Words {
 
     pub(in crate::page) title: &'static str,
     pub(in crate::page) lead: fn(usize) -> String,
+    /// The treatment of cookies that are not declared, on the way between the browser and the servers.
     pub(in crate::page) others: &'static str,
+    /// The same if no cookie is declared.
     pub(in crate::page) all: &'static str,
+    pub(in crate::page) scripts: ByGuard,
+    pub(in crate::page) evicted: ByEvict,
 
     pub(in crate::page) caption: &'static str,
     pub(in crate::page) name: &'static str,
@@ -87,6 +91,38 @@ impl ByAgreement {
             AgreementMode::Notice => self.notice,
             AgreementMode::Off => self.off,
             AgreementMode::Required => self.required,
+        }
+    }
+}
+
+/// A text about the cookies that scripts set.
+pub(in crate::page) struct ByGuard {
+    pub(in crate::page) allowed: &'static str,
+    pub(in crate::page) prevented: &'static str,
+}
+
+impl ByGuard {
+    pub(in crate::page) fn of(&self, guard: GuardMode) -> &'static str {
+        match guard {
+            GuardMode::Enforce => self.prevented,
+            GuardMode::Off | GuardMode::Watch => self.allowed,
+        }
+    }
+}
+
+/// A text about the cookies that the browser has already.
+pub(in crate::page) struct ByEvict {
+    pub(in crate::page) domain: &'static str,
+    pub(in crate::page) host: &'static str,
+    pub(in crate::page) off: &'static str,
+}
+
+impl ByEvict {
+    pub(in crate::page) fn of(&self, evict: EvictScope) -> &'static str {
+        match evict {
+            EvictScope::Domain => self.domain,
+            EvictScope::Host => self.host,
+            EvictScope::Off => self.off,
         }
     }
 }
