@@ -123,7 +123,8 @@ async fn check_warns_of_a_tenant_that_no_certificate_covers() {
 async fn check_warns_once_however_many_tenants_no_certificate_covers() {
     in_time(async {
         let tenants = (0..20_000).map(|n| format!("[tenants.\"t{n}.bare.example\"]\n"));
-        let setup = nobody().sections(&tenants.collect::<String>());
+        let setup = nobody().defaults("evict = \"host\"");
+        let setup = setup.sections(&tenants.collect::<String>());
         let finished = Site::of(&setup).run(&["check"]).await;
         assert_eq!(finished.code, Some(0), "{finished:?}");
         let warnings: Vec<_> =

@@ -8,6 +8,7 @@ mod log;
 mod page;
 mod seal;
 mod server;
+mod shared_domain;
 mod tenants;
 mod tls;
 mod traces;

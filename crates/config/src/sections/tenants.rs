@@ -1,6 +1,11 @@
 //! Reads `[defaults]` and `[tenants]`: the hosts that are served, and their settings (T1).
 
-use std::{borrow::Cow, cell::Cell, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    sync::Arc,
+};
 
 use crate::{
     problem::{Place, Problem},
@@ -16,7 +21,7 @@ use crumbgate_policy::{
     declaration::{Declaration, SessionDuration},
 };
 
-use super::cookies::read_session_duration;
+use super::{cookies::read_session_duration, shared_domain};
 
 /// Reads the tenants, the tenant of unknown hosts if there is one, and the defaults.
 pub(super) fn read(
@@ -37,6 +42,7 @@ pub(super) fn read(
         declaration,
         upstreams: &upstreams,
         needs_default_upstream: Cell::new(false),
+        inheriting_evict: RefCell::default(),
     };
     let unknown_hosts = table.get("unknown_hosts", UnknownHosts::Refuse, |node| node.choice());
     let tenants_table = root.section("tenants");
@@ -49,6 +55,7 @@ pub(super) fn read(
     if tenants_table.is_empty() && !tenants_table.is_misread() && default_tenant.is_none() {
         warn_of_no_tenant(&tenants_table);
     }
+    shared_domain::warn(&table, &tenants, &defaults.inheriting_evict.borrow());
     warn_of_report(&table, &tenants_table, tenants.iter().chain(&default_tenant));
     let Defaults { upstream, session, mode, evict, seal, agreement, guard, .. } = defaults;
     let upstream = upstream.index;
@@ -76,6 +83,7 @@ pub(super) fn read_one(root: &TableReader<'_>, config: &Config) -> Option<Tenant
         declaration: &config.declaration,
         upstreams: &upstreams,
         needs_default_upstream: Cell::new(false),
+        inheriting_evict: RefCell::default(),
     };
     let table = root.section("tenants");
     let tenant = defaults.read_tenants(&table).pop();
@@ -114,6 +122,8 @@ struct Defaults<'a> {
     upstreams: &'a Upstreams<'a>,
     /// True if a tenant needs the default upstream, which does not exist.
     needs_default_upstream: Cell<bool>,
+    /// The tenants without an `evict` of their own.
+    inheriting_evict: RefCell<Vec<Arc<str>>>,
 }
 
 impl Defaults<'_> {
@@ -170,7 +180,11 @@ impl Defaults<'_> {
             |node| node.choice(),
         );
         let policy = Policy { session, mode, evict, seal, agreement, guard, ..self.policy() };
-        Tenant { name: name.into(), policy, upstream: self.index(upstream) }
+        let name: Arc<str> = name.into();
+        if table.value("evict").is_none() {
+            self.inheriting_evict.borrow_mut().push(Arc::clone(&name));
+        }
+        Tenant { name, policy, upstream: self.index(upstream) }
     }
 
     /// Makes a tenant that has every default.
