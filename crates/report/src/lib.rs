@@ -6,7 +6,7 @@
 //! - [`text`](Report::text), [`html`](Report::html), [`json`](Report::json) and [`csv`](Report::csv) write the report.
 //!   The sections of text and HTML are in `sections/` and `layout.rs`, the texts of both languages in `words/`;
 //!   `visible.rs` makes text from outside harmless.
-//! - [`overview`] reads a short summary again and again, for the dashboard. [`vendors`] knows the usual vendors of cookies.
+//! - [`overview`] reads a short summary again and again, for the dashboard; `reported.rs` is its part about the guard. [`vendors`] knows the usual vendors of cookies.
 //!
 //! The fields of the structs are those of the JSON, which `docs/reference/report.md` lists.
 
@@ -23,6 +23,7 @@ mod liveness;
 pub mod overview;
 mod period;
 mod report;
+mod reported;
 mod sections;
 mod serialize;
 mod stripped;

@@ -240,6 +240,11 @@ fn gap_of_event(event: &Event, silences: &[Gap]) -> Option<Gap> {
         | EventKind::Stop
         | EventKind::Tenant => return None,
     };
+    // A loss of the guard's events alone is no gap: they are in no total. The event itself has their number.
+    let is_counted = [cookies, requests, agreements].into_iter().flatten().any(|lost| lost > 0);
+    if reason == GapReason::Loss && detail.number("guard_events").is_some() && !is_counted {
+        return None;
+    }
     let is_shown = |gap: &Gap| gap.reason == reason && gap.period.overlaps(period);
     let is_new = reason == GapReason::Loss || !silences.iter().any(is_shown);
     is_new.then_some(Gap { period, reason, cookies, requests, agreements })

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::totals::Totals;
+use super::{reported::GuardSums, totals::Totals};
 use crumbgate_audit::OTHER;
 use crumbgate_ledger::{
     entry::{Entry, TextId, Texts, Verdicts},
@@ -20,6 +20,8 @@ use crumbgate_policy::{
     Mode,
     verdict::{Action, Direction, Reason},
 };
+
+pub use super::reported::{GuardSummary, ReportedName};
 
 /// Reads summaries of one ledger, and keeps the sums of its closed segments.
 #[derive(Debug, Default)]
@@ -39,6 +41,8 @@ pub struct LedgerSummary {
     pub newest: Vec<NewName>,
     /// The number of all undeclared names.
     pub names: usize,
+    /// The guard's events.
+    pub guard: GuardSummary,
     /// The number of the last closed segment, and the latest time in its entries. `None`: no segment is closed.
     pub last_closed: Option<(u64, u64)>,
 }
@@ -72,6 +76,7 @@ struct Identity {
 struct Sums {
     totals: Totals,
     names: HashMap<TextId, FirstSighting, foldhash::fast::RandomState>,
+    guard: GuardSums,
 }
 
 /// The first sighting of a name.
@@ -84,7 +89,7 @@ struct FirstSighting {
 }
 
 impl SummaryReader {
-    /// Reads the current summary, with up to `newest` names. Waits for the disk.
+    /// Reads the current summary, with up to `newest` names of each list. Waits for the disk.
     ///
     /// # Errors
     ///
@@ -122,7 +127,8 @@ impl Sums {
                 Entry::Heartbeat(heartbeat) if heartbeat.tenant.is_some() => {
                     self.totals.add_heartbeat(&heartbeat);
                 }
-                Entry::Heartbeat(_) | Entry::Event(_) | Entry::Guard(_) => {}
+                Entry::Guard(guard) => self.guard.add(guard),
+                Entry::Heartbeat(_) | Entry::Event(_) => {}
                 Entry::Verdicts(verdicts) => {
                     self.totals.add_verdicts(&verdicts);
                     self.add_name(&verdicts);
@@ -183,6 +189,7 @@ impl Sums {
             totals,
             newest: known.into_iter().map(new_name).collect(),
             names,
+            guard: self.guard.with(&open.guard, texts, newest),
             last_closed,
         }
     }

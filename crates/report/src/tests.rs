@@ -291,6 +291,22 @@ fn a5_each_gap_has_its_reason_and_its_losses() {
 }
 
 #[test]
+fn a7_a_loss_of_the_guards_events_alone_is_an_event_and_no_gap() {
+    let lost = |cookies: u64| {
+        report(&all(), |writer| {
+            writer.heartbeat(NOW, NOW + 299);
+            let detail = json!({ "cookies": cookies, "requests": 0, "from": NOW, "until": NOW, "guard_events": 9 });
+            writer.event(NOW, EventKind::Loss, "crumbgate run", &detail);
+        })
+    };
+    let reasons =
+        |report: &Report| report.gaps.iter().filter(|gap| gap.reason == GapReason::Loss).count();
+    assert_eq!([0, 1].map(|cookies| reasons(&lost(cookies))), [0, 1]);
+    let report = lost(0);
+    assert!(report.events[0].detail.contains(&("guard_events".to_owned(), "9".to_owned())));
+}
+
+#[test]
 fn a5_entries_that_are_not_written_yet_are_not_a_gap() {
     let last_gap = |windows_ago: u64| {
         let selection = Selection { until_unix_s: Some(NOW + 900), ..all() };

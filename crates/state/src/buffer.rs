@@ -104,10 +104,10 @@ pub(super) struct Totals {
 
 /// Counts that are in no entry.
 #[derive(Clone, Copy, Debug, Default)]
-struct Loss {
-    figures: Figures,
+pub(super) struct Loss {
+    pub(super) figures: Figures,
     requests: u64,
-    guard_events: u64,
+    pub(super) guard_events: u64,
     from_unix_s: u64,
     until_unix_s: u64,
 }
@@ -166,7 +166,7 @@ impl WriteBuffer {
     }
 
     /// Adds an event for the counts that were dropped since the last call, and returns them.
-    pub(super) fn record_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<Figures> {
+    pub(super) fn record_loss(&mut self, now_unix_s: u64, actor: &str) -> Option<Loss> {
         let loss = self.loss.take()?;
         let mut detail = serde_json::json!({
             "cookies": loss.figures.cookies(),
@@ -187,7 +187,7 @@ impl WriteBuffer {
             actor: actor.to_owned(),
             detail: detail.to_string(),
         });
-        Some(loss.figures)
+        Some(loss)
     }
 
     /// Returns a name for the next transaction, which begins with this entry. No two names of a
@@ -459,6 +459,19 @@ mod tests {
     }
 
     #[test]
+    fn a7_events_of_the_guard_without_room_are_in_the_loss_alone() {
+        let mut buffer = WriteBuffer::default();
+        buffer.add(Batch { window: WINDOW, dropped_guard_events: 7, ..Batch::default() });
+        assert!(buffer.is_dirty());
+        let loss = buffer.record_loss(700, "test").unwrap();
+        assert_eq!((loss.figures, loss.guard_events), (Figures::default(), 7));
+        assert_eq!(buffer.dropped(), 0, "the counter is of cookies and agreements");
+        let [event] = &buffer.events[..] else { panic!("{:?}", buffer.events) };
+        let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
+        assert_eq!((&detail["cookies"], &detail["guard_events"]), (&0.into(), &7.into()));
+    }
+
+    #[test]
     fn a1_beyond_the_room_everything_is_counted_as_dropped_and_recorded_once() {
         let mut buffer = WriteBuffer::default();
         let tenants = MAX_ENTRIES / MAX_NAMES + 2;
@@ -472,9 +485,9 @@ mod tests {
         let total = (tenants * MAX_NAMES * 2) as u64;
         assert_eq!(rows + buffer.dropped(), total, "nothing is lost without being counted");
         assert!(buffer.verdicts.len() + buffer.heartbeats.len() <= MAX_ENTRIES);
-        let loss = buffer.record_loss(700, "test").map(Figures::cookies);
+        let loss = buffer.record_loss(700, "test").map(|loss| loss.figures.cookies());
         assert_eq!(loss, Some(buffer.dropped()));
-        assert_eq!(buffer.record_loss(700, "test"), None);
+        assert!(buffer.record_loss(700, "test").is_none());
         let [event] = &buffer.events[..] else { panic!("{:?}", buffer.events) };
         let detail: serde_json::Value = serde_json::from_str(&event.detail).unwrap();
         assert_eq!(detail["cookies"], buffer.dropped());

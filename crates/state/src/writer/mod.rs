@@ -289,10 +289,12 @@ impl StateWriter {
             return;
         }
         if let Some(lost) = self.buffer.record_loss(now_unix_s, &self.settings.actor) {
-            let (cookies, agreements) = (lost.cookies(), lost.agreements);
+            let (cookies, agreements) = (lost.figures.cookies(), lost.figures.agreements);
+            let guard_events = lost.guard_events;
             warn!(
                 cookies,
                 agreements,
+                guard_events,
                 "there was no room in memory: these verdicts are missing from the ledger"
             );
         }
