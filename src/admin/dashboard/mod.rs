@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     assets::{CSS, ICON, JS, PICTURE, SCRIPT, STYLE, version},
-    ledger::LedgerReader,
+    ledger::{LedgerReader, LedgerReading},
     model::DashboardModel,
     page::{Content, page, title},
     panels::panel,
@@ -49,6 +49,7 @@ use self::{
 use super::{blocking::blocking, guard::Caller, problem::Problem, request::Parameters};
 use crumbgate_base::{clock::Clock, language::Language};
 use crumbgate_gateway::gateway::Control;
+use crumbgate_report::{overview::LedgerSummary, vendors::Catalogue};
 
 /// The sources of the dashboard's values.
 #[derive(Clone)]
@@ -69,6 +70,14 @@ impl Dashboard {
 
     async fn model(&self) -> DashboardModel {
         DashboardModel::read(&self.control, &self.clock, &self.sampler, &self.ledger).await
+    }
+
+    /// The last reading of the ledger, with the catalogue of vendors; `None` while there is none.
+    pub(super) async fn ledger(&self) -> Option<(Arc<LedgerSummary>, Arc<Catalogue>)> {
+        match self.ledger.read(&self.control).await {
+            LedgerReading::Read(summary, catalogue) => Some((summary, catalogue)),
+            LedgerReading::NotYet | LedgerReading::Off | LedgerReading::Unreadable(_) => None,
+        }
     }
 
     async fn find(&self, text: Option<String>) -> Result<SearchResult, Problem> {

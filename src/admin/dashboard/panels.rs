@@ -12,16 +12,17 @@ use super::{
     sparkline::sparkline,
     words::Words,
 };
+use crumbgate_audit::ScriptedKind;
 use crumbgate_gateway::proxy::upstream::{ServerState, UpstreamState};
-use crumbgate_policy::{Mode, verdict::Direction};
+use crumbgate_policy::{GuardMode, Mode, verdict::Direction};
 use crumbgate_report::{
-    overview::{LedgerSummary, NewName},
+    overview::{GuardSummary, LedgerSummary, NewName, ReportedName},
     vendors::Catalogue,
 };
 
 /// The panels in the order of the page: at the top, in the main column, in the side column.
 pub(super) const TOP: [&str; 2] = ["state", "traffic"];
-pub(super) const MAIN: [&str; 1] = ["names"];
+pub(super) const MAIN: [&str; 2] = ["names", "reported"];
 pub(super) const SIDE: [&str; 4] = ["upstreams", "certificates", "configuration", "ledger"];
 
 /// Renders the panel of this name.
@@ -30,6 +31,7 @@ pub(super) fn panel(place: &str, model: &DashboardModel, words: &Words) -> Marku
         "state" => state(model, words),
         "traffic" => traffic(model, words),
         "names" => names(model, words),
+        "reported" => reported(model, words),
         "upstreams" => upstreams(model, words),
         "certificates" => certificates(model, words),
         "configuration" => configuration(model, words),
@@ -194,6 +196,86 @@ fn names(model: &DashboardModel, words: &Words) -> Markup {
         }
     };
     section("names", words.names, &content)
+}
+
+/// The names that browsers reported to the guard, and the pages with and without it.
+fn reported(model: &DashboardModel, words: &Words) -> Markup {
+    let content = match &model.ledger.reading {
+        LedgerReading::NotYet => empty(words.ledger_not_yet, ""),
+        LedgerReading::Off => empty(words.ledger_off, words.ledger_off_hint),
+        LedgerReading::Unreadable(_) => empty(words.ledger_unreadable, ""),
+        LedgerReading::Read(summary, catalogue) => {
+            guard_content(&summary.guard, catalogue, model.now_unix_s, words)
+        }
+    };
+    section("reported", words.reported, &content)
+}
+
+fn guard_content(
+    guard: &GuardSummary,
+    catalogue: &Catalogue,
+    now_unix_s: u64,
+    words: &Words,
+) -> Markup {
+    let pages = (words.guarded_pages)(
+        &words.language.number(guard.guarded),
+        &words.language.number(guard.unguarded),
+    );
+    let older = guard.names.saturating_sub(guard.reported.len());
+    html! {
+        @if guard.reported.is_empty() {
+            (empty(words.reported_none, words.reported_none_hint))
+        } @else {
+            table.names {
+                thead {
+                    tr {
+                        th scope="col" { (words.name) }
+                        th scope="col" { (words.vendor) }
+                        th.place scope="col" { (words.place) }
+                        th.number scope="col" { (words.last_reported) }
+                    }
+                }
+                tbody {
+                    @for name in &guard.reported { (reported_row(name, catalogue, now_unix_s, words)) }
+                }
+            }
+            @if older > 0 { p.quiet.foot { ((words.names_more)(&words.language.number(older as u64))) } }
+            p.quiet.foot { (words.reported_hint) }
+        }
+        @if guard.guarded > 0 || guard.unguarded > 0 { p.quiet.foot { (pages) } }
+    }
+}
+
+fn reported_row(
+    name: &ReportedName,
+    catalogue: &Catalogue,
+    now_unix_s: u64,
+    words: &Words,
+) -> Markup {
+    let vendor = catalogue.find(&name.name).filter(|_| name.kind == ScriptedKind::Cookie);
+    html! {
+        tr {
+            th scope="row" { code { (name.name) } }
+            td {
+                @match vendor {
+                    Some(vendor) => {
+                        (vendor.platform) " " span.quiet.part { (vendor.category.word(words.language)) }
+                    }
+                    None => span.quiet { (words.vendor_unknown) },
+                }
+            }
+            td.place {
+                (name.tenant) " "
+                span.quiet.part {
+                    ((words.scripted_kind)(name.kind))
+                    @if name.mode == GuardMode::Watch { ", " (words.only_watched) }
+                }
+            }
+            td.number title={ (words.first_seen) ": " (ago(name.first_unix_s, now_unix_s, words)) } {
+                (ago(name.last_unix_s, now_unix_s, words))
+            }
+        }
+    }
 }
 
 fn names_table(

@@ -18,7 +18,7 @@ pub(super) struct App {
     /// The OpenAPI document.
     pub(super) document: Arc<str>,
     permits: Arc<Semaphore>,
-    dashboard: Dashboard,
+    pub(super) dashboard: Dashboard,
 }
 
 impl FromRef<App> for Dashboard {

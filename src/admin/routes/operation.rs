@@ -22,11 +22,17 @@ use crate::{
         question::{Question, Unclear},
     },
 };
+use crumbgate_audit::ScriptedKind;
+use crumbgate_base::text::rfc3339;
 use crumbgate_gateway::{
     gateway::{ReloadError, Status, UnchangedSetting},
     proxy::upstream::UpstreamStatus,
 };
 use crumbgate_ledger as ledger;
+use crumbgate_report::{
+    overview::{GuardSummary, ReportedName},
+    vendors::Catalogue,
+};
 
 /// Get the declared cookies
 ///
@@ -221,12 +227,82 @@ pub(super) async fn reload(
 #[utoipa::path(
     get, path = "/v1/status", tag = "operation",
     responses(
-        (status = 200, body = Status),
+        (status = 200, body = GatewayState),
         (status = "default", body = Document, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn status(State(app): State<App>) -> axum::Json<Status> {
-    axum::Json(blocking(move || app.control.status()).await)
+pub(super) async fn status(State(app): State<App>) -> axum::Json<GatewayState> {
+    let ledger = app.dashboard.ledger().await;
+    let guard = ledger.map(|(summary, catalogue)| GuardState::of(&summary.guard, &catalogue));
+    let status = blocking(move || app.control.status()).await;
+    axum::Json(GatewayState { status, guard })
+}
+
+/// The state of the gateway, and the events of the guard in its ledger.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GatewayState {
+    #[serde(flatten)]
+    status: Status,
+    /// The events of the guard; null while the ledger was not read, and without a ledger.
+    guard: Option<GuardState>,
+}
+
+/// The events of the guard in the ledger, which is read every few seconds.
+#[derive(Debug, Serialize, ToSchema)]
+struct GuardState {
+    /// Pages that were sent with the guard.
+    guarded: u64,
+    /// Pages that were sent without it.
+    unguarded: u64,
+    /// The number of names that browsers reported, of each tenant and kind. Anybody can send a report.
+    names: usize,
+    /// The names that were reported last.
+    reported: Vec<Reported>,
+}
+
+/// A name that browsers reported.
+#[derive(Debug, Serialize, ToSchema)]
+struct Reported {
+    /// The template of the name.
+    name: String,
+    /// `cookie`, `indexed_db`, `local_storage` or `session_storage`.
+    kind: &'static str,
+    tenant: String,
+    /// The mode of the guard at the last report: `enforce` or `watch`.
+    mode: &'static str,
+    /// The usual vendor of a cookie of this name; null: unknown, or not a cookie.
+    vendor: Option<String>,
+    /// The number of reports.
+    reports: u64,
+    /// The minute of the first one (RFC 3339).
+    first: String,
+    /// The minute of the last one (RFC 3339).
+    last: String,
+}
+
+impl GuardState {
+    fn of(guard: &GuardSummary, catalogue: &Catalogue) -> Self {
+        let reported = guard.reported.iter().map(|reported| {
+            let ReportedName { name, kind, tenant, mode, .. } = reported;
+            let vendor = catalogue.find(name).filter(|_| *kind == ScriptedKind::Cookie);
+            Reported {
+                name: name.clone(),
+                kind: kind.word(),
+                tenant: tenant.clone(),
+                mode: mode.word(),
+                vendor: vendor.map(|vendor| vendor.platform.to_owned()),
+                reports: reported.reports,
+                first: rfc3339(reported.first_unix_s),
+                last: rfc3339(reported.last_unix_s),
+            }
+        });
+        Self {
+            guarded: guard.guarded,
+            unguarded: guard.unguarded,
+            names: guard.names,
+            reported: reported.collect(),
+        }
+    }
 }
 
 /// The configuration in force.

@@ -60,5 +60,18 @@ fn lines(status: &Value) -> String {
     line("connections", text(&status["connections"]));
     let live = text(&status["live_tenants"]);
     line("tenants", format!("{}, {live} of them set at run time", text(&status["tenants"])));
+    let guard = &status["guard"];
+    let counts = ["guarded", "unguarded", "names"].map(|key| guard[key].as_u64());
+    if counts.iter().any(|count| count.is_some_and(|count| count > 0)) {
+        let pages = [&guard["guarded"], &guard["unguarded"]].map(text);
+        line("guard", format!("{} pages with it, {} without", pages[0], pages[1]));
+        line("reported", format!("{} names by browsers; the last ones:", text(&guard["names"])));
+    }
+    for name in guard["reported"].as_array().into_iter().flatten() {
+        let about = ["kind", "tenant", "mode", "vendor"].map(|key| text(&name[key]));
+        let [times, first, last] = ["reports", "first", "last"].map(|key| text(&name[key]));
+        let (name, about) = (text(&name["name"]), about.join(", "));
+        line("", format!("{name} ({about}): {times} times, from {first} to {last}"));
+    }
     lines
 }

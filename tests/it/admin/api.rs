@@ -87,7 +87,8 @@ async fn a_tenant_is_created_shown_changed_and_removed() {
             shown.json(),
             json!({
                 "host": "globex.example", "upstream": "app", "session": "2h", "session_s": 7200,
-                "mode": "report", "evict": "host", "seal": false, "agreement": "off", "origin": "live",
+                "mode": "report", "evict": "host", "seal": false, "agreement": "off", "guard": "off",
+                "origin": "live",
                 "keys": {"session": "2h", "mode": "report"}, "etag": shown.json()["etag"],
             })
         );

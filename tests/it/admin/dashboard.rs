@@ -306,12 +306,44 @@ async fn traffic_names_and_balance_are_shown_live() {
 }
 
 #[tokio::test]
+async fn names_that_browsers_report_are_on_the_dashboard_and_in_the_status() {
+    in_time(async {
+        let app = App::answering(&[("/", &[])]).await;
+        let keys = "guard = \"watch\"";
+        let site = Site::of(&Setup::before(&app).tenant(ACME, keys).admin(""));
+        let mut program = site.start();
+        let operator = program.operator().await;
+        let browser = program.browser(Http::Two).await;
+        until_panel(&operator, "reported", "No browser has reported a name").await;
+        for body in ["c_ga\nltheme", "c_ga"] {
+            let request = browser.request(Method::POST, "/.well-known/cookies/seen");
+            browser.send(request.header("sec-fetch-site", "same-origin"), body).await;
+        }
+        let reported = until_panel(&operator, "reported", "_ga").await;
+        for expected in ["Google Analytics", "theme", "localStorage key", ACME, "only watched"] {
+            assert!(reported.contains(expected), "{expected} in {reported}");
+        }
+        let status = operator.get("/v1/status").await.json();
+        let guard = &status["guard"];
+        assert_eq!((&guard["names"], &guard["guarded"]), (&json!(2), &json!(0)), "{status}");
+        let name = &guard["reported"][0];
+        assert_eq!((&name["name"], &name["reports"]), (&json!("_ga"), &json!(2)), "{status}");
+        assert_eq!((&name["kind"], &name["mode"]), (&json!("cookie"), &json!("watch")));
+        let shown = site.run(&["status", "--address", &operator.address()]).await;
+        let line = "_ga (cookie, acme.example, watch, Google Analytics): 2 times, from 20";
+        assert!(shown.stdout.contains(line), "{shown:?}");
+        assert_eq!(app.received().len(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn without_a_ledger_its_panels_report_that() {
     in_time(async {
         let site = Site::of(&setup().admin("").sections("[audit]\nledger = false"));
         let mut program = site.start();
         let operator = program.operator().await;
-        for place in ["names", "ledger"] {
+        for place in ["names", "reported", "ledger"] {
             let panel = panel(&operator, place).await;
             assert!(panel.contains("The ledger is off"), "{place}: {panel}");
         }
@@ -370,7 +402,7 @@ async fn the_panels_are_in_json_and_each_place_has_one() {
         let page = operator.get("/").await.body;
         let panels = operator.get("/dashboard/panels").await.json();
         let places: Vec<_> = panels["panels"].as_object().unwrap().keys().cloned().collect();
-        assert_eq!(places.len(), 7, "{places:?}");
+        assert_eq!(places.len(), 8, "{places:?}");
         for place in places {
             assert!(page.contains(&format!("data-slot=\"{place}\"><section")), "{place} in {page}");
         }

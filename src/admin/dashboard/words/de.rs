@@ -1,6 +1,7 @@
 //! German texts.
 
 use super::texts::Words;
+use crumbgate_audit::ScriptedKind;
 use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
@@ -80,6 +81,20 @@ pub(super) const WORDS: Words = Words {
     from_application: "von der Anwendung gesetzt",
     from_browser: "von einem Browser gesendet",
     watched: "Berichtsmodus",
+
+    reported: "Namen, die Skripte setzen",
+    reported_none: "Bisher hat kein Browser einen Namen gemeldet",
+    reported_none_hint: "Browser melden dem Wächter eines Mandanten: guard = \"watch\" oder \"enforce\".",
+    reported_hint: "Von Browsern gemeldet. Jeder kann jeden Namen melden.",
+    last_reported: "Zuletzt gemeldet",
+    scripted_kind: |kind| match kind {
+        ScriptedKind::Cookie => "Cookie",
+        ScriptedKind::IndexedDb => "IndexedDB-Datenbank",
+        ScriptedKind::LocalStorage => "Schlüssel in localStorage",
+        ScriptedKind::SessionStorage => "Schlüssel in sessionStorage",
+    },
+    only_watched: "nur beobachtet",
+    guarded_pages: |with, without| format!("{with} Seiten mit dem Wächter, {without} ohne ihn"),
 
     tenants: "Mandanten",
     search: "Host suchen",

@@ -1,6 +1,7 @@
 //! English texts.
 
 use super::texts::Words;
+use crumbgate_audit::ScriptedKind;
 use crumbgate_base::language::Language;
 
 pub(super) const WORDS: Words = Words {
@@ -78,6 +79,20 @@ pub(super) const WORDS: Words = Words {
     from_application: "set by the application",
     from_browser: "sent by a browser",
     watched: "report mode",
+
+    reported: "Names that scripts set",
+    reported_none: "No browser has reported a name",
+    reported_none_hint: "Browsers report to the guard of a tenant: guard = \"watch\" or \"enforce\".",
+    reported_hint: "Reported by browsers. Anybody can send a report with any name.",
+    last_reported: "Last reported",
+    scripted_kind: |kind| match kind {
+        ScriptedKind::Cookie => "cookie",
+        ScriptedKind::IndexedDb => "IndexedDB database",
+        ScriptedKind::LocalStorage => "localStorage key",
+        ScriptedKind::SessionStorage => "sessionStorage key",
+    },
+    only_watched: "only watched",
+    guarded_pages: |with, without| format!("{with} pages with the guard, {without} without it"),
 
     tenants: "Tenants",
     search: "Find a host",

@@ -1,5 +1,6 @@
 //! The list of the dashboard's texts.
 
+use crumbgate_audit::ScriptedKind;
 use crumbgate_base::language::Language;
 
 /// The texts in one language. A text with a number or a name in it is a function.
@@ -74,6 +75,15 @@ pub(in crate::admin::dashboard) struct Words {
     pub(in crate::admin::dashboard) from_application: &'static str,
     pub(in crate::admin::dashboard) from_browser: &'static str,
     pub(in crate::admin::dashboard) watched: &'static str,
+
+    pub(in crate::admin::dashboard) reported: &'static str,
+    pub(in crate::admin::dashboard) reported_none: &'static str,
+    pub(in crate::admin::dashboard) reported_none_hint: &'static str,
+    pub(in crate::admin::dashboard) reported_hint: &'static str,
+    pub(in crate::admin::dashboard) last_reported: &'static str,
+    pub(in crate::admin::dashboard) scripted_kind: fn(ScriptedKind) -> &'static str,
+    pub(in crate::admin::dashboard) only_watched: &'static str,
+    pub(in crate::admin::dashboard) guarded_pages: fn(&str, &str) -> String,
 
     pub(in crate::admin::dashboard) tenants: &'static str,
     pub(in crate::admin::dashboard) search: &'static str,
