@@ -15,11 +15,6 @@ impl<'f> Policy<'f> {
         self.0.split(|byte| *byte == b';')
     }
 
-    /// Returns true if all bytes of the policy are ASCII, as they should be.
-    pub(crate) fn is_ascii(self) -> bool {
-        self.0.is_ascii()
-    }
-
     /// Returns the directive of this name, which is in lower case. The first one counts.
     pub(crate) fn find(self, wanted: &str) -> Option<Directive<'f>> {
         self.parts().enumerate().find_map(|(position, part)| {
@@ -48,6 +43,11 @@ pub(crate) struct Directive<'f> {
 }
 
 impl<'f> Directive<'f> {
+    /// Returns true if all bytes of the value are ASCII, as they should be.
+    pub(crate) fn is_ascii(self) -> bool {
+        self.value.is_ascii()
+    }
+
     /// Returns the words of the value.
     pub(crate) fn words(self) -> impl Iterator<Item = &'f [u8]> {
         self.value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())

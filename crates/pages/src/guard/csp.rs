@@ -8,7 +8,8 @@
 //!   do.
 //! - A directive whose `'unsafe-inline'` is in force stays as it is. It allows the script, and a hash would put
 //!   `'unsafe-inline'` out of force, which would block the page's own scripts.
-//! - A policy with a byte outside of ASCII stays as it is, because browsers differ about it.
+//! - What browsers differ about stays as it is: a directive with a byte outside of ASCII, and `'unsafe-inline'` beside a hash
+//!   that is not well-formed.
 //! - A policy in a `<meta>` element needs no change: browsers enforce it from that element on, and the script is before it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header, header::Entry};
@@ -122,7 +123,7 @@ fn write(policy: Policy<'_>, additions: &[Option<Addition<'_>>], extended: &mut 
 fn add_script<'a>(policy: Policy<'a>, script: &'a str) -> Option<Addition<'a>> {
     let in_force = policy.find_first(&[SCRIPTS, "script-src", "default-src"])?;
     let is_allowed = allows_all_inline(in_force) || in_force.has(script);
-    (!is_allowed && policy.is_ascii()).then_some(Addition {
+    (!is_allowed && in_force.is_ascii()).then_some(Addition {
         name: SCRIPTS,
         in_force,
         source: script,
@@ -133,7 +134,7 @@ fn add_script<'a>(policy: Policy<'a>, script: &'a str) -> Option<Addition<'a>> {
 fn add_report<'a>(policy: Policy<'a>, report: &'a str) -> Option<Addition<'a>> {
     let in_force = policy.find_first(&[CONNECTIONS, "default-src"])?;
     let is_allowed = in_force.has_one_of(&OWN_ORIGIN) || in_force.has(report);
-    (!is_allowed && policy.is_ascii()).then_some(Addition {
+    (!is_allowed && in_force.is_ascii()).then_some(Addition {
         name: CONNECTIONS,
         in_force,
         source: report,
@@ -154,26 +155,25 @@ fn allows_all_inline(directive: Directive<'_>) -> bool {
         && !directive.words().any(is_nonce_or_hash)
 }
 
-/// Returns true for `'nonce-…'`, `'sha256-…'` and their like (section 2.3.1). A source that is not well-formed is neither.
+/// Returns true for `'nonce-…'`, `'sha256-…'` and their like (section 2.3.1). A source that not every browser reads as such
+/// is none of them.
 fn is_nonce_or_hash(source: &[u8]) -> bool {
     let quoted = source.strip_prefix(b"'").and_then(|rest| rest.strip_suffix(b"'"));
     let mut parts = quoted.unwrap_or_default().splitn(2, |byte| *byte == b'-');
     let (kind, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let kinds = ["nonce", "sha256", "sha384", "sha512"];
-    kinds.iter().any(|known| kind.eq_ignore_ascii_case(known.as_bytes())) && is_base64(value)
-}
-
-/// Returns true for Base64 of either alphabet, with or without its padding.
-fn is_base64(text: &[u8]) -> bool {
-    let text = text.strip_suffix(b"=").unwrap_or(text);
-    let text = text.strip_suffix(b"=").unwrap_or(text);
-    !text.is_empty()
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte))
+    let is = |known: &str| kind.eq_ignore_ascii_case(known.as_bytes());
+    let value = value.strip_suffix(b"=").unwrap_or(value);
+    let value = value.strip_suffix(b"=").unwrap_or(value);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
+    let is_value = !value.is_empty() && value.iter().all(is_digit);
+    // Chromium decodes the hash. One digit alone, behind groups of four, is no byte.
+    let is_decoded = value.len() % 4 != 1;
+    is_value && (is("nonce") || is_decoded && ["sha256", "sha384", "sha512"].into_iter().any(is))
 }
 
 #[cfg(test)]
 mod tests {
-    use crumbgate_testkit::csp::{Browser, assert_allows_also};
+    use crumbgate_testkit::csp::assert_allows_also;
     use proptest::prelude::*;
 
     use super::*;
@@ -251,7 +251,7 @@ mod tests {
     }
 
     /// Words of policies, good and bad ones.
-    const WORDS: [&str; 40] = [
+    const WORDS: [&str; 41] = [
         "'none'",
         "'NONE'",
         "'self'",
@@ -276,6 +276,7 @@ mod tests {
         "'sha256-b3/u='",
         "'sha1-b3du'",
         "'sha-256-b3du'",
+        "'sha256-a'",
         "'sha256-'",
         "*",
         "https:",
@@ -337,30 +338,26 @@ mod tests {
         prop::collection::vec(field, 1..3)
     }
 
-    /// Asserts that the guard's script runs and reports in a page with these fields, and that nothing else changes. A policy
-    /// with a byte outside of ASCII keeps its bytes.
+    /// Asserts that the guard's script runs and reports in a page with each of these policies, and that nothing else changes.
     fn check(fields: &[Vec<u8>]) {
         let extended = guarded(&header::CONTENT_SECURITY_POLICY, fields);
         assert_eq!(guarded(&header::CONTENT_SECURITY_POLICY, &extended), extended);
-        let policies = |fields: &[Vec<u8>]| -> Vec<Vec<u8>> {
-            fields
-                .iter()
-                .flat_map(|field| field.split(|byte| *byte == b','))
-                .map(<[u8]>::to_vec)
-                .collect()
-        };
-        for (before, after) in policies(fields).iter().zip(policies(&extended)) {
-            let open = |policy: &[u8]| Browser::open("https://acme.example", [policy]);
-            match before.is_ascii() {
-                true => assert_allows_also(&open(before), &open(&after), HASH, REPORT),
-                false => assert_eq!(*before, after),
+        assert_eq!(fields.len(), extended.len());
+        for (before, after) in fields.iter().zip(&extended) {
+            let (before, after) = (before.split(is_comma), after.split(is_comma));
+            assert_eq!(before.clone().count(), after.clone().count());
+            for (before, after) in before.zip(after) {
+                assert_allows_also("https://acme.example", before, after, HASH, REPORT);
             }
         }
-        assert_eq!(policies(fields).len(), policies(&extended).len());
+    }
+
+    fn is_comma(byte: &u8) -> bool {
+        *byte == b','
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
         fn the_guard_runs_and_reports_and_a_page_may_do_all_else_that_it_could(fields in any_fields()) {
