@@ -140,7 +140,7 @@ impl Content {
 }
 
 /// The policy of the tenant that serves a host, or has that name, including tenants that were set at run time.
-fn find(config: &mut Config, host: &str) -> Result<Policy> {
+pub(super) fn find(config: &mut Config, host: &str) -> Result<Policy> {
     let written = std::mem::take(&mut config.tenants);
     let table = TenantTable::new(written, config.default_tenant.take());
     for state::TenantRecord { host, keys } in state::stored_tenants(&config.evidence.path)? {

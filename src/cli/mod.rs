@@ -8,6 +8,7 @@ mod control;
 mod declaration;
 mod demo;
 mod explain;
+mod guard;
 mod health;
 mod init;
 mod opening;
@@ -115,6 +116,12 @@ enum Command {
     /// not be running.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::Arguments),
+    /// Print the script that keeps other scripts from setting undeclared cookies, with its hash and its size
+    ///
+    /// This is the script that the gateway puts into pages if `guard` is "watch" or "enforce". The gateway need not be
+    /// running.
+    #[command(after_help = guard::EXAMPLES)]
+    Guard(guard::Arguments),
     /// Check that the running gateway answers: for container health checks
     ///
     /// Sends a request to the first listener of the configuration, on this machine. The request does not reach the
@@ -199,6 +206,7 @@ pub fn main() -> ExitCode {
         Command::Declaration(arguments) => declaration::run(&arguments),
         Command::Demo { port, access } => demo::run(port, access),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Guard(arguments) => guard::run(&arguments),
         Command::Health { config } => health::run(&config.config),
         Command::Init(arguments) => init::run(*arguments),
         Command::Man { folder: None } => print_manual(),

@@ -357,7 +357,7 @@ async fn completions_know_every_command_and_bash_can_read_them() {
     .await;
 }
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "audit",
     "certificate",
     "check",
@@ -365,6 +365,7 @@ const COMMANDS: [&str; 15] = [
     "declaration",
     "demo",
     "explain",
+    "guard",
     "health",
     "init",
     "man",

@@ -2,6 +2,7 @@
 
 mod cli;
 mod explain;
+mod guard;
 mod init;
 mod seal_keys;
 mod terminal;

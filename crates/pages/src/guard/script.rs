@@ -7,8 +7,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 
+use crate::page::settings::{PagePath, PageRoute};
 use crumbgate_base::text::hex;
-use crumbgate_policy::GuardMode;
+use crumbgate_policy::{AgreementMode, GuardMode, Mode, Policy, declaration::DeclaredCookie};
 
 /// The guard's script with its arguments, in every form that a response needs.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +26,20 @@ pub struct GuardScript {
 }
 
 impl GuardScript {
+    /// Makes the script of a tenant's pages for a person who has agreed, or has not (W2). `None` if the guard is off.
+    ///
+    /// In `mode = "report"`, [`GuardMode::Enforce`] acts as [`GuardMode::Watch`].
+    pub fn of(policy: &Policy, has_agreed: bool, path: &PagePath) -> Option<Self> {
+        let mode = match (policy.mode, policy.guard) {
+            (Mode::Report, GuardMode::Enforce) => GuardMode::Watch,
+            (Mode::Enforce | Mode::Report, guard) => guard,
+        };
+        let are_held_back = policy.agreement == AgreementMode::Required && !has_agreed;
+        let may_be_set = |cookie: &&DeclaredCookie| !are_held_back && !cookie.http_only;
+        let cookies = policy.declaration.cookies().iter().filter(may_be_set);
+        Self::new(mode, cookies.map(|cookie| cookie.name.as_str()), &path.of(PageRoute::Seen))
+    }
+
     /// Makes the script.
     ///
     /// `names` are the cookies that scripts may set, and `beacon` is the path to which browsers report others. `None` if the
@@ -129,6 +144,27 @@ mod tests {
         assert!(scripts[0].worker_source().ends_with(&format!("{ends};\n")));
         let ends = r#"([],"/.well-known/cookies/seen",false)"#;
         assert!(text(&scripts[3]).ends_with(ends));
+    }
+
+    #[test]
+    fn w2_the_names_are_those_that_scripts_may_set_and_none_before_a_required_agreement() {
+        let policy = Policy {
+            guard: GuardMode::Enforce,
+            agreement: AgreementMode::Required,
+            ..Policy::new(Declaration::flexopus().into())
+        };
+        let path = PagePath::well_known();
+        let of = |policy: &Policy, has_agreed| GuardScript::of(policy, has_agreed, &path);
+        let names = ["XSRF-TOKEN", "visitedMapBuilder"];
+        let all = GuardScript::new(GuardMode::Enforce, names, BEACON);
+        assert_eq!(of(&policy, true), all);
+        assert_eq!(of(&policy, false), GuardScript::new(GuardMode::Enforce, [], BEACON));
+        let notice = Policy { agreement: AgreementMode::Notice, ..policy.clone() };
+        assert_eq!(of(&notice, false), all);
+        let report = Policy { mode: Mode::Report, ..policy.clone() };
+        assert_eq!(of(&report, true), GuardScript::new(GuardMode::Watch, names, BEACON));
+        let off = Policy { guard: GuardMode::Off, ..policy };
+        assert_eq!(of(&off, true), None);
     }
 
     #[test]
