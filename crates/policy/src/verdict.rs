@@ -90,7 +90,7 @@ impl Direction {
 /// `Inject` and `Renew` are actions on cookies that the gateway adds.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Action {
-    /// The response deletes an undeclared cookie from the browser (E1). Counted once for each name, however many fields
+    /// The response deletes an undeclared cookie from the browser (E1, E4). Counted once for each name, however many fields
     /// delete it.
     Evict,
     /// The response sets a declared cookie that the browser does not have (N2).

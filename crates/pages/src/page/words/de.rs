@@ -24,9 +24,9 @@ pub(super) const WORDS: Words = Words {
         prevented: "Skripte dieser Website werden daran gehindert, solche Cookies zu setzen.",
     },
     evicted: ByEvict {
-        domain: "Solche, die Ihr Browser sendet, werden von den nächsten Seiten gelöscht, die Sie öffnen.",
-        host: "Solche, die Ihr Browser sendet, werden von den nächsten Seiten gelöscht, die Sie öffnen. Ausgenommen sind \
-               Cookies der ganzen Domain, die auch andere Websites nutzen können.",
+        domain: "Solche, die Ihr Browser sendet, werden in der Regel von den nächsten Seiten gelöscht, die Sie öffnen.",
+        host: "Solche, die Ihr Browser sendet, werden in der Regel von den nächsten Seiten gelöscht, die Sie öffnen. Cookies \
+               der ganzen Domain, die auch andere Websites nutzen können, bleiben.",
         off: "Solche, die Ihr Browser hat, bleiben dort, bis sie ablaufen.",
     },
 

@@ -24,9 +24,9 @@ pub(super) const WORDS: Words = Words {
         prevented: "Scripts of this site are kept from setting such cookies.",
     },
     evicted: ByEvict {
-        domain: "Those that your browser sends are deleted by the next pages that you open.",
-        host: "Those that your browser sends are deleted by the next pages that you open, except for cookies of the whole \
-               domain, which other sites may use.",
+        domain: "As a rule, those that your browser sends are deleted by the next pages that you open.",
+        host: "As a rule, those that your browser sends are deleted by the next pages that you open. Cookies of the whole \
+               domain, which other sites may use, stay.",
         off: "Those that your browser has stay there until they end.",
     },
 
