@@ -111,10 +111,25 @@ async function violations(page) {
     return violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id}: ${help}: ${node.html}`));
 }
 
+// Sets cookies as scripts of the application do: for the host, the domain, a path, and partitioned.
+function setByScript(page) {
+    return page.evaluate(() => {
+        for (const cookie of [
+            '_ga=1; Path=/; Max-Age=600',
+            `_ga=2; Path=/; Max-Age=600; Domain=${location.hostname}`,
+            '_gid=3; Path=/; Max-Age=600; Secure; SameSite=None; Partitioned',
+            'XSRF-TOKEN=4; Path=/.well-known; Max-Age=600',
+        ]) document.cookie = cookie;
+        return document.cookie.split('; ').map((pair) => pair.split('=')[0]).sort();
+    });
+}
+
 async function withdraw(page, found, name) {
     await page.goto(at(PAGE));
     await picture(page, `${name}-cookies`);
+    found.scripted = await setByScript(page);
     found.withdrawn = await act(page, 'withdraw');
+    found.left = (await page.context().cookies()).map(({ name, path }) => `${name} ${path}`);
     await picture(page, `${name}-withdrawn`);
 }
 
