@@ -300,6 +300,24 @@ fn s5_a_101_without_its_request_answers_a_websocket() {
 }
 
 #[test]
+fn w7_a_browsers_report_is_answered_by_the_gateway_in_both_modes_where_there_is_a_guard() {
+    let refused = |guard, mode, method: &str| {
+        let mut asked = exchange("/.well-known/cookies/seen", &["_ga=1"], &[]);
+        asked.request.as_mut().unwrap().method = method.to_owned();
+        let explainer = explainer(|policy| (policy.guard, policy.mode) = (guard, mode));
+        let refusal = explainer.explain(None, &asked).refusal;
+        refusal.map(|refusal| (refusal.status, refusal.rule))
+    };
+    for mode in Mode::ALL {
+        let report = refused(GuardMode::Watch, mode, "POST");
+        assert_eq!(report, Some((204, Some(Rule::W7))), "{mode:?}");
+        assert_eq!(refused(GuardMode::Off, mode, "POST"), None, "{mode:?}");
+    }
+    let read = refused(GuardMode::Enforce, Mode::Enforce, "GET");
+    assert_eq!(read, Some((405, Some(Rule::W7))));
+}
+
+#[test]
 fn r8_what_is_too_large_is_answered_431_and_evicts() {
     let cookie = format!("_ga={}", "v".repeat(1024));
     let asked = navigation(exchange("/api/me", &[&cookie, "flexopus_session=s"], &[]));

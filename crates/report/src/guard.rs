@@ -226,3 +226,89 @@ fn outcomes<S: Serializer>(
         outcomes.iter().map(|(cause, count)| OutcomeCount { cause: cause.word(), count: *count });
     serializer.collect_seq(counts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crumbgate_audit::Window;
+
+    fn reported(kind: ScriptedKind, mode: GuardMode, name: &str, count: u64) -> entry::Guard {
+        entry::Guard {
+            window: Window::default(),
+            tenant: TextId(0),
+            mode,
+            event: GuardEvent::Reported(kind),
+            name: Some(name.to_owned()),
+            declaration: TextId(0),
+            count,
+            first_unix_s: 60,
+            last_unix_s: 120,
+        }
+    }
+
+    fn usually(name: &str) -> Option<VendorHint> {
+        let purpose = match name {
+            "consent" => Category::Necessary,
+            "_ga" | "key" => Category::Analytics,
+            "odd" => Category::Other,
+            _ => return None,
+        };
+        let (platform, category) = (name.to_owned(), String::new());
+        Some(VendorHint { platform, purpose, category, description: None })
+    }
+
+    #[test]
+    fn names_that_enforcing_may_break_come_first_and_only_watched_cookies_are_at_risk() {
+        let mut counter = GuardCounter::default();
+        let (cookie, watch) = (ScriptedKind::Cookie, GuardMode::Watch);
+        for guard in [
+            reported(cookie, GuardMode::Enforce, "consent", 900),
+            reported(ScriptedKind::LocalStorage, watch, "key", 800),
+            reported(cookie, watch, "_ga", 700),
+            reported(cookie, watch, "new", 1),
+            reported(cookie, watch, "odd", 2),
+            reported(cookie, watch, "consent", 1),
+            reported(cookie, watch, "consent", 2),
+        ] {
+            counter.add(guard);
+        }
+        let names = counter.finish(&Texts::default(), &usually).names;
+        let rows = names
+            .iter()
+            .map(|named| (named.name.as_deref().unwrap_or_default(), named.risk, named.reports));
+        let expected = [
+            ("consent", Some(EnforcingRisk::Likely), 3),
+            ("odd", Some(EnforcingRisk::Unknown), 2),
+            ("new", Some(EnforcingRisk::Unknown), 1),
+            ("_ga", Some(EnforcingRisk::Unlikely), 700),
+            ("consent", None, 900),
+            ("key", None, 800),
+        ];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+        assert_eq!(names[5].usually, None, "a key is no cookie");
+    }
+
+    #[test]
+    fn pages_are_summed_up_by_mode_and_cause() {
+        let mut counter = GuardCounter::default();
+        for (mode, outcome, count) in [
+            (GuardMode::Watch, GuardOutcome::Guarded, 7),
+            (GuardMode::Watch, GuardOutcome::Guarded, 1),
+            (GuardMode::Watch, GuardOutcome::Partial, 2),
+            (GuardMode::Enforce, GuardOutcome::Encoding, u64::MAX),
+            (GuardMode::Enforce, GuardOutcome::Encoding, 1),
+        ] {
+            let event = GuardEvent::Page(outcome);
+            let guard = reported(ScriptedKind::Cookie, mode, "", count);
+            counter.add(entry::Guard { event, name: None, ..guard });
+        }
+        let pages = counter.finish(&Texts::default(), &usually).pages;
+        let rows: Vec<_> =
+            pages.iter().map(|pages| (pages.mode, pages.guarded, &*pages.unguarded)).collect();
+        let expected: [(_, _, &[_]); 2] = [
+            (GuardMode::Enforce, 0, &[(GuardOutcome::Encoding, u64::MAX)]),
+            (GuardMode::Watch, 8, &[(GuardOutcome::Partial, 2)]),
+        ];
+        assert_eq!(rows, expected);
+    }
+}

@@ -559,7 +559,9 @@ pub(crate) fn as_of_version(connection: &Connection, version: u32) {
         ALTER TABLE heartbeats DROP COLUMN agreements;
         ALTER TABLE heartbeats DROP COLUMN dropped_agreements;";
     let without_tenants = "DROP TABLE tenants; ALTER TABLE events DROP COLUMN tenant;";
-    let less = if version < 2 { without_tenants } else { "" };
-    let statements = format!("{without_agreements} {less} PRAGMA user_version = {version}");
-    connection.execute_batch(&statements).unwrap();
+    let steps = [(4, "DROP TABLE guards;"), (3, without_agreements), (2, without_tenants)];
+    for (_, without) in steps.iter().filter(|(since, _)| version < *since) {
+        connection.execute_batch(without).unwrap();
+    }
+    connection.pragma_update(None, "user_version", version).unwrap();
 }

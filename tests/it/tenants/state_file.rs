@@ -15,14 +15,16 @@ use std::{
     thread,
 };
 
-use crumbgate_audit::{Aggregator, AgreementEvent, Batch, Counters, ShownPage};
+use crumbgate_audit::{
+    Aggregator, AgreementEvent, Batch, Counters, GuardEvent, ScriptedKind, ShownPage,
+};
 use crumbgate_base::clock::Clock;
 use crumbgate_ledger::{
     entry::{DeclarationRecord, EventKind},
     merkle::sha256,
 };
 use crumbgate_policy::{
-    Mode,
+    GuardMode, Mode,
     verdict::{Action, Direction, Reason, Verdict},
 };
 use crumbgate_state::{
@@ -594,6 +596,11 @@ async fn a_file_of_version_2_can_be_read_and_is_migrated_when_written() {
     can_be_read_and_is_migrated_when_written(2).await;
 }
 
+#[tokio::test]
+async fn a_file_of_version_3_can_be_read_and_is_migrated_when_written() {
+    can_be_read_and_is_migrated_when_written(3).await;
+}
+
 async fn can_be_read_and_is_migrated_when_written(version: u32) {
     in_time(async {
         let site = Site::of(
@@ -640,10 +647,13 @@ async fn can_be_read_and_is_migrated_when_written(version: u32) {
         let page = Arc::new(ShownPage::new("<p>We use cookies"));
         let account = aggregator.recorder(&ACME.into(), &"first".into());
         account.count_agreement(AgreementEvent::Shown, &page, NOW_UNIX_S);
+        let cookie = GuardEvent::Reported(ScriptedKind::Cookie);
+        account.count_guard(cookie, b"_ga", GuardMode::Watch, NOW_UNIX_S);
         aggregator.flush();
         state.stop();
         let kept = Kept::try_read(&path).unwrap();
         assert_eq!((kept.agreements(ACME, AgreementEvent::Shown), kept.pages.len()), (1, 1));
+        assert_eq!((kept.guards.len(), kept.guards[0].name.as_deref()), (1, Some("_ga")));
         run(&["audit", "verify", "old.zip"]).await;
     })
     .await;

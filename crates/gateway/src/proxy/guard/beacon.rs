@@ -7,7 +7,7 @@
 use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
@@ -90,6 +90,9 @@ async fn receive(exchange: &Exchange<'_>, judged: &Judged<'_>, request: Request<
     } else {
         match read_body(body).await {
             Some(body) => {
+                if judged.admitted.version != Version::HTTP_2 {
+                    exchange.downstream.activity.note_body_read();
+                }
                 count_names(&body, recorder, metrics);
                 BeaconOutcome::Accepted
             }
