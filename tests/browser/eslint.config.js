@@ -5,7 +5,7 @@ import js from '@eslint/js';
 const names = (text) => Object.fromEntries(text.split(' ').map((name) => [name, 'readonly']));
 const BROWSER = names(
     'AbortSignal CSS Event URL URLSearchParams clearTimeout crypto document fetch getComputedStyle localStorage location navigator '
-        + 'self sessionStorage setInterval setTimeout window',
+        + 'self sessionStorage setInterval setTimeout window Worker',
 );
 
 export default [

@@ -1,11 +1,13 @@
 //! Headless Chromium visits the demo, with and without the gateway; it is asked for agreement (`agreement.rs`),
 //! reads the gateway's own pages (`pages.rs`) and reports (`report.rs`), and works with the dashboard (`dashboard.rs`).
+//! Firefox opens pages too where the two may differ (`csp.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it
 //! reports the browser's cookies after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its
 //! pages, the help and the one about privacy, run no script: there the jar shows the result of the navigation.
 
 mod agreement;
+mod csp;
 mod dashboard;
 mod guard;
 mod pages;
