@@ -21,8 +21,11 @@ const MAX_NAMES: usize = 20;
 /// The largest number of bytes in all evicting field values of one response (E1).
 const MAX_BYTES: usize = 8192;
 
-/// The largest number of bytes in the deletions of a withdrawal, apart from those of the declared cookies where they are
-/// declared (E4). Servers before the gateway often accept no head of more than 16 KiB.
+/// The largest number of deletions of a withdrawal, apart from those of the declared cookies where they are declared (E4).
+/// Proxies before the gateway often accept no head of more than 100 fields.
+const MAX_WITHDRAWAL_FIELDS: usize = 80;
+
+/// The largest number of bytes in these deletions (E4). Proxies before the gateway often accept no head of more than 16 KiB.
 const MAX_WITHDRAWAL_BYTES: usize = 12_288;
 
 /// The evictions of one response.
@@ -33,7 +36,9 @@ pub(crate) struct Evictions<'n> {
     /// The `Set-Cookie` fields, at least one for each name.
     pub(crate) fields: Vec<Vec<u8>>,
     /// The number of bytes that further fields may have.
-    room: usize,
+    bytes_left: usize,
+    /// The number of fields that may be added.
+    fields_left: usize,
 }
 
 impl<'n> Evictions<'n> {
@@ -44,7 +49,7 @@ impl<'n> Evictions<'n> {
         scope: EvictScope,
         date_unix_s: u64,
     ) -> Self {
-        let mut evictions = Self::with_room(MAX_BYTES);
+        let mut evictions = Self::with_room(MAX_BYTES, usize::MAX);
         let names = distinct(names);
         // After each full turn of the names the locations skip one, so that each name meets each location.
         let rounds =
@@ -71,7 +76,7 @@ impl<'n> Evictions<'n> {
         request: RequestFacts<'_>,
         declaration: &Declaration,
     ) -> Self {
-        let mut evictions = Self::with_room(MAX_WITHDRAWAL_BYTES);
+        let mut evictions = Self::with_room(MAX_WITHDRAWAL_BYTES, MAX_WITHDRAWAL_FIELDS);
         let undeclared = distinct(undeclared);
         for location in Location::of_withdrawal(request, declaration) {
             for cookie in declared.iter().filter(|cookie| !location.is_of(cookie)) {
@@ -86,19 +91,20 @@ impl<'n> Evictions<'n> {
         evictions
     }
 
-    fn with_room(room: usize) -> Self {
-        Self { names: Vec::new(), fields: Vec::new(), room }
+    fn with_room(bytes_left: usize, fields_left: usize) -> Self {
+        Self { names: Vec::new(), fields: Vec::new(), bytes_left, fields_left }
     }
 
-    /// Adds one copy. Returns false if it would exceed the limit of bytes, or if no cookie of this name can be stored in
+    /// Adds one copy. Returns false if it would exceed a limit, or if no cookie of this name can be stored in
     /// that location.
     fn add(&mut self, name: &[u8], location: Location<'_>) -> bool {
         let deletion = location.deletion(name);
         let bytes = deletion.iter().fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
-        let Some(room) = self.room.checked_sub(bytes).filter(|_| location.may_hold(name)) else {
+        let left = self.bytes_left.checked_sub(bytes).zip(self.fields_left.checked_sub(1));
+        let Some((bytes_left, fields_left)) = left.filter(|_| location.may_hold(name)) else {
             return false;
         };
-        self.room = room;
+        (self.bytes_left, self.fields_left) = (bytes_left, fields_left);
         self.fields.push(deletion.concat());
         true
     }
@@ -371,15 +377,19 @@ mod tests {
     }
 
     #[test]
-    fn e4_of_many_names_each_gets_its_most_likely_deletion() {
+    fn e4_a_withdrawal_stays_within_80_fields_and_12_kib_and_the_most_likely_come_first() {
         let names: Vec<String> = (0..100).map(|n| format!("tracker_{n}=1")).collect();
         let withdrawal = Exchange::of("POST", "/withdraw").sends(&names.join("; "));
         let (fields, evicted) = withdrawal.withdraws();
         let others = fields.get(3..).unwrap();
-        let bytes = others.iter().map(String::len).sum::<usize>();
-        assert!((12_000..=12_288).contains(&bytes), "{bytes}");
-        assert!(others.iter().take(100).all(|field| field.ends_with("Path=/; Secure")));
-        assert_eq!(evicted.len(), 100);
+        assert!(others.iter().all(|field| field.ends_with("Path=/; Secure")));
+        assert_eq!((others.len(), evicted.len()), (80, 80));
+        let names: Vec<String> = (0..20).map(|n| format!("{n}{}=1", "n".repeat(500))).collect();
+        let withdrawal = Exchange::of("POST", "/withdraw").sends(&names.join("; "));
+        let (fields, evicted) = withdrawal.withdraws();
+        let bytes = fields.iter().skip(3).map(String::len).sum::<usize>();
+        assert!((11_600..=12_288).contains(&bytes), "{bytes}");
+        assert_eq!(evicted.len(), 20);
     }
 
     #[test]

@@ -24,6 +24,7 @@ proptest! {
         for (field, cookie) in first.iter().zip(declared) {
             prop_assert_eq!(name_of(field), cookie.name.as_bytes(), "every one, as it is declared");
         }
+        prop_assert!(others.len() <= 80);
         prop_assert!(others.iter().map(Vec::len).sum::<usize>() <= 12_288);
         let sent = exchange.cookie.join(&b';');
         for field in &fields {
