@@ -12,7 +12,6 @@ import puppeteer from 'puppeteer-core';
 const [chromium, firefox, file] = process.argv.slice(2);
 const { certificate, key, guard, own, handler, cases } = JSON.parse(readFileSync(file, 'utf8'));
 
-const REPORT = '/.well-known/cookies/seen';
 const note = (what) => `document.documentElement.dataset.${what} = 1;`;
 
 const page = (head) => `<!doctype html>
