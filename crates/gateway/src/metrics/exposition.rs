@@ -11,7 +11,7 @@ use super::{
     worker::Sum,
 };
 use crumbgate_audit::{AgreementEvent, CounterSnapshot, Counters, OTHER, ScriptedKind};
-use crumbgate_pages::banner::BannerOutcome;
+use crumbgate_pages::document::BannerOutcome;
 use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 
 /// All metrics in the text format of Prometheus (0.0.4, `text/plain; version=0.0.4; charset=utf-8`).

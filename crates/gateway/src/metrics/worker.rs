@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crumbgate_audit::ScriptedKind;
-use crumbgate_pages::banner::BannerOutcome;
+use crumbgate_pages::document::BannerOutcome;
 
 /// The metrics of one worker. The alignment puts those of two workers on different cache lines.
 #[derive(Debug, Default)]

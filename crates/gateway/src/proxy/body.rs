@@ -15,7 +15,7 @@ use super::{
     access::Record, agreement::insertion::Insertion, deadline::Deadline, delivery::Delivery,
     limits, recorder::Recorder, request_body::Fault, trailers::clean_trailers, upstream::Checkout,
 };
-use crumbgate_pages::banner::BannerOutcome;
+use crumbgate_pages::document::BannerOutcome;
 
 /// An answer's body, sent downstream.
 pub(crate) struct Body {

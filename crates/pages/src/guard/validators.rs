@@ -12,7 +12,7 @@
 use crumbgate_policy::accepts_html;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use crate::banner::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
+use crate::document::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
 
 /// The stored page that a 304 to a request would confirm.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,8 +7,8 @@ use http::{HeaderMap, Response};
 use super::super::{body::Body, downstream::Exchange, recorder::Recorder};
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
-pub(in super::super) use crumbgate_pages::banner::prepare_request;
-use crumbgate_pages::banner::{BannerOutcome, is_embedded, may_carry, prepare_response};
+pub(in super::super) use crumbgate_pages::document::prepare_request;
+use crumbgate_pages::document::{BannerOutcome, is_embedded, may_carry, prepare_response};
 use crumbgate_pages::page::PageKind;
 use crumbgate_policy::JudgedRequest;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crumbgate_pages::banner::{BannerOutcome, ScanResult, Scanner};
+use crumbgate_pages::document::{BannerOutcome, ScanResult, Scanner};
 
 /// A banner to be inserted into a page. If it is dropped before that, it was not shown.
 pub(crate) struct Insertion {

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use crumbgate_pages::banner::{BannerOutcome, ScanResult, Scanner};
+use crumbgate_pages::document::{BannerOutcome, ScanResult, Scanner};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
