@@ -1,21 +1,35 @@
-//! Searches any bytes as a page, in parts whose lengths are the first bytes of the input. The banner's position does
-//! not depend on the parts, and is directly after a `<body …>` tag.
+//! Searches any bytes as a page, in parts whose lengths are the first bytes of the input. The positions do not depend on the
+//! parts. The head's position is before that of the body, and nothing but declarations is before it. The body's position is
+//! directly after a `<body …>` tag.
 
 #![no_main]
 
-use crumbgate_pages::document::{BannerOutcome, ScanResult, Scanner};
+use crumbgate_pages::document::{
+    BannerOutcome, BodySearch, Documents, HeadSearch, MAX_HELD_BYTES, Scanner,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((lengths, page)) = bytes.split_at_checked(LENGTHS) else { return };
-    let whole = look([page]);
-    assert_eq!(look(in_parts(page, lengths)), whole);
-    assert_eq!(look(page.chunks(1)), whole);
-    if let Ok(at) = whole {
-        assert_eq!(page[at - 1], b'>');
-        assert!(page[..at].to_ascii_lowercase().windows(5).any(|tag| tag == b"<body"));
-        assert_eq!(look([&page[..at]]), whole, "nothing after the position counts");
-        assert_eq!(look([&page[..at - 1]]), Err(BannerOutcome::NoBody));
+    for documents in [None, Some(Documents::All), Some(Documents::Declared)] {
+        let whole = look(documents, [page]);
+        assert_eq!(look(documents, in_parts(page, lengths)), whole);
+        assert_eq!(look(documents, page.chunks(1)), whole);
+        let (head, body) = whole;
+        if let HeadSearch::Found(at) = head {
+            let mut before = Scanner::new(LIMIT, documents, false);
+            before.scan(&page[..at]);
+            let is_tag = before.head() == head;
+            assert!(is_tag || before.head() == HeadSearch::Open && before.settled() == at);
+            assert!(!matches!(body, BodySearch::Found(body) if body <= at));
+        }
+        if let BodySearch::Found(at) = body {
+            assert_eq!(page[at - 1], b'>');
+            assert!(page[..at].to_ascii_lowercase().windows(5).any(|tag| tag == b"<body"));
+            assert_eq!(look(documents, [&page[..at]]), whole, "nothing after the position counts");
+            let (_, cut) = look(documents, [&page[..at - 1]]);
+            assert_eq!(cut, BodySearch::NoPosition(BannerOutcome::NoBody));
+        }
     }
 });
 
@@ -24,18 +38,21 @@ const LENGTHS: usize = 4;
 
 const LIMIT: usize = 4096;
 
-/// Returns the beginning of the body of a page in these parts.
-fn look<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> Result<usize, BannerOutcome> {
-    let mut scanner = Scanner::new(LIMIT);
+/// Searches a page in these parts.
+fn look<'p>(
+    documents: Option<Documents>,
+    parts: impl IntoIterator<Item = &'p [u8]>,
+) -> (HeadSearch, BodySearch) {
+    let mut scanner = Scanner::new(LIMIT, documents, true);
     let mut passed = 0;
     for part in parts {
-        match scanner.scan(part) {
-            ScanResult::Body(at) => return Ok(passed + at),
-            ScanResult::More => passed += part.len(),
-            ScanResult::NoPosition(outcome) => return Err(outcome),
-        }
+        scanner.scan(part);
+        passed += part.len();
+        assert!(scanner.is_over() || passed - scanner.settled() <= MAX_HELD_BYTES);
     }
-    Err(BannerOutcome::NoBody)
+    scanner.end();
+    assert!(scanner.is_over());
+    (scanner.head(), scanner.body())
 }
 
 /// Splits the page into parts of these lengths, repeated as often as needed. A length may be zero.

@@ -12,10 +12,16 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
-    access::Record, agreement::insertion::Insertion, deadline::Deadline, delivery::Delivery,
-    limits, recorder::Recorder, request_body::Fault, trailers::clean_trailers, upstream::Checkout,
+    access::Record,
+    deadline::Deadline,
+    delivery::Delivery,
+    document::{Insertion, Rewrite},
+    limits,
+    recorder::Recorder,
+    request_body::Fault,
+    trailers::clean_trailers,
+    upstream::Checkout,
 };
-use crumbgate_pages::document::BannerOutcome;
 
 /// An answer's body, sent downstream.
 pub(crate) struct Body {
@@ -41,8 +47,8 @@ struct Streamed {
     incoming: Incoming,
     /// Received bytes that were not sent yet.
     rest: Bytes,
-    /// A banner that is still to be inserted.
-    insertion: Option<Box<Insertion>>,
+    /// The changes to a page that are not finished.
+    rewrite: Option<Box<Rewrite>>,
     /// Size limit of a part.
     part_bytes: usize,
     /// The connection, which is given back at the body's end.
@@ -79,7 +85,7 @@ impl Body {
         let streamed = Streamed {
             incoming,
             rest: Bytes::new(),
-            insertion: None,
+            rewrite: None,
             part_bytes: if delivery.is_some() { limits::H2_PART_BYTES } else { usize::MAX },
             checkout: Some(checkout),
             deadline,
@@ -88,19 +94,12 @@ impl Body {
         Self { source: Source::Upstream(streamed), delivery, record: None }
     }
 
-    /// Inserts a banner into a page, if there is a place for it within the first `limit` bytes. `report` is called once, with
-    /// the outcome.
-    pub(crate) fn with_banner(
-        mut self,
-        banner: Bytes,
-        limit: usize,
-        report: impl FnOnce(BannerOutcome) + 'static,
-    ) -> Self {
+    /// Makes these insertions into a page.
+    pub(crate) fn with_insertion(mut self, insertion: Insertion) -> Self {
         match &mut self.source {
-            Source::Own(_) => report(BannerOutcome::NoBody),
+            Source::Own(_) => insertion.end_empty(),
             Source::Upstream(streamed) => {
-                let insertion = Insertion::new(banner, limit, Box::new(report));
-                streamed.insertion = Some(Box::new(insertion));
+                streamed.rewrite = Some(Box::new(Rewrite::new(insertion)));
             }
         }
         self
@@ -136,75 +135,109 @@ impl Body {
     }
 }
 
+/// The next frame of a body; `None` at its end.
+type NextFrame = Option<Result<Frame<Bytes>, Fault>>;
+
 impl Streamed {
-    fn poll_frame(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if !self.rest.is_empty() {
-            return Poll::Ready(Some(Ok(self.next_part())));
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<NextFrame> {
+        loop {
+            if !self.rest.is_empty() {
+                return Poll::Ready(Some(Ok(self.next_part())));
+            }
+            if let Some(rewrite) = &mut self.rewrite
+                && rewrite.has_ended()
+            {
+                let trailers = rewrite.take_trailers();
+                self.rewrite = None;
+                return Poll::Ready(trailers.map(Ok));
+            }
+            let (frame, ended) = ready!(self.poll_incoming(context));
+            if ended && let Some(checkout) = self.checkout.take() {
+                checkout.give_back();
+            }
+            let Some(rewrite) = &mut self.rewrite else {
+                let frame = frame.map(|frame| frame.map(|frame| self.split(frame)));
+                return Poll::Ready(frame);
+            };
+            let trailers = match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(part) => {
+                        rewrite.pass(part);
+                        None
+                    }
+                    Err(trailers) => Some(trailers),
+                },
+                Some(Err(fault)) => return Poll::Ready(Some(Err(fault))),
+                None => None,
+            };
+            if ended {
+                rewrite.end(trailers);
+            }
+            self.take_rewritten();
+            if ended && self.rest.is_empty() && self.rewrite.is_none() {
+                return Poll::Ready(None);
+            }
         }
+    }
+
+    /// Receives the next frame of the application's answer. Returns true if it is the last one.
+    fn poll_incoming(&mut self, context: &mut Context<'_>) -> Poll<(NextFrame, bool)> {
         let frame = match Pin::new(&mut self.incoming).poll_frame(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 ready!(self.deadline.poll_exhausted(context));
                 self.checkout = None;
-                return Poll::Ready(Some(Err(Fault::Late)));
+                return Poll::Ready((Some(Err(Fault::Late)), false));
             }
         };
         self.deadline.renew();
-        let (frame, ended) = match frame {
+        Poll::Ready(match frame {
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
                     clean_trailers(trailers, &self.recorder);
                 }
                 let ended = frame.is_trailers() || self.incoming.is_end_stream();
-                match frame.into_data() {
-                    Ok(data) => {
-                        self.rest = data;
-                        self.insert(|insertion, part| insertion.pass(part));
-                        (Some(Ok(self.next_part())), ended)
-                    }
-                    Err(trailers) => (Some(Ok(trailers)), ended),
-                }
+                (Some(Ok(frame)), ended)
             }
             Some(Err(_)) => {
                 self.checkout = None;
                 (Some(Err(Fault::Broken)), false)
             }
             None => (None, true),
-        };
-        if ended {
-            self.insert(|insertion, _| insertion.finish());
-        }
-        if ended && let Some(checkout) = self.checkout.take() {
-            checkout.give_back();
-        }
-        Poll::Ready(frame)
+        })
     }
-}
 
-impl Streamed {
+    /// Returns the first part of a frame. The rest follows.
+    fn split(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(data) => {
+                self.rest = data;
+                self.next_part()
+            }
+            Err(trailers) => trailers,
+        }
+    }
+
     fn next_part(&mut self) -> Frame<Bytes> {
         let part = self.rest.split_to(self.rest.len().min(self.part_bytes));
         if self.rest.is_empty() {
-            self.insert(|insertion, rest| *rest = insertion.next().unwrap_or_default());
+            self.take_rewritten();
         }
         Frame::data(part)
     }
 
-    /// Runs a step of the banner's insertion, if it is not finished.
-    fn insert(&mut self, step: impl FnOnce(&mut Insertion, &mut Bytes)) {
-        if let Some(insertion) = &mut self.insertion {
-            step(insertion, &mut self.rest);
-            if insertion.is_over() {
-                self.insertion = None;
+    /// Takes the next part of a changed page.
+    fn take_rewritten(&mut self) {
+        if let Some(rewrite) = &mut self.rewrite {
+            self.rest = rewrite.next().unwrap_or_default();
+            if rewrite.is_over() && self.rest.is_empty() {
+                self.rewrite = None;
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.incoming.is_end_stream()
+        self.rest.is_empty() && self.rewrite.is_none() && self.incoming.is_end_stream()
     }
 }
 
@@ -256,14 +289,12 @@ impl HttpBody for Body {
             Source::Own(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
+            Source::Upstream(streamed) if streamed.rewrite.is_some() => SizeHint::new(),
             Source::Upstream(streamed) => {
-                let waiting = streamed.insertion.as_ref().map_or(0, |i| i.waiting_bytes());
-                let rest = (streamed.rest.len() + waiting) as u64;
-                let hint = streamed.incoming.size_hint();
+                let (hint, rest) = (streamed.incoming.size_hint(), streamed.rest.len() as u64);
                 let mut whole = SizeHint::new();
                 whole.set_lower(hint.lower().saturating_add(rest));
-                // A banner that may still be inserted makes the body longer.
-                if let (Some(upper), None) = (hint.upper(), &streamed.insertion) {
+                if let Some(upper) = hint.upper() {
                     whole.set_upper(upper.saturating_add(rest));
                 }
                 whole

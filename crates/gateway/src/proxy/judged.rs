@@ -14,6 +14,7 @@ use super::{
     agreement::banner,
     body::Body,
     dates::http_date,
+    document::Insertion,
     downstream::Exchange,
     forward,
     forwarded::Forwarded,
@@ -233,11 +234,24 @@ impl Judged<'_> {
         let timeout = upstream.body_timeout();
         let response =
             response.map(|body| Body::streamed(body, checkout, timeout, recorder.clone()));
-        match self.banner {
-            Some(_) if self.admitted.method == Method::HEAD => banner::prepare_head(response),
-            Some(language) => banner::insert(exchange, recorder, response, language),
-            None => response,
+        if self.banner.is_none() {
+            return response;
         }
+        self.insert(exchange, response)
+    }
+
+    /// Inserts the banner into a page that may carry it.
+    fn insert(&self, exchange: &Exchange<'_>, mut response: Response<Body>) -> Response<Body> {
+        let recorder = &self.admitted.tenant.recorder;
+        let is_head = self.admitted.method == Method::HEAD;
+        let banner = self.banner.and_then(|language| {
+            banner::prepare(exchange, recorder, &mut response, language, is_head)
+        });
+        if banner.is_none() {
+            return response;
+        }
+        let insertion = Insertion::new(exchange.config.limits().banner_bytes, None, banner);
+        response.map(|body| body.with_insertion(insertion))
     }
 }
 

@@ -12,8 +12,9 @@
 //!   forwarding fields; `headers.rs`: cookie fields; `dates.rs`: `Date`.
 //! - `request_body.rs`, `body.rs`, `trailers.rs`: bodies on their way; `deadline.rs`, `delivery.rs`: their time limits;
 //!   `upgrade.rs`: WebSockets.
-//! - `agreement/`: the gateway's own pages, the forms on them, and the banner in the application's.
 //! - `guard/`: the guard against cookies that scripts set, and what browsers report.
+//! - `agreement/`: the gateway's own pages, the forms on them, and the banner in the application's; `document/`: inserts
+//!   it into pages as they pass.
 //! - `rejection.rs`: every answer given in the application's place; `redirect.rs`: plain HTTP to https.
 //! - `access.rs`, `request_id.rs`: what is noted of an exchange.
 
@@ -25,6 +26,7 @@ mod connection;
 pub mod dates;
 mod deadline;
 mod delivery;
+mod document;
 mod downstream;
 mod exchange;
 mod forward;

@@ -1,17 +1,19 @@
-//! The banner on the application's pages: decides which pages may carry it, and finds its position.
+//! The application's pages on their way to a browser: decides which of them can be changed, and finds the positions in them.
 //!
-//! With `agreement = "notice"`, each page for a person who has not agreed shows a small banner, directly after its
-//! `<body …>` tag. This module does no I/O: the caller passes in heads and bytes.
+//! With `guard = "enforce"` or `"watch"`, the guard's script is put first into the head of each page. With
+//! `agreement = "notice"`, each page for a person who has not agreed shows a small banner, directly after its `<body …>`
+//! tag. This module does no I/O: the caller passes in heads and bytes.
 //!
 //! - [`is_embedded`] and [`prepare_request`] change the request, so that the page can carry a banner.
-//! - [`may_carry`] decides if the response can carry one; `csp.rs` reads its `Content-Security-Policy`.
+//! - [`may_change`] decides if a response is a page that can be changed, and [`may_carry`] if it can carry a banner; `csp.rs` reads its `Content-Security-Policy`.
 //! - [`prepare_response`] removes the fields that a banner makes wrong.
-//! - [`Scanner`] finds the position in the page without keeping any bytes; `tag.rs`, `comment.rs` and `raw_text.rs` read
-//!   the parts before it.
+//! - [`Scanner`] finds the positions in the page without keeping any bytes; `head.rs` follows what the head depends on,
+//!   and `tag.rs`, `comment.rs` and `raw_text.rs` read the parts of a page.
 
 mod comment;
 mod csp;
 mod fields;
+mod head;
 mod outcome;
 mod page;
 mod raw_text;
@@ -20,6 +22,10 @@ mod tag;
 
 pub(crate) use fields::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
 pub use fields::{is_embedded, prepare_request, prepare_response};
+pub use head::{Documents, HeadSearch, MAX_HELD_BYTES};
 pub use outcome::BannerOutcome;
-pub use page::may_carry;
-pub use scanner::{ScanResult, Scanner};
+pub use page::{Obstacle, may_carry, may_change};
+pub use scanner::{BodySearch, Scanner};
+
+#[cfg(test)]
+mod tests;

@@ -1,37 +1,97 @@
-//! Decides which responses are pages that may carry a banner.
+//! Decides which responses are pages that can be changed.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{csp, outcome::BannerOutcome};
+use crumbgate_audit::GuardOutcome;
+
+/// The reason why a response is not a page that can be changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Obstacle {
+    /// The page has a content coding.
+    Compressed,
+    /// The page has a charset that does not contain ASCII, or is XHTML.
+    Encoding,
+    /// The page forbids changes (`no-transform`).
+    Forbidden,
+    /// The response is not a page.
+    NoPage,
+    /// The response is a part of a page (206).
+    Part,
+    /// The response is a document in another syntax, which can contain scripts: SVG or XML.
+    Xml,
+}
+
+impl Obstacle {
+    /// Returns the outcome for the guard; `None` if the response can't contain scripts.
+    pub fn guard_outcome(self) -> Option<GuardOutcome> {
+        match self {
+            Self::Compressed => Some(GuardOutcome::Compressed),
+            Self::Encoding | Self::Xml => Some(GuardOutcome::Encoding),
+            Self::Forbidden => Some(GuardOutcome::Forbidden),
+            Self::NoPage => None,
+            Self::Part => Some(GuardOutcome::Partial),
+        }
+    }
+}
+
+impl From<Obstacle> for BannerOutcome {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Compressed => Self::Compressed,
+            Obstacle::Encoding => Self::Encoding,
+            Obstacle::Forbidden => Self::Forbidden,
+            Obstacle::NoPage | Obstacle::Part | Obstacle::Xml => Self::NoPage,
+        }
+    }
+}
+
+/// Checks that a response is a page that can be changed.
+///
+/// # Errors
+///
+/// Returns the first obstacle: [`Obstacle::NoPage`], [`Obstacle::Part`], one of the syntax or charset,
+/// [`Obstacle::Compressed`] or [`Obstacle::Forbidden`], in this order.
+pub fn may_change(status: StatusCode, response: &HeaderMap) -> Result<(), Obstacle> {
+    let kind =
+        if is_shown(status, response) { ContentKind::of(response) } else { ContentKind::Other };
+    let is_part =
+        status == StatusCode::PARTIAL_CONTENT || response.contains_key(header::CONTENT_RANGE);
+    match kind {
+        ContentKind::Other => Err(Obstacle::NoPage),
+        ContentKind::Html | ContentKind::Unread | ContentKind::Xml if is_part => {
+            Err(Obstacle::Part)
+        }
+        ContentKind::Unread => Err(Obstacle::Encoding),
+        ContentKind::Xml => Err(Obstacle::Xml),
+        ContentKind::Html if is_compressed(response) => Err(Obstacle::Compressed),
+        ContentKind::Html if forbids_changes(response) => Err(Obstacle::Forbidden),
+        ContentKind::Html => Ok(()),
+    }
+}
 
 /// Checks that a response is a page that may carry a banner.
 ///
 /// # Errors
 ///
-/// Returns the first obstacle: [`BannerOutcome::NoPage`], [`BannerOutcome::Encoding`], [`BannerOutcome::Compressed`] or
-/// [`BannerOutcome::Forbidden`], in this order.
+/// Returns the outcome of the first obstacle. The last one is that its security policy would block the banner's style sheet
+/// or form ([`BannerOutcome::Forbidden`]).
 pub fn may_carry(status: StatusCode, response: &HeaderMap) -> Result<(), BannerOutcome> {
-    let is_whole = is_whole(status, response);
-    let kind = if is_whole { ContentKind::of(response) } else { ContentKind::Other };
-    match kind {
-        ContentKind::Other => Err(BannerOutcome::NoPage),
-        ContentKind::Unread => Err(BannerOutcome::Encoding),
-        ContentKind::Html if is_compressed(response) => Err(BannerOutcome::Compressed),
-        ContentKind::Html if forbids(response) => Err(BannerOutcome::Forbidden),
-        ContentKind::Html => Ok(()),
+    may_change(status, response)?;
+    if csp::allows_banner(values(response, &header::CONTENT_SECURITY_POLICY)) {
+        Ok(())
+    } else {
+        Err(BannerOutcome::Forbidden)
     }
 }
 
-/// Returns true if a response carries a whole page to be shown. Error pages are pages too.
-fn is_whole(status: StatusCode, response: &HeaderMap) -> bool {
+/// Returns true if browsers show the response. Error pages are pages too.
+fn is_shown(status: StatusCode, response: &HeaderMap) -> bool {
     let has_page = match status {
-        StatusCode::NO_CONTENT
-        | StatusCode::RESET_CONTENT
-        | StatusCode::PARTIAL_CONTENT
-        | StatusCode::IM_USED => false,
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::IM_USED => false,
         _ => status.is_success() || status.is_client_error() || status.is_server_error(),
     };
-    has_page && !response.contains_key(header::CONTENT_RANGE) && !is_download(response)
+    has_page && !is_download(response)
 }
 
 /// Returns true if browsers save the response instead of showing it: for every disposition except `inline` (RFC 6266,
@@ -50,8 +110,10 @@ enum ContentKind {
     Html,
     /// Another type, or not exactly one `Content-Type`.
     Other,
-    /// A page with another charset or another syntax.
+    /// A page with another charset, or XHTML.
     Unread,
+    /// A document in a syntax other than HTML, in which scripts run too.
+    Xml,
 }
 
 impl ContentKind {
@@ -63,6 +125,9 @@ impl ContentKind {
         if essence.eq_ignore_ascii_case(b"application/xhtml+xml") {
             return Self::Unread;
         }
+        if XML.iter().any(|xml| essence.eq_ignore_ascii_case(xml)) {
+            return Self::Xml;
+        }
         if !essence.eq_ignore_ascii_case(b"text/html") {
             return Self::Other;
         }
@@ -71,6 +136,9 @@ impl ContentKind {
         if charset.is_none_or(is_ascii_compatible) { Self::Html } else { Self::Unread }
     }
 }
+
+/// The types of documents in which scripts run, apart from HTML and XHTML.
+const XML: [&[u8]; 3] = [b"application/xml", b"image/svg+xml", b"text/xml"];
 
 /// Returns the value of a parameter of this name, without quotes.
 fn parameter<'v>(part: &'v [u8], name: &[u8]) -> Option<&'v [u8]> {
@@ -116,14 +184,12 @@ fn is_compressed(response: &HeaderMap) -> bool {
     codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// Returns true if the response forbids changes (RFC 9111, section 5.2.2.6), or if its security policy would block the
-/// banner's style sheet or form.
-fn forbids(response: &HeaderMap) -> bool {
+/// Returns true if the response forbids changes (RFC 9111, section 5.2.2.6).
+fn forbids_changes(response: &HeaderMap) -> bool {
     let mut directives = values(response, &header::CACHE_CONTROL)
         .flat_map(|value| value.split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii);
     directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
-        || !csp::allows_banner(values(response, &header::CONTENT_SECURITY_POLICY))
 }
 
 fn values<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
@@ -199,6 +265,30 @@ mod tests {
             let fields = [("content-type", "text/html"), (name, value)];
             assert_eq!(judge(200, &fields), expected, "{name}: {value}");
         }
+    }
+
+    #[test]
+    fn a_document_that_can_not_be_guarded_has_a_cause() {
+        let outcome = |status, kind: &'static str| {
+            let fields =
+                HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            may_change(StatusCode::from_u16(status).unwrap(), &fields)
+                .map_err(Obstacle::guard_outcome)
+        };
+        let causes = [
+            (206, "text/html", Some(GuardOutcome::Partial)),
+            (200, "application/xhtml+xml", Some(GuardOutcome::Encoding)),
+            (200, "text/html; charset=utf-16", Some(GuardOutcome::Encoding)),
+            (200, "image/svg+xml", Some(GuardOutcome::Encoding)),
+            (200, "text/xml; charset=utf-8", Some(GuardOutcome::Encoding)),
+            (206, "video/mp4", None),
+            (200, "application/json", None),
+            (302, "text/html", None),
+        ];
+        for (status, kind, cause) in causes {
+            assert_eq!(outcome(status, kind), Err(cause), "{status} {kind}");
+        }
+        assert_eq!(outcome(404, "text/html"), Ok(()));
     }
 
     #[test]

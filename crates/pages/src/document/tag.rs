@@ -50,6 +50,11 @@ impl Tag {
         self.name.as_bytes()
     }
 
+    /// Returns true up to the end of the name, and for the `>` directly after it.
+    pub(super) fn is_in_name(&self) -> bool {
+        self.state == State::Name
+    }
+
     /// Returns true for an end tag.
     pub(super) fn is_end(&self) -> bool {
         self.is_end

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Response};
 
-use super::super::{body::Body, downstream::Exchange, recorder::Recorder};
+use super::super::{body::Body, document::Insert, downstream::Exchange, recorder::Recorder};
 use crumbgate_audit::AgreementEvent;
 use crumbgate_base::language::Language;
 pub(in super::super) use crumbgate_pages::document::prepare_request;
@@ -21,36 +21,33 @@ pub(in super::super) fn language(
     (judged.is_notified() && !is_embedded(fields)).then(|| Language::preferred(fields))
 }
 
-/// Makes the head of an answer to `HEAD` what it would be if a page with a banner followed. No banner is counted.
-pub(in super::super) fn prepare_head(mut response: Response<Body>) -> Response<Body> {
-    if may_carry(response.status(), response.headers()).is_ok() {
-        prepare_response(response.headers_mut());
-    }
-    response
-}
-
-/// Inserts a banner into a page that may carry one, and counts the outcome.
-pub(in super::super) fn insert(
+/// Prepares a page that may carry a banner, and returns the banner. Its outcome is counted, except for the answer to a
+/// `HEAD` request: that has the head of a page with a banner.
+pub(in super::super) fn prepare(
     exchange: &Exchange<'_>,
     recorder: &Recorder,
-    mut response: Response<Body>,
+    response: &mut Response<Body>,
     language: Language,
-) -> Response<Body> {
+    is_head: bool,
+) -> Option<Insert<BannerOutcome>> {
     let metrics = Arc::clone(&exchange.worker().metrics);
     if let Err(outcome) = may_carry(response.status(), response.headers()) {
-        metrics.count_banner(outcome);
-        return response;
+        if !is_head {
+            metrics.count_banner(outcome);
+        }
+        return None;
     }
     prepare_response(response.headers_mut());
-    let config = exchange.config;
-    let page = Arc::clone(config.pages(recorder.tenant()).get(PageKind::Banner, language));
+    if is_head {
+        return None;
+    }
+    let page = Arc::clone(exchange.config.pages(recorder.tenant()).get(PageKind::Banner, language));
     let html = page.html.clone();
     let recorder = recorder.clone();
-    let report = move |outcome| {
+    Some(Insert::new(html, move |outcome| {
         metrics.count_banner(outcome);
         if outcome == BannerOutcome::Shown {
             recorder.count_agreement(AgreementEvent::Shown, &page, recorder.unix_s());
         }
-    };
-    response.map(|body| body.with_banner(html, config.limits().banner_bytes, report))
+    }))
 }

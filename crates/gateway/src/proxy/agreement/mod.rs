@@ -6,7 +6,6 @@ pub(super) mod banner;
 pub mod challenge;
 mod endpoint;
 pub mod form;
-pub(super) mod insertion;
 mod logout;
 mod page;
 pub(super) mod page_cache;
