@@ -10,7 +10,9 @@ use super::{
     text::{Kind, Label, Seconds, Text},
     worker::Sum,
 };
-use crumbgate_audit::{AgreementEvent, CounterSnapshot, Counters, OTHER, ScriptedKind};
+use crumbgate_audit::{
+    AgreementEvent, CounterSnapshot, Counters, GuardOutcome, OTHER, ScriptedKind,
+};
 use crumbgate_pages::document::BannerOutcome;
 use crumbgate_policy::verdict::{Action, Direction, Reason, SealStep};
 
@@ -59,6 +61,11 @@ fn write_exchanges(text: &mut Text, sum: &Sum) {
     let help = "Page requests of people who have not agreed that were forwarded to the application, by outcome of the banner.";
     let mut family = text.family("crumbgate_banners_total", Counter, help);
     family.samples("outcome", &BannerOutcome::ALL, &sum.banners);
+    let help = "Documents that were to get the guard's script, by outcome.";
+    let mut family = text.family("crumbgate_guards_total", Counter, help);
+    for (outcome, count) in GuardOutcome::ALL.into_iter().zip(sum.guards) {
+        family.sample(&[("outcome", outcome.word())], count);
+    }
     let help =
         "Beacons of browsers about names that scripts set, by their fate; anybody can post one.";
     let mut family = text.family("crumbgate_beacons_total", Counter, help);

@@ -10,7 +10,7 @@ use super::{
         status_class,
     },
 };
-use crumbgate_audit::ScriptedKind;
+use crumbgate_audit::{GuardOutcome, ScriptedKind};
 use crumbgate_pages::document::BannerOutcome;
 
 /// The metrics of one worker. The alignment puts those of two workers on different cache lines.
@@ -24,6 +24,7 @@ pub struct WorkerMetrics {
     ended_early: [Counter; Side::ALL.len()],
     redirects: Counter,
     banners: [Counter; BannerOutcome::ALL.len()],
+    guards: [Counter; GuardOutcome::ALL.len()],
     beacons: [Counter; BeaconOutcome::ALL.len()],
     scripted_names: [Counter; ScriptedKind::ALL.len()],
     accepted: Counter,
@@ -65,6 +66,11 @@ impl WorkerMetrics {
     /// Counts the outcome of a banner.
     pub fn count_banner(&self, outcome: BannerOutcome) {
         self.banners[outcome as usize].add(1);
+    }
+
+    /// Counts the outcome of guarding a document.
+    pub fn count_guard(&self, outcome: GuardOutcome) {
+        self.guards[outcome as usize].add(1);
     }
 
     /// Counts a beacon.
@@ -137,6 +143,7 @@ pub(super) struct Sum {
     pub(super) ended_early: [u64; Side::ALL.len()],
     pub(super) redirects: u64,
     pub(super) banners: [u64; BannerOutcome::ALL.len()],
+    pub(super) guards: [u64; GuardOutcome::ALL.len()],
     pub(super) beacons: [u64; BeaconOutcome::ALL.len()],
     pub(super) scripted_names: [u64; ScriptedKind::ALL.len()],
     pub(super) accepted: u64,
@@ -158,6 +165,7 @@ impl Sum {
         add(&mut self.ended_early, &worker.ended_early);
         self.redirects += worker.redirects.get();
         add(&mut self.banners, &worker.banners);
+        add(&mut self.guards, &worker.guards);
         add(&mut self.beacons, &worker.beacons);
         add(&mut self.scripted_names, &worker.scripted_names);
         self.accepted += worker.accepted.get();

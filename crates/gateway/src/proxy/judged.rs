@@ -18,6 +18,7 @@ use super::{
     downstream::Exchange,
     forward,
     forwarded::Forwarded,
+    guard::Guard,
     head::HeaderFlags,
     headers::{field_bytes, replace_cookie, replace_set_cookie},
     hop_by_hop::{remove_hop_by_hop, remove_obsolete_cookies},
@@ -32,7 +33,7 @@ use crumbgate_audit::tenants::Tenant;
 use crumbgate_base::clock::Now;
 use crumbgate_base::language::Language;
 use crumbgate_policy::{
-    self as policy, JudgedRequest, Mode, Resources, ResponseFacts, SetCookieFields,
+    self as policy, GuardMode, JudgedRequest, Mode, Resources, ResponseFacts, SetCookieFields,
     sealing::SealFacts,
 };
 
@@ -43,6 +44,8 @@ pub(super) struct Judged<'j> {
     pub(super) request: JudgedRequest<'j>,
     /// The language of the banner, if the answer may carry one.
     banner: Option<Language>,
+    /// The guard, if the answer may be a document that it goes into.
+    guard: Option<Guard>,
 }
 
 /// The application's answer, judged.
@@ -82,7 +85,13 @@ impl Admitted<ServedTenant> {
         admitted.check_limits(request.headers(), body_bytes, limits, policy.mode, evict)?;
         replace_cookie(request.headers_mut(), field);
         let banner = banner::language(&judged, request.headers());
-        Ok(Judged { admitted, request: judged, banner })
+        let guard = match policy.guard {
+            GuardMode::Off => None,
+            GuardMode::Enforce | GuardMode::Watch => {
+                Guard::prepare(exchange, policy, &judged, request)
+            }
+        };
+        Ok(Judged { admitted, request: judged, banner, guard })
     }
 }
 
@@ -223,7 +232,7 @@ impl JudgedAnswer<'_, '_> {
 }
 
 impl Judged<'_> {
-    /// Passes the body on as it arrives, with a banner if the page may carry one.
+    /// Passes the body on as it arrives, with the banner and the guard's script if it may carry them.
     fn stream(
         &self,
         exchange: &Exchange<'_>,
@@ -234,23 +243,26 @@ impl Judged<'_> {
         let timeout = upstream.body_timeout();
         let response =
             response.map(|body| Body::streamed(body, checkout, timeout, recorder.clone()));
-        if self.banner.is_none() {
+        if self.banner.is_none() && self.guard.is_none() {
             return response;
         }
         self.insert(exchange, response)
     }
 
-    /// Inserts the banner into a page that may carry it.
+    /// Puts the banner and the guard's script into a document that may carry them.
     fn insert(&self, exchange: &Exchange<'_>, mut response: Response<Body>) -> Response<Body> {
-        let recorder = &self.admitted.tenant.recorder;
-        let is_head = self.admitted.method == Method::HEAD;
+        let Admitted { authority, method, tenant, .. } = self.admitted;
+        let (recorder, is_head) = (&tenant.recorder, *method == Method::HEAD);
+        let guard = self.guard.as_ref().and_then(|guard| {
+            guard.prepare_response(exchange, (authority, recorder), &mut response, is_head)
+        });
         let banner = self.banner.and_then(|language| {
             banner::prepare(exchange, recorder, &mut response, language, is_head)
         });
-        if banner.is_none() {
+        if guard.is_none() && banner.is_none() {
             return response;
         }
-        let insertion = Insertion::new(exchange.config.limits().banner_bytes, None, banner);
+        let insertion = Insertion::new(exchange.config.limits().banner_bytes, guard, banner);
         response.map(|body| body.with_insertion(insertion))
     }
 }

@@ -45,7 +45,6 @@ impl Recorder {
     }
 
     /// Counts the result of guarding a page.
-    #[expect(dead_code, reason = "pages are not guarded yet")]
     pub(crate) fn count_guard(&self, outcome: GuardOutcome, unix_s: u64) {
         self.count_guard_event(GuardEvent::Page(outcome), b"", unix_s);
     }

@@ -4,6 +4,7 @@ use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use super::{
     agreement::page_cache::PageCache,
+    guard::ScriptCache,
     snapshot::Snapshot,
     tenant_cache::{ServedTenant, TenantCache},
     upstream::{Upstream, UpstreamState},
@@ -11,7 +12,8 @@ use super::{
 use crumbgate_audit::{Aggregator, tenants::Tenant};
 use crumbgate_base::clock::Clock;
 use crumbgate_config::Limits;
-use crumbgate_pages::page::Pages;
+use crumbgate_pages::{guard::GuardScript, page::Pages};
+use crumbgate_policy::Policy;
 
 /// One worker's form of a snapshot. An exchange takes it once and keeps it to its end.
 pub(crate) struct WorkerConfig {
@@ -19,6 +21,7 @@ pub(crate) struct WorkerConfig {
     tenants: TenantCache,
     pub(crate) upstreams: Vec<Rc<Upstream>>,
     page_cache: PageCache,
+    script_cache: ScriptCache,
 }
 
 impl WorkerConfig {
@@ -46,6 +49,7 @@ impl WorkerConfig {
             upstreams: snapshot.upstreams.iter().map(upstream).collect(),
             snapshot,
             page_cache: PageCache::default(),
+            script_cache: ScriptCache::default(),
         }
     }
 
@@ -57,6 +61,12 @@ impl WorkerConfig {
     /// Returns the gateway's own pages of a tenant.
     pub(crate) fn pages(&self, tenant: &Tenant) -> Rc<Pages> {
         self.page_cache.pages(&self.snapshot, &tenant.policy)
+    }
+
+    /// Returns the guard's script of tenants with this policy, with the names that scripts may set or without any. `None` if
+    /// the guard is off.
+    pub(crate) fn guard_script(&self, policy: &Policy, has_names: bool) -> Option<Rc<GuardScript>> {
+        self.script_cache.script(self.snapshot.page.path.as_ref(), policy, has_names)
     }
 
     /// Returns `true` if a peer is one of `server.trusted_proxies`.

@@ -2,11 +2,28 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::head::Documents;
+use crumbgate_policy::accepts_html;
+
 /// Returns true if the response becomes a part of another page, according to `Sec-Fetch-Dest`. Such a part gets no banner
 /// of its own.
 pub fn is_embedded(request: &HeaderMap) -> bool {
     let destination = request.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes);
     destination.is_some_and(|destination| EMBEDDED.contains(&destination))
+}
+
+/// Returns the documents that the response to a request may be; `None` if the browser wants something else, such as an image.
+pub fn requested_documents(request: &HeaderMap) -> Option<Documents> {
+    match request.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes) {
+        None if accepts_html(values(request, &header::ACCEPT)) => Some(Documents::All),
+        None | Some(b"empty") => Some(Documents::Declared),
+        Some(b"document") => Some(Documents::All),
+        Some(other) => EMBEDDED.contains(&other).then_some(Documents::All),
+    }
+}
+
+fn values<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
+    fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
 }
 
 /// Changes a request so that it asks for a whole, uncompressed page: no compression, no range, no conditions.
@@ -110,6 +127,21 @@ mod tests {
         let expected =
             [("cache-control", "no-store"), ("content-type", "text/html"), ("vary", "cookie")];
         assert_eq!(response, fields(&expected));
+    }
+
+    #[test]
+    fn a_browser_names_what_it_opens_and_a_program_what_it_accepts() {
+        for (field, documents) in [
+            (("sec-fetch-dest", "document"), Some(Documents::All)),
+            (("sec-fetch-dest", "iframe"), Some(Documents::All)),
+            (("sec-fetch-dest", "empty"), Some(Documents::Declared)),
+            (("sec-fetch-dest", "image"), None),
+            (("sec-fetch-dest", "script"), None),
+            (("accept", "text/html,*/*;q=0.8"), Some(Documents::All)),
+            (("accept", "*/*"), Some(Documents::Declared)),
+        ] {
+            assert_eq!(requested_documents(&fields(&[field])), documents, "{field:?}");
+        }
     }
 
     #[test]

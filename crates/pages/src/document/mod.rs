@@ -5,7 +5,9 @@
 //! tag. This module does no I/O: the caller passes in heads and bytes.
 //!
 //! - [`is_embedded`] and [`prepare_request`] change the request, so that the page can carry a banner.
-//! - [`may_change`] decides if a response is a page that can be changed, and [`may_carry`] if it can carry a banner; `csp.rs` reads its `Content-Security-Policy`.
+//! - [`requested_documents`] decides if the response to a request may be a document.
+//! - [`may_change`] decides if a response is a page that can be changed, and [`may_carry`] if it can carry a banner;
+//!   `csp.rs` reads its `Content-Security-Policy`.
 //! - [`prepare_response`] removes the fields that a banner makes wrong.
 //! - [`Scanner`] finds the positions in the page without keeping any bytes; `head.rs` follows what the head depends on,
 //!   and `tag.rs`, `comment.rs` and `raw_text.rs` read the parts of a page.
@@ -21,7 +23,7 @@ mod scanner;
 mod tag;
 
 pub(crate) use fields::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
-pub use fields::{is_embedded, prepare_request, prepare_response};
+pub use fields::{is_embedded, prepare_request, prepare_response, requested_documents};
 pub use head::{Documents, HeadSearch, MAX_HELD_BYTES};
 pub use outcome::BannerOutcome;
 pub use page::{Obstacle, may_carry, may_change};
