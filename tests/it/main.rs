@@ -11,6 +11,7 @@ mod commands;
 mod connections;
 mod cookies;
 mod evidence;
+mod guard;
 mod harness;
 mod operation;
 mod project;

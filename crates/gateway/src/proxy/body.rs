@@ -22,6 +22,7 @@ use super::{
     trailers::clean_trailers,
     upstream::Checkout,
 };
+use crumbgate_pages::document::Coding;
 
 /// An answer's body, sent downstream.
 pub(crate) struct Body {
@@ -94,12 +95,12 @@ impl Body {
         Self { source: Source::Upstream(streamed), delivery, record: None }
     }
 
-    /// Makes these insertions into a page.
-    pub(crate) fn with_insertion(mut self, insertion: Insertion) -> Self {
+    /// Makes these insertions into a page in this coding.
+    pub(crate) fn with_insertion(mut self, insertion: Insertion, coding: Coding) -> Self {
         match &mut self.source {
             Source::Own(_) => insertion.end_empty(),
             Source::Upstream(streamed) => {
-                streamed.rewrite = Some(Box::new(Rewrite::new(insertion)));
+                streamed.rewrite = Some(Box::new(Rewrite::new(insertion, coding)));
             }
         }
         self
@@ -144,14 +145,17 @@ impl Streamed {
             if !self.rest.is_empty() {
                 return Poll::Ready(Some(Ok(self.next_part())));
             }
-            if let Some(rewrite) = &mut self.rewrite
-                && rewrite.has_ended()
-            {
-                let trailers = rewrite.take_trailers();
-                self.rewrite = None;
-                return Poll::Ready(trailers.map(Ok));
+            if let Some(frame) = self.end_rewrite() {
+                return Poll::Ready(frame);
             }
-            let (frame, ended) = ready!(self.poll_incoming(context));
+            let polled = self.poll_incoming(context);
+            if polled.is_pending()
+                && let Some(part) = self.rewrite.as_mut().and_then(|rewrite| rewrite.flush())
+            {
+                self.rest = part;
+                continue;
+            }
+            let (frame, ended) = ready!(polled);
             if ended && let Some(checkout) = self.checkout.take() {
                 checkout.give_back();
             }
@@ -178,6 +182,21 @@ impl Streamed {
                 return Poll::Ready(None);
             }
         }
+    }
+
+    /// Ends the changes to a page that is over, or damaged. `None` if they go on.
+    fn end_rewrite(&mut self) -> Option<NextFrame> {
+        let rewrite = self.rewrite.as_mut()?;
+        if rewrite.is_broken() {
+            (self.rewrite, self.checkout) = (None, None);
+            return Some(Some(Err(Fault::Broken)));
+        }
+        if !rewrite.has_ended() {
+            return None;
+        }
+        let trailers = rewrite.take_trailers();
+        self.rewrite = None;
+        Some(trailers.map(Ok))
     }
 
     /// Receives the next frame of the application's answer. Returns true if it is the last one.

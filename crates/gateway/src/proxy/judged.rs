@@ -32,6 +32,7 @@ use super::{
 use crumbgate_audit::tenants::Tenant;
 use crumbgate_base::clock::Now;
 use crumbgate_base::language::Language;
+use crumbgate_pages::document::may_change;
 use crumbgate_policy::{
     self as policy, GuardMode, JudgedRequest, Mode, Resources, ResponseFacts, SetCookieFields,
     sealing::SealFacts,
@@ -252,18 +253,20 @@ impl Judged<'_> {
     /// Puts the banner and the guard's script into a document that may carry them.
     fn insert(&self, exchange: &Exchange<'_>, mut response: Response<Body>) -> Response<Body> {
         let Admitted { authority, method, tenant, .. } = self.admitted;
+        let page = may_change(response.status(), response.headers());
         let (recorder, is_head) = (&tenant.recorder, *method == Method::HEAD);
         let guard = self.guard.as_ref().and_then(|guard| {
-            guard.prepare_response(exchange, (authority, recorder), &mut response, is_head)
+            let facts = (authority, recorder, page.err());
+            guard.prepare_response(exchange, facts, &mut response, is_head)
         });
         let banner = self.banner.and_then(|language| {
             banner::prepare(exchange, recorder, &mut response, language, is_head)
         });
-        if guard.is_none() && banner.is_none() {
+        let (Ok(coding), true) = (page, guard.is_some() || banner.is_some()) else {
             return response;
-        }
+        };
         let insertion = Insertion::new(exchange.config.limits().banner_bytes, guard, banner);
-        response.map(|body| body.with_insertion(insertion))
+        response.map(|body| body.with_insertion(insertion, coding))
     }
 }
 

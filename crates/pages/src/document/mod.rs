@@ -5,6 +5,7 @@
 //! tag. This module does no I/O: the caller passes in heads and bytes.
 //!
 //! - [`is_embedded`] and [`prepare_request`] change the request, so that the page can carry a banner.
+//! - [`reduce_codings`] removes the content codings from a request that the gateway does not read.
 //! - [`requested_documents`] decides if the response to a request may be a document.
 //! - [`may_change`] decides if a response is a page that can be changed, and [`may_carry`] if it can carry a banner;
 //!   `csp.rs` reads its `Content-Security-Policy`.
@@ -12,6 +13,7 @@
 //! - [`Scanner`] finds the positions in the page without keeping any bytes; `head.rs` follows what the head depends on,
 //!   and `tag.rs`, `comment.rs` and `raw_text.rs` read the parts of a page.
 
+mod codings;
 mod comment;
 mod csp;
 mod fields;
@@ -22,6 +24,7 @@ mod raw_text;
 mod scanner;
 mod tag;
 
+pub use codings::{Coding, reduce_codings};
 pub(crate) use fields::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
 pub use fields::{is_embedded, prepare_request, prepare_response, requested_documents};
 pub use head::{Documents, HeadSearch, MAX_HELD_BYTES};

@@ -5,7 +5,7 @@
 pub enum BannerOutcome {
     /// The exchange ended before the banner's position was reached.
     Broken,
-    /// The page is compressed, although the request did not allow it.
+    /// The page has a content coding that the gateway does not read, or several.
     Compressed,
     /// The page has a charset or a syntax that the scanner does not read, such as UTF-16 or XHTML.
     Encoding,

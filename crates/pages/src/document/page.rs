@@ -2,13 +2,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::{csp, outcome::BannerOutcome};
+use super::{codings::Coding, csp, outcome::BannerOutcome};
 use crumbgate_audit::GuardOutcome;
 
 /// The reason why a response is not a page that can be changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Obstacle {
-    /// The page has a content coding.
+    /// The page has a content coding that the gateway does not read, or several.
     Compressed,
     /// The page has a charset that does not contain ASCII, or is XHTML.
     Encoding,
@@ -46,13 +46,13 @@ impl From<Obstacle> for BannerOutcome {
     }
 }
 
-/// Checks that a response is a page that can be changed.
+/// Checks that a response is a page that can be changed. Returns its content coding.
 ///
 /// # Errors
 ///
 /// Returns the first obstacle: [`Obstacle::NoPage`], [`Obstacle::Part`], one of the syntax or charset,
 /// [`Obstacle::Compressed`] or [`Obstacle::Forbidden`], in this order.
-pub fn may_change(status: StatusCode, response: &HeaderMap) -> Result<(), Obstacle> {
+pub fn may_change(status: StatusCode, response: &HeaderMap) -> Result<Coding, Obstacle> {
     let kind =
         if is_shown(status, response) { ContentKind::of(response) } else { ContentKind::Other };
     let is_part =
@@ -64,9 +64,11 @@ pub fn may_change(status: StatusCode, response: &HeaderMap) -> Result<(), Obstac
         }
         ContentKind::Unread => Err(Obstacle::Encoding),
         ContentKind::Xml => Err(Obstacle::Xml),
-        ContentKind::Html if is_compressed(response) => Err(Obstacle::Compressed),
-        ContentKind::Html if forbids_changes(response) => Err(Obstacle::Forbidden),
-        ContentKind::Html => Ok(()),
+        ContentKind::Html => match Coding::of(response) {
+            None => Err(Obstacle::Compressed),
+            Some(_) if forbids_changes(response) => Err(Obstacle::Forbidden),
+            Some(coding) => Ok(coding),
+        },
     }
 }
 
@@ -177,13 +179,6 @@ const ASCII_COMPATIBLE: [&[u8]; 19] = [
     b"windows-874",
 ];
 
-fn is_compressed(response: &HeaderMap) -> bool {
-    let mut codings = values(response, &header::CONTENT_ENCODING)
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii);
-    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
-}
-
 /// Returns true if the response forbids changes (RFC 9111, section 5.2.2.6).
 fn forbids_changes(response: &HeaderMap) -> bool {
     let mut directives = values(response, &header::CACHE_CONTROL)
@@ -250,8 +245,10 @@ mod tests {
         for (name, value, expected) in [
             ("content-encoding", "identity", Ok(())),
             ("content-encoding", "", Ok(())),
-            ("content-encoding", "gzip", Err(BannerOutcome::Compressed)),
-            ("content-encoding", "identity, br", Err(BannerOutcome::Compressed)),
+            ("content-encoding", "gzip", Ok(())),
+            ("content-encoding", "identity, br", Ok(())),
+            ("content-encoding", "zstd", Err(BannerOutcome::Compressed)),
+            ("content-encoding", "gzip, br", Err(BannerOutcome::Compressed)),
             ("content-range", "bytes 0-9/10", Err(BannerOutcome::NoPage)),
             ("content-disposition", "inline; filename=a.html", Ok(())),
             ("content-disposition", "Attachment", Err(BannerOutcome::NoPage)),
@@ -288,7 +285,7 @@ mod tests {
         for (status, kind, cause) in causes {
             assert_eq!(outcome(status, kind), Err(cause), "{status} {kind}");
         }
-        assert_eq!(outcome(404, "text/html"), Ok(()));
+        assert_eq!(outcome(404, "text/html"), Ok(Coding::Identity));
     }
 
     #[test]

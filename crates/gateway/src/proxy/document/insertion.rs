@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use crumbgate_audit::GuardOutcome;
 use crumbgate_pages::document::{BannerOutcome, BodySearch, Documents, HeadSearch, Scanner};
@@ -43,6 +44,9 @@ pub(super) enum Content {
     Guard,
     Page,
 }
+
+/// The different contents of a part.
+pub(super) type Contents = SmallVec<[Content; 3]>;
 
 impl<O> Insert<O> {
     /// Makes the insertion of a text. `report` is called once, with the outcome.

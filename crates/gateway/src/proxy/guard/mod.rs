@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use super::{body::Body, document::Insert, downstream::Exchange, recorder::Recorder};
 use crumbgate_audit::GuardOutcome;
 use crumbgate_pages::{
-    document::{Documents, may_change, prepare_response, requested_documents},
+    document::{Documents, Obstacle, prepare_response, reduce_codings, requested_documents},
     guard::{GuardScript, GuardSources, StoredPage, allow_guard, mark_page, prepare_conditions},
     page::settings::{PagePath, PageRoute},
 };
@@ -44,16 +44,19 @@ impl Guard {
         let is_personal = judged.agreement_state() == AgreementState::Pending;
         let script = exchange.config.guard_script(policy, !is_personal)?;
         let method = request.method().clone();
+        reduce_codings(request.headers_mut());
         let stored = prepare_conditions(request.headers_mut(), &method, &script.tag);
         Some(Self { script, documents, stored, is_personal })
     }
 
-    /// Prepares the fields of a response that gets the script, and returns the script. `authority` is that of the request. The
-    /// outcome is counted, except for the answer to a `HEAD` request, which only has the fields.
+    /// Prepares the fields of a response that gets the script, and returns the script. The outcome is counted, except for the
+    /// answer to a `HEAD` request, which only has the fields.
+    ///
+    /// `authority` is that of the request, and `obstacle` the reason why the response can't get the script.
     pub(super) fn prepare_response(
         &self,
         exchange: &Exchange<'_>,
-        (authority, recorder): (&HeaderValue, &Recorder),
+        (authority, recorder, obstacle): (&HeaderValue, &Recorder, Option<Obstacle>),
         response: &mut Response<Body>,
         is_head: bool,
     ) -> Option<(Documents, Insert<GuardOutcome>)> {
@@ -66,11 +69,8 @@ impl Guard {
                 recorder.count_guard(outcome, recorder.unix_s());
             }
         };
-        let status = response.status();
-        let obstacle = may_change(status, response.headers()).err();
-        if status == StatusCode::NOT_MODIFIED && self.stored == StoredPage::Guarded
-            || obstacle.is_none()
-        {
+        let confirms = response.status() == StatusCode::NOT_MODIFIED;
+        if obstacle.is_none() || confirms && self.stored == StoredPage::Guarded {
             let path = exchange.config.snapshot.page.path.as_ref()?;
             self.prepare_fields(response.headers_mut(), authority, path);
         }
