@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{drive, process};
+use crate::{FIREFOX, drive, process};
 
 #[test]
 fn the_guard_runs_and_a_page_may_do_what_it_could_with_every_policy() {
@@ -128,5 +128,3 @@ fn visit(cases: &[Case]) -> Value {
     fs::write(&file, text.to_string()).expect("the folder can be written");
     drive("csp.js", &[FIREFOX.as_ref(), file.as_os_str()])
 }
-
-const FIREFOX: &str = "/usr/bin/firefox-esr";

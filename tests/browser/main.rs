@@ -1,6 +1,6 @@
 //! Headless Chromium visits the demo, with and without the gateway; it is asked for agreement (`agreement.rs`),
 //! reads the gateway's own pages (`pages.rs`) and reports (`report.rs`), and works with the dashboard (`dashboard.rs`).
-//! Firefox opens pages too where the two may differ (`csp.rs`).
+//! Firefox opens pages too where the two may differ (`csp.rs`, `guard.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it
 //! reports the browser's cookies after each step. The demo plants trackers by `Set-Cookie` and by script. Two of its
@@ -24,6 +24,7 @@ use tempfile::TempDir;
 use crate::process::Process;
 
 const CHROMIUM: &str = "/usr/bin/chromium";
+const FIREFOX: &str = "/usr/bin/firefox-esr";
 const DECLARED: [&str; 3] = ["XSRF-TOKEN", "flexopus_session", "visitedMapBuilder"];
 const HOUR: f64 = 60.0 * 60.0;
 const WEEK: f64 = 7.0 * 24.0 * HOUR;
@@ -139,13 +140,18 @@ impl Demo {
 
 /// Runs a script of this folder that drives Chromium, and returns its findings.
 fn drive(script: &str, arguments: &[&OsStr]) -> Value {
+    drive_browser(CHROMIUM, script, arguments)
+}
+
+/// Runs a script of this folder that drives a browser, and returns its findings.
+fn drive_browser(browser: &str, script: &str, arguments: &[&OsStr]) -> Value {
     let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser").join(script);
-    for needed in [&driver.with_file_name("node_modules"), Path::new(CHROMIUM)] {
+    for needed in [&driver.with_file_name("node_modules"), Path::new(browser)] {
         let exists = needed.exists();
         assert!(exists, "{}: not here. {}", needed.display(), process::HOW_TO_INSTALL);
     }
     let mut node = Command::new("node");
-    let output = process::run(node.arg(driver).arg(CHROMIUM).args(arguments));
+    let output = process::run(node.arg(driver).arg(browser).args(arguments));
     let problem = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{problem}");
     serde_json::from_slice(&output.stdout).expect("a driver prints its findings in JSON")

@@ -9,12 +9,16 @@
 //   enforces   true: a script's write of another cookie becomes a deletion. false: nothing changes, names are only reported
 //
 // It reports names alone: of cookies (c), of the keys of localStorage (l) and sessionStorage (s) that the browser holds
-// when the page used that storage, and of databases that it opens (i). Storage is never blocked, and reading neither.
+// when the page used that storage, and of databases that it opens (i). Storage is never blocked, and reading neither. A script
+// that deletes a cookie reports its name, too: a deletion is a write.
 //
 // It is not a boundary against a hostile script of the same origin. It stops scripts that use documented interfaces in the
-// page, in its frames and in windows that it opens. Not stopped, among the cases of tests/browser/guard-cases.js: SVG and
-// XHTML documents other than the first of a frame, documents that a service worker makes up, and a frame that is written
-// after the page's `load` as HTML with a `srcdoc`.
+// page, in its frames and in windows that it opens: the cases of tests/browser/guard-cases.js. Not stopped:
+// - SVG and XHTML as a page, as an object, and in a frame that had another document before: the gateway guards HTML alone
+// - a document that a service worker makes up
+// - a document in the `srcdoc` of a frame, if the page's HTML has it within another such document, or if a script writes it as
+//   HTML after the page's `load`
+// - an empty frame, taken by its number, in a page that has replaced itself by document.open() after its `load`
 //
 // Rules of this file, so that a page's scripts can't change what it does, and that it fits into a script element:
 // - Built-in functions are taken at the start, and called with Reflect.apply. After the start, nothing looks up a method of a
