@@ -2,7 +2,7 @@
 //!
 //! Random texts go through the gateway in the places of personal data: as cookie values and addresses, in names, path and
 //! query. Then everything that is kept is searched for them. The test also requires that the templates of the names were
-//! kept, so that a search in the wrong place does not pass.
+//! kept, so that a search in the wrong place does not pass. Where the tenant has a guard, a browser's report is sent too.
 
 use std::{
     fs::File,
@@ -24,7 +24,7 @@ use crate::cli::{
     configuration::{self, ConfigFile},
     output::print,
 };
-use crumbgate_audit::tenants::TenantTable;
+use crumbgate_audit::tenants::{Tenant, TenantTable};
 use crumbgate_base::text::hex;
 use crumbgate_config::Config;
 use crumbgate_gateway::proxy::tls;
@@ -33,7 +33,8 @@ use crumbgate_ledger::{
     line::LineWriter,
     read::{ReadError, Reader},
 };
-use crumbgate_policy::verdict::Direction;
+use crumbgate_pages::page::settings::PageRoute;
+use crumbgate_policy::{GuardMode, verdict::Direction};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
@@ -68,10 +69,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => *config.server.https.first().context("server.https has no listener")?,
     };
     let ledger = &config.evidence.path;
-    let canaries = Canaries::new()?;
-    let before = kept(ledger, &tenant)?;
+    let beacon = config.page.path.as_ref().filter(|_| tenant.policy.guard != GuardMode::Off);
+    let beacon = beacon.map(|path| path.of(PageRoute::Seen));
+    let canaries = Canaries::new(beacon.as_deref())?;
+    let before = kept(ledger, &tenant.name)?;
     let from = canaries.send(&config, address, &host)?;
-    wait_until_kept(ledger, &tenant, before)?;
+    wait_until_kept(ledger, &tenant.name, before)?;
 
     let mut all = canaries.all;
     all.extend(from.map(|from| Canary { place: "the client's address", text: from.to_string() }));
@@ -105,17 +108,18 @@ fn first_host(config: &Config) -> Result<String> {
     })
 }
 
-/// The canaries and the request that contains them.
+/// The canaries and the requests that contain them.
 struct Canaries {
     all: Vec<Canary>,
-    request: String,
+    requests: Vec<String>,
 }
 
-/// The number of requests. Several, because code may keep something only the second time.
+/// The number of times that they are sent. Several, because code may keep something only the second time.
 const EXCHANGES: u64 = 3;
 
 impl Canaries {
-    fn new() -> Result<Self> {
+    /// Makes canaries. `beacon` is the path of browsers' reports, where the tenant has a guard.
+    fn new(beacon: Option<&str>) -> Result<Self> {
         let mut all = Vec::new();
         let mut make = |place, text: String| {
             all.push(Canary { place, text: text.clone() });
@@ -133,28 +137,39 @@ impl Canaries {
         let address =
             Ipv6Addr::from([0x20, 0x01, 0x0d, 0xb8, a, b, c, d, e, f, 0xca, 0x9e, a, c, b, 0x17]);
         let address = make("an address in a forwarding field", address.to_string());
-        let request = format!(
+        let mut requests = Vec::new();
+        // First, so that it is kept when the last request is.
+        if let Some(beacon) = beacon {
+            let reported = make("an identifier in a reported name", random()?);
+            let body = format!("cselftest_{reported}\nlselftest_{reported}");
+            requests.push(format!(
+                "POST {beacon} HTTP/1.1\r\nhost: HOST\r\nsec-fetch-site: same-origin\r\nuser-agent: {agent}\r\n\
+                 content-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            ));
+        }
+        requests.push(format!(
             "GET /crumbgate-selftest/{path}?q={query} HTTP/1.1\r\nhost: HOST\r\naccept: text/html\r\n\
              user-agent: {agent}\r\nreferer: https://HOST/{referer}\r\nx-forwarded-for: {address}\r\n\
              forwarded: for=\"[{address}]\"\r\n\
              cookie: flexopus_session={session}; _ga={tracker}; selftest_{name}=1; {nameless}\r\n\
              connection: close\r\n\r\n"
-        );
-        Ok(Self { all, request })
+        ));
+        Ok(Self { all, requests })
     }
 
-    /// Sends the request several times, each on its own connection. Returns the client's address if it is a random one of
+    /// Sends each request several times, each on its own connection. Returns the client's address if it is a random one of
     /// the loopback network.
     fn send(&self, config: &Config, address: SocketAddr, host: &str) -> Result<Option<IpAddr>> {
         let from = loopback_for(address)?;
         let tls = Arc::new(tls::pinned_client_config(&config.tls)?);
-        for _ in 0..EXCHANGES {
+        for request in (0..EXCHANGES).flat_map(|_| &self.requests) {
             let stream = connect(address, from)?;
             let name = ServerName::try_from(host.to_owned())
                 .with_context(|| format!("{host} is not a host"))?;
             let mut stream =
                 StreamOwned::new(ClientConnection::new(Arc::clone(&tls), name)?, stream);
-            stream.write_all(self.request.replace("HOST", host).as_bytes())?;
+            stream.write_all(request.replace("HOST", host).as_bytes())?;
             let mut answer = Vec::new();
             // A connection without a TLS close notification has still answered.
             let _ = stream.read_to_end(&mut answer);
@@ -270,10 +285,10 @@ impl Report {
 }
 
 /// The name of the tenant that serves a host (T1).
-fn tenant_of(config: &Config, host: &str) -> Option<Arc<str>> {
+fn tenant_of(config: &Config, host: &str) -> Option<Arc<Tenant>> {
     let tenants = config.tenants.iter().cloned();
     let table = TenantTable::new(tenants, config.default_tenant.clone());
-    table.find(host).map(|tenant| Arc::clone(&tenant.name))
+    table.find(host)
 }
 
 /// The tenant's counts in the ledger of each name in [`MUST_BE_KEPT`]. A gateway that has just started may not have

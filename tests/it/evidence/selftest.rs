@@ -6,7 +6,7 @@ use std::{
     io::Write,
 };
 
-use crate::harness::{App, Http, Setup, Site, ok};
+use crate::harness::{ACME, App, Http, Kept, Setup, Site, ok};
 
 const LOG: &str = "[log]\nformat = \"json\"\naccess = true";
 
@@ -45,6 +45,21 @@ async fn a3_the_selftest_finds_nothing_of_its_canaries_in_ledger_export_and_log(
         let ledger = fs::read(site.path("state/crumbgate.db-wal")).unwrap();
         assert!(memchr::memmem::find(&ledger, canary.as_bytes()).is_none());
     }
+}
+
+#[tokio::test]
+async fn a3_the_selftest_of_a_tenant_with_a_guard_reports_a_name_and_finds_only_its_template() {
+    let app = App::replying(|_| ok(&[], "hello")).await;
+    let site = Site::of(&Setup::before(&app).tenant(ACME, "guard = \"watch\"").sections(LOG));
+    let mut program = site.start();
+    let address = program.https().await.to_string();
+    let finished = site.run(&["audit", "selftest", "--address", &address]).await;
+    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    let kept = Kept::try_read(&site.path("state/crumbgate.db")).unwrap();
+    let names: Vec<_> =
+        kept.guards.iter().map(|guard| (guard.name.as_deref(), guard.count)).collect();
+    assert_eq!(names, [(Some("selftest_{id}"), 3); 2]);
+    assert_eq!(app.received().len(), 3, "the application receives no report");
 }
 
 #[tokio::test]
