@@ -1,8 +1,9 @@
-//! The guard in the application's documents (W1 to W6).
+//! The guard in the application's documents (W1 to W6), and in the scripts of service workers (W3).
 
 mod caches;
 mod codings;
 mod documents;
+mod workers;
 
 use crumbgate_pages::guard::GuardScript;
 use crumbgate_policy::{GuardMode, declaration::Declaration};

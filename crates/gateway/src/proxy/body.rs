@@ -15,7 +15,7 @@ use super::{
     access::Record,
     deadline::Deadline,
     delivery::Delivery,
-    document::{Insertion, Rewrite},
+    document::{Changes, Rewrite},
     limits,
     recorder::Recorder,
     request_body::Fault,
@@ -95,12 +95,12 @@ impl Body {
         Self { source: Source::Upstream(streamed), delivery, record: None }
     }
 
-    /// Makes these insertions into a page in this coding.
-    pub(crate) fn with_insertion(mut self, insertion: Insertion, coding: Coding) -> Self {
+    /// Makes these changes to a body in this coding.
+    pub(crate) fn with_changes(mut self, changes: Changes, coding: Coding) -> Self {
         match &mut self.source {
-            Source::Own(_) => insertion.end_empty(),
+            Source::Own(_) => changes.end_empty(),
             Source::Upstream(streamed) => {
-                streamed.rewrite = Some(Box::new(Rewrite::new(insertion, coding)));
+                streamed.rewrite = Some(Box::new(Rewrite::new(changes, coding)));
             }
         }
         self

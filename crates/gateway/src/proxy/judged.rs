@@ -14,7 +14,7 @@ use super::{
     agreement::banner,
     body::Body,
     dates::http_date,
-    document::Insertion,
+    document::{Changes, Insertion},
     downstream::Exchange,
     forward,
     forwarded::Forwarded,
@@ -253,6 +253,9 @@ impl Judged<'_> {
     /// Puts the banner and the guard's script into a document that may carry them.
     fn insert(&self, exchange: &Exchange<'_>, mut response: Response<Body>) -> Response<Body> {
         let Admitted { authority, method, tenant, .. } = self.admitted;
+        if let Some(guard) = self.guard.as_ref().filter(|guard| guard.is_for_worker()) {
+            return guard.prefix(response);
+        }
         let page = may_change(response.status(), response.headers());
         let (recorder, is_head) = (&tenant.recorder, *method == Method::HEAD);
         let guard = self.guard.as_ref().and_then(|guard| {
@@ -266,7 +269,7 @@ impl Judged<'_> {
             return response;
         };
         let insertion = Insertion::new(exchange.config.limits().banner_bytes, guard, banner);
-        response.map(|body| body.with_insertion(insertion, coding))
+        response.map(|body| body.with_changes(Changes::Document(insertion), coding))
     }
 }
 

@@ -22,6 +22,14 @@ pub fn requested_documents(request: &HeaderMap) -> Option<Documents> {
     }
 }
 
+/// Returns true if a browser requests a script of a service worker, or what such a script imports. Some browsers say no more
+/// than that it is a script of some worker.
+pub fn requests_worker_script(request: &HeaderMap) -> bool {
+    let destination = request.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes);
+    matches!(destination, Some(b"serviceworker" | b"worker"))
+        || request.get(SERVICE_WORKER).is_some_and(|value| value == "script")
+}
+
 fn values<'f>(fields: &'f HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'f [u8]> {
     fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
 }
@@ -54,6 +62,9 @@ pub(crate) fn remove_fields_of_the_exact_page(response: &mut HeaderMap) {
 }
 
 pub(crate) const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// The name of the field with which a browser requests the main script of a service worker (Service Workers, section 4.9.1).
+const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
 const EMBEDDED: [&[u8]; 5] = [b"embed", b"fencedframe", b"frame", b"iframe", b"object"];
 

@@ -9,6 +9,8 @@
 //! - [`requested_documents`] decides if the response to a request may be a document.
 //! - [`may_change`] decides if a response is a page that can be changed, and [`may_carry`] if it can carry a banner;
 //!   `csp.rs` reads its `Content-Security-Policy`.
+//! - [`requests_worker_script`] and [`may_change_script`] decide the same for the scripts of service workers, and
+//!   [`Prologue`] finds the first code in them.
 //! - [`prepare_response`] removes the fields that a banner makes wrong.
 //! - [`Scanner`] finds the positions in the page without keeping any bytes; `head.rs` follows what the head depends on,
 //!   and `tag.rs`, `comment.rs` and `raw_text.rs` read the parts of a page.
@@ -20,16 +22,20 @@ mod fields;
 mod head;
 mod outcome;
 mod page;
+mod prologue;
 mod raw_text;
 mod scanner;
 mod tag;
 
 pub use codings::{Coding, reduce_codings};
 pub(crate) use fields::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
-pub use fields::{is_embedded, prepare_request, prepare_response, requested_documents};
+pub use fields::{
+    is_embedded, prepare_request, prepare_response, requested_documents, requests_worker_script,
+};
 pub use head::{Documents, HeadSearch, MAX_HELD_BYTES};
 pub use outcome::BannerOutcome;
-pub use page::{Obstacle, may_carry, may_change};
+pub use page::{Obstacle, may_carry, may_change, may_change_script};
+pub use prologue::Prologue;
 pub use scanner::{BodySearch, Scanner};
 
 #[cfg(test)]

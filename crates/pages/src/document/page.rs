@@ -72,6 +72,17 @@ pub fn may_change(status: StatusCode, response: &HeaderMap) -> Result<Coding, Ob
     }
 }
 
+/// Returns the content coding of a response that is a whole script of JavaScript and can be changed; `None` for any other.
+pub fn may_change_script(status: StatusCode, response: &HeaderMap) -> Option<Coding> {
+    let mut types = values(response, &header::CONTENT_TYPE);
+    let (text, None) = (types.next()?, types.next()) else { return None };
+    let essence = text.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let is_script = JAVASCRIPT.iter().any(|script| essence.eq_ignore_ascii_case(script));
+    let is_whole = status == StatusCode::OK && !response.contains_key(header::CONTENT_RANGE);
+    let may_change = is_script && is_whole && !forbids_changes(response);
+    Coding::of(response).filter(|_| may_change)
+}
+
 /// Checks that a response is a page that may carry a banner.
 ///
 /// # Errors
@@ -138,6 +149,14 @@ impl ContentKind {
         if charset.is_none_or(is_ascii_compatible) { Self::Html } else { Self::Unread }
     }
 }
+
+/// The usual types of scripts (RFC 9239).
+const JAVASCRIPT: [&[u8]; 4] = [
+    b"application/ecmascript",
+    b"application/javascript",
+    b"application/x-javascript",
+    b"text/javascript",
+];
 
 /// The types of documents in which scripts run, apart from HTML and XHTML.
 const XML: [&[u8]; 3] = [b"application/xml", b"image/svg+xml", b"text/xml"];

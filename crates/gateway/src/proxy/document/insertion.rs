@@ -103,11 +103,6 @@ impl Insertion {
         self.release(held, pieces);
     }
 
-    /// Ends a page that has no bytes.
-    pub(crate) fn end_empty(mut self) {
-        self.end(&mut VecDeque::new());
-    }
-
     /// Reports that a piece of this content was sent.
     pub(super) fn sent(&mut self, content: Content) {
         match content {

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::{
+    changes::Changes,
     decoder::{Decoder, Undecodable},
     encoder::Encoder,
-    insertion::{Content, Contents, Insertion, Piece},
+    insertion::{Content, Contents, Piece},
 };
 use crumbgate_pages::document::Coding;
 
@@ -55,10 +56,10 @@ impl Recoder {
         !self.is_complete && (self.has_more || !self.input.is_empty())
     }
 
-    /// Decodes a bounded number of bytes, and encodes what the insertion makes of them.
+    /// Decodes a bounded number of bytes, and encodes what the changes make of them.
     pub(super) fn step(
         &mut self,
-        insertion: &mut Insertion,
+        changes: &mut Changes,
         pieces: &mut VecDeque<Piece>,
     ) -> Result<(), Undecodable> {
         let mut plain = vec![0; STEP_BYTES];
@@ -72,27 +73,27 @@ impl Recoder {
         self.has_more = step.written == STEP_BYTES;
         self.is_complete = step.is_complete;
         plain.truncate(step.written);
-        if insertion.is_over() {
+        if changes.is_over() {
             return self.encode(&plain, Content::Page);
         }
-        insertion.pass(plain.into(), pieces);
+        changes.pass(plain.into(), pieces);
         self.encode_all(pieces)
     }
 
     /// Ends the page, and returns its last bytes. The coded page must be complete.
     pub(super) fn finish(
         mut self,
-        insertion: &mut Insertion,
+        changes: &mut Changes,
         pieces: &mut VecDeque<Piece>,
     ) -> Result<(Bytes, Contents), Undecodable> {
         if self.is_empty {
-            insertion.end(pieces);
+            changes.end(pieces);
             return Ok((Bytes::new(), Contents::new()));
         }
         if !self.is_complete {
             return Err(Undecodable);
         }
-        insertion.end(pieces);
+        changes.end(pieces);
         self.encode_all(pieces)?;
         let last = self.encoder.finish().map_err(|_| Undecodable)?;
         Ok((last.into(), self.encoded))

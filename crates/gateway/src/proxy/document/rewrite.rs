@@ -7,15 +7,16 @@ use http_body::Frame;
 use smallvec::smallvec;
 
 use super::{
+    changes::Changes,
     decoder::Undecodable,
-    insertion::{Contents, Insertion, Piece},
+    insertion::{Contents, Piece},
     recoder::Recoder,
 };
 use crumbgate_pages::document::Coding;
 
 /// The rewrite of one page.
 pub(crate) struct Rewrite {
-    insertion: Insertion,
+    changes: Changes,
     /// Decodes and encodes the page, up to its end. `None` if it is not coded.
     recoder: Option<Box<Recoder>>,
     /// The pieces that wait to be sent.
@@ -31,9 +32,9 @@ pub(crate) struct Rewrite {
 
 impl Rewrite {
     /// Makes the rewrite of a page in this coding, which it keeps.
-    pub(crate) fn new(insertion: Insertion, coding: Coding) -> Self {
+    pub(crate) fn new(changes: Changes, coding: Coding) -> Self {
         Self {
-            insertion,
+            changes,
             recoder: Recoder::new(coding).map(Box::new),
             pieces: VecDeque::new(),
             leaving: Contents::new(),
@@ -47,7 +48,7 @@ impl Rewrite {
     pub(crate) fn pass(&mut self, part: Bytes) {
         match &mut self.recoder {
             Some(recoder) => recoder.pass(part),
-            None => self.insertion.pass(part, &mut self.pieces),
+            None => self.changes.pass(part, &mut self.pieces),
         }
     }
 
@@ -56,14 +57,14 @@ impl Rewrite {
         self.has_ended = true;
         self.trailers = trailers;
         if self.recoder.is_none() {
-            self.insertion.end(&mut self.pieces);
+            self.changes.end(&mut self.pieces);
         }
     }
 
     /// Returns the next part of the changed page. `None` if it needs more of the page, or the page is over.
     pub(crate) fn next(&mut self) -> Option<Bytes> {
         for content in self.leaving.drain(..) {
-            self.insertion.sent(content);
+            self.changes.sent(content);
         }
         if self.recoder.is_some() {
             let recoded = self.recode();
@@ -83,7 +84,7 @@ impl Rewrite {
     /// Returns true if no more of the page needs to be passed.
     pub(crate) fn is_over(&self) -> bool {
         let has_left = self.pieces.is_empty() && self.recoder.is_none() && self.trailers.is_none();
-        has_left && !self.is_broken && self.insertion.is_over()
+        has_left && !self.is_broken && self.changes.is_over()
     }
 
     /// Returns true if the page is damaged: the rest of it can't be decoded.
@@ -110,10 +111,10 @@ impl Rewrite {
             {
                 return Ok(Some(part));
             }
-            recoder.step(&mut self.insertion, &mut self.pieces)?;
+            recoder.step(&mut self.changes, &mut self.pieces)?;
         }
         match self.recoder.take_if(|_| self.has_ended) {
-            Some(recoder) => recoder.finish(&mut self.insertion, &mut self.pieces).map(Some),
+            Some(recoder) => recoder.finish(&mut self.changes, &mut self.pieces).map(Some),
             None => Ok(None),
         }
     }

@@ -6,12 +6,20 @@ mod script_cache;
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
-use super::{body::Body, document::Insert, downstream::Exchange, recorder::Recorder};
+use super::{
+    body::Body,
+    document::{Changes, Insert, Prefix},
+    downstream::Exchange,
+    recorder::Recorder,
+};
 use crumbgate_audit::GuardOutcome;
 use crumbgate_pages::{
-    document::{Documents, Obstacle, prepare_response, reduce_codings, requested_documents},
+    document::{
+        Documents, Obstacle, may_change_script, prepare_response, reduce_codings,
+        requested_documents, requests_worker_script,
+    },
     guard::{GuardScript, GuardSources, StoredPage, allow_guard, mark_page, prepare_conditions},
     page::settings::{PagePath, PageRoute},
 };
@@ -21,32 +29,63 @@ pub use beacon::Beacon;
 pub(super) use beacon::{BeaconLimit, of as beacon};
 pub(super) use script_cache::ScriptCache;
 
-/// The guard of one exchange, whose answer may be a document.
+/// The guard of one exchange, whose answer may be a document or the script of a service worker.
 pub(super) struct Guard {
     script: Rc<GuardScript>,
-    documents: Documents,
+    target: Target,
     /// The document that a 304 confirms.
     stored: StoredPage,
     /// True if the script depends on the person, who has not agreed. No cache may keep the document.
     is_personal: bool,
 }
 
+/// The kind of answer that the guard is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Target {
+    Documents(Documents),
+    WorkerScript,
+}
+
 impl Guard {
-    /// Returns the guard of an exchange whose answer may be a document, and prepares the request for it. `None` if the tenant
-    /// has no guard.
+    /// Returns the guard of an exchange whose answer may need it, and prepares the request for it. `None` if the tenant has no
+    /// guard.
     pub(super) fn prepare<B>(
         exchange: &Exchange<'_>,
         policy: &Policy,
         judged: &JudgedRequest<'_>,
         request: &mut Request<B>,
     ) -> Option<Self> {
-        let documents = requested_documents(request.headers())?;
+        let target = match requested_documents(request.headers()) {
+            _ if requests_worker_script(request.headers()) => Target::WorkerScript,
+            documents => Target::Documents(documents?),
+        };
         let is_personal = judged.agreement_state() == AgreementState::Pending;
         let script = exchange.config.guard_script(policy, !is_personal)?;
         let method = request.method().clone();
         reduce_codings(request.headers_mut());
         let stored = prepare_conditions(request.headers_mut(), &method, &script.tag);
-        Some(Self { script, documents, stored, is_personal })
+        if target == Target::WorkerScript && stored == StoredPage::Other {
+            request.headers_mut().remove(header::IF_NONE_MATCH);
+            request.headers_mut().remove(header::IF_MODIFIED_SINCE);
+        }
+        Some(Self { script, target, stored, is_personal })
+    }
+
+    /// Returns true if the answer may be the script of a service worker.
+    pub(super) fn is_for_worker(&self) -> bool {
+        self.target == Target::WorkerScript
+    }
+
+    /// Puts the guard in front of the code of a service worker's script.
+    pub(super) fn prefix(&self, mut response: Response<Body>) -> Response<Body> {
+        let (status, fields) = (response.status(), response.headers_mut());
+        let coding = may_change_script(status, fields);
+        if coding.is_some() || self.is_confirmed(status) {
+            self.mark(fields);
+        }
+        let Some(coding) = coding else { return response };
+        let changes = Changes::WorkerScript(Prefix::new(self.script.worker_prefix.clone()));
+        response.map(|body| body.with_changes(changes, coding))
     }
 
     /// Prepares the fields of a response that gets the script, and returns the script. The outcome is counted, except for the
@@ -60,7 +99,7 @@ impl Guard {
         response: &mut Response<Body>,
         is_head: bool,
     ) -> Option<(Documents, Insert<GuardOutcome>)> {
-        let documents = self.documents;
+        let Target::Documents(documents) = self.target else { return None };
         let (metrics, recorder) = (Arc::clone(&exchange.worker().metrics), recorder.clone());
         // The answer to a script's request is seldom a document. It is counted only if it turns out to be one.
         let report = move |outcome| {
@@ -69,8 +108,7 @@ impl Guard {
                 recorder.count_guard(outcome, recorder.unix_s());
             }
         };
-        let confirms = response.status() == StatusCode::NOT_MODIFIED;
-        if obstacle.is_none() || confirms && self.stored == StoredPage::Guarded {
+        if obstacle.is_none() || self.is_confirmed(response.status()) {
             let path = exchange.config.snapshot.page.path.as_ref()?;
             self.prepare_fields(response.headers_mut(), authority, path);
         }
@@ -84,14 +122,24 @@ impl Guard {
         }
     }
 
+    /// Returns true if a response confirms a stored document with the current script.
+    fn is_confirmed(&self, status: StatusCode) -> bool {
+        status == StatusCode::NOT_MODIFIED && self.stored == StoredPage::Guarded
+    }
+
     fn prepare_fields(&self, fields: &mut HeaderMap, authority: &HeaderValue, path: &PagePath) {
+        self.mark(fields);
+        let authority = authority.to_str().unwrap_or_default();
+        let (script, path) = (&*self.script.csp_source, &*path.of(PageRoute::Seen));
+        allow_guard(fields, GuardSources { script, authority, path });
+    }
+
+    /// Changes the fields by which caches keep the response, and those that describe its exact bytes.
+    fn mark(&self, fields: &mut HeaderMap) {
         if self.is_personal {
             prepare_response(fields);
         } else {
             mark_page(fields, &self.script.tag);
         }
-        let authority = authority.to_str().unwrap_or_default();
-        let (script, path) = (&*self.script.csp_source, &*path.of(PageRoute::Seen));
-        allow_guard(fields, GuardSources { script, authority, path });
     }
 }
