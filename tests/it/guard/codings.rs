@@ -195,8 +195,11 @@ async fn breaks_off(http: Http, coding: Coding, body: Vec<u8>, outcome: &str) ->
     let app = app(coding, body).await;
     let gateway = guard(&app).start();
     let browser = gateway.browser(http);
-    let answer = browser.send_streaming(navigation(http, "/"), "").await;
-    let is_broken = answer.into_body().collect().await.is_err();
+    // The connection may break off before the head has left.
+    let is_broken = match browser.try_send(navigation(http, "/"), "").await {
+        Ok(answer) => answer.into_body().collect().await.is_err(),
+        Err(_) => true,
+    };
     assert_eq!((outcomes(&gateway, outcome), guards(&gateway)), (1., 1.), "{coding:?}");
     is_broken
 }
