@@ -68,6 +68,7 @@ servers = ["http://{application}"]
 
 [defaults]
 upstream = "app"
+guard = "enforce"                     # scripts in pages can't set undeclared cookies
 
 [admin]
 listen = "{admin}"
@@ -79,7 +80,7 @@ session = "2h"
 
 [tenants."{initech}"]
 session = "20m"
-mode = "report"                       # counts verdicts and changes no cookie
+mode = "report"                       # counts verdicts and changes no cookie; the guard only watches
 
 [tenants."{hooli}"]
 session = "2h"

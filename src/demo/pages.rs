@@ -150,8 +150,9 @@ kept.</p>
 <section class="card" aria-labelledby="trackers-title">
 <h2 id="trackers-title">Trackers of this application</h2>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="trackers-title"><table>
-<caption>A script can set a cookie at any time, so the last column can be yes where the one before is no. What matters is
-whether the cookie still exists on the next page, and whether it arrives. One more tracker has no name.</caption>
+<caption>At the application's own address every cookie stays. Through the gateway no cell says yes (except in report
+mode): the gateway removes these cookies from headers, and a script that it puts first into the page keeps this page's
+script from setting them. One more tracker has no name.</caption>
 <thead><tr><th scope="col">Cookie</th><th scope="col">Set by</th><th scope="col">Arrived with this request</th>
 <th scope="col">Readable by scripts on arrival</th><th scope="col">Readable by scripts now</th></tr></thead>
 <tbody>

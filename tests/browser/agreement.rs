@@ -109,7 +109,8 @@ fn g6_a_visit_from_the_banner_to_the_withdrawal() {
     let demo = Demo::start();
     let admin = demo.dashboard();
     let admin = admin.trim_start_matches("http://").trim_end_matches('/');
-    let tenant = ["tenants", "set", "notice.localhost", "session=2h", "agreement=notice"];
+    let settings = ["session=2h", "agreement=notice", "guard=off"];
+    let tenant = [&["tenants", "set", "notice.localhost"][..], &settings].concat();
     let set = process::run(process::crumbgate().args(tenant).args(["--address", admin]));
     assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
     let site = demo.address_of("acme.localhost").replace("acme", "notice");
@@ -149,7 +150,7 @@ fn g6_a_page_that_can_not_carry_a_banner_works_without_one() {
     let site = Site::start();
     let found = found("pages", &site.address);
     for (page, banners) in
-        [("open", 1), ("compressed", 0), ("style", 0), ("form", 0), ("utf-16", 0)]
+        [("open", 1), ("compressed", 1), ("style", 0), ("form", 0), ("utf-16", 0)]
     {
         let works = json!({ "banner": banners, "title": "It works", "colour": "rgb(1, 2, 3)" });
         assert_eq!(found[page], works, "{page}");

@@ -40,6 +40,8 @@ const submit = async (button) => {
     await page.getByRole('button', { name: button }).click();
     await page.waitForURL(url);
 };
+// The number of cells of the page's table that say yes.
+const countYes = () => page.locator('td .yes').count();
 const call = (path) => () => page.evaluate(async (path) => {
     const answer = await fetch(path, { headers: { accept: 'application/json' } });
     return { status: answer.status, body: await answer.json() };
@@ -55,9 +57,17 @@ try {
         await page.getByLabel('Name').fill('Ada');
         await submit('Log in');
     });
-    await step('who am I', call('/whoami'));
+    await step('who am I', async () => {
+        // A cookie that was set before the gateway was installed.
+        await browser.addCookies([{ name: '_ga_earlier', value: '1', url }]);
+        return call('/whoami')();
+    });
     await step('map editor', open('/map-builder'));
     await step('help', open('/map-builder/help'));
+    await step('home again', async () => {
+        await open('/')();
+        return countYes();
+    });
     await step('desks', call('/api/desks'));
     await step('logged out', () => submit('Log out Ada'));
     await step('desks again', call('/api/desks'));

@@ -1,5 +1,5 @@
-//! The generated parts of `docs/reference/`: the commands as their help shows them, the keys of `config.toml`, and
-//! the source files with the first sentence of their documentation.
+//! The generated parts of `docs/`: the commands as their help shows them, the keys of `config.toml`, the source files
+//! with the first sentence of their documentation, and the guard's script.
 //!
 //! A generated part begins behind a marker and ends with the file. The tests compare it. With the environment variable
 //! `WRITE_DOCUMENTS` they write it instead: `WRITE_DOCUMENTS=1 cargo nextest run --test it reference`.
@@ -60,6 +60,37 @@ async fn the_reference_of_commands_is_their_help() {
         }
         assert!(text.matches("\n## ").count() > 20, "{text}");
         assert_generated("docs/reference/commands.md", &text);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_document_of_the_guard_contains_its_script() {
+    in_time(async {
+        let setup = Setup::before_servers(&["http://127.0.0.1:9".to_owned()]);
+        let site = Site::of(
+            &setup
+                .tenant("enforce.example", "guard = \"enforce\"")
+                .tenant("required.example", "guard = \"enforce\"\nagreement = \"required\"")
+                .tenant("watch.example", "guard = \"watch\"")
+                .sections("[seal]\nkeys = \"state/seal.keys\"\n"),
+        );
+        let mut text = String::new();
+        for (title, options) in [
+            ("`guard = \"enforce\"`", &["enforce.example"][..]),
+            (
+                "`guard = \"enforce\"`, before a person has agreed (`agreement = \"required\"`)",
+                &["required.example", "--before-agreement"],
+            ),
+            ("`guard = \"watch\"`", &["watch.example"]),
+        ] {
+            let finished = site.run(&[&["guard", "--tenant"], options].concat()).await;
+            assert_eq!(finished.code, Some(0), "{finished:?}");
+            let (script, about) = finished.stdout.split_once("\n\n").expect("two paragraphs");
+            assert!(script.len() <= 2560, "{title}: {} bytes", script.len());
+            text += &format!("\n### {title}\n\n```html\n{script}\n```\n\n```text\n{about}```\n");
+        }
+        assert_generated("docs/guard.md", &text);
     })
     .await;
 }
