@@ -21,9 +21,9 @@ END
     install_packages "${packages[@]}"
     # shellcheck disable=SC2034 # the scripts that source this one use it
     crumbgate=${CRUMBGATE_BINARY:-target/dist/crumbgate}
-    if [[ -z ${CRUMBGATE_BINARY:-} ]]; then
-        quietly "Building the gateway" cargo build --profile dist --locked --bin crumbgate
-    fi
-    quietly "Building what measures" cargo build --release --locked --package crumbgate-bench \
-        --features gateway
+    # What measures the pure parts is built as the gateway is: instructions are counted of what is shipped.
+    local programs=(--bin crumbgate-bench --bin pure --bin allocations)
+    [[ -n ${CRUMBGATE_BINARY:-} ]] || programs+=(--bin crumbgate)
+    quietly "Building the gateway, and what measures it" \
+        cargo build --profile dist --locked --workspace --features crumbgate-bench/gateway "${programs[@]}"
 }

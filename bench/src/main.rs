@@ -43,7 +43,7 @@ enum Command {
     /// Count the allocations of a request
     Allocations {
         /// The gateway with an allocator that counts
-        #[arg(long, default_value = "target/release/allocations")]
+        #[arg(long, default_value = "target/dist/allocations")]
         gateway: PathBuf,
         /// Show where they are made, too
         #[arg(long)]
@@ -52,7 +52,7 @@ enum Command {
     /// Count the instructions of the pure parts, and of whole requests
     Counts {
         /// The program that does the pure parts' work
-        #[arg(long, default_value = "target/release/pure")]
+        #[arg(long, default_value = "target/dist/pure")]
         pure: PathBuf,
         /// The gateway's program
         #[arg(long, default_value = "target/dist/crumbgate")]
@@ -64,7 +64,7 @@ enum Command {
         #[arg(long)]
         accept: bool,
         /// The program that does the pure parts' work
-        #[arg(long, default_value = "target/release/pure")]
+        #[arg(long, default_value = "target/dist/pure")]
         pure: PathBuf,
         /// The gateway's program
         #[arg(long, default_value = "target/dist/crumbgate")]
