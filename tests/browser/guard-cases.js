@@ -55,6 +55,8 @@ if (event.request.mode === 'navigate') event.respondWith(${answer});
 export const CASES = {
     // The page's own window.
     'plain': script(SET),
+    // Relative addresses of the page lead elsewhere.
+    'base': page(`<script>${SET}</script>`, '<base href="https://elsewhere.invalid/">'),
     'domains': script(`for (const domain of ['localhost', location.hostname.split('.').slice(-2).join('.'), location.hostname])
 document.cookie='_ga=NAME;path=/;max-age=9999;domain='+domain;TRIED;`),
     'parent-domain': script(cookie("'_NAME=NAME;max-age=9999;domain='+location.hostname.split('.').slice(-2).join('.')")),

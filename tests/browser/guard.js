@@ -41,7 +41,7 @@ async function visit(page, mode, kind, name, errors) {
     await page.goto(`http://${mode}.guard.localhost:${port}/${kind}/${name}/`, { waitUntil: 'domcontentloaded' });
     await waited.catch(() => errors.push(`${name}: it has not tried`));
     // Firefox forgets what a frame has just set if the page is left at once.
-    await page.evaluate(async () => (await fetch('/robots.txt')).text());
+    await page.evaluate(async () => (await fetch(`${window.origin}/robots.txt`)).text());
     if (mode !== 'enforce' && kind === 'case') await untilJarHas(page.browserContext(), name);
     // Chromium loses the report of a page that a worker controls if the page is left at once.
     if (mode !== 'none' && name.startsWith('worker')) await reportsOf(mode, [{ name: `_${name}` }]);

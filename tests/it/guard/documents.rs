@@ -62,12 +62,13 @@ both_versions!(w1_a_position_is_found_in_documents_that_omit_their_head, |http| 
 both_versions!(w1_an_answer_to_a_script_is_guarded_only_if_it_is_a_document, |http| {
     let fragment = "<p>a fragment";
     for (page, is_document) in [(page(), true), (fragment.to_owned(), false)] {
-        let app = app(&[HTML], page.clone()).await;
+        let app = app(&[HTML, "etag: \"v1\""], page.clone()).await;
         let gateway = guarded(&app, "guard = \"enforce\"").start();
         let fetched = request(http, Method::GET, "/").header("sec-fetch-dest", "empty");
         let answer = gateway.browser(http).send(fetched.header("accept", "*/*"), "").await;
         let expected = if is_document { guarded_page(GuardMode::Enforce) } else { page };
         assert_eq!(answer.text(), expected);
+        assert_eq!(answer.field("etag"), None, "W5: no 304 confirms it as a guarded document");
         assert_eq!(guards(&gateway), if is_document { 1. } else { 0. });
     }
 });
@@ -87,6 +88,16 @@ both_versions!(w1_an_answer_that_is_no_document_is_unchanged, |http| {
         assert_eq!(answer.field("etag"), Some("\"v1\""));
     }
     assert_eq!(guards(&gateway), 0.);
+});
+
+both_versions!(w5_a_document_that_is_requested_as_something_else_is_kept_by_no_cache, |http| {
+    let app = app(&[HTML, "etag: \"v1\"", "cache-control: public, max-age=60"], page()).await;
+    let gateway = guarded(&app, "guard = \"enforce\"").start();
+    let image = request(http, Method::GET, "/").header("sec-fetch-dest", "image");
+    let answer = gateway.browser(http).send(image, "").await;
+    assert_eq!(answer.text(), page());
+    assert_eq!(answer.field("cache-control"), Some("no-store"));
+    assert_eq!(answer.field("etag"), None);
 });
 
 both_versions!(w1_without_a_guard_no_byte_changes, |http| {
@@ -137,7 +148,7 @@ both_versions!(w2_no_name_is_allowed_before_a_required_agreement, |http| {
     assert_eq!(browser.send(agree, "").await.status, 303);
     let answer = browser.send(navigation(http, "/open"), "").await;
     assert_eq!(answer.text(), guarded_page(GuardMode::Enforce));
-    assert_eq!(answer.field("cache-control"), None);
+    assert_eq!(answer.field("cache-control"), Some("no-store"));
 });
 
 both_versions!(w6_a_document_that_can_not_be_guarded_is_unchanged_and_counted, |http| {

@@ -141,6 +141,10 @@ type NextFrame = Option<Result<Frame<Bytes>, Fault>>;
 
 impl Streamed {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<NextFrame> {
+        if self.rewrite.as_mut().is_some_and(|rewrite| rewrite.yields()) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             if !self.rest.is_empty() {
                 return Poll::Ready(Some(Ok(self.next_part())));

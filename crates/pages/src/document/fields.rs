@@ -13,9 +13,15 @@ pub fn is_embedded(request: &HeaderMap) -> bool {
 }
 
 /// Returns the documents that the response to a request may be; `None` if the browser wants something else, such as an image.
+///
+/// Browsers without `Sec-Fetch-Dest` say only what they accept, and so do the scripts of their pages. Libraries of these
+/// scripts name themselves.
 pub fn requested_documents(request: &HeaderMap) -> Option<Documents> {
+    let is_scripted = || OF_LIBRARIES.iter().any(|name| request.contains_key(name));
     match request.get(SEC_FETCH_DEST).map(HeaderValue::as_bytes) {
-        None if accepts_html(values(request, &header::ACCEPT)) => Some(Documents::All),
+        None if accepts_html(values(request, &header::ACCEPT)) && !is_scripted() => {
+            Some(Documents::All)
+        }
         None | Some(b"empty") => Some(Documents::Declared),
         Some(b"document") => Some(Documents::All),
         Some(other) => EMBEDDED.contains(&other).then_some(Documents::All),
@@ -65,6 +71,10 @@ pub(crate) const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch
 
 /// The name of the field with which a browser requests the main script of a service worker (Service Workers, section 4.9.1).
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
+
+/// The fields with which libraries mark the requests of scripts.
+const OF_LIBRARIES: [HeaderName; 2] =
+    [HeaderName::from_static("hx-request"), HeaderName::from_static("x-requested-with")];
 
 const EMBEDDED: [&[u8]; 5] = [b"embed", b"fencedframe", b"frame", b"iframe", b"object"];
 

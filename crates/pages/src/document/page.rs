@@ -98,21 +98,22 @@ pub fn may_carry(status: StatusCode, response: &HeaderMap) -> Result<(), BannerO
     }
 }
 
-/// Returns true if browsers show the response. Error pages are pages too.
+/// Returns true if browsers show the response. Error pages are pages too, and so are redirects that lead nowhere.
 fn is_shown(status: StatusCode, response: &HeaderMap) -> bool {
     let has_page = match status {
-        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::IM_USED => false,
-        _ => status.is_success() || status.is_client_error() || status.is_server_error(),
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => false,
+        _ => !status.is_redirection() || !response.contains_key(header::LOCATION),
     };
     has_page && !is_download(response)
 }
 
 /// Returns true if browsers save the response instead of showing it: for every disposition except `inline` (RFC 6266,
-/// section 4.2).
+/// section 4.2). One without a type, such as `filename=a.html`, is ignored, as browsers do.
 fn is_download(response: &HeaderMap) -> bool {
     values(response, &header::CONTENT_DISPOSITION).any(|value| {
         let kind = value.split(|byte| *byte == b';').next().unwrap_or_default();
-        !kind.trim_ascii().eq_ignore_ascii_case(b"inline")
+        let kind = kind.trim_ascii();
+        !kind.is_empty() && !kind.contains(&b'=') && !kind.eq_ignore_ascii_case(b"inline")
     })
 }
 
@@ -151,11 +152,23 @@ impl ContentKind {
 }
 
 /// The usual types of scripts (RFC 9239).
-const JAVASCRIPT: [&[u8]; 4] = [
+const JAVASCRIPT: [&[u8]; 16] = [
     b"application/ecmascript",
     b"application/javascript",
+    b"application/x-ecmascript",
     b"application/x-javascript",
+    b"text/ecmascript",
     b"text/javascript",
+    b"text/javascript1.0",
+    b"text/javascript1.1",
+    b"text/javascript1.2",
+    b"text/javascript1.3",
+    b"text/javascript1.4",
+    b"text/javascript1.5",
+    b"text/jscript",
+    b"text/livescript",
+    b"text/x-ecmascript",
+    b"text/x-javascript",
 ];
 
 /// The types of documents in which scripts run, apart from HTML and XHTML.
@@ -223,13 +236,15 @@ mod tests {
 
     #[test]
     fn every_page_may_carry_a_banner_and_error_pages_too() {
-        for status in [200, 201, 203, 400, 403, 404, 419, 500, 503] {
+        for status in [200, 201, 203, 226, 300, 302, 400, 403, 404, 419, 500, 503, 600] {
             assert_eq!(judge(status, &[("content-type", "text/html")]), Ok(()), "{status}");
         }
-        for status in [204, 205, 206, 226, 302, 304, 600] {
+        for status in [204, 205, 206, 304] {
             let judged = judge(status, &[("content-type", "text/html")]);
             assert_eq!(judged, Err(BannerOutcome::NoPage), "{status}");
         }
+        let redirect = [("content-type", "text/html"), ("location", "/")];
+        assert_eq!(judge(302, &redirect), Err(BannerOutcome::NoPage));
     }
 
     #[test]
@@ -270,6 +285,8 @@ mod tests {
             ("content-encoding", "gzip, br", Err(BannerOutcome::Compressed)),
             ("content-range", "bytes 0-9/10", Err(BannerOutcome::NoPage)),
             ("content-disposition", "inline; filename=a.html", Ok(())),
+            ("content-disposition", "filename=a.html", Ok(())),
+            ("content-disposition", "", Ok(())),
             ("content-disposition", "Attachment", Err(BannerOutcome::NoPage)),
             ("content-disposition", "attachment; filename=a.html", Err(BannerOutcome::NoPage)),
             ("cache-control", "no-cache, private", Ok(())),
@@ -299,7 +316,7 @@ mod tests {
             (200, "text/xml; charset=utf-8", Some(GuardOutcome::Encoding)),
             (206, "video/mp4", None),
             (200, "application/json", None),
-            (302, "text/html", None),
+            (304, "text/html", None),
         ];
         for (status, kind, cause) in causes {
             assert_eq!(outcome(status, kind), Err(cause), "{status} {kind}");

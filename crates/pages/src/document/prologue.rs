@@ -91,6 +91,8 @@ impl Prologue {
                 None if byte == quote => code(true),
                 Some(_) | None => code(false),
             },
+            // A hashbang comment (section 12.5).
+            (State::Space, b'#') if self.passed == 0 => State::Line,
             (State::Space, b'/') => State::Slash,
             (State::Space, b'"' | b'\'') => State::Directive { quote: byte, matched: 0 },
             (State::Space, _) if is_blank(byte) => State::Space,
@@ -117,7 +119,9 @@ mod tests {
     use super::*;
 
     /// Scripts whose code begins at the bar, and whether it is strict.
-    const SCRIPTS: [(&str, bool); 16] = [
+    const SCRIPTS: [(&str, bool); 18] = [
+        ("#!/usr/bin/env node\n|a", false),
+        (" |#!a", false),
         ("|self.a=1", false),
         ("|", false),
         (" \n\t|a", false),

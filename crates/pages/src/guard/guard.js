@@ -28,7 +28,7 @@
     'use strict';
     const { apply, defineProperty: define, getOwnPropertyDescriptor: describe, ownKeys } = Reflect;
     const { exec } = RegExp.prototype;
-    const { addEventListener, navigator, setTimeout } = window;
+    const { addEventListener, navigator, origin, setTimeout } = window;
     const { sendBeacon } = navigator;
 
     // Marks windows that have the guard: a frame gets it from the page around it, and from its own document.
@@ -83,7 +83,8 @@
             } catch {}
         }
         try {
-            if (lines) apply(sendBeacon, navigator, [path, lines]);
+            // With the origin, because a <base> element leads a path elsewhere. A sandboxed page has none ('null').
+            if (lines && origin !== 'null') apply(sendBeacon, navigator, [origin + path, lines]);
         } catch {}
         lines = '';
         timer = 0;

@@ -18,7 +18,7 @@ pub struct GuardScript {
     pub html: Bytes,
     /// The source expression that allows the script in a `Content-Security-Policy`: `'sha256-…'` with the quotes.
     pub csp_source: Box<str>,
-    /// The first 16 hexadecimal digits of the script's SHA-256.
+    /// The first 16 hexadecimal digits of a SHA-256 of both texts, for the page and for service workers.
     pub tag: Box<str>,
     /// The text in front of each script of a service worker: one line without its end.
     pub worker_prefix: Bytes,
@@ -58,13 +58,14 @@ impl GuardScript {
         let arguments = format!("[{}],{},{enforces}", names.join(","), literal(beacon));
         let text = call(MINIFIED, &arguments);
         let hash = digest(&SHA256, text.as_bytes());
-        let mut tag = hex(hash.as_ref());
+        let worker = format!("{};", call(MINIFIED_WORKER, &arguments));
+        let mut tag = hex(digest(&SHA256, format!("{text}\n{worker}").as_bytes()).as_ref());
         tag.truncate(TAG_DIGITS);
         Some(Self {
             html: format!("<script>{text}</script>").into(),
             csp_source: format!("'sha256-{}'", STANDARD.encode(hash)).into(),
             tag: tag.into(),
-            worker_prefix: format!("{};", call(MINIFIED_WORKER, &arguments)).into(),
+            worker_prefix: worker.into(),
             arguments: arguments.into(),
         })
     }
@@ -172,7 +173,8 @@ mod tests {
         let script = script(GuardMode::Enforce, &["XSRF-TOKEN"]);
         let hash = digest(&SHA256, text(&script).as_bytes());
         assert_eq!(*script.csp_source, format!("'sha256-{}'", STANDARD.encode(hash)));
-        assert_eq!(*script.tag, hex(hash.as_ref())[..16]);
+        let both = [text(&script).as_bytes(), b"\n", &script.worker_prefix].concat();
+        assert_eq!(*script.tag, hex(digest(&SHA256, &both).as_ref())[..16]);
         // CSP3, section 6.7.3.3.
         let hash = digest(&SHA256, b"alert('Hello, world.');");
         assert_eq!(STANDARD.encode(hash), "qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng=");

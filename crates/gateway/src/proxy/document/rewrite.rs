@@ -26,6 +26,8 @@ pub(crate) struct Rewrite {
     /// True once the page has ended.
     has_ended: bool,
     is_broken: bool,
+    /// True after a part that was as large as one may be: other exchanges of the worker come first.
+    yields: bool,
     /// The trailers of the page.
     trailers: Option<Frame<Bytes>>,
 }
@@ -40,6 +42,7 @@ impl Rewrite {
             leaving: Contents::new(),
             has_ended: false,
             is_broken: false,
+            yields: false,
             trailers: None,
         }
     }
@@ -92,6 +95,11 @@ impl Rewrite {
         self.is_broken
     }
 
+    /// Returns true, once, after each part that was as large as one may be. The caller then lets other exchanges go first.
+    pub(crate) fn yields(&mut self) -> bool {
+        std::mem::take(&mut self.yields)
+    }
+
     /// Returns true once the page has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.has_ended
@@ -109,6 +117,7 @@ impl Rewrite {
             if recoder.is_full()
                 && let Some(part) = recoder.flush()?
             {
+                self.yields = true;
                 return Ok(Some(part));
             }
             recoder.step(&mut self.changes, &mut self.pieces)?;

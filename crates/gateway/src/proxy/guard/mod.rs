@@ -23,7 +23,7 @@ use crumbgate_pages::{
     guard::{GuardScript, GuardSources, StoredPage, allow_guard, mark_page, prepare_conditions},
     page::settings::{PagePath, PageRoute},
 };
-use crumbgate_policy::{JudgedRequest, Policy, sealing::AgreementState};
+use crumbgate_policy::{AgreementMode, JudgedRequest, Policy, sealing::AgreementState};
 
 pub use beacon::Beacon;
 pub(super) use beacon::{BeaconLimit, of as beacon};
@@ -35,7 +35,7 @@ pub(super) struct Guard {
     target: Target,
     /// The document that a 304 confirms.
     stored: StoredPage,
-    /// True if the script depends on the person, who has not agreed. No cache may keep the document.
+    /// True if the script depends on whether the person has agreed. No cache may keep the document.
     is_personal: bool,
 }
 
@@ -43,6 +43,9 @@ pub(super) struct Guard {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Target {
     Documents(Documents),
+    /// Something else, such as an image. If the answer is a document all the same, no cache may keep it: a browser or another
+    /// person could open it from there.
+    Other,
     WorkerScript,
 }
 
@@ -55,12 +58,21 @@ impl Guard {
         judged: &JudgedRequest<'_>,
         request: &mut Request<B>,
     ) -> Option<Self> {
+        let path = exchange.config.snapshot.page.path.as_ref()?;
+        if path.place(request.uri().path()).is_some() {
+            return None;
+        }
+        let has_names = judged.agreement_state() != AgreementState::Pending;
+        let is_personal = policy.agreement == AgreementMode::Required;
+        let script = exchange.config.guard_script(policy, has_names)?;
         let target = match requested_documents(request.headers()) {
             _ if requests_worker_script(request.headers()) => Target::WorkerScript,
-            documents => Target::Documents(documents?),
+            Some(documents) => Target::Documents(documents),
+            None => {
+                let (target, stored) = (Target::Other, StoredPage::Other);
+                return Some(Self { script, target, stored, is_personal });
+            }
         };
-        let is_personal = judged.agreement_state() == AgreementState::Pending;
-        let script = exchange.config.guard_script(policy, !is_personal)?;
         let method = request.method().clone();
         reduce_codings(request.headers_mut());
         let stored = prepare_conditions(request.headers_mut(), &method, &script.tag);
@@ -99,7 +111,13 @@ impl Guard {
         response: &mut Response<Body>,
         is_head: bool,
     ) -> Option<(Documents, Insert<GuardOutcome>)> {
-        let Target::Documents(documents) = self.target else { return None };
+        let Target::Documents(documents) = self.target else {
+            // Another kind of document, such as an SVG image, never gets a script.
+            if !matches!(obstacle, Some(Obstacle::NoPage | Obstacle::Xml)) {
+                prepare_response(response.headers_mut());
+            }
+            return None;
+        };
         let (metrics, recorder) = (Arc::clone(&exchange.worker().metrics), recorder.clone());
         // The answer to a script's request is seldom a document. It is counted only if it turns out to be one.
         let report = move |outcome| {
@@ -111,6 +129,10 @@ impl Guard {
         if obstacle.is_none() || self.is_confirmed(response.status()) {
             let path = exchange.config.snapshot.page.path.as_ref()?;
             self.prepare_fields(response.headers_mut(), authority, path);
+        }
+        if obstacle.is_none() && documents == Documents::Declared {
+            // A fragment gets no script, so that no 304 may confirm it as a document with one.
+            response.headers_mut().remove(header::ETAG);
         }
         match obstacle {
             None if is_head => None,
