@@ -151,8 +151,9 @@ impl<'r> RequestCookies<'r> {
     }
 
     /// Joins these pairs into one field, with the application's value of a sealed one (G2). `None` if no pair is left.
-    fn joined<'k>(&self, pairs: impl Iterator<Item = &'k KeptPair<'k>>) -> Option<Vec<u8>> {
-        let mut field = Vec::new();
+    fn joined<'k>(&self, pairs: impl Iterator<Item = &'k KeptPair<'k>> + Clone) -> Option<Vec<u8>> {
+        let bytes = |kept: &KeptPair<'_>| kept.pair.len().saturating_add(SEPARATOR.len());
+        let mut field = Vec::with_capacity(pairs.clone().map(bytes).sum());
         for kept in pairs {
             let opened = self.session_of(kept.bit).filter(|session| session.is_opened());
             let (name, value) = match opened {
