@@ -422,15 +422,13 @@ both_versions!(a_tunnel_ends_even_if_the_application_does_not_close, |http| {
 both_versions!(a_silent_tunnel_is_not_idle, |http| {
     let app = echoing().await;
     let gateway = Setup::before(&app)
-        .limits("idle_timeout = \"100ms\"\nhead_timeout = \"100ms\"\nbody_timeout = \"100ms\"")
-        .upstream(
-            "idle_timeout = \"100ms\"\nbody_timeout = \"100ms\"\nresponse_timeout = \"500ms\"",
-        )
+        .limits("idle_timeout = \"1s\"\nhead_timeout = \"1s\"\nbody_timeout = \"1s\"")
+        .upstream("idle_timeout = \"1s\"\nbody_timeout = \"1s\"\nresponse_timeout = \"5s\"")
         .start();
     let mut client = gateway.streaming(http).await;
     let mut socket = socket_of(http, ask(&mut client, http, asking(http, "/chat")).await).await;
     for _ in 0..2 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         echo(&mut socket, Message::text("still there")).await;
     }
 });
