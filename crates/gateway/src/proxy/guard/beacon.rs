@@ -149,8 +149,7 @@ const MAX_BODY_BYTES: usize = 16 << 10;
 /// The time in which the whole body must arrive. Browsers send it with the head.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The limit on beacons of one tenant that one worker reads in a second. Further ones are counted as dropped: where a tenant
-/// has more, those that are read are a sample.
+/// The limit on beacons of one tenant that one worker reads in a second. Further ones are counted as dropped.
 const MAX_BEACONS_PER_SECOND: u32 = 20;
 
 #[cfg(test)]
