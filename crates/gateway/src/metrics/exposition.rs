@@ -66,6 +66,10 @@ fn write_exchanges(text: &mut Text, sum: &Sum) {
     for (outcome, count) in GuardOutcome::ALL.into_iter().zip(sum.guards) {
         family.sample(&[("outcome", outcome.word())], count);
     }
+    let help = "Compressed bytes of documents and scripts that were changed, as the application sent them and as they left.";
+    let mut family = text.family("crumbgate_recoded_bytes_total", Counter, help);
+    family.sample(&[("side", "upstream")], sum.recoded_received);
+    family.sample(&[("side", "downstream")], sum.recoded_sent);
     let help =
         "Beacons of browsers about names that scripts set, by their fate; anybody can post one.";
     let mut family = text.family("crumbgate_beacons_total", Counter, help);

@@ -25,6 +25,8 @@ pub struct WorkerMetrics {
     redirects: Counter,
     banners: [Counter; BannerOutcome::ALL.len()],
     guards: [Counter; GuardOutcome::ALL.len()],
+    recoded_received: Counter,
+    recoded_sent: Counter,
     beacons: [Counter; BeaconOutcome::ALL.len()],
     scripted_names: [Counter; ScriptedKind::ALL.len()],
     accepted: Counter,
@@ -71,6 +73,16 @@ impl WorkerMetrics {
     /// Counts the outcome of guarding a document.
     pub fn count_guard(&self, outcome: GuardOutcome) {
         self.guards[outcome as usize].add(1);
+    }
+
+    /// Counts coded bytes of a page, in the application's coding, before it is changed.
+    pub fn count_recoded_received(&self, bytes: usize) {
+        self.recoded_received.add(bytes as u64);
+    }
+
+    /// Counts coded bytes of a page, in the gateway's coding, after it was changed.
+    pub fn count_recoded_sent(&self, bytes: usize) {
+        self.recoded_sent.add(bytes as u64);
     }
 
     /// Counts a beacon.
@@ -144,6 +156,8 @@ pub(super) struct Sum {
     pub(super) redirects: u64,
     pub(super) banners: [u64; BannerOutcome::ALL.len()],
     pub(super) guards: [u64; GuardOutcome::ALL.len()],
+    pub(super) recoded_received: u64,
+    pub(super) recoded_sent: u64,
     pub(super) beacons: [u64; BeaconOutcome::ALL.len()],
     pub(super) scripted_names: [u64; ScriptedKind::ALL.len()],
     pub(super) accepted: u64,
@@ -166,6 +180,8 @@ impl Sum {
         self.redirects += worker.redirects.get();
         add(&mut self.banners, &worker.banners);
         add(&mut self.guards, &worker.guards);
+        self.recoded_received += worker.recoded_received.get();
+        self.recoded_sent += worker.recoded_sent.get();
         add(&mut self.beacons, &worker.beacons);
         add(&mut self.scripted_names, &worker.scripted_names);
         self.accepted += worker.accepted.get();

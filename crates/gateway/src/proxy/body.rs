@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -22,6 +23,7 @@ use super::{
     trailers::clean_trailers,
     upstream::Checkout,
 };
+use crate::metrics::WorkerMetrics;
 use crumbgate_pages::document::Coding;
 
 /// An answer's body, sent downstream.
@@ -96,11 +98,16 @@ impl Body {
     }
 
     /// Makes these changes to a body in this coding.
-    pub(crate) fn with_changes(mut self, changes: Changes, coding: Coding) -> Self {
+    pub(crate) fn with_changes(
+        mut self,
+        changes: Changes,
+        coding: Coding,
+        metrics: &Arc<WorkerMetrics>,
+    ) -> Self {
         match &mut self.source {
             Source::Own(_) => changes.end_empty(),
             Source::Upstream(streamed) => {
-                streamed.rewrite = Some(Box::new(Rewrite::new(changes, coding)));
+                streamed.rewrite = Some(Box::new(Rewrite::new(changes, coding, metrics)));
             }
         }
         self

@@ -254,7 +254,7 @@ impl Judged<'_> {
     fn insert(&self, exchange: &Exchange<'_>, mut response: Response<Body>) -> Response<Body> {
         let Admitted { authority, method, tenant, .. } = self.admitted;
         if let Some(guard) = self.guard.as_ref().filter(|guard| guard.is_for_worker()) {
-            return guard.prefix(response);
+            return guard.prefix(exchange, response);
         }
         let page = may_change(response.status(), response.headers());
         let (recorder, is_head) = (&tenant.recorder, *method == Method::HEAD);
@@ -269,7 +269,9 @@ impl Judged<'_> {
             return response;
         };
         let insertion = Insertion::new(exchange.config.limits().banner_bytes, guard, banner);
-        response.map(|body| body.with_changes(Changes::Document(insertion), coding))
+        coding.recode(response.headers_mut());
+        let (changes, metrics) = (Changes::Document(insertion), &exchange.worker().metrics);
+        response.map(|body| body.with_changes(changes, coding, metrics))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Decodes a coded page part by part. Each step has bounded output, so a small page that becomes a huge one costs no memory.
 
-use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, enc::StandardAlloc};
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::{Decompress, FlushDecompress, Status};
 
 use crumbgate_pages::document::Coding;

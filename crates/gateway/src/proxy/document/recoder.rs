@@ -1,6 +1,6 @@
-//! Decodes a coded page, and encodes the changed page again.
+//! Decodes a coded page, and encodes the changed page in gzip.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
@@ -10,6 +10,7 @@ use super::{
     encoder::Encoder,
     insertion::{Content, Contents, Piece},
 };
+use crate::metrics::WorkerMetrics;
 use crumbgate_pages::document::Coding;
 
 /// The decoder and the encoder of one page.
@@ -27,20 +28,22 @@ pub(super) struct Recoder {
     steps: usize,
     /// The contents that were encoded since the last part left.
     encoded: Contents,
+    metrics: Arc<WorkerMetrics>,
 }
 
 impl Recoder {
     /// Makes the recoder of a page in this coding; `None` if it is not coded.
-    pub(super) fn new(coding: Coding) -> Option<Self> {
+    pub(super) fn new(coding: Coding, metrics: &Arc<WorkerMetrics>) -> Option<Self> {
         Some(Self {
             decoder: Decoder::new(coding)?,
-            encoder: Encoder::new(coding)?,
+            encoder: Encoder::new(),
             input: Bytes::new(),
             has_more: false,
             is_complete: false,
             is_empty: true,
             steps: 0,
             encoded: Contents::new(),
+            metrics: Arc::clone(metrics),
         })
     }
 
@@ -68,6 +71,7 @@ impl Recoder {
         if is_stuck && !step.is_complete {
             return Err(Undecodable);
         }
+        self.metrics.count_recoded_received(step.read);
         self.steps += 1;
         self.input = self.input.split_off(step.read);
         self.has_more = step.written == STEP_BYTES;
@@ -96,6 +100,7 @@ impl Recoder {
         changes.end(pieces);
         self.encode_all(pieces)?;
         let last = self.encoder.finish().map_err(|_| Undecodable)?;
+        self.metrics.count_recoded_sent(last.len());
         Ok((last.into(), self.encoded))
     }
 
@@ -111,7 +116,9 @@ impl Recoder {
         }
         self.encoder.flush().map_err(|_| Undecodable)?;
         self.steps = 0;
-        Ok(Some((self.encoder.take().into(), std::mem::take(&mut self.encoded))))
+        let part = self.encoder.take();
+        self.metrics.count_recoded_sent(part.len());
+        Ok(Some((part.into(), std::mem::take(&mut self.encoded))))
     }
 
     fn encode_all(&mut self, pieces: &mut VecDeque<Piece>) -> Result<(), Undecodable> {

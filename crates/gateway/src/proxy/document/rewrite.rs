@@ -1,6 +1,6 @@
 //! The rewrite of one page's body: parts of the page go in as they arrive, and parts of the changed page come out.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use http_body::Frame;
@@ -12,6 +12,7 @@ use super::{
     insertion::{Contents, Piece},
     recoder::Recoder,
 };
+use crate::metrics::WorkerMetrics;
 use crumbgate_pages::document::Coding;
 
 /// The rewrite of one page.
@@ -34,10 +35,10 @@ pub(crate) struct Rewrite {
 
 impl Rewrite {
     /// Makes the rewrite of a page in this coding, which it keeps.
-    pub(crate) fn new(changes: Changes, coding: Coding) -> Self {
+    pub(crate) fn new(changes: Changes, coding: Coding, metrics: &Arc<WorkerMetrics>) -> Self {
         Self {
             changes,
-            recoder: Recoder::new(coding).map(Box::new),
+            recoder: Recoder::new(coding, metrics).map(Box::new),
             pieces: VecDeque::new(),
             leaving: Contents::new(),
             has_ended: false,

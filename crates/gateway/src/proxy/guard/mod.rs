@@ -89,15 +89,21 @@ impl Guard {
     }
 
     /// Puts the guard in front of the code of a service worker's script.
-    pub(super) fn prefix(&self, mut response: Response<Body>) -> Response<Body> {
+    pub(super) fn prefix(
+        &self,
+        exchange: &Exchange<'_>,
+        mut response: Response<Body>,
+    ) -> Response<Body> {
         let (status, fields) = (response.status(), response.headers_mut());
         let coding = may_change_script(status, fields);
         if coding.is_some() || self.is_confirmed(status) {
             self.mark(fields);
         }
         let Some(coding) = coding else { return response };
+        coding.recode(fields);
         let changes = Changes::WorkerScript(Prefix::new(self.script.worker_prefix.clone()));
-        response.map(|body| body.with_changes(changes, coding))
+        let metrics = &exchange.worker().metrics;
+        response.map(|body| body.with_changes(changes, coding, metrics))
     }
 
     /// Prepares the fields of a response that gets the script, and returns the script. The outcome is counted, except for the
