@@ -124,7 +124,7 @@ both_versions!(w1_a_compressed_document_leaves_with_the_guard_in_gzip, |http| {
         for behind in ["", &*long] {
             let app = app(coding, coding.encode((page() + behind).as_bytes())).await;
             let gateway = guard(&app).start();
-            let mut browser = gateway.browser(http);
+            let browser = gateway.browser(http);
             let mut bytes = 0;
             // The second and the third document are encoded with the state of the first.
             for documents in 1..=3 {
