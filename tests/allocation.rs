@@ -55,7 +55,6 @@ fn count(
             date_unix_s: 1_795_435_200,
             now_unix_s: 1_795_435_200,
             uptime_s: 1,
-            may_be_shared: false,
         };
         let resources =
             Resources { tenant: "acme", superseded: &superseded, random: &mut || [0; 32] };

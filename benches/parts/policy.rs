@@ -189,5 +189,4 @@ const ANSWER: ResponseFacts = ResponseFacts {
     date_unix_s: 1_795_435_200,
     now_unix_s: 1_795_435_200,
     uptime_s: 1,
-    may_be_shared: false,
 };

@@ -1,5 +1,5 @@
 //! Judges a whole exchange in both modes: the verdicts are the same, each cookie has exactly one, outgoing fields are
-//! valid, and evictions are bounded.
+//! valid, and evictions are bounded. `Cache-Control` is private once it has been made private.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use crumbgate_policy::{
     AgreementMode, CookieField, EvictScope, GuardMode, Mode, OutgoingSetCookie, Policy,
     RequestFacts, Resources, ResponseFacts, SetCookieFields, accepts_html,
     declaration::{Declaration, SessionDuration},
-    may_be_shared,
+    make_private,
     superseded::Superseded,
     verdict::{Action, Direction, Verdict},
 };
@@ -40,6 +40,10 @@ fuzz_target!(|exchange: Exchange<'_>| {
     assert_eq!(unchanged, SetCookieFields::Untouched);
     assert!(!matches!(reported, CookieField::Removed));
     assert!(exchange.cookie.len() < 2 || !matches!(upstream, CookieField::Untouched));
+
+    let cache_control = exchange.cache_control;
+    let private = make_private(cache_control).unwrap_or_else(|| cache_control.to_vec());
+    assert_eq!(make_private(&private), None);
 
     let count = |is_kind: fn(&Action) -> bool| verdicts.iter().filter(|v| is_kind(&v.2)).count();
     let on_seen =
@@ -90,7 +94,6 @@ impl Exchange<'_> {
             date_unix_s: self.date_unix_s,
             now_unix_s: self.date_unix_s,
             uptime_s: self.uptime_s,
-            may_be_shared: may_be_shared([self.cache_control]),
         };
         let mut verdicts = Vec::new();
         let mut record = |v: Verdict<'_>| verdicts.push((v.direction, v.name.to_vec(), v.action));

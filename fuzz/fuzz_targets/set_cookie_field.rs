@@ -45,13 +45,8 @@ fn judge(policy: &Policy, field: &[u8]) -> Option<Vec<u8>> {
         accepts_html: false,
         seal: None,
     };
-    let response = ResponseFacts {
-        status: 200,
-        date_unix_s: 1_795_435_200,
-        now_unix_s: 0,
-        uptime_s: 0,
-        may_be_shared: false,
-    };
+    let response =
+        ResponseFacts { status: 200, date_unix_s: 1_795_435_200, now_unix_s: 0, uptime_s: 0 };
     let superseded = Superseded::new(8, 7);
     let resources = Resources { tenant: "acme", superseded: &superseded, random: &mut || [0; 32] };
     let (_, judged) = policy.judge_request(request, [], &mut |_| ());

@@ -105,8 +105,8 @@ In a browser (which warns about the new self-signed certificate):
   http://{application}/            the application itself, without the gateway
 
 The cookies that the application sets, and those that pass the gateway:
-  curl -sI http://{application}/ | grep -i set-cookie
-  curl -sI --cacert {folder}/dev.crt https://{acme}:{port}/ | grep -i set-cookie
+  curl -sD- -o/dev/null http://{application}/ | grep -i set-cookie
+  curl -sD- -o/dev/null --cacert {folder}/dev.crt https://{acme}:{port}/ | grep -i set-cookie
 
 The cookies that the application receives:
   curl -s --cacert {folder}/dev.crt -b '_ga=GA1.2.3; flexopus_session=abc; _fbp=fb.1' https://{acme}:{port}/whoami

@@ -38,6 +38,7 @@ pub(super) fn cookies(policy: &Policy, judged: &Judged, about: &Explanation) -> 
             fields: of(&fields, reached),
             deletions: of(&deletions, reached),
             withdraws: judged.withdraws,
+            freshens: about.status == 304 || about.method == "HEAD",
         };
         let outcome = CookieOutcome::on(&reached.verdict(), around);
         cookies.push(Cookie::with_outcome(reached.direction, &reached.name, outcome));
@@ -165,6 +166,10 @@ pub(super) fn remarks(policy: &Policy, judged: &Judged, is_agreed: bool) -> Vec<
     }
     if let Some(reason) = judged.not_evicted.filter(|_| left(judged).into_iter().any(is_token)) {
         remark(Rule::E1, words_for_no_eviction(reason).to_owned());
+    }
+    if judged.made_private {
+        let words = "the answer sets a cookie, so it leaves private: no shared cache may store it";
+        remark(Rule::S9, words.to_owned());
     }
     let is_random = |reached: &Reached| {
         reached.action == Action::Inject

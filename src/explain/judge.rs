@@ -10,11 +10,11 @@ use crumbgate_gateway::proxy::{
     agreement::{AgreementAction, PageRequest, challenge, form},
     dates::Dates,
     guard::Beacon,
-    head::HeaderFlags,
     judged::response_facts,
     rejection::Rejection,
     upgrade::check_answer,
 };
+use crumbgate_pages::document::keep_from_shared_caches;
 use crumbgate_policy::{
     self as policy, CookieField, JudgedRequest, Mode, OutgoingSetCookie, Policy, Resources,
     ResponseFacts, SetCookieFields,
@@ -68,6 +68,8 @@ pub(super) struct Judged {
     pub(super) upstream: Upstream,
     /// The `Set-Cookie` fields that go downstream.
     pub(super) downstream: Vec<Vec<u8>>,
+    /// True if they make the application's answer private (S9).
+    pub(super) made_private: bool,
 }
 
 /// A verdict that outlives its field.
@@ -104,6 +106,7 @@ impl Judged {
             refusal: Some(refusal),
             upstream: Upstream::Refused,
             downstream: Vec::new(),
+            made_private: false,
         }
     }
 }
@@ -147,6 +150,7 @@ impl Case<'_> {
             };
         }
         let (mut refusal, mut not_evicted, mut downstream) = (None, None, Vec::new());
+        let mut made_private = false;
         match self.answer {
             Answer::Unwritable(unwritable) => refusal = Some(unwritable.clone()),
             Answer::Response { status, fields, trailers } => {
@@ -161,7 +165,10 @@ impl Case<'_> {
                 );
                 not_evicted = judged.declines_eviction(Some(facts));
                 match check_answer(self.admitted.websocket, None, *status, fields) {
-                    Ok(_) => downstream = self.leaving(fields, outgoing),
+                    Ok(_) => {
+                        downstream = self.leaving(fields, outgoing);
+                        made_private = !downstream.is_empty() && may_be_shared(fields);
+                    }
                     Err(rejection) => refusal = Some(Refusal::of(&rejection)),
                 }
                 for field in trailers.values("set-cookie") {
@@ -172,7 +179,17 @@ impl Case<'_> {
         let evicts = refusal.is_none();
         let upstream = self.upstream(field);
         let withdraws = false;
-        Judged { verdicts, declined, not_evicted, evicts, withdraws, refusal, upstream, downstream }
+        Judged {
+            verdicts,
+            declined,
+            not_evicted,
+            evicts,
+            withdraws,
+            refusal,
+            upstream,
+            downstream,
+            made_private,
+        }
     }
 
     /// Returns the gateway's answer if the tenant enforced.
@@ -245,7 +262,7 @@ impl Case<'_> {
 
     fn response_facts(&self, status: StatusCode, fields: &HeaderMap) -> ResponseFacts {
         let date = fields.get(header::DATE).and_then(|date| Dates::default().read(date));
-        response_facts(status, fields, HeaderFlags::of(fields), date, self.now)
+        response_facts(status, date, self.now)
     }
 
     fn upstream(&self, field: CookieField) -> Upstream {
@@ -301,6 +318,13 @@ enum OwnSetCookies {
     None,
     /// Fields that delete every name that came (E4).
     Withdrawal,
+}
+
+/// Returns true if an answer with these fields is not private yet.
+fn may_be_shared(fields: &HeaderMap) -> bool {
+    let mut private = fields.clone();
+    keep_from_shared_caches(&mut private);
+    private != *fields
 }
 
 /// The status of a rejection that evicts cookies (R8).

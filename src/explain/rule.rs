@@ -42,6 +42,7 @@ pub enum Rule {
     S5,
     S6,
     S7,
+    S9,
     T1,
     T2,
     T4,
@@ -51,11 +52,11 @@ pub enum Rule {
 impl Rule {
     /// Every rule that an explanation may name.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 32] = {
+    pub(super) const ALL: [Self; 33] = {
         use Rule::*;
         [
             D3, E1, E2, E4, G2, G4, G6, G7, N1, N2, N3, N4, N6, R1, R2, R3, R4, R5, R6, R7, R8, S1,
-            S2, S3, S4, S5, S6, S7, T1, T2, T4, W7,
+            S2, S3, S4, S5, S6, S7, S9, T1, T2, T4, W7,
         ]
     };
 }
@@ -109,6 +110,8 @@ pub(super) struct Around<'a> {
     pub(super) deletions: usize,
     /// True if the answer is that to a withdrawal.
     pub(super) withdraws: bool,
+    /// True if the answer updates what a cache has stored: a 304, or that to `HEAD`.
+    pub(super) freshens: bool,
 }
 
 impl CookieOutcome {
@@ -172,6 +175,7 @@ impl CookieOutcome {
                 ),
                 Direction::Response => (Rule::R5, Rule::S6, "it has a control byte"),
             },
+            Reason::Misplaced if around.freshens => (Rule::R7, Rule::S9, NO_COOKIE),
             Reason::Misplaced => (Rule::R7, Rule::S5, "it stands in the trailers"),
             Reason::Nameless => (Rule::R4, Rule::S6, "it has no name"),
             Reason::Oversize => (Rule::S6, Rule::S6, "name and value have more than 4096 bytes"),
@@ -252,16 +256,13 @@ impl CookieOutcome {
                 let renewing = renewing(cookie);
                 (Rule::D3, format!("{method} {path} does not renew it; {renewing}"))
             }
+            NotRenewed::Freshening => (Rule::S9, NO_COOKIE.into()),
             NotRenewed::Off => (Rule::N2, "its declaration says inject = \"off\"".into()),
             NotRenewed::Options => (Rule::N3, "an OPTIONS request renews nothing".into()),
             NotRenewed::Oversize => (Rule::N1, "browsers would refuse it, for its size".into()),
             NotRenewed::SetByUpstream => {
                 (Rule::N1, "the application has set or deleted it in this response".into())
             }
-            NotRenewed::Shareable => (
-                Rule::N3,
-                "Cache-Control lets a shared cache store the response (public, s-maxage)".into(),
-            ),
             NotRenewed::Status => {
                 (Rule::N3, format!("only 2xx and 3xx renew, and the answer is {status}"))
             }
@@ -287,16 +288,18 @@ impl CookieOutcome {
 /// Returns the reason that a response evicts nothing, in words.
 pub(super) fn words_for_no_eviction(reason: NotEvicted) -> &'static str {
     match reason {
+        NotEvicted::Freshening => "nothing is evicted: a 304 sets no cookie",
         NotEvicted::NoNavigation => {
             "nothing is evicted: the request is no navigation (a GET that accepts text/html)"
         }
         NotEvicted::Off => "nothing is evicted: the tenant has evict = \"off\"",
-        NotEvicted::Shareable => {
-            "nothing is evicted: Cache-Control lets a shared cache store the response"
-        }
         NotEvicted::Upgrade => "nothing is evicted: the response is an upgrade, and no page",
     }
 }
+
+/// The reason why a response that updates what a cache has stored leaves without cookies.
+const NO_COOKIE: &str =
+    "neither a 304 nor the answer to HEAD sets a cookie: caches add it to what they have stored";
 
 /// Describes the requests that renew a cookie (D3).
 fn renewing(cookie: &DeclaredCookie) -> String {

@@ -107,12 +107,11 @@ impl JudgedRequest<'_> {
         holds_back || self.had_event(HolderEvent::Withdrawn, response, resources)
     }
 
-    /// Returns true if this response seals a cookie that came unsealed, although the request does not renew it (G3).
-    /// Only navigations do: a cache may store other responses, such as images, for other people.
-    pub(crate) fn is_to_be_sealed(&self, bit: u64, response: ResponseFacts) -> bool {
+    /// Returns true if the response seals a cookie that came unsealed, although the request does not renew it (G3). Only
+    /// that to a navigation does: others, such as images, shall stay in shared caches.
+    pub(crate) fn is_to_be_sealed(&self, bit: u64) -> bool {
         let is_navigation = self.request.method == "GET" && self.request.accepts_html;
-        let session =
-            self.cookies.session_of(bit).filter(|_| is_navigation && response.status != 304);
+        let session = self.cookies.session_of(bit).filter(|_| is_navigation);
         session.is_some_and(SealedSession::is_to_be_sealed)
     }
 

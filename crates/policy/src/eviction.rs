@@ -180,36 +180,36 @@ mod tests {
         for method in ["POST", "HEAD", "OPTIONS", "get"] {
             assert!(!evicts(Exchange::of(method, "/").html().sends(sends)), "{method}");
         }
-        for status in [200, 302, 304, 404, 500] {
+        for status in [200, 302, 404, 500] {
             assert!(evicts(page("/", sends).status(status)), "{status}");
         }
-        assert!(!evicts(page("/", sends).status(101)));
-        assert!(!evicts(Exchange { may_be_shared: true, ..page("/", sends) }));
+        for status in [101, 304] {
+            assert!(!evicts(page("/", sends).status(status)), "{status}");
+        }
         assert_eq!(reaching(EvictScope::Off, "acme.example"), [""; 0]);
     }
 
     #[test]
     fn e1_a_response_that_evicts_nothing_has_a_reason() {
-        let why = |exchange: &Exchange, status, may_be_shared| {
+        let why = |exchange: &Exchange, status| {
             let response = ResponseFacts {
                 status,
                 date_unix_s: DATE_UNIX_S,
                 now_unix_s: DATE_UNIX_S,
                 uptime_s: 0,
-                may_be_shared,
             };
             exchange.declines_eviction(Some(response))
         };
         let navigation = page("/", "_ga=1");
-        assert_eq!(why(&navigation, 404, false), None);
-        assert_eq!(why(&navigation, 101, true), Some(NotEvicted::Upgrade));
-        assert_eq!(why(&navigation, 200, true), Some(NotEvicted::Shareable));
+        assert_eq!(why(&navigation, 404), None);
+        assert_eq!(why(&navigation, 101), Some(NotEvicted::Upgrade));
+        assert_eq!(why(&navigation, 304), Some(NotEvicted::Freshening));
         assert_eq!(navigation.declines_eviction(None), None);
         let call = page("/", "_ga=1").with_html(false);
         assert_eq!(call.declines_eviction(None), Some(NotEvicted::NoNavigation));
         let mut off = call;
         off.policy.evict = EvictScope::Off;
-        assert_eq!(why(&off, 101, true), Some(NotEvicted::Off));
+        assert_eq!(why(&off, 101), Some(NotEvicted::Off));
     }
 
     #[test]

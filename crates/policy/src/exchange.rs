@@ -44,8 +44,12 @@ pub struct ResponseFacts {
     pub now_unix_s: u64,
     /// Seconds on a monotonic clock, for the memory of N4.
     pub uptime_s: u32,
-    /// True if a shared cache may store the response (N3; see [`may_be_shared`](crate::may_be_shared)).
-    pub may_be_shared: bool,
+}
+
+/// Returns true if a cache that receives this response updates the fields of another one that it has stored: a 304, or the
+/// answer to `HEAD` (RFC 9111, sections 4.3.4 and 4.3.5). Such a response sets no cookie (S9).
+pub(crate) fn freshens(request: RequestFacts<'_>, response: ResponseFacts) -> bool {
+    response.status == 304 || request.method == "HEAD"
 }
 
 /// A `Set-Cookie` field on its way downstream.

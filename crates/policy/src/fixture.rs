@@ -27,7 +27,6 @@ pub(crate) struct Exchange {
     pub(crate) policy: Policy,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) host: &'static str,
-    pub(crate) may_be_shared: bool,
     pub(crate) uptime_s: u32,
     pub(crate) tenant: &'static str,
     pub(crate) method: &'static str,
@@ -65,7 +64,6 @@ impl Exchange {
             policy,
             superseded: Arc::new(Superseded::new(64, 7)),
             host: "acme.flexopus.example",
-            may_be_shared: false,
             uptime_s: 0,
             tenant: "acme.flexopus.example",
             method,
@@ -185,7 +183,6 @@ impl Exchange {
             date_unix_s: DATE_UNIX_S,
             now_unix_s: DATE_UNIX_S,
             uptime_s: self.uptime_s,
-            may_be_shared: self.may_be_shared,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reads the fields other than cookies on which the policy depends.
 
-use crate::syntax::{parts, split_once, trim};
+use crate::syntax::{parts, split_once};
 
 /// Counts the bytes of a request's `Cookie` fields once they are joined into one field (R8).
 pub fn cookie_bytes<'a>(cookie_fields: impl IntoIterator<Item = &'a [u8]>) -> usize {
@@ -27,19 +27,6 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Returns true if these `Cache-Control` fields let a shared cache store the response: `public` or `s-maxage` (N3).
-///
-/// Commas inside quoted strings split too, and no other directive revokes these two. In doubt the response counts as
-/// shareable, so that nothing is renewed.
-pub fn may_be_shared<'a>(cache_control_fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
-    let directives =
-        cache_control_fields.into_iter().flat_map(|field| field.split(|byte| *byte == b','));
-    directives.map(trim).any(|directive| {
-        let name = split_once(directive, b'=').map_or(directive, |(name, _)| trim(name));
-        name.eq_ignore_ascii_case(b"public") || name.eq_ignore_ascii_case(b"s-maxage")
-    })
 }
 
 #[cfg(test)]
@@ -75,23 +62,5 @@ mod tests {
         }
         assert!(accepts_html([&b"image/png"[..], b"text/html"]));
         assert!(!accepts_html([]));
-    }
-
-    #[test]
-    fn n3_cache_control_lets_a_shared_cache_store() {
-        for (field, expected) in [
-            ("public", true),
-            ("max-age=60, Public", true),
-            ("S-MaxAge=60", true),
-            ("s-maxage=60", true),
-            ("s-maxage = 60", true),
-            ("private, max-age=60", false),
-            ("no-cache, private", false),
-            ("x-public", false),
-            ("", false),
-        ] {
-            assert_eq!(may_be_shared([field.as_bytes()]), expected, "{field}");
-        }
-        assert!(may_be_shared([&b"max-age=1"[..], b"public"]));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     cookie::RequestCookies,
     declaration::{DeclaredCookie, Inject},
     eviction::Evictions,
-    exchange::{CookieField, RequestFacts, Resources, ResponseFacts, SetCookieFields},
+    exchange::{CookieField, RequestFacts, Resources, ResponseFacts, SetCookieFields, freshens},
     outgoing::Outgoing,
     policy::{EvictScope, Mode, Policy},
     renewal::{self, Renewal},
@@ -141,12 +141,11 @@ impl JudgedRequest<'_> {
         if self.request.method != "GET" || !self.request.accepts_html {
             return Some(NotEvicted::NoNavigation);
         }
-        // An upgrade is not a page, and a response that a shared cache stores must not set one browser's cookies.
-        response.and_then(|response| match response {
-            ResponseFacts { status: ..200, .. } => Some(NotEvicted::Upgrade),
-            ResponseFacts { may_be_shared: true, .. } => Some(NotEvicted::Shareable),
-            ResponseFacts { .. } => None,
-        })
+        match response {
+            Some(response) if response.status < 200 => Some(NotEvicted::Upgrade), // no page
+            Some(response) if freshens(self.request, response) => Some(NotEvicted::Freshening),
+            Some(_) | None => None,
+        }
     }
 
     /// Judges one field, and adds the bit of its name to `set` whatever the verdict is (N1).
@@ -171,6 +170,9 @@ impl JudgedRequest<'_> {
         if holds_back {
             return Err(Reason::BeforeAgreement); // G6
         }
+        if freshens(self.request, response) {
+            return Err(Reason::Misplaced); // S9
+        }
         let lifetime_s = cookie.lifetime(self.policy.session).seconds();
         let built = Built::from_received(received, cookie, lifetime_s, response.date_unix_s);
         let sent = self.cookies.value(bit);
@@ -193,7 +195,7 @@ impl JudgedRequest<'_> {
         if set & bit != 0 {
             return Err(NotRenewed::SetByUpstream);
         }
-        let is_to_be_sealed = self.is_to_be_sealed(bit, response);
+        let is_to_be_sealed = self.is_to_be_sealed(bit);
         if !is_to_be_sealed && !cookie.renew_on.matches(self.request.method, self.request.path) {
             return Err(NotRenewed::Elsewhere); // D3; G3 is the exception
         }

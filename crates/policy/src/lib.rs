@@ -41,7 +41,6 @@
 //!     date_unix_s: now_unix_s,
 //!     now_unix_s,
 //!     uptime_s: 60,
-//!     may_be_shared: false,
 //! };
 //! // A real caller passes in a random seed, and random bits.
 //! let superseded = Superseded::new(1_000, 7);
@@ -66,6 +65,7 @@
 extern crate alloc;
 
 mod agreement;
+mod caches;
 mod cookie;
 pub mod date;
 pub mod declaration;
@@ -91,11 +91,12 @@ mod terms;
 mod value;
 pub mod verdict;
 
+pub use caches::{is_for_shared_caches, make_private};
 pub use cookie::judge_misplaced_cookie;
 pub use exchange::{
     CookieField, OutgoingSetCookie, RequestFacts, Resources, ResponseFacts, SetCookieFields,
 };
-pub use headers::{accepts_html, cookie_bytes, may_be_shared};
+pub use headers::{accepts_html, cookie_bytes};
 pub use judge::{JudgedRequest, judge_misplaced_set_cookie};
 pub use location::registrable_domain;
 pub use policy::{AgreementMode, EvictScope, GuardMode, Mode, Policy};

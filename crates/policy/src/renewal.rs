@@ -9,7 +9,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     declaration::{DeclaredCookie, Inject},
-    exchange::{RequestFacts, Resources, ResponseFacts},
+    exchange::{RequestFacts, Resources, ResponseFacts, freshens},
     limits::fits,
     seal::Holder,
     superseded::ValueKey,
@@ -81,8 +81,8 @@ pub(crate) fn is_open_to(
     if !(200..400).contains(&response.status) {
         return Err(NotRenewed::Status);
     }
-    if response.may_be_shared {
-        return Err(NotRenewed::Shareable);
+    if freshens(request, response) {
+        return Err(NotRenewed::Freshening);
     }
     if request.method == "OPTIONS" {
         return Err(NotRenewed::Options);
@@ -234,7 +234,7 @@ mod tests {
         for (status, renews) in [
             (200, true),
             (204, true),
-            (304, true),
+            (304, false),
             (399, true),
             (101, false),
             (199, false),
@@ -246,10 +246,10 @@ mod tests {
         ] {
             assert_eq!(!api().status(status).answers(&[]).added().is_empty(), renews, "{status}");
         }
-        let shared = Exchange { may_be_shared: true, ..api() };
-        assert_eq!(shared.answers(&[]).added(), []);
-        let preflight = Exchange::of("OPTIONS", "/api/").sends("flexopus_session=s");
-        assert_eq!(preflight.answers(&[]).added(), []);
+        for method in ["HEAD", "OPTIONS"] {
+            let other = Exchange::of(method, "/api/").sends("flexopus_session=s");
+            assert_eq!(other.answers(&[]).added(), [], "{method}");
+        }
     }
 
     #[test]
@@ -372,7 +372,12 @@ mod tests {
             (renewing(Exchange::of("GET", "/").sends(&huge)), &[], Some(NotRenewed::Oversize)),
             (renewing(get()), &["XSRF-TOKEN=\u{1}"], Some(NotRenewed::SetByUpstream)),
             (renewing(get().status(401)), &["XSRF-TOKEN=n"], Some(NotRenewed::SetByUpstream)),
-            (Exchange { may_be_shared: true, ..renewing(get()) }, &[], Some(NotRenewed::Shareable)),
+            (renewing(get().status(304)), &[], Some(NotRenewed::Freshening)),
+            (
+                renewing(Exchange::of("HEAD", "/").sends("XSRF-TOKEN=t")),
+                &[],
+                Some(NotRenewed::Freshening),
+            ),
             (renewing(get().status(401)), &[], Some(NotRenewed::Status)),
             (superseded, &[], Some(NotRenewed::Superseded)),
         ] {

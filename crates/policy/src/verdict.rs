@@ -195,7 +195,7 @@ pub enum Reason {
     Forged,
     /// The cookie contains a byte that is not allowed there (R5, S6).
     Malformed,
-    /// The cookie is in trailers (R7, S5).
+    /// The cookie is in trailers (R7, S5), or in a response that updates what a cache has stored (S9).
     Misplaced,
     /// The cookie has no name (R4, S6).
     Nameless,
@@ -249,6 +249,8 @@ pub enum NotRenewed {
     Duplicated,
     /// The request does not match the cookie's renewal paths and methods (D3).
     Elsewhere,
+    /// The response updates what a cache has stored: a 304, or the answer to `HEAD` (S9).
+    Freshening,
     /// The cookie is declared with `inject = "off"` (N2).
     Off,
     /// The request's method is `OPTIONS` (N3).
@@ -257,8 +259,6 @@ pub enum NotRenewed {
     Oversize,
     /// The upstream sets or deletes the cookie in this response (N1).
     SetByUpstream,
-    /// A shared cache may store the response (N3).
-    Shareable,
     /// The status of the response is neither 2xx nor 3xx (N3).
     Status,
     /// The upstream has replaced or deleted the value that the browser sent (N4).
@@ -268,12 +268,12 @@ pub enum NotRenewed {
 /// The reason why a response evicts nothing, whatever the browser sent (E1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum NotEvicted {
+    /// The response updates what a cache has stored: a 304 (S9).
+    Freshening,
     /// The request is not a `GET` that accepts `text/html`.
     NoNavigation,
     /// The tenant's `evict` setting is `"off"`.
     Off,
-    /// A shared cache may store the response.
-    Shareable,
     /// The response is an upgrade, not a page.
     Upgrade,
 }

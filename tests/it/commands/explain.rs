@@ -97,13 +97,13 @@ fn any_set_cookie() -> impl Strategy<Value = Vec<u8>> {
 
 fn any_exchange() -> impl Strategy<Value = Exchange> {
     let request = (
-        select(vec!["GET", "GET", "GET", "POST", "OPTIONS"]),
+        select(vec!["GET", "GET", "GET", "HEAD", "POST", "OPTIONS"]),
         select(vec!["/", "/api/me?x=/", "/api/me", "/map-builder/3", "/a/b/c"]),
         select(vec!["text/html,*/*;q=0.8", "*/*"]),
         prop::collection::vec(any_cookie_field(), 0..3),
     );
     let answer = (
-        select(vec![200, 200, 302, 401, 419, 500]),
+        select(vec![200, 200, 302, 304, 401, 419, 500]),
         select(vec!["private", "private", "public"]),
         prop::collection::vec(any_set_cookie(), 0..5),
     );

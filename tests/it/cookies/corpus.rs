@@ -202,11 +202,14 @@ fn fields_of_request(received: &Received) -> Vec<Vec<u8>> {
     own.map(|line| line.as_bytes().to_vec()).collect()
 }
 
-/// The fields that the browser received, without those that every answer has.
+/// The fields that the browser received, without those that every answer has, or every answer with a cookie.
 fn fields_of_answer(fields: &HeaderMap) -> Vec<Vec<u8>> {
-    let own = fields
-        .iter()
-        .filter(|(name, _)| !["content-length", "date", "x-request-id"].contains(&name.as_str()));
+    let has_cookie = fields.contains_key("set-cookie");
+    let is_common = |name: &str, value: &HeaderValue| match name {
+        "cache-control" => has_cookie && value == "private",
+        name => ["content-length", "date", "x-request-id"].contains(&name),
+    };
+    let own = fields.iter().filter(|(name, value)| !is_common(name.as_str(), value));
     own.map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes()].concat()).collect()
 }
 

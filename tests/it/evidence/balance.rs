@@ -148,9 +148,11 @@ impl Expected {
             };
             self.reach(Direction::Request, action);
         }
+        let freshens = exchange.status == 304 || exchange.method == "HEAD";
         let mut set = BTreeSet::new();
         for field in &exchange.fields {
             let (name, action) = match *field {
+                Field::AsDeclared if freshens => ("XSRF-TOKEN", Action::Strip(Reason::Misplaced)),
                 Field::AsDeclared => ("XSRF-TOKEN", Action::Keep),
                 Field::Nameless(_) => ("", Action::Strip(Reason::Nameless)),
                 Field::Delete(name) | Field::Oversize(name) | Field::Set(name)
@@ -159,6 +161,9 @@ impl Expected {
                     (name, Action::Strip(Reason::Undeclared))
                 }
                 Field::Oversize(name) => (name, Action::Strip(Reason::Oversize)),
+                Field::Delete(name) | Field::Set(name) if freshens => {
+                    (name, Action::Strip(Reason::Misplaced))
+                }
                 Field::Delete(name) | Field::Set(name) => (name, Action::Rewrite),
             };
             set.insert(name);
@@ -167,7 +172,6 @@ impl Expected {
         if exchange.has_trailers {
             self.reach(Direction::Response, Action::Strip(Reason::Misplaced));
         }
-        let is_shared = exchange.cache_control == "public";
         let is_accepted = (200..400).contains(&exchange.status) && exchange.method != "OPTIONS";
         for name in DECLARED {
             let is_mark = name == "visitedMapBuilder";
@@ -176,7 +180,7 @@ impl Expected {
                 false => exchange.path.starts_with("/api/"),
             };
             let is_settled = set.contains(name) || twice.contains(name);
-            if !is_due || is_settled || is_shared || !is_accepted {
+            if !is_due || is_settled || freshens || !is_accepted {
                 continue;
             }
             match (kept.contains(name), is_mark) {
@@ -185,7 +189,7 @@ impl Expected {
                 (false, false) => {}
             }
         }
-        if exchange.method == "GET" && exchange.accept.contains("text/html") && !is_shared {
+        if exchange.method == "GET" && exchange.accept.contains("text/html") && !freshens {
             evicted.iter().for_each(|_| self.reach(Direction::Response, Action::Evict));
         }
     }

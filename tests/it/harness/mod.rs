@@ -21,6 +21,7 @@ mod load;
 mod program;
 mod promql;
 mod raw;
+mod shared_cache;
 mod streaming;
 mod terminal;
 
@@ -37,6 +38,7 @@ pub(crate) use load::Load;
 pub(crate) use program::{Finished, Program, Site, json_lines, without_variables};
 pub(crate) use promql::{Selector, Vocabulary, grouped_by};
 pub(crate) use raw::Raw;
+pub(crate) use shared_cache::SharedCache;
 pub(crate) use streaming::{Feed, Streaming, count, head_of, next_part};
 
 /// The host of the tenant that a [`Setup`] has unless the test says otherwise.

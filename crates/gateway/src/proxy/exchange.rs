@@ -15,6 +15,7 @@ use super::{
     connection::Kind,
     downstream::{Downstream, Exchange},
     guard,
+    headers::keep_cookies_private,
     rejection::{Rejection, Representation},
     request_id::RequestId,
     tenant_cache::ServedTenant,
@@ -117,7 +118,7 @@ impl Downstream {
             handshake: None,
         };
         let answer = exchange.try_exchange(request).await;
-        let response = answer.unwrap_or_else(|rejection| {
+        let mut response = answer.unwrap_or_else(|rejection| {
             worker.metrics.count_rejection(rejection.reason());
             if let Some(followed) = exchange.followed() {
                 followed.set_rejected(rejection.reason().word());
@@ -127,6 +128,7 @@ impl Downstream {
             let page = rejection.into_response(Representation::asked_by(&fields), &id, http1);
             if is_head { page.map(|_| Body::none()) } else { page }
         });
+        keep_cookies_private(response.headers_mut());
         let response = last_of_its_connection(response, http1 && worker.connections.is_draining());
         worker.metrics.count_answer(response.status().as_u16(), received.elapsed());
         let Some(mut record) = exchange.record.take() else { return Ok(response) };

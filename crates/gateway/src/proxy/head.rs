@@ -32,8 +32,6 @@ impl HeaderFlags {
     pub(crate) const ALT_SVC: Self = Self(1 << 8);
     /// `Set-Cookie`.
     pub(crate) const SET_COOKIE: Self = Self(1 << 9);
-    /// `Cache-Control`.
-    pub(crate) const CACHE_CONTROL: Self = Self(1 << 10);
 
     /// Reads the names of all fields.
     pub fn of(fields: &HeaderMap) -> Self {
@@ -48,7 +46,6 @@ impl HeaderFlags {
     fn of_name(name: &HeaderName) -> Self {
         match name.as_str() {
             "alt-svc" => Self::ALT_SVC,
-            "cache-control" => Self::CACHE_CONTROL,
             "connection" => Self::CONNECTION,
             "cookie2" | "set-cookie2" => Self::OBSOLETE_COOKIE,
             "expect" => Self::EXPECT,
@@ -112,9 +109,8 @@ mod tests {
     use super::*;
 
     /// The names of each flag: the look-ups that one pass replaces.
-    const NAMES: [(HeaderFlags, &[&str]); 11] = [
+    const NAMES: [(HeaderFlags, &[&str]); 10] = [
         (HeaderFlags::ALT_SVC, &["alt-svc"]),
-        (HeaderFlags::CACHE_CONTROL, &["cache-control"]),
         (HeaderFlags::CONNECTION, &["connection"]),
         (HeaderFlags::EXPECT, &["expect"]),
         (

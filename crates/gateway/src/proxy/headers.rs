@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
 
+use crumbgate_pages::document::keep_from_shared_caches;
 use crumbgate_policy::{CookieField, OutgoingSetCookie, SetCookieFields};
 
 /// Replaces the `Cookie` fields by the one that goes upstream (R1, R6).
@@ -40,6 +41,14 @@ pub(super) fn replace_set_cookie(
         if let Some(value) = value {
             fields.append(header::SET_COOKIE, value);
         }
+    }
+}
+
+/// Keeps an answer that sets a cookie out of every shared cache (S9). Every answer of the gateway passes here last, its own
+/// ones too, wherever their cookies come from.
+pub(super) fn keep_cookies_private(fields: &mut HeaderMap) {
+    if fields.contains_key(header::SET_COOKIE) {
+        keep_from_shared_caches(fields);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use http_body::Body as _;
 use hyper::{
     body::Incoming,
@@ -32,10 +32,10 @@ use super::{
 use crumbgate_audit::tenants::Tenant;
 use crumbgate_base::clock::Now;
 use crumbgate_base::language::Language;
-use crumbgate_pages::document::may_change;
+use crumbgate_pages::document::{is_page, keep_from_shared_caches, may_change};
 use crumbgate_policy::{
-    self as policy, GuardMode, JudgedRequest, Mode, Resources, ResponseFacts, SetCookieFields,
-    sealing::SealFacts,
+    GuardMode, JudgedRequest, Mode, Resources, ResponseFacts, SetCookieFields,
+    sealing::{AgreementState, SealFacts},
 };
 
 /// An admitted request whose cookies are judged. Only it can judge the answer, so that no answer passes whose request was
@@ -148,7 +148,7 @@ impl<'j> Judged<'j> {
         let (status, fields) = (response.status(), response.headers());
         let date = fields.get(header::DATE);
         let date_unix_s = date.and_then(|date| worker.dates.read(date));
-        let facts = response_facts(status, fields, flags, date_unix_s, now);
+        let facts = response_facts(status, date_unix_s, now);
         let missing_date_unix_s = date.is_none().then_some(facts.date_unix_s);
         let resources = Resources {
             tenant: &self.tenant().name,
@@ -176,22 +176,14 @@ impl<'j> Judged<'j> {
     }
 }
 
-/// Returns what the policy needs of a response's head, apart from its cookies. `flags` are those of `fields`; `date_unix_s`
-/// is the value of `Date`, if it can be read.
-pub fn response_facts(
-    status: StatusCode,
-    fields: &HeaderMap,
-    flags: HeaderFlags,
-    date_unix_s: Option<u64>,
-    now: Now,
-) -> ResponseFacts {
+/// Returns what the policy needs of a response's head, apart from its cookies. `date_unix_s` is the value of `Date`, if it can
+/// be read.
+pub fn response_facts(status: StatusCode, date_unix_s: Option<u64>, now: Now) -> ResponseFacts {
     ResponseFacts {
         status: status.as_u16(),
         date_unix_s: date_unix_s.unwrap_or(now.unix_s),
         now_unix_s: now.unix_s,
         uptime_s: now.uptime_s,
-        may_be_shared: flags.any(HeaderFlags::CACHE_CONTROL)
-            && policy::may_be_shared(field_bytes(fields, &header::CACHE_CONTROL)),
     }
 }
 
@@ -242,8 +234,12 @@ impl Judged<'_> {
     ) -> Response<Body> {
         let ServedTenant { recorder, upstream } = &self.admitted.tenant;
         let timeout = upstream.body_timeout();
-        let response =
+        let mut response =
             response.map(|body| Body::streamed(body, checkout, timeout, recorder.clone()));
+        let is_asked = self.request.agreement_state() != AgreementState::NotAsked;
+        if is_asked && is_page(response.headers()) {
+            keep_from_shared_caches(response.headers_mut()); // G9
+        }
         if self.banner.is_none() && self.guard.is_none() {
             return response;
         }

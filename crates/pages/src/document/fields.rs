@@ -1,9 +1,12 @@
 //! Changes the fields of requests and responses for pages that carry a banner.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
 
 use super::{codings::reduce_codings, head::Documents};
-use crumbgate_policy::accepts_html;
+use crumbgate_policy::{accepts_html, is_for_shared_caches, make_private};
 
 /// Returns true if the response becomes a part of another page, according to `Sec-Fetch-Dest`. Such a part gets no banner
 /// of its own.
@@ -54,10 +57,34 @@ pub fn prepare_request(request: &mut HeaderMap) {
 pub fn prepare_response(response: &mut HeaderMap) {
     remove_fields_of_the_exact_page(response);
     response.remove(header::ETAG);
-    for name in &OF_CACHES {
+    response.remove(header::EXPIRES);
+    remove_fields_of_shared_caches(response);
+    response.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+/// Forbids shared caches to store a response (S9). Browsers may store it exactly as before.
+pub fn keep_from_shared_caches(response: &mut HeaderMap) {
+    remove_fields_of_shared_caches(response);
+    match response.entry(header::CACHE_CONTROL) {
+        Entry::Vacant(entry) => {
+            entry.insert(PRIVATE);
+        }
+        Entry::Occupied(mut entry) => {
+            for value in entry.iter_mut() {
+                let Some(field) = make_private(value.as_bytes()) else { continue };
+                *value = HeaderValue::try_from(field).unwrap_or(PRIVATE);
+            }
+        }
+    }
+}
+
+/// Removes the fields that shared caches obey instead of `Cache-Control`.
+fn remove_fields_of_shared_caches(response: &mut HeaderMap) {
+    let is_removed = |name: &&HeaderName| is_for_shared_caches(name.as_str());
+    let names: Vec<_> = response.keys().filter(is_removed).cloned().collect();
+    for name in names {
         response.remove(name);
     }
-    response.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// Removes the fields that describe the bytes of a page, their number, their ranges or their age. An entity tag stays.
@@ -71,6 +98,8 @@ pub(crate) const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch
 
 /// The name of the field with which a browser requests the main script of a service worker (Service Workers, section 4.9.1).
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
 
 /// The fields with which libraries mark the requests of scripts.
 const OF_LIBRARIES: [HeaderName; 2] =
@@ -87,13 +116,6 @@ const OF_THE_EXACT_PAGE: [HeaderName; 7] = [
     HeaderName::from_static("digest"),
     header::LAST_MODIFIED,
     HeaderName::from_static("repr-digest"),
-];
-
-/// The fields that some caches read instead of `Cache-Control` (RFC 9111, section 5.3; RFC 9213; Edge Architecture).
-const OF_CACHES: [HeaderName; 3] = [
-    HeaderName::from_static("cdn-cache-control"),
-    header::EXPIRES,
-    HeaderName::from_static("surrogate-control"),
 ];
 
 #[cfg(test)]
@@ -148,6 +170,34 @@ mod tests {
         let expected =
             [("cache-control", "no-store"), ("content-type", "text/html"), ("vary", "cookie")];
         assert_eq!(response, fields(&expected));
+    }
+
+    #[test]
+    fn s9_a_response_is_kept_from_shared_caches_and_not_from_browsers() {
+        let mut response = fields(&[
+            ("cache-control", "public, max-age=60"),
+            ("cache-control", "no-store"),
+            ("cache-control", "s-maxage=9"),
+            ("cdn-cache-control", "max-age=60"),
+            ("cloudflare-cdn-cache-control", "max-age=60"),
+            ("edge-control", "cache-maxage=1h"),
+            ("expires", "Mon, 23 Nov 2026 12:00:00 GMT"),
+            ("surrogate-control", "max-age=60"),
+            ("vary", "accept"),
+            ("x-accel-expires", "60"),
+        ]);
+        keep_from_shared_caches(&mut response);
+        let expected = fields(&[
+            ("cache-control", "private, max-age=60"),
+            ("cache-control", "no-store"),
+            ("cache-control", "private"),
+            ("expires", "Mon, 23 Nov 2026 12:00:00 GMT"),
+            ("vary", "accept"),
+        ]);
+        assert_eq!(response, expected);
+        let mut response = HeaderMap::new();
+        keep_from_shared_caches(&mut response);
+        assert_eq!(response, fields(&[("cache-control", "private")]));
     }
 
     #[test]

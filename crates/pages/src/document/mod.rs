@@ -11,7 +11,8 @@
 //!   `csp.rs` reads its `Content-Security-Policy`.
 //! - [`requests_worker_script`] and [`may_change_script`] decide the same for the scripts of service workers, and
 //!   [`Prologue`] finds the first code in them.
-//! - [`prepare_response`] removes the fields that a banner makes wrong.
+//! - [`prepare_response`] removes the fields that a banner makes wrong, and [`keep_from_shared_caches`] what lets such caches
+//!   store a response; [`is_page`] decides which responses must not be stored because pages carry banners.
 //! - [`Scanner`] finds the positions in the page without keeping any bytes; `head.rs` follows what the head depends on,
 //!   and `tag.rs`, `comment.rs` and `raw_text.rs` read the parts of a page.
 
@@ -30,11 +31,12 @@ mod tag;
 pub use codings::{Coding, reduce_codings};
 pub(crate) use fields::{SEC_FETCH_DEST, remove_fields_of_the_exact_page};
 pub use fields::{
-    is_embedded, prepare_request, prepare_response, requested_documents, requests_worker_script,
+    is_embedded, keep_from_shared_caches, prepare_request, prepare_response, requested_documents,
+    requests_worker_script,
 };
 pub use head::{Documents, HeadSearch, MAX_HELD_BYTES};
 pub use outcome::BannerOutcome;
-pub use page::{Obstacle, may_carry, may_change, may_change_script};
+pub use page::{Obstacle, is_page, may_carry, may_change, may_change_script};
 pub use prologue::Prologue;
 pub use scanner::{BodySearch, Scanner};
 

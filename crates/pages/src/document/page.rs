@@ -72,11 +72,23 @@ pub fn may_change(status: StatusCode, response: &HeaderMap) -> Result<Coding, Ob
     }
 }
 
+/// Returns true if a response is a page or a part of one, by its `Content-Type`. Such a response is private where pages depend
+/// on whether a person has agreed (G9), also if it can't be changed.
+pub fn is_page(response: &HeaderMap) -> bool {
+    let mut types = values(response, &header::CONTENT_TYPE).map(essence);
+    types.any(|essence| [HTML, XHTML].iter().any(|page| essence.eq_ignore_ascii_case(page)))
+}
+
+/// Returns a media type without its parameters.
+fn essence(content_type: &[u8]) -> &[u8] {
+    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
 /// Returns the content coding of a response that is a whole script of JavaScript and can be changed; `None` for any other.
 pub fn may_change_script(status: StatusCode, response: &HeaderMap) -> Option<Coding> {
     let mut types = values(response, &header::CONTENT_TYPE);
     let (text, None) = (types.next()?, types.next()) else { return None };
-    let essence = text.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let essence = essence(text);
     let is_script = JAVASCRIPT.iter().any(|script| essence.eq_ignore_ascii_case(script));
     let is_whole = status == StatusCode::OK && !response.contains_key(header::CONTENT_RANGE);
     let may_change = is_script && is_whole && !forbids_changes(response);
@@ -136,13 +148,13 @@ impl ContentKind {
         let (Some(text), None) = (types.next(), types.next()) else { return Self::Other };
         let mut parts = text.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let essence = parts.next().unwrap_or_default();
-        if essence.eq_ignore_ascii_case(b"application/xhtml+xml") {
+        if essence.eq_ignore_ascii_case(XHTML) {
             return Self::Unread;
         }
         if XML.iter().any(|xml| essence.eq_ignore_ascii_case(xml)) {
             return Self::Xml;
         }
-        if !essence.eq_ignore_ascii_case(b"text/html") {
+        if !essence.eq_ignore_ascii_case(HTML) {
             return Self::Other;
         }
         // The first charset counts. Browsers guess if they do not know it.
@@ -150,6 +162,9 @@ impl ContentKind {
         if charset.is_none_or(is_ascii_compatible) { Self::Html } else { Self::Unread }
     }
 }
+
+const HTML: &[u8] = b"text/html";
+const XHTML: &[u8] = b"application/xhtml+xml";
 
 /// The usual types of scripts (RFC 9239).
 const JAVASCRIPT: [&[u8]; 16] = [
@@ -272,6 +287,23 @@ mod tests {
         assert_eq!(judge(200, &[]), Err(BannerOutcome::NoPage));
         let twice = [("content-type", "text/html"), ("content-type", "text/html")];
         assert_eq!(judge(200, &twice), Err(BannerOutcome::NoPage));
+    }
+
+    #[test]
+    fn g9_a_page_is_known_by_its_type_alone() {
+        for (types, expected) in [
+            (&["text/html"][..], true),
+            (&["Text/HTML ; charset=utf-16"], true),
+            (&["application/xhtml+xml"], true),
+            (&["image/png", "text/html"], true),
+            (&["text/html5"], false),
+            (&["application/json"], false),
+            (&[], false),
+        ] {
+            let field =
+                |kind: &&'static str| (header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(is_page(&types.iter().map(field).collect()), expected, "{types:?}");
+        }
     }
 
     #[test]

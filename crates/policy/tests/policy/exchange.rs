@@ -32,7 +32,6 @@ pub(crate) struct Exchange {
     pub(crate) cookie: Vec<Vec<u8>>,
     pub(crate) status: u16,
     pub(crate) date_unix_s: u64,
-    pub(crate) may_be_shared: bool,
     pub(crate) set_cookie: Vec<Vec<u8>>,
     /// The keys and rules for the sealed cookie.
     pub(crate) sealing: Option<Sealing>,
@@ -62,7 +61,6 @@ impl Exchange {
             cookie: Vec::new(),
             status: 200,
             date_unix_s: DATE_UNIX_S,
-            may_be_shared: false,
             set_cookie: Vec::new(),
             sealing: None,
         }
@@ -129,7 +127,6 @@ impl Exchange {
             date_unix_s: self.date_unix_s,
             now_unix_s: DATE_UNIX_S,
             uptime_s: 0,
-            may_be_shared: self.may_be_shared,
         }
     }
 
@@ -331,12 +328,11 @@ pub(crate) fn any_exchange() -> impl Strategy<Value = Exchange> {
     let response = (
         prop::sample::select(vec![101, 200, 204, 302, 304, 401, 419, 500]),
         prop_oneof![Just(DATE_UNIX_S), any::<u64>()],
-        prop::bool::weighted(0.1),
         prop::collection::vec(any_field(), 0..4),
     );
     (any_policy(), request, response).prop_map(|(policy, request, response)| {
         let (method, path, host, accepts_html, cookie) = request;
-        let (status, date_unix_s, may_be_shared, set_cookie) = response;
+        let (status, date_unix_s, set_cookie) = response;
         Exchange {
             policy,
             method: method.to_owned(),
@@ -346,7 +342,6 @@ pub(crate) fn any_exchange() -> impl Strategy<Value = Exchange> {
             cookie,
             status,
             date_unix_s,
-            may_be_shared,
             set_cookie,
             sealing: None,
         }

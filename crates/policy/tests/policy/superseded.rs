@@ -63,7 +63,6 @@ impl Gateway {
             date_unix_s: DATE_UNIX_S,
             now_unix_s: 1_795_435_200,
             uptime_s,
-            may_be_shared: false,
         };
         let superseded = &self.superseded;
         let resources = Resources { tenant: "acme", superseded, random: &mut || [0; 32] };

@@ -30,7 +30,6 @@ impl AgreementEndpoint<'_> {
             date_unix_s: unix_s,
             now_unix_s: unix_s,
             uptime_s,
-            may_be_shared: false,
         }
     }
 

@@ -47,6 +47,10 @@ pub(super) fn answer(
         received: exchange.received,
     };
     let is_head = *method == Method::HEAD;
+    let unix_s = exchange.received.unix_s;
+    let evictions = judged.request.evictions(unix_s, &mut endpoint.recorder.record_at(unix_s));
+    // A 304 sets no cookie (S9).
+    let may_confirm = evictions.is_empty();
     let mut logout_cookies = None;
     let response = match (page_request, challenge) {
         (Some(PageRequest::Form(action)), _) => {
@@ -62,14 +66,13 @@ pub(super) fn answer(
             form::act(&endpoint, action, form, &judged.request, &mut resources)?
         }
         (Some(PageRequest::NotAllowed(allowed)), _) => page::not_allowed(allowed),
-        (Some(PageRequest::Read(place)), _) => page::read(&endpoint, place, fields, is_head),
+        (Some(PageRequest::Read(place)), _) => {
+            page::read(&endpoint, place, fields, (is_head, may_confirm))
+        }
         (Some(PageRequest::SeeOther), _) => page::see_other(path.as_str()),
         (None, Some(challenge)) => challenge::answer(&endpoint, challenge, fields, is_head)?,
         (None, None) => return Ok(None),
     };
-    let recorder = endpoint.recorder;
-    let unix_s = exchange.received.unix_s;
-    let evictions = judged.request.evictions(unix_s, &mut recorder.record_at(unix_s));
     let response = page::with_cookies(response, evictions);
     Ok(Some(AgreementAnswer { response, logout_cookies }))
 }

@@ -59,19 +59,20 @@ impl PageRequest {
 }
 
 /// Answers with the page or the style at a place, and counts the cookie page as shown if it asks for an agreement.
-/// `fields` are those of the request.
+/// `fields` are those of the request. `may_confirm` allows a 304.
 pub(super) fn read(
     endpoint: &AgreementEndpoint<'_>,
     place: PageRoute,
     fields: &HeaderMap,
-    is_head: bool,
+    (is_head, may_confirm): (bool, bool),
 ) -> Response<Body> {
     let language = Language::preferred(fields);
+    let conditions = may_confirm.then_some(fields);
     let response = match kind(place) {
-        None => style(fields),
+        None => style(conditions),
         Some(PageKind::Cookies) if Representation::asked_by(fields) == Representation::Json => {
             let json = endpoint.pages.json(language);
-            let response = document("application/json", json.bytes.clone(), &json.hash, fields);
+            let response = document("application/json", json.bytes.clone(), &json.hash, conditions);
             with_language(response, language)
         }
         Some(kind) => {
@@ -80,7 +81,7 @@ pub(super) fn read(
             if asks && kind == PageKind::Cookies && !is_head {
                 endpoint.count(AgreementEvent::Shown, page);
             }
-            let response = document(HTML, page.html.clone(), page.hash(), fields);
+            let response = document(HTML, page.html.clone(), page.hash(), conditions);
             guarded(with_language(response, language))
         }
     };
@@ -123,23 +124,23 @@ pub(super) fn see_other(path: &str) -> Response<Body> {
 }
 
 /// Answers with a document that is the same for everybody. Caches may store it, but must ask each time whether it has
-/// changed (RFC 9111, section 5.2.2.4).
+/// changed (RFC 9111, section 5.2.2.4). `conditions` are the fields of a request that a 304 may answer.
 fn document(
     content_type: &'static str,
     bytes: Bytes,
     hash: &str,
-    fields_of_request: &HeaderMap,
+    conditions: Option<&HeaderMap>,
 ) -> Response<Body> {
     let tag = format!("\"{hash}\"");
-    let is_known =
-        fields_of_request.get_all(header::IF_NONE_MATCH).iter().any(|known| names(known, &tag));
+    let mut known = conditions.iter().flat_map(|fields| fields.get_all(header::IF_NONE_MATCH));
+    let is_known = known.any(|known| names(known, &tag));
     let mut response = Response::new(if is_known { Body::none() } else { Body::own(bytes) });
     if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(NO_CACHE));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         fields.insert(header::ETAG, tag);
     }
@@ -172,9 +173,9 @@ fn guarded(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn style(fields: &HeaderMap) -> Response<Body> {
+fn style(conditions: Option<&HeaderMap>) -> Response<Body> {
     let style = page::banner_style();
-    document("text/css; charset=utf-8", style.bytes.clone(), &style.hash, fields)
+    document("text/css; charset=utf-8", style.bytes.clone(), &style.hash, conditions)
 }
 
 /// Rejects a method, and lists the allowed ones.
@@ -194,7 +195,7 @@ fn bodiless(mut response: Response<Body>) -> Response<Body> {
     response.map(|_| Body::none())
 }
 
-/// Adds `Set-Cookie` fields. They are meant for one browser, so no shared cache may store the response.
+/// Adds `Set-Cookie` fields.
 pub(super) fn with_cookies(
     mut response: Response<Body>,
     set_cookies: impl IntoIterator<Item = Vec<u8>>,
@@ -202,12 +203,7 @@ pub(super) fn with_cookies(
     let fields = response.headers_mut();
     let set_cookies = set_cookies.into_iter().filter_map(sensitive);
     fields.extend(set_cookies.map(|field| (header::SET_COOKIE, field)));
-    let may_be_stored = fields.get(header::CACHE_CONTROL).is_some_and(|value| value == NO_CACHE);
-    if may_be_stored && fields.contains_key(header::SET_COOKIE) {
-        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    }
     response
 }
 
-const NO_CACHE: &str = "no-cache";
 const HTML: &str = "text/html; charset=utf-8";
