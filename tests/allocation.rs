@@ -159,6 +159,7 @@ fn a2_what_was_met_before_is_written_down_without_an_allocation() {
                     requested: None,
                     granted_s: None,
                     seal: None,
+                    count: 1,
                 };
                 account.count(&verdict, Mode::Enforce, route.as_ref(), 60);
             }

@@ -100,6 +100,7 @@ fn verdicts() -> Vec<Verdict<'static>> {
         requested: (direction == Direction::Response).then(RequestedAttributes::default),
         granted_s: (action == Action::Rewrite).then_some(604_800),
         seal: None,
+        count: 1,
     };
     let strip = Action::Strip(Reason::Undeclared);
     let request = [

@@ -79,18 +79,19 @@ pub(super) struct Reached {
     pub(super) action: Action,
     requested: Option<RequestedAttributes>,
     granted_s: Option<u32>,
+    count: u32,
 }
 
 impl Reached {
     fn new(verdict: Verdict<'_>) -> Self {
-        let Verdict { direction, name, action, requested, granted_s, seal: _ } = verdict;
-        Self { direction, name: name.to_vec(), action, requested, granted_s }
+        let Verdict { direction, name, action, requested, granted_s, seal: _, count } = verdict;
+        Self { direction, name: name.to_vec(), action, requested, granted_s, count }
     }
 
     pub(super) fn verdict(&self) -> Verdict<'_> {
-        let Self { direction, ref name, action, requested, granted_s } = *self;
+        let Self { direction, ref name, action, requested, granted_s, count } = *self;
         // Values are shown as the application has them, so that no seal is mentioned.
-        Verdict { direction, name, action, requested, granted_s, seal: None }
+        Verdict { direction, name, action, requested, granted_s, seal: None, count }
     }
 }
 
@@ -126,7 +127,7 @@ impl Case<'_> {
         let facts = self.seal_facts(refused_as);
         let fields = self.request.headers();
         let (field, judged) = self.admitted.judge_cookies(&policy, fields, facts, &mut record);
-        if let Some((refusal, set_cookies)) = self.refuse(&judged, refused_as) {
+        if let Some((refusal, set_cookies)) = self.refuse(&judged, &field, refused_as) {
             let (not_evicted, downstream) = match set_cookies {
                 OwnSetCookies::Evictions => {
                     let evictions = judged.evictions(self.now.unix_s, &mut record);
@@ -196,17 +197,23 @@ impl Case<'_> {
     pub(super) fn refusal_if_enforced(&self) -> Option<Refusal> {
         let (policy, facts) = (self.policy(Mode::Enforce), self.seal_facts(Mode::Enforce));
         let record = &mut |_: Verdict<'_>| ();
-        let (_, judged) =
+        let (field, judged) =
             self.admitted.judge_cookies(&policy, self.request.headers(), facts, record);
-        self.refuse(&judged, Mode::Enforce).map(|(refusal, _)| refusal)
+        self.refuse(&judged, &field, Mode::Enforce).map(|(refusal, _)| refusal)
     }
 
     /// Returns the gateway's answer to a judged request; `None` if the application answers.
-    fn refuse(&self, judged: &JudgedRequest<'_>, mode: Mode) -> Option<(Refusal, OwnSetCookies)> {
+    fn refuse(
+        &self,
+        judged: &JudgedRequest<'_>,
+        cookie: &CookieField,
+        mode: Mode,
+    ) -> Option<(Refusal, OwnSetCookies)> {
         let (fields, authority) = (self.request.headers(), &self.admitted.authority);
         let body_bytes = self.request.body().size_hint().exact();
         let limits = &self.settings.limits;
-        let checked = self.admitted.check_limits(fields, body_bytes, limits, mode, Vec::new);
+        let checked =
+            self.admitted.check_limits(fields, cookie, body_bytes, limits, mode, Vec::new);
         if let Err(rejection) = checked {
             let refusal = Refusal::of(&rejection);
             let is_too_large = refusal.status == TOO_LARGE;

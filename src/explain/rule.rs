@@ -164,6 +164,9 @@ impl CookieOutcome {
                 (Rule::G6, Rule::G6, "the person has not agreed to the use of cookies")
             }
             Reason::Duplicate => (Rule::R3, Rule::R3, "a pair of this name came before it"),
+            Reason::Excess => {
+                (Rule::R8, Rule::R8, "200 cookies came before, more than a browser sends")
+            }
             Reason::Expired => (Rule::G4, Rule::G4, "its seal is older than the session duration"),
             Reason::Foreign => (Rule::G4, Rule::G4, "it was sealed for another tenant"),
             Reason::Forged => (Rule::G4, Rule::G4, "no key of the gateway opens it"),

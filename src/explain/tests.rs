@@ -147,8 +147,15 @@ fn s5_trailers_and_interim_answers_are_explained() {
 fn r7_what_no_transcript_can_show_has_its_words_too() {
     let rules = |direction, reason| {
         let action = Action::Strip(reason);
-        let verdict =
-            Verdict { direction, name: b"a", action, requested: None, granted_s: None, seal: None };
+        let verdict = Verdict {
+            direction,
+            name: b"a",
+            action,
+            requested: None,
+            granted_s: None,
+            seal: None,
+            count: 1,
+        };
         CookieOutcome::on(&verdict, Around::default()).rules
     };
     assert_eq!(rules(Direction::Request, Reason::Misplaced), [Rule::R7]);
@@ -172,7 +179,8 @@ fn many_cookies_are_explained_in_a_moment() {
     let asked = navigation(exchange("/", &[&(pairs.join("=1;") + "=1")], &fields));
     let explanation = explainer.explain(None, &asked);
     assert_eq!(explanation.refusal, None);
-    assert!(explanation.cookies.len() > 60_000 - 300, "{}", explanation.cookies.len());
+    // 200 of the request are judged one by one.
+    assert!(explanation.cookies.len() > 20_000 + 200, "{}", explanation.cookies.len());
 }
 
 #[test]
@@ -334,12 +342,12 @@ fn w7_a_browsers_report_is_answered_by_the_gateway_in_both_modes_where_there_is_
 
 #[test]
 fn r8_what_is_too_large_is_answered_431_and_evicts() {
-    let cookie = format!("_ga={}", "v".repeat(1024));
-    let asked = navigation(exchange("/api/me", &[&cookie, "flexopus_session=s"], &[]));
+    let cookie = format!("flexopus_session={}", "v".repeat(1024));
+    let asked = navigation(exchange("/api/me", &["_ga=1", &cookie], &[]));
     let refused = explainer(|_| ()).explain(None, &asked);
     let refusal = refused.refusal.as_ref().unwrap();
     assert_eq!((refusal.status, refusal.rule), (431, Some(Rule::R8)));
-    assert_eq!(refusal.reason, "the Cookie fields have 1048 bytes, more than 1024");
+    assert_eq!(refusal.reason, "the Cookie fields have 1041 bytes, more than 1024");
     assert_eq!(refused.leaves.upstream, Upstream::Refused);
     assert_line(&refused, "_ga Evicted [E1]", "deletions");
     let evicts =

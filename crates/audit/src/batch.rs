@@ -118,15 +118,15 @@ pub struct GuardCount {
 /// of names is limited (A3, A4).
 pub fn has_foreign_name(action: Action) -> bool {
     use crumbgate_policy::verdict::Reason::{
-        BeforeAgreement, Duplicate, Expired, Foreign, Forged, Malformed, Misplaced, Nameless,
-        Oversize, Undeclared,
+        BeforeAgreement, Duplicate, Excess, Expired, Foreign, Forged, Malformed, Misplaced,
+        Nameless, Oversize, Undeclared,
     };
     match action {
         Action::Evict | Action::Strip(Misplaced | Undeclared) => true,
         // Names are judged first: a cookie stripped for another reason has a declared name, or none.
         Action::Strip(
-            BeforeAgreement | Duplicate | Expired | Foreign | Forged | Malformed | Nameless
-            | Oversize,
+            BeforeAgreement | Duplicate | Excess | Expired | Foreign | Forged | Malformed
+            | Nameless | Oversize,
         )
         | Action::Inject
         | Action::Keep

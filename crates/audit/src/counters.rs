@@ -117,7 +117,7 @@ impl TenantCounters {
     pub fn count(&self, verdict: &Verdict<'_>) {
         if let Some(counter) = self.verdicts[verdict.direction as usize].get(verdict.action.index())
         {
-            increment(counter);
+            add(counter, verdict.count);
         }
         if let Some(counter) = verdict.seal.and_then(|step| self.seals.get(step as usize)) {
             increment(counter);
@@ -195,7 +195,11 @@ impl CounterSnapshot {
 
 /// Adds one. The caller is the counter's only writer, so no atomic read-modify-write is needed.
 fn increment(counter: &AtomicU64) {
-    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    add(counter, 1);
+}
+
+fn add(counter: &AtomicU64, count: u32) {
+    counter.store(counter.load(Relaxed).wrapping_add(count.into()), Relaxed);
 }
 
 #[cfg(test)]
@@ -216,6 +220,7 @@ mod tests {
                 requested: None,
                 granted_s: None,
                 seal: None,
+                count: 1,
             });
         }
         let snapshot = &counters.read()[&acme];

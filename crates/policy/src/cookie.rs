@@ -2,7 +2,8 @@
 //!
 //! The field is split at every `;`, inside quotes too. A legacy parser that reads `a="x; flexopus_session=1"` as one
 //! value therefore becomes two pairs here, each judged by its own name: quotes can't smuggle a cookie past the
-//! declaration. A part that contains only white space is not a cookie and gets no verdict.
+//! declaration. A part that contains only white space is not a cookie and gets no verdict. Of a request with more parts than
+//! any browser sends, the first ones are judged one by one, and the others are counted (R8).
 
 use alloc::vec::Vec;
 
@@ -32,7 +33,7 @@ pub(crate) struct RequestCookies<'r> {
     pub(crate) duplicated: u64,
     /// True if a pair was stripped or opened, so that the outgoing field differs from the received one.
     is_changed: bool,
-    /// The first [`MAX_UNDECLARED`] undeclared names that may be echoed (E2), with repetitions.
+    /// The undeclared names that may be echoed (E2), with repetitions.
     pub(crate) undeclared: Vec<&'r [u8]>,
 }
 
@@ -43,8 +44,56 @@ struct KeptPair<'r> {
     value: &'r [u8],
 }
 
-/// The largest number of undeclared pairs that are kept for eviction. Browsers store fewer cookies for one site.
-const MAX_UNDECLARED: usize = 256;
+/// The largest number of parts of a request's fields that are judged one by one (R8). Browsers store at most 180 cookies for a
+/// site.
+const MAX_PARTS: usize = 200;
+
+/// Returns the parts of a request's fields that are judged one by one, in order.
+pub(crate) fn judged_parts<'f, 'r>(fields: &'f [&'r [u8]]) -> impl Iterator<Item = &'r [u8]> + 'f {
+    fields.iter().flat_map(|field| parts(field)).take(MAX_PARTS).filter(|part| !part.is_empty())
+}
+
+/// Counts the parts of a request's fields that are not judged one by one.
+fn count_excess(fields: &[&[u8]]) -> u32 {
+    let parts = |field: &&[u8]| memchr::memchr_iter(b';', field).count().saturating_add(1);
+    let all = fields.iter().map(parts).fold(0, usize::saturating_add);
+    u32::try_from(all.saturating_sub(MAX_PARTS)).unwrap_or(u32::MAX)
+}
+
+/// Records one verdict on all parts that are not judged one by one. Returns true if there are any.
+fn record_excess(fields: &[&[u8]], record: &mut impl FnMut(Verdict<'_>)) -> bool {
+    let count = count_excess(fields);
+    if count > 0 {
+        let verdict = Verdict::new(Direction::Request, b"", Action::Strip(Reason::Excess));
+        record(Verdict { count, ..verdict });
+    }
+    count > 0
+}
+
+/// Makes one field of a request's fields that is judged like them and is short, and records the verdict on what it leaves
+/// out: the undeclared pairs have lost their values, and the parts that are not judged one by one are gone (R8).
+pub(crate) fn shorten(
+    declaration: &Declaration,
+    fields: &[&[u8]],
+    record: &mut impl FnMut(Verdict<'_>),
+) -> Vec<u8> {
+    let mut short = Vec::new();
+    for part in judged_parts(fields) {
+        if !short.is_empty() {
+            short.extend_from_slice(SEPARATOR);
+        }
+        match read_pair(part) {
+            Some((name, _)) if declaration.find(name).is_none() => {
+                short.extend_from_slice(name);
+                short.push(b'=');
+            }
+            Some(_) => short.extend_from_slice(part),
+            None => short.push(b'='),
+        }
+    }
+    record_excess(fields, record);
+    short
+}
 
 impl<'r> RequestCookies<'r> {
     /// Judges each pair of these fields, in order, and passes each verdict to `record`.
@@ -64,7 +113,7 @@ impl<'r> RequestCookies<'r> {
             is_changed: false,
             undeclared: Vec::new(),
         };
-        for part in fields.iter().flat_map(|field| parts(field)).filter(|part| !part.is_empty()) {
+        for part in judged_parts(fields) {
             let (name, outcome) = cookies.judge_part(part);
             let action = match outcome {
                 Ok(_) => Action::Keep,
@@ -73,6 +122,7 @@ impl<'r> RequestCookies<'r> {
             let verdict = Verdict::new(Direction::Request, name, action);
             record(Verdict { seal: outcome.ok().flatten(), ..verdict });
         }
+        cookies.is_changed |= record_excess(fields, record);
         cookies
     }
 
@@ -94,7 +144,7 @@ impl<'r> RequestCookies<'r> {
         value: &'r [u8],
     ) -> Result<Option<SealStep>, Reason> {
         let Some((bit, _)) = self.declaration.find(name) else {
-            if self.undeclared.len() < MAX_UNDECLARED && is_token(name) {
+            if is_token(name) {
                 self.undeclared.push(name);
             }
             return Err(Reason::Undeclared); // R2
@@ -202,6 +252,8 @@ pub fn judge_misplaced_cookie(field: &[u8], record: &mut impl FnMut(Verdict<'_>)
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::fixture::Exchange;
 
@@ -275,6 +327,65 @@ mod tests {
         let actions: Vec<_> = verdicts.into_iter().map(|(_, action)| action).collect();
         let strip = Action::Strip;
         assert_eq!(actions, [strip(Reason::Malformed), strip(Reason::Duplicate), Action::Keep]);
+    }
+
+    #[test]
+    fn r8_200_parts_are_judged_and_the_others_counted() {
+        let names = |count: usize| (0..count).map(|n| format!("n{n}=1; ")).collect::<String>();
+        let (outcome, verdicts) = Exchange::of("GET", "/").sends(&names(199)).upstream();
+        assert_eq!((outcome, verdicts.len()), (CookieField::Removed, 199));
+        let sent = names(150) + "flexopus_session=s";
+        let exchange =
+            Exchange::of("GET", "/").sends(&sent).sends(&names(50)).sends("XSRF-TOKEN=t");
+        let (outcome, verdicts) = exchange.upstream();
+        assert_eq!(outcome, replaced("flexopus_session=s"));
+        let (name, action) = verdicts.last().unwrap();
+        assert_eq!((verdicts.len(), &**name), (201, ""));
+        assert_eq!(*action, Action::Strip(Reason::Excess));
+        assert_eq!(count_excess(&[names(150).as_bytes(), names(50).as_bytes(), b"a=1"]), 3);
+        assert_eq!(count_excess(&[b"a=1", b""]), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn r8_short_fields_are_judged_like_the_long_ones(
+            fields in vec("((|_ga|flexopus_session|XSRF-TOKEN| a b)(|=|=[a-z =\\\"\u{e4}]{0,9})(; ?|;;)?){0,90}", 0..4),
+        ) {
+            let declaration = Declaration::flexopus();
+            let judge = |fields: &[&[u8]], mut verdicts: Vec<(String, Action, u32)>| {
+                let mut record = |verdict: Verdict<'_>| {
+                    let name = String::from_utf8_lossy(verdict.name).into_owned();
+                    verdicts.push((name, verdict.action, verdict.count));
+                };
+                let cookies = RequestCookies::judge(&declaration, None, fields, &mut record);
+                let upstream = match cookies.outcome(Mode::Enforce, fields) {
+                    CookieField::Removed => None,
+                    CookieField::Replaced(field) => Some(field),
+                    CookieField::Untouched => fields.first().map(|field| field.to_vec()),
+                };
+                let undeclared: Vec<_> =
+                    cookies.undeclared.iter().map(|name| name.to_vec()).collect();
+                verdicts.sort_by(|one, other| format!("{one:?}").cmp(&format!("{other:?}")));
+                (upstream, undeclared, cookies.seen, cookies.duplicated, verdicts)
+            };
+            let fields: Vec<&[u8]> = fields.iter().map(String::as_bytes).collect();
+            let mut verdicts = Vec::new();
+            let short = shorten(&declaration, &fields, &mut |verdict: Verdict<'_>| {
+                verdicts.push((String::new(), verdict.action, verdict.count));
+            });
+            prop_assert!(short.len() <= fields.concat().len().saturating_add(400));
+            let (upstream, undeclared, seen, duplicated, of_short) = judge(&[&short], verdicts);
+            let long = judge(&fields, Vec::new());
+            let upstream = upstream.filter(|field| !field.is_empty());
+            let expected = long.0.filter(|field| !field.trim_ascii().is_empty());
+            prop_assert_eq!(upstream.map(|field| read_all(&field)), expected.map(|field| read_all(&field)));
+            prop_assert_eq!((undeclared, seen, duplicated, of_short), (long.1, long.2, long.3, long.4));
+        }
+    }
+
+    /// The pairs of a field.
+    fn read_all(field: &[u8]) -> Vec<Vec<u8>> {
+        parts(field).filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
     }
 
     #[test]

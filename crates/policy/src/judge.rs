@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use smallvec::SmallVec;
 
 use crate::{
-    cookie::RequestCookies,
+    cookie::{RequestCookies, shorten},
     declaration::{DeclaredCookie, Inject},
     eviction::Evictions,
     exchange::{CookieField, RequestFacts, Resources, ResponseFacts, SetCookieFields, freshens},
@@ -33,6 +33,18 @@ impl Policy {
         let cookies = RequestCookies::judge(&self.declaration, session, &fields, record);
         let outcome = cookies.outcome(self.mode, &fields);
         (outcome, JudgedRequest { policy: self, request, cookies })
+    }
+
+    /// Makes one short field of `Cookie` fields that are too large to be held while the application works (R8). Judging it gives
+    /// the verdicts that the fields have, apart from the one on excess cookies, which this passes to `record`, and the same
+    /// field for the upstream. In report mode, where everything goes upstream, there is none.
+    pub fn shorten_cookies<'f>(
+        &self,
+        cookie_fields: impl IntoIterator<Item = &'f [u8]>,
+        record: &mut impl FnMut(Verdict<'_>),
+    ) -> Option<Vec<u8>> {
+        let fields: SmallVec<[&[u8]; 8]> = cookie_fields.into_iter().collect();
+        (self.mode == Mode::Enforce).then(|| shorten(&self.declaration, &fields, record))
     }
 }
 
@@ -89,7 +101,7 @@ impl JudgedRequest<'_> {
             };
             let requested = Some(received.terms.requested());
             let (direction, name) = (Direction::Response, received.name);
-            record(Verdict { direction, name, action, requested, granted_s, seal });
+            record(Verdict { direction, name, action, requested, granted_s, seal, count: 1 });
         }
         for (bit, cookie) in self.policy.declaration.with_bits() {
             let renewal = if holds_back && cookie.inject != Inject::Off {

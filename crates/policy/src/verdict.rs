@@ -19,12 +19,14 @@ pub struct Verdict<'a> {
     pub granted_s: Option<u32>,
     /// The step of its seal (G); `None` if the cookie is not a sealed one.
     pub seal: Option<SealStep>,
+    /// The number of cookies that the verdict is on: 1, or more for `Strip(Excess)`.
+    pub count: u32,
 }
 
 impl<'a> Verdict<'a> {
     /// Makes a verdict on a cookie that the upstream has not set.
     pub(crate) fn new(direction: Direction, name: &'a [u8], action: Action) -> Self {
-        Self { direction, name, action, requested: None, granted_s: None, seal: None }
+        Self { direction, name, action, requested: None, granted_s: None, seal: None, count: 1 }
     }
 }
 
@@ -107,7 +109,7 @@ pub enum Action {
 
 impl Action {
     /// Every action, `Strip` with each reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Evict,
         Self::Inject,
         Self::Keep,
@@ -115,6 +117,7 @@ impl Action {
         Self::Rewrite,
         Self::Strip(Reason::BeforeAgreement),
         Self::Strip(Reason::Duplicate),
+        Self::Strip(Reason::Excess),
         Self::Strip(Reason::Expired),
         Self::Strip(Reason::Foreign),
         Self::Strip(Reason::Forged),
@@ -175,6 +178,7 @@ impl Action {
             Self::Strip(Reason::Expired) => 13,
             Self::Strip(Reason::Foreign) => 14,
             Self::Strip(Reason::Forged) => 15,
+            Self::Strip(Reason::Excess) => 16,
         }
     }
 }
@@ -186,6 +190,8 @@ pub enum Reason {
     BeforeAgreement,
     /// A pair of the same name counts instead (R3, G2).
     Duplicate,
+    /// The request has 200 cookies before this one, more than a browser sends (R8).
+    Excess,
     /// The cookie was sealed longer ago than the tenant's session duration (G4).
     Expired,
     /// The cookie was sealed for another host or tenant (G4).
@@ -207,9 +213,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BeforeAgreement,
         Self::Duplicate,
+        Self::Excess,
         Self::Expired,
         Self::Foreign,
         Self::Forged,
@@ -225,6 +232,7 @@ impl Reason {
         match self {
             Self::BeforeAgreement => "before_agreement",
             Self::Duplicate => "duplicate",
+            Self::Excess => "excess",
             Self::Expired => "expired",
             Self::Foreign => "foreign",
             Self::Forged => "forged",
@@ -299,8 +307,8 @@ mod tests {
             assert_eq!(step as usize, index, "{step:?}");
         }
         let words = |action: Action| (action.word(), action.reason().map(Reason::word));
-        assert_eq!(Action::ALL.map(words).into_iter().collect::<HashSet<_>>().len(), 15);
-        assert_eq!(Action::ALL.map(Action::code).into_iter().collect::<HashSet<_>>().len(), 15);
+        assert_eq!(Action::ALL.map(words).into_iter().collect::<HashSet<_>>().len(), 16);
+        assert_eq!(Action::ALL.map(Action::code).into_iter().collect::<HashSet<_>>().len(), 16);
         assert_eq!(SealStep::ALL.map(SealStep::word).into_iter().collect::<HashSet<_>>().len(), 4);
     }
 }

@@ -78,7 +78,7 @@ fn any_cookie_field() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         20 => field,
         1 => Just(b"_ga\xff=\x80; flexopus_session=1\xfe".to_vec()),
-        1 => Just(format!("flexopus_session=s; _ga={}", "v".repeat(2000)).into_bytes()),
+        1 => Just(format!("flexopus_session={}; _ga=1", "v".repeat(2000)).into_bytes()),
     ]
 }
 
@@ -308,7 +308,7 @@ fn provocations(reason: RejectionReason) -> Vec<Provocation> {
             vec![Head(format!("POST / HTTP/1.1\r\n{host}content-length: 11\r\n\r\n"))]
         }
         RejectionReason::CookieTooLarge => {
-            vec![get(&format!("{host}cookie: _ga={}\r\n", "v".repeat(1024)))]
+            vec![get(&format!("{host}cookie: flexopus_session={}\r\n", "v".repeat(1024)))]
         }
         RejectionReason::CrossSite => vec![
             Head(format!("POST {PAGE}/agree HTTP/1.1\r\n{host}content-length: 0\r\n\r\n")),

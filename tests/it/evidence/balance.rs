@@ -408,7 +408,7 @@ both_versions!(a1_an_exchange_that_the_gateway_answers_is_counted_once, |http| {
     let browser = gateway.browser(http);
     let unanswered = browser.get_with_cookie("/api/me", "flexopus_session=s; _ga=1").await;
     assert_eq!(unanswered.status, 502);
-    let junk = format!("flexopus_session=s; _ga={}; _fbp=1", "1".repeat(5000));
+    let junk = format!("flexopus_session={}; _ga=1; _fbp=1", "1".repeat(5000));
     let refused = browser.get_with_cookie("/api/me", junk).await;
     assert_eq!(refused.status, 431);
     let counters = gateway.counters_of("acme.example");

@@ -73,7 +73,7 @@ both_versions!(an_answer_counts_in_its_class_and_its_time, |http| {
         let request = browser.request(Method::GET, "/").header("x-status", status);
         browser.send(request, "").await;
     }
-    let junk = format!("_ga={}", "1".repeat(5_000));
+    let junk = format!("flexopus_session={}", "1".repeat(5_000));
     assert_eq!(browser.get_with_cookie("/", junk).await.status, 431);
     let metrics = Exposed::by(&gateway);
     let classes = [("1xx", 0.), ("2xx", 2.), ("3xx", 1.), ("4xx", 2.), ("5xx", 2.), ("other", 1.)];
@@ -121,7 +121,7 @@ async fn the_time_ends_with_the_answers_head_and_not_with_its_body() {
     .await;
 }
 
-const ACTIONS: [(Action, &str, &str); 15] = [
+const ACTIONS: [(Action, &str, &str); 16] = [
     (Action::Evict, "evict", ""),
     (Action::Inject, "inject", ""),
     (Action::Keep, "keep", ""),
@@ -131,6 +131,7 @@ const ACTIONS: [(Action, &str, &str); 15] = [
     (Action::Strip(Reason::Malformed), "strip", "malformed"),
     (Action::Strip(Reason::Misplaced), "strip", "misplaced"),
     (Action::Strip(Reason::Nameless), "strip", "nameless"),
+    (Action::Strip(Reason::Excess), "strip", "excess"),
     (Action::Strip(Reason::Oversize), "strip", "oversize"),
     (Action::Strip(Reason::BeforeAgreement), "strip", "before_agreement"),
     (Action::Strip(Reason::Expired), "strip", "expired"),

@@ -529,7 +529,7 @@ both_versions!(t4_report_mode_refuses_no_cookies_for_their_size, |http| {
     let setup = Setup::before(&app).limits("cookie_bytes = 4096");
     let setup = setup.tenant("acme.example", "").tenant("globex.example", "mode = \"report\"");
     let gateway = setup.start();
-    let junk = format!("_ga={}", "1".repeat(5000));
+    let junk = format!("flexopus_session={}", "1".repeat(5000));
     let enforced = gateway.browser(http).get_with_cookie("/", &junk).await;
     assert_eq!(enforced.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     let reported = gateway.browser_at("globex.example", http).get_with_cookie("/", &junk).await;

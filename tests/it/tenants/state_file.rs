@@ -452,8 +452,15 @@ fn count(aggregator: &Rc<Aggregator>, declaration: &str, name: &str, action: Act
     let account = aggregator.recorder(&ACME.into(), &declaration.into());
     account.count_request(NOW_UNIX_S);
     let (direction, requested, granted_s) = (Direction::Request, None, None);
-    let verdict =
-        Verdict { direction, name: name.as_bytes(), action, requested, granted_s, seal: None };
+    let verdict = Verdict {
+        direction,
+        name: name.as_bytes(),
+        action,
+        requested,
+        granted_s,
+        seal: None,
+        count: 1,
+    };
     let route = account.route("/");
     account.count(&verdict, Mode::Enforce, route.as_ref(), NOW_UNIX_S);
 }

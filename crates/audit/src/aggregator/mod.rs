@@ -427,7 +427,8 @@ impl BatchBuilder {
             if !self.touched.is_empty() {
                 // Neither a row nor a place in `unsent` is free: counted as dropped.
                 if let Some(state) = self.tenants.get_mut(tenant) {
-                    *state.dropped.of(verdict.direction, verdict.action) += 1;
+                    *state.dropped.of(verdict.direction, verdict.action) +=
+                        u64::from(verdict.count);
                 }
                 return;
             }
@@ -509,7 +510,7 @@ impl BatchBuilder {
             row.last_unix_s = minute;
             row.attributes = Attributes::default();
         }
-        row.count += 1;
+        row.count += u64::from(verdict.count);
         row.first_unix_s = row.first_unix_s.min(minute);
         row.last_unix_s = row.last_unix_s.max(minute);
         if let Some(requested) = verdict.requested {

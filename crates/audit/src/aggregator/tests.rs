@@ -21,8 +21,15 @@ fn new_aggregator(capacity: usize) -> (Rc<Aggregator>, Receiver<Batch>) {
 
 fn count(recorder: &TenantRecorder, name: &str, action: Action, unix_s: u64) {
     let (direction, requested, granted_s) = (Direction::Request, None, None);
-    let verdict =
-        Verdict { direction, name: name.as_bytes(), action, requested, granted_s, seal: None };
+    let verdict = Verdict {
+        direction,
+        name: name.as_bytes(),
+        action,
+        requested,
+        granted_s,
+        seal: None,
+        count: 1,
+    };
     let route = recorder.route("/api/desks/42");
     recorder.count(&verdict, Mode::Enforce, route.as_ref(), unix_s);
 }

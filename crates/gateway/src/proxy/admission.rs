@@ -180,8 +180,9 @@ impl<T> Admitted<T> {
         policy.judge_request(facts, self.cookies.iter().map(HeaderValue::as_bytes), record)
     }
 
-    /// Rejects a head that is too large (R8), and a body whose length, as announced, is. It is called after the cookies
-    /// are judged, so that the answer can evict them: `evict` makes its `Set-Cookie` fields.
+    /// Rejects a head that is too large without the cookies that are stripped (R8), and a body whose length, as announced,
+    /// is. `fields` are those of the request, and `cookie` goes upstream. `evict` makes the `Set-Cookie` fields of the
+    /// rejection.
     ///
     /// # Errors
     ///
@@ -189,23 +190,25 @@ impl<T> Admitted<T> {
     pub fn check_limits(
         &self,
         fields: &HeaderMap,
+        cookie: &CookieField,
         body_bytes: Option<u64>,
         limits: &Limits,
         mode: Mode,
         evict: impl FnOnce() -> Vec<Vec<u8>>,
     ) -> Result<(), Rejection> {
-        let (got, limit) = (head_bytes(&self.method, &self.uri, fields), limits.head_bytes);
+        let cookie_bytes = self.cookie_bytes(cookie, mode);
+        let head = head_bytes(&self.method, &self.uri, fields);
+        let (got, limit) =
+            (head + cookie_bytes.map_or(0, |bytes| bytes + COOKIE_LINE), limits.head_bytes);
         if got > limit {
             return Err(Rejection::HeadTooLarge { got, limit, evictions: evict() });
         }
-        // HTTP/2 splits one `Cookie` field into several.
-        let got = fields.len() - self.cookies.len().saturating_sub(1);
+        let got = fields.len() - self.cookies.len() + usize::from(cookie_bytes.is_some());
         let limit = limits.head_fields;
         if got > limit {
             return Err(Rejection::TooManyFields { got, limit, evictions: evict() });
         }
-        let got = policy::cookie_bytes(self.cookies.iter().map(HeaderValue::as_bytes));
-        let limit = limits.cookie_bytes;
+        let (got, limit) = (cookie_bytes.unwrap_or(0), limits.cookie_bytes);
         if got > limit && mode == Mode::Enforce {
             return Err(Rejection::CookieTooLarge { got, limit, evictions: evict() });
         }
@@ -214,17 +217,32 @@ impl<T> Admitted<T> {
             (_, _) => Ok(()),
         }
     }
+
+    /// Returns the bytes of the `Cookie` field that goes upstream; `None` if there is none. In report mode all cookies pass.
+    fn cookie_bytes(&self, cookie: &CookieField, mode: Mode) -> Option<usize> {
+        match (mode, cookie) {
+            (Mode::Enforce, CookieField::Removed) => None,
+            (Mode::Enforce, CookieField::Replaced(field)) => Some(field.len()),
+            (Mode::Enforce, CookieField::Untouched) | (Mode::Report, _) => {
+                let fields = self.cookies.iter().map(HeaderValue::as_bytes);
+                (!self.cookies.is_empty()).then(|| policy::cookie_bytes(fields))
+            }
+        }
+    }
 }
 
-/// Returns the number of bytes of a request's head, as HTTP/1.1 would write it.
+/// Returns the number of bytes of a request's head without its `Cookie` fields, as HTTP/1.1 would write it.
 fn head_bytes(method: &Method, uri: &Uri, fields: &HeaderMap) -> usize {
     let target = uri.path_and_query().map_or(1, |target| target.as_str().len());
     let line = method.as_str().len() + target + " HTTP/1.1\r\n ".len();
-    let fields = fields.iter();
+    let fields = fields.iter().filter(|(name, _)| **name != header::COOKIE);
     line + fields
         .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
         .sum::<usize>()
 }
+
+/// The bytes of a `Cookie` field besides its value.
+const COOKIE_LINE: usize = "cookie: \r\n".len();
 
 #[cfg(test)]
 mod tests {

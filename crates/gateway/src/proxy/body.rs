@@ -89,7 +89,11 @@ impl Body {
             incoming,
             rest: Bytes::new(),
             rewrite: None,
-            part_bytes: if delivery.is_some() { limits::H2_PART_BYTES } else { usize::MAX },
+            part_bytes: if delivery.is_some() {
+                limits::H2_PART_BYTES
+            } else {
+                limits::H1_PART_BYTES
+            },
             checkout: Some(checkout),
             deadline,
             recorder,

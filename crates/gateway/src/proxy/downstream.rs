@@ -7,8 +7,9 @@ use http::Response;
 use super::{
     access::Record,
     body::Body,
-    connection::Activity,
+    connection::{Activity, LargeHead},
     forwarded::Origin,
+    large_request::NoRoom,
     request_id::{REQUEST_ID, RequestId},
     upgrade::Handshake,
     worker::{Permit, Worker},
@@ -38,6 +39,8 @@ pub(super) struct Exchange<'e> {
     pub(super) received: Now,
     /// The record of the exchange. A tunnel takes it; otherwise the answer's body does.
     pub(super) record: Option<Record>,
+    /// The memory of the request's head until it is forwarded.
+    pub(super) large_head: Result<Option<LargeHead>, NoRoom>,
     /// The handshake of a WebSocket that the request asks for. A tunnel takes it.
     pub(super) handshake: Option<Handshake>,
 }

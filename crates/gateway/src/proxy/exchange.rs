@@ -12,10 +12,11 @@ use super::{
     admission::{self, Admitted},
     agreement,
     body::Body,
-    connection::Kind,
+    connection::{Kind, LargeHead},
     downstream::{Downstream, Exchange},
     guard,
     headers::keep_cookies_private,
+    large_request::{self, NoRoom},
     rejection::{Rejection, Representation},
     request_id::RequestId,
     tenant_cache::ServedTenant,
@@ -56,7 +57,8 @@ impl Exchange<'_> {
         request: &mut Request<Incoming>,
     ) -> Result<Admitted<ServedTenant>, Rejection> {
         let Downstream { permit, activity, server_name, .. } = self.downstream;
-        if permit.refused || activity.resets_exceed(self.config.limits().h2_resets) {
+        let has_room = self.large_head.is_ok();
+        if permit.refused || !has_room || activity.resets_exceed(self.config.limits().h2_resets) {
             return Err(Rejection::Overloaded);
         }
         let find = |host: &str| self.config.find_tenant(host);
@@ -91,10 +93,21 @@ impl Exchange<'_> {
 }
 
 impl Downstream {
+    /// Receives one request, and answers it.
+    pub(crate) fn receive(
+        self: Rc<Self>,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> {
+        // At once, so that a head that finds no room is freed before the next one is decoded.
+        let large_head = large_request::receive(&self.worker.connections.large_heads, &mut request);
+        self.exchange(request, large_head)
+    }
+
     /// Answers one request: with the application's answer, or with that of the gateway if the request is rejected.
-    pub(crate) async fn exchange(
+    async fn exchange(
         self: Rc<Self>,
         request: Request<Incoming>,
+        large_head: Result<Option<LargeHead>, NoRoom>,
     ) -> Result<Response<Body>, Infallible> {
         let received = Instant::now();
         let worker = &*self.worker;
@@ -115,6 +128,7 @@ impl Downstream {
                 &id,
                 received,
             )),
+            large_head,
             handshake: None,
         };
         let answer = exchange.try_exchange(request).await;
@@ -191,7 +205,7 @@ impl Drop for OpenTunnel {
 mod tests {
     use super::*;
 
-    fn future_bytes<A, B, F: Future>(_: impl Fn(A, B) -> F) -> usize {
+    fn future_bytes<A, B, C, F: Future>(_: impl Fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 

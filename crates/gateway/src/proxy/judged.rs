@@ -71,6 +71,7 @@ impl Admitted<ServedTenant> {
     ) -> Result<Judged<'j>, Rejection> {
         let unix_s = exchange.received.unix_s;
         self.tenant.recorder.count_request(self.uri.path(), unix_s);
+        self.shorten_cookies(request, unix_s);
         let admitted = &*self;
         let recorder = &admitted.tenant.recorder;
         let Tenant { name, policy, .. } = &**recorder.tenant();
@@ -83,7 +84,7 @@ impl Admitted<ServedTenant> {
             judged.evictions(unix_s, &mut recorder.record_at(unix_s))
         };
         let (limits, body_bytes) = (exchange.config.limits(), request.body().size_hint().exact());
-        admitted.check_limits(request.headers(), body_bytes, limits, policy.mode, evict)?;
+        admitted.check_limits(request.headers(), &field, body_bytes, limits, policy.mode, evict)?;
         replace_cookie(request.headers_mut(), field);
         let banner = banner::language(&judged, request.headers());
         let guard = match policy.guard {
@@ -108,6 +109,7 @@ impl<'j> Judged<'j> {
         exchange: &mut Exchange<'_>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Answer, upstream::Error>> + use<'j> {
+        exchange.large_head = Ok(None);
         let Admitted { authority, flags, version, websocket, tenant, .. } = self.admitted;
         let forwarded = Forwarded {
             flags: *flags,

@@ -36,6 +36,7 @@ pub mod head;
 mod headers;
 mod hop_by_hop;
 pub mod judged;
+mod large_request;
 mod limits;
 mod recorder;
 mod redirect;

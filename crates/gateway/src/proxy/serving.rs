@@ -175,7 +175,7 @@ async fn serve_awake(
     connection: &Registered,
 ) -> Option<DownstreamIo> {
     let limits = Arc::clone(downstream.worker.config().limits());
-    let service = service_fn(|request| Rc::clone(downstream).exchange(request));
+    let service = service_fn(|request| Rc::clone(downstream).receive(request));
     let mut serving = http1(&limits).serve_connection(io, service).with_upgrades();
     let ended = obey(connection, |context, order| {
         match order {
@@ -235,10 +235,10 @@ async fn rest(io: &mut DownstreamIo, connection: &Registered) -> bool {
 
 async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
     let limits = Arc::clone(downstream.worker.config().limits());
-    let service = service_fn(move |request| Rc::clone(&downstream).exchange(request));
+    let service = service_fn(move |request| Rc::clone(&downstream).receive(request));
     let executor = LocalExecutor { body_timeout: limits.body_timeout };
     let mut builder = hyper::server::conn::http2::Builder::new(executor);
-    let head_bytes = limits.head_bytes.saturating_mul(bounds::READ_HEAD_FACTOR);
+    let head_bytes = bounds::read_head_bytes(&limits);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
@@ -263,14 +263,14 @@ async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &
 }
 
 fn http1(limits: &Limits) -> hyper::server::conn::http1::Builder {
-    let head_bytes = limits.head_bytes.saturating_mul(bounds::READ_HEAD_FACTOR);
+    let head_bytes = bounds::read_head_bytes(limits);
     let mut builder = hyper::server::conn::http1::Builder::new();
     // The sweep enforces the head's timeout; hyper's timer would also count idle time.
     builder
         .header_read_timeout(None)
         .half_close(false)
         .max_header_size(head_bytes)
-        .max_buf_size(head_bytes.max(HTTP1_BUFFER_BYTES));
+        .max_buf_size(head_bytes);
     // Up to hyper's default number, fields are parsed on the stack.
     if limits.head_fields != HYPER_HEAD_FIELDS {
         builder.max_headers(limits.head_fields);
@@ -325,5 +325,3 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
 
 /// hyper's default limit on the number of header fields.
 const HYPER_HEAD_FIELDS: usize = 100;
-
-const HTTP1_BUFFER_BYTES: usize = 128 * 1024;

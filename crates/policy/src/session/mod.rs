@@ -3,13 +3,14 @@
 use alloc::vec::Vec;
 
 use crate::{
+    cookie::judged_parts,
     declaration::DeclaredCookie,
     exchange::RequestFacts,
     limits::{MAX_PAIR_BYTES, fits},
     policy::{AgreementMode, Mode, Policy},
     seal::{self, Contents, Holder, KeyRing, OpenError, Opened},
     sealing::{AgreementChallenge, AgreementState, SealFacts, Sealing},
-    syntax::{is_cookie_value, parts, read_pair},
+    syntax::{is_cookie_value, read_pair},
     verdict::{Reason, SealStep},
 };
 
@@ -68,7 +69,7 @@ impl<'r> SealedSession<'r> {
             received: Received::Nothing,
         };
         let session_s = u64::from(policy.session.seconds());
-        let pairs = fields.iter().flat_map(|field| parts(field)).filter_map(read_pair);
+        let pairs = judged_parts(fields).filter_map(read_pair);
         let values = pairs.filter(|(other, _)| *other == name).map(|(_, value)| value);
         // Of several values the first that can be opened counts, because only a gateway can have made it. If none can,
         // the first one counts, as for every cookie (R3).

@@ -146,6 +146,7 @@ pub(super) const WORDS: Words = Words {
     reason: |reason| match reason {
         Reason::BeforeAgreement => "vor der Zustimmung",
         Reason::Duplicate => "doppelt",
+        Reason::Excess => "überzählig",
         Reason::Expired => "abgelaufen",
         Reason::Foreign => "fremd",
         Reason::Forged => "gefälscht",

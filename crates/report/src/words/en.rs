@@ -144,6 +144,7 @@ pub(super) const WORDS: Words = Words {
     reason: |reason| match reason {
         Reason::BeforeAgreement => "before agreement",
         Reason::Duplicate => "duplicate",
+        Reason::Excess => "excess",
         Reason::Expired => "expired",
         Reason::Foreign => "foreign",
         Reason::Forged => "forged",

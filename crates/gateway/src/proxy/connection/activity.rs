@@ -10,12 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::metrics::{Side, WorkerMetrics};
+use super::large_heads::LargeHead;
+use crate::metrics::{RejectionReason, Side, WorkerMetrics};
 
 /// The activity of a connection: written by its I/O and exchanges, read by the worker's sweep. All run on one thread; the
 /// fields are atomics because hyper requires the I/O of an upgradable connection to be `Send`.
 pub(crate) struct Activity {
     pub(super) time: Arc<CoarseTime>,
+    /// The head that comes while no exchange is open.
+    head: LargeHead,
     metrics: Arc<WorkerMetrics>,
     pub(super) open_exchanges: AtomicU32,
     /// Number of exchanges that the client cancelled (HTTP/2: reset) since `resets_since`.
@@ -36,10 +39,11 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(time: Arc<CoarseTime>, metrics: Arc<WorkerMetrics>) -> Self {
+    pub(super) fn new(time: Arc<CoarseTime>, head: LargeHead, metrics: Arc<WorkerMetrics>) -> Self {
         let now = time.now();
         Self {
             time,
+            head,
             metrics,
             open_exchanges: AtomicU32::new(0),
             resets: AtomicU32::new(0),
@@ -57,6 +61,7 @@ impl Activity {
     pub(crate) fn begin_exchange(self: &Arc<Self>, has_body: bool) -> OpenExchange {
         self.open_exchanges.store(self.open_exchanges.load(Relaxed) + 1, Relaxed);
         self.head_since.store(NEVER, Relaxed);
+        self.head.end();
         self.used.store(true, Relaxed);
         self.has_body.store(has_body, Relaxed);
         OpenExchange { activity: Arc::clone(self), outcome: Outcome::GivenUp }
@@ -93,11 +98,24 @@ impl Activity {
         self.resets.store(self.resets.load(Relaxed).saturating_add(1), Relaxed);
     }
 
-    pub(super) fn note_read(&self) {
+    /// Records that so many bytes were read.
+    ///
+    /// # Errors
+    ///
+    /// The bytes belong to a large head, and large heads of the worker have all that they may have.
+    pub(super) fn note_read(&self, bytes: usize) -> io::Result<()> {
         self.moved_at.store(self.time.now(), Relaxed);
-        if self.is_idle() && self.head_since.load(Relaxed) == NEVER {
+        if !self.is_idle() {
+            return Ok(());
+        }
+        if self.head_since.load(Relaxed) == NEVER {
             self.head_since.store(self.time.now(), Relaxed);
         }
+        if self.head.grow(bytes) {
+            return Ok(());
+        }
+        self.metrics.count_rejection(RejectionReason::Overloaded);
+        Err(io::Error::other("too many large heads at a time"))
     }
 
     /// Returns `true` if the client may still be sending a body, or a head that was refused.

@@ -5,6 +5,7 @@
 //! microseconds; 10,000 timers that are reset at each request would take more, and more memory.
 
 mod activity;
+mod large_heads;
 mod watched;
 
 use std::{
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 
 pub(crate) use activity::{Activity, OpenExchange};
 use activity::{CoarseTime, Millis, NEVER, millis};
+pub(crate) use large_heads::{LargeHead, LargeHeads};
 pub(crate) use watched::Watched;
 
 use crate::metrics::{ConnectionState, ConnectionStates, CutCause, WorkerMetrics};
@@ -29,6 +31,7 @@ use crumbgate_config::Limits;
 pub(crate) struct Connections {
     open: RefCell<Slab<Rc<Connection>>>,
     time: Arc<CoarseTime>,
+    pub(crate) large_heads: LargeHeads,
     /// Start of the drain, or `NEVER`.
     draining_since: Cell<Millis>,
     metrics: Arc<WorkerMetrics>,
@@ -82,6 +85,7 @@ impl Connections {
         Self {
             open: RefCell::default(),
             time: CoarseTime::start(),
+            large_heads: LargeHeads::new(),
             draining_since: Cell::new(NEVER),
             metrics,
             empty: Notify::new(),
@@ -95,7 +99,11 @@ impl Connections {
             order: Cell::new(Order::Serve),
             drained_at: Cell::new(NEVER),
             waker: RefCell::new(Waker::noop().clone()),
-            activity: Arc::new(Activity::new(Arc::clone(&self.time), Arc::clone(&self.metrics))),
+            activity: Arc::new(Activity::new(
+                Arc::clone(&self.time),
+                self.large_heads.begin(),
+                Arc::clone(&self.metrics),
+            )),
         });
         let key = self.open.borrow_mut().insert(Rc::clone(&connection));
         Registered { connections: Rc::clone(self), key, connection }
@@ -394,12 +402,12 @@ mod tests {
     fn bytes_begin_a_head_over_http_1_only() {
         let one = connection(Kind::Http1);
         one.at(70_000);
-        one.activity().note_read();
+        one.activity().note_read(1).unwrap();
         assert_eq!(one.at(85_000), None);
         assert_eq!(one.at(85_001), Some(Order::Cut(CutCause::Head)));
         let two = connection(Kind::Http2);
         two.at(70_000);
-        two.activity().note_read();
+        two.activity().note_read(1).unwrap();
         assert_eq!(two.at(75_001), Some(Order::Drain));
     }
 
@@ -407,7 +415,7 @@ mod tests {
     fn a_head_is_not_answered_while_an_answer_waits_to_be_read() {
         let connection = connection(Kind::Http1);
         connection.activity().note_write(&PENDING);
-        connection.activity().note_read();
+        connection.activity().note_read(1).unwrap();
         assert_eq!(connection.at(20_000), None);
         assert_eq!(connection.at(60_001), Some(Order::Cut(CutCause::Stalled)));
         connection.activity().note_write(&Poll::Ready(Ok(1)));
@@ -444,7 +452,7 @@ mod tests {
         let connection = connection(Kind::Http2).drained_at(MINUTE);
         for second in 60..=120 {
             assert_eq!(connection.at(second * 1000), None, "{second}");
-            connection.activity().note_read();
+            connection.activity().note_read(1).unwrap();
         }
         assert_eq!(connection.at(2 * MINUTE + 1), Some(Order::Cut(CutCause::Lingering)));
     }

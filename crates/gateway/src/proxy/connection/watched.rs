@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::activity::Activity;
+use crate::proxy::limits::TURN_BYTES;
 
 /// A downstream connection's I/O that records its activity.
 ///
@@ -24,11 +25,13 @@ pub(crate) struct Watched<T> {
     io: T,
     activity: Arc<Activity>,
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Bytes that were read since others had their turn.
+    turn_bytes: usize,
 }
 
 impl<T> Watched<T> {
     pub(crate) fn new(io: T, activity: Arc<Activity>) -> Self {
-        Self { io, activity, lingering: None }
+        Self { io, activity, lingering: None, turn_bytes: 0 }
     }
 }
 
@@ -65,11 +68,20 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turn_bytes >= TURN_BYTES {
+            self.turn_bytes = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         let poll = Pin::new(&mut self.io).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.activity.note_read();
+        let bytes = buffer.filled().len() - before;
+        if bytes == 0 {
+            self.turn_bytes = 0;
+            return poll;
         }
+        self.turn_bytes += bytes;
+        self.activity.note_read(bytes)?;
         poll
     }
 }
