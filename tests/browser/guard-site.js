@@ -8,6 +8,8 @@
 //     /done/NAME       a page reports that it has tried
 //     /wait/MODE/NAME  answers as soon as that has happened
 //     /seen/MODE       the lines that browsers have reported, as JSON
+//     /stream/CODING/  a page that arrives in parts (guard-stream.js)
+//     /got/CODING/N    a part of it has arrived
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -15,6 +17,7 @@ import { join } from 'node:path';
 
 import { CASES, REMAINING } from './guard-cases.js';
 import { LIBRARIES } from './guard-libraries.js';
+import { receivePart, stream } from './guard-stream.js';
 
 const [folder] = process.argv.slice(2);
 const ALL = { ...CASES, ...REMAINING };
@@ -32,11 +35,11 @@ const seen = {};
 const HTML = { 'content-type': 'text/html; charset=utf-8' };
 const NOT_FOUND = [404, {}, ''];
 
-// What a path leads to: the status, the headers and the text.
-function find(host, path) {
+// What a path leads to at an origin: the status, the headers and the text.
+function find(origin, path) {
     const [, kind, name, part] = path.split('/');
     const [status, fields, text] = { case: fileOfCase, library: fileOfLibrary }[kind]?.(name, part) ?? NOT_FOUND;
-    const address = `http://${host}/done/${name}`;
+    const address = `${origin}/done/${name}`;
     const tried = `new Image().src='${address}'`;
     return [status, fields, kind === 'library' && part !== '' ? text : text
         .replaceAll('LATER', `setTimeout(() => { ${tried} }, 300)`).replaceAll('TRIED', tried)
@@ -78,20 +81,26 @@ async function body(request) {
 const server = createServer(async (request, response) => {
     const { host } = request.headers;
     const [mode] = host.split('.');
-    const path = new URL(request.url, 'http://x').pathname;
+    const { pathname: path, searchParams } = new URL(request.url, 'http://x');
     const answer = (status, fields = {}, text = '') => response.writeHead(status, { 'cache-control': 'no-store', ...fields }).end(text);
     if (path === SEEN) {
         (seen[mode] ??= []).push(...(await body(request)).split('\n').filter(Boolean));
         answer(204);
     } else if (path.startsWith('/done/')) {
         const key = `${mode}/${path.split('/')[2]}`;
-        done.add(key);
-        waiting.get(key)?.();
+        if (waiting.has(key)) waiting.get(key)();
+        else done.add(key);
+        waiting.delete(key);
         answer(200, { 'content-type': 'image/svg+xml', 'access-control-allow-origin': '*' }, '<svg xmlns="http://www.w3.org/2000/svg"/>');
     } else if (path.startsWith('/wait/')) {
         const key = path.slice('/wait/'.length);
-        if (!done.has(key)) await new Promise((resolve) => waiting.set(key, resolve));
+        if (!done.delete(key)) await new Promise((resolve) => waiting.set(key, resolve));
         answer(200);
+    } else if (path.startsWith('/stream/')) {
+        await stream(response, path.split('/')[2], Number(searchParams.get('pause')));
+    } else if (path.startsWith('/got/')) {
+        receivePart(path.slice('/got/'.length));
+        answer(204);
     } else if (path.startsWith('/seen/')) {
         answer(200, { 'content-type': 'application/json' }, JSON.stringify(seen[path.slice('/seen/'.length)] ?? []));
     } else if (path.startsWith('/ingest')) {
@@ -100,7 +109,9 @@ const server = createServer(async (request, response) => {
     } else if (path === '/robots.txt') {
         answer(200, { 'content-type': 'text/plain' }, 'User-agent: *\n');
     } else {
-        const [status, fields, text] = find(host, path);
+        // Something in front of the site says by which scheme the page was requested.
+        const origin = `${request.headers['x-forwarded-proto'] ?? 'http'}://${host}`;
+        const [status, fields, text] = find(origin, path);
         answer(status, fields, guarded(mode, request, fields, text));
     }
 });

@@ -1,6 +1,6 @@
 //! Headless Chromium visits the demo, with and without the gateway; it is asked for agreement (`agreement.rs`),
 //! reads the gateway's own pages (`pages.rs`) and reports (`report.rs`), and works with the dashboard (`dashboard.rs`).
-//! Firefox opens pages too where the two may differ (`csp.rs`, `guard.rs`).
+//! Firefox opens pages too where the two may differ (`csp.rs`, `guard.rs`, `guard_gateway.rs`).
 //!
 //! `visit.js` drives it: it opens the demo, logs in, opens the map editor and then its help, and logs out, and it
 //! reports the browser's cookies after each step. The demo sets trackers by `Set-Cookie` and by script. Two of its
@@ -10,6 +10,7 @@ mod agreement;
 mod csp;
 mod dashboard;
 mod guard;
+mod guard_gateway;
 mod pages;
 #[path = "../process/mod.rs"]
 mod process;
