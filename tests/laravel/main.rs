@@ -1,4 +1,4 @@
-//! A real Laravel application behind the gateway, and curl with a cookie jar before it.
+//! A real Laravel application behind the gateway, and curl with a cookie jar before it; in `chromium.rs` a real browser.
 //!
 //! The application (in the folder `application`, on Debian's `php-laravel-framework`) sets its session and its CSRF
 //! token for two hours, plants trackers, and one cookie called `flexopus.session`, which PHP reads as
@@ -7,6 +7,7 @@
 mod agreement;
 mod application;
 mod browser;
+mod chromium;
 mod gateway;
 mod migration;
 #[path = "../process/mod.rs"]
