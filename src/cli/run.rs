@@ -108,7 +108,7 @@ pub(super) fn start(
     loaded: Loaded,
     inherited: &mut Inherited,
 ) -> Result<(Gateway, Administration)> {
-    raise_file_limit(loaded.config.limits.connections);
+    raise_file_limit();
     let clock = Clock::system();
     let listener = admin::Listener::bind(&loaded.config.admin.listen, inherited)?;
     let gateway = Gateway::start_on(loaded, clock.clone(), inherited)?;
@@ -285,17 +285,9 @@ enum SignalAction {
     Successor,
 }
 
-/// Raises the limit of open files to the maximum: each exchange needs one file for each side.
-fn raise_file_limit(connections: usize) {
-    let needed = 2 * connections as u64 + FILES_BESIDE_CONNECTIONS;
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < needed => warn!(
-            limit,
-            needed, "limits.connections needs more open files than the system allows this process"
-        ),
-        Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of open files can't be raised"),
+/// Raises the limit of open files to the maximum: each connection needs one.
+fn raise_file_limit() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        warn!(%error, "the limit of open files can't be raised");
     }
 }
-
-const FILES_BESIDE_CONNECTIONS: u64 = 64;

@@ -101,6 +101,7 @@ fn rule(reason: RejectionReason) -> Option<Rule> {
         | RejectionReason::Framing
         | RejectionReason::Method
         | RejectionReason::Overloaded
+        | RejectionReason::SourceConnections
         | RejectionReason::TooManyConnections
         | RejectionReason::Upgrade
         | RejectionReason::UpstreamBroken

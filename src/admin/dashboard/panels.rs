@@ -372,7 +372,7 @@ fn server_row(server: &ServerState, words: &Words) -> Markup {
             td.word { span.mark.(class) { (condition) } }
             td.number {
                 (words.language.number(server.connections() as u64))
-                @if let Some(most) = server.max_connections() { span.quiet { "/" (words.language.number(most as u64)) } }
+                span.quiet { "/" (words.language.number(server.max_connections() as u64)) }
             }
         }
     }

@@ -343,7 +343,9 @@ fn provocations(reason: RejectionReason) -> Vec<Provocation> {
         RejectionReason::BodyBroken | RejectionReason::BodyLate => {
             vec![NoHead("it depends on the arrival of the body")]
         }
-        RejectionReason::Overloaded | RejectionReason::TooManyConnections => {
+        RejectionReason::Overloaded
+        | RejectionReason::SourceConnections
+        | RejectionReason::TooManyConnections => {
             vec![NoHead("it depends on the other connections")]
         }
         RejectionReason::UpstreamBroken
@@ -424,7 +426,7 @@ async fn an_explanation_rejects_a_request_for_the_reason_for_which_the_gateway_r
                 assert_eq!(explained["refusal"]["rejection"], word, "{context}");
             }
         }
-        assert_eq!(not_by_a_head.len(), 9, "{not_by_a_head:?}");
+        assert_eq!(not_by_a_head.len(), 10, "{not_by_a_head:?}");
     }))
     .await;
 }

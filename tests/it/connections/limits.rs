@@ -8,6 +8,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
+    task::JoinSet,
 };
 
 use crate::harness::{
@@ -174,11 +175,13 @@ both_versions!(a_body_that_grows_above_body_bytes_is_413, |http| {
     assert!(!got.ends_with("\r\n0\r\n\r\n") && !got.contains("56789a"), "{got}");
 });
 
-both_versions!(a_connection_above_the_limit_is_503, |http| {
-    let app = App::answering(&[("/", &[])]).await;
-    let gateway = Setup::before(&app).limits("connections = 1").start();
-    let first = gateway.browser(Http::Two);
-    assert_eq!(first.get("/").await.status, 200);
+both_versions!(a_connection_above_the_limit_is_503_while_all_are_used, |http| {
+    let (app, go) = waiting().await;
+    let limits = "connections = 1\nsource_connections = 9";
+    let gateway = Setup::before(&app).limits(limits).start();
+    let mut first = gateway.streaming(Http::Two).await;
+    let coming = first.begin(request(Http::Two, Method::GET, "/")).await;
+    until("it is there", || app.received().len() == 1).await;
     let second = gateway.browser(http);
     // Over HTTP/2 the connection may get a GOAWAY before its request was sent.
     let answer = second.try_send(second.request(Method::GET, "/"), "").await;
@@ -190,11 +193,71 @@ both_versions!(a_connection_above_the_limit_is_503, |http| {
         (Http::One, Err(error)) => panic!("{error}"),
         (Http::Two, Err(_)) => {}
     }
-    assert_eq!(first.get("/").await.status, 200);
-    assert_eq!(app.received().len(), 2);
+    go.send(()).unwrap();
+    assert_eq!(head_of(coming).await.status(), 200);
+    assert_eq!(app.received().len(), 1);
     drop((first, second));
+    go.send(()).unwrap();
     served_again(&gateway, http).await;
 });
+
+/// The number of connections that the gateway has cut for this cause.
+fn cut(gateway: &Running, cause: &str) -> f64 {
+    Exposed::by(gateway).get(&format!("crumbgate_connections_cut_total{{cause=\"{cause}\"}}"))
+}
+
+both_versions!(a_new_connection_takes_the_place_of_the_one_that_waited_longest, |http| {
+    let app = App::answering(&[("/", &[])]).await;
+    let limits = "connections = 2\nsource_connections = 9";
+    let gateway = Setup::before(&app).limits(limits).start();
+    let mut older = gateway.streaming(http).await;
+    let answer = older.get(request(http, Method::GET, "/")).await;
+    count(answer.into_body()).await.unwrap();
+    // The time by which waiting is measured advances with each sweep.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let newer = gateway.browser(http);
+    assert_eq!(newer.get("/").await.status, 200);
+    let connections = Exposed::by(&gateway).get("crumbgate_connections_accepted_total");
+    assert_eq!(gateway.browser(http).get("/").await.status, 200);
+    assert_eq!(cut(&gateway, "place"), 1.);
+    assert_eq!(newer.get("/").await.status, 200);
+    // The newer one still is the same connection.
+    let accepted = Exposed::by(&gateway).get("crumbgate_connections_accepted_total");
+    assert_eq!(accepted, connections + 1.);
+    assert_eq!(app.received().len(), 4);
+});
+
+both_versions!(one_source_does_not_take_every_place, |http| {
+    let app = App::answering(&[("/", &[])]).await;
+    let gateway = Setup::before(&app).limits("connections = 9\nsource_connections = 2").start();
+    let (first, second) = (gateway.browser(http), gateway.browser(http));
+    for browser in [&first, &second] {
+        assert_eq!(browser.get("/").await.status, 200);
+    }
+    let mut third = TcpStream::connect(gateway.https()).await.unwrap();
+    let read = tokio::time::timeout(CONDITION_TIMEOUT, third.read_u8()).await;
+    assert!(read.expect("it is closed at once").is_err());
+    let refused = "crumbgate_rejections_total{reason=\"source_connections\"}";
+    assert_eq!(Exposed::by(&gateway).get(refused), 1.);
+    for browser in [&first, &second] {
+        assert_eq!(browser.get("/").await.status, 200);
+    }
+    drop(first);
+    let connections = || Exposed::by(&gateway).sum("crumbgate_connections");
+    until("the place is free", || connections() == 1.).await;
+    assert_eq!(gateway.browser(http).get("/").await.status, 200);
+});
+
+#[tokio::test]
+async fn a_trusted_proxy_may_have_every_place() {
+    let app = App::answering(&[("/", &[])]).await;
+    let setup = Setup::before(&app).limits("connections = 9\nsource_connections = 2");
+    let gateway = setup.server("trusted_proxies = [\"127.0.0.0/8\"]").start();
+    let browsers: Vec<_> = (0..9).map(|_| gateway.browser(Http::One)).collect();
+    for browser in &browsers {
+        assert_eq!(browser.get("/").await.status, 200);
+    }
+}
 
 async fn served_again(gateway: &Running, http: Http) {
     let deadline = tokio::time::Instant::now() + CONDITION_TIMEOUT;
@@ -210,20 +273,37 @@ async fn served_again(gateway: &Running, http: Http) {
 }
 
 #[tokio::test]
-async fn connections_far_above_the_limit_are_closed_at_once() {
+async fn of_connections_that_send_nothing_only_the_newest_stay() {
     let app = App::answering(&[("/", &[])]).await;
-    let gateway = Setup::before(&app).limits("connections = 1").start();
-    let mut open = Vec::new();
+    let limits = "connections = 10\nsource_connections = 1000";
+    let gateway = Setup::before(&app).limits(limits).start();
+    let mut silent = JoinSet::new();
     for _ in 0..200 {
-        open.push(TcpStream::connect(gateway.https()).await.unwrap());
+        let mut stream = TcpStream::connect(gateway.https()).await.unwrap();
+        silent.spawn(async move { stream.read_u8().await });
     }
-    // These send nothing, so only a refused one ends.
-    let mut closed = 0;
-    for stream in &mut open[100..] {
-        let read = tokio::time::timeout(CONDITION_TIMEOUT, stream.read_u8()).await;
-        closed += usize::from(read.expect("a refused connection is closed").is_err());
+    for _ in 0..190 {
+        let ended = tokio::time::timeout(CONDITION_TIMEOUT, silent.join_next()).await;
+        assert!(ended.expect("it is closed").unwrap().unwrap().is_err());
     }
-    assert_eq!(closed, 100);
+    assert_eq!(gateway.browser(Http::Two).get("/").await.status, 200);
+    assert!(silent.len() >= 9, "{}", silent.len());
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_has_the_time_of_a_head() {
+    let app = App::answering(&[("/", &[])]).await;
+    let limits = "idle_timeout = \"1h\"\nhead_timeout = \"200ms\"";
+    let gateway = Setup::before(&app).limits(limits).start();
+    for http in [Http::One, Http::Two] {
+        let mut unused = gateway.tls(http).await;
+        read_until_closed(&mut unused).await;
+    }
+    let used = gateway.browser(Http::One);
+    assert_eq!(used.get("/").await.status, 200);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(cut(&gateway, "head"), 0.);
+    assert_eq!(Exposed::by(&gateway).sum("crumbgate_connections"), 1.);
 }
 
 /// An application that answers once for each word that it is sent.

@@ -49,7 +49,7 @@ both_versions!(a_server_gets_no_more_connections_than_max_connections, |http| {
         answers.push(line_up(&gateway, http, "/", place).await);
     }
     assert_eq!((held.app.received().len(), shared(&gateway).servers()[0].connections()), (2, 2));
-    assert_eq!(shared(&gateway).servers()[0].max_connections(), Some(2));
+    assert_eq!(shared(&gateway).servers()[0].max_connections(), 2);
     held.let_go("a");
     held.let_go("b");
     for answer in answers {

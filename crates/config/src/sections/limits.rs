@@ -17,6 +17,7 @@ pub(super) fn read(root: &TableReader<'_>) -> Limits {
         body_bytes,
         banner_bytes,
         connections,
+        source_connections,
         h2_streams,
         h2_resets,
         superseded_values,
@@ -25,6 +26,7 @@ pub(super) fn read(root: &TableReader<'_>) -> Limits {
         idle_timeout,
         body_timeout,
     } = Limits::DEFAULT;
+    let connections = table.get("connections", connections, |node| node.number(CONNECTIONS));
     let head_bytes = table.get("head_bytes", head_bytes, |node| node.number(HEAD_BYTES));
     Limits {
         head_bytes,
@@ -32,7 +34,13 @@ pub(super) fn read(root: &TableReader<'_>) -> Limits {
         cookie_bytes: read_cookie_bytes(&table, cookie_bytes, head_bytes),
         body_bytes: table.get("body_bytes", BodyBytes(body_bytes), read_body_bytes).0,
         banner_bytes: table.get("banner_bytes", banner_bytes, |node| node.number(BANNER_BYTES)),
-        connections: table.get("connections", connections, |node| node.number(CONNECTIONS)),
+        connections,
+        source_connections: table.get(
+            "source_connections",
+            // A smaller sum lowers the default: no source takes more than half.
+            source_connections.min(connections.div_ceil(2)),
+            |node| node.number(CONNECTIONS),
+        ),
         h2_streams: table.get("h2_streams", h2_streams, |node| node.number(H2_STREAMS)),
         h2_resets: table.get("h2_resets", h2_resets, |node| node.number(H2_RESETS)),
         superseded_values: table

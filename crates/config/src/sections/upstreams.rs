@@ -73,11 +73,12 @@ fn read_upstream(node: &Node<'_>) -> Option<Upstream> {
         ),
         ca: table.optional("ca", |node| node.path()),
         health: read_health(&table),
-        max_connections: table.optional("max_connections", |node| node.number(MAX_CONNECTIONS)),
-        queue: table.get("queue", 0, |node| node.number(0..=MAX_QUEUE)),
+        max_connections: table.get("max_connections", Upstream::DEFAULT_MAX_CONNECTIONS, |node| {
+            node.number(MAX_CONNECTIONS)
+        }),
+        queue: table.get("queue", Upstream::DEFAULT_QUEUE, |node| node.number(0..=MAX_QUEUE)),
         queue_timeout: table.get("queue_timeout", Upstream::DEFAULT_QUEUE_TIMEOUT, timeout),
     };
-    check_queue(&table, &upstream);
     check_ca(&table, &upstream);
     Some(resolve(upstream, node))
 }
@@ -141,16 +142,6 @@ fn check_duplicate(node: &Node<'_>, server: &ServerAddress, before: &[ServerAddr
         let message =
             format!("is the same server as {}, which is listed before it", server.written());
         let _: Option<()> = node.error(message, "list each server once");
-    }
-}
-
-fn check_queue(table: &TableReader<'_>, upstream: &Upstream) {
-    if upstream.max_connections.is_some() || upstream.queue == 0 {
-        return;
-    }
-    if let Some(node) = table.value("queue") {
-        let help = "write max_connections too, or remove queue";
-        node.warn("has no effect without max_connections", help);
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Number of header lines of a request (431).
     pub head_fields: usize,
-    /// Bytes of a request's `Cookie` headers (431, R8).
+    /// Bytes of a request's cookies that go upstream (431, R8).
     pub cookie_bytes: usize,
     /// Bytes of a request's body (413); `None` is unlimited.
     pub body_bytes: Option<u64>,
@@ -17,6 +17,8 @@ pub struct Limits {
     pub banner_bytes: usize,
     /// Downstream connections of all workers together (503).
     pub connections: usize,
+    /// Downstream connections of one source: an IPv4 address, or an IPv6 network of 64 bits (closed at once).
+    pub source_connections: usize,
     /// Streams that are open at the same time on one HTTP/2 connection.
     pub h2_streams: u32,
     /// Streams that one HTTP/2 connection may reset in a minute (GOAWAY).
@@ -43,6 +45,7 @@ impl Limits {
         body_bytes: None,
         banner_bytes: 65_536,
         connections: 10_000,
+        source_connections: 5_000,
         h2_streams: 100,
         h2_resets: 200,
         superseded_values: 524_288,

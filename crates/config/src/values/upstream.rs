@@ -29,8 +29,8 @@ pub struct Upstream {
     pub ca: Option<PathBuf>,
     /// Active checks; `None` checks nothing.
     pub health: Option<Health>,
-    /// The connections that each server may have, all workers together; `None` is unlimited.
-    pub max_connections: Option<usize>,
+    /// The connections that each server may have, all workers together.
+    pub max_connections: usize,
     /// The number of exchanges that may wait for a connection.
     pub queue: usize,
     /// The longest time that an exchange waits for a connection.
@@ -48,6 +48,10 @@ impl Upstream {
     pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
     /// The default of `idle_connections`.
     pub const DEFAULT_IDLE_CONNECTIONS: usize = 32;
+    /// The default of `max_connections`.
+    pub const DEFAULT_MAX_CONNECTIONS: usize = 1024;
+    /// The default of `queue`.
+    pub const DEFAULT_QUEUE: usize = 1024;
     /// The default of `queue_timeout`.
     pub const DEFAULT_QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 }

@@ -6,7 +6,7 @@ use rustls::ClientConfig;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
-use super::start_error::StartError;
+use super::{descriptors::Shares, start_error::StartError};
 use crate::{
     proxy::{
         snapshot::Snapshot,
@@ -18,7 +18,7 @@ use crate::{
 };
 use crumbgate_audit::tenants::TenantTable;
 use crumbgate_base::clock::Clock;
-use crumbgate_config::{self as config, Config, ConfigHash, Evidence, ServerAddress};
+use crumbgate_config::{self as config, Config, ConfigHash, Evidence, Limits, ServerAddress};
 use crumbgate_ledger::{self as ledger, entry::DeclarationRecord};
 use crumbgate_policy::{seal::Version, sealing::Sealing};
 use crumbgate_state as state;
@@ -28,6 +28,7 @@ pub(super) struct SnapshotParts {
     tls: Option<TlsAcceptor>,
     expiries: Vec<Expiry>,
     upstreams: Vec<Arc<UpstreamState>>,
+    shares: Shares,
     /// Keys and settings for sealing session cookies; `None` if nothing is sealed or opened.
     sealing: Option<Arc<Sealing>>,
     /// The declaration, with the time at which it first came into force.
@@ -52,11 +53,12 @@ impl SnapshotParts {
             (Some(tls), expiries)
         };
         let known = before.map_or(&[][..], |before| &before.upstreams);
-        let upstreams = UpstreamState::all(with_verifiers(&config.upstreams)?, known);
+        let shares = Shares::of(config);
+        let upstreams = UpstreamState::all(with_verifiers(&config.upstreams, shares)?, known);
         let has_keys = before.is_some_and(|before| before.sealing.is_some());
         let sealing = sealing(config, has_keys, clock)?;
         let declared = declared(config, clock);
-        Ok(Self { tls, expiries, upstreams, sealing, declared })
+        Ok(Self { tls, expiries, upstreams, shares, sealing, declared })
     }
 
     /// Takes over the declaration's start time from `before` if the declaration is the same.
@@ -88,7 +90,10 @@ impl SnapshotParts {
         tracing: Option<Tracing>,
     ) -> Snapshot {
         Snapshot {
-            limits: Arc::clone(&config.limits),
+            limits: Arc::new(Limits {
+                connections: self.shares.connections,
+                ..(*config.limits).clone()
+            }),
             trusted_proxies: config.server.trusted_proxies.clone(),
             access_log: config.log.access,
             https_port: https.map_or(HTTPS_PORT, |address| address.port()),
@@ -210,9 +215,16 @@ fn acceptor(
     Ok((config.into(), expiries))
 }
 
-fn with_verifiers(upstreams: &[config::Upstream]) -> Result<Vec<WithVerifier>, StartError> {
+fn with_verifiers(
+    upstreams: &[config::Upstream],
+    shares: Shares,
+) -> Result<Vec<WithVerifier>, StartError> {
     let with_verifier = |upstream: &config::Upstream| match verifier(upstream) {
-        Ok(verifier) => Ok((upstream.clone(), verifier)),
+        Ok(verifier) => {
+            let mut upstream = upstream.clone();
+            upstream.max_connections = shares.of_server(upstream.max_connections);
+            Ok((upstream, verifier))
+        }
         Err(error) => Err(StartError::Certificates(vec![error])),
     };
     upstreams.iter().map(with_verifier).collect()

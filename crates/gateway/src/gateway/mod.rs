@@ -12,6 +12,7 @@
 
 mod assembly;
 mod control;
+mod descriptors;
 mod directory;
 mod files;
 mod handover;
@@ -125,6 +126,7 @@ impl Gateway {
             metrics: Arc::new(Metrics::default()),
             clock,
             connections: Arc::new(AtomicUsize::new(0)),
+            workers,
         });
         let control_thread = ControlThread::start().map_err(StartError::Worker)?;
         let listeners = [https.listeners, http.listeners].concat();

@@ -59,6 +59,8 @@ pub enum CutCause {
     Head,
     /// It did not end after the gateway asked it to.
     Lingering,
+    /// It waited longest when a new connection needed its place.
+    Place,
     /// The client cancelled too many requests.
     Resets,
     /// The client read nothing of what was sent.
@@ -66,10 +68,11 @@ pub enum CutCause {
 }
 
 impl CutCause {
-    pub(super) const ALL: [(Self, &'static str); 5] = [
+    pub(super) const ALL: [(Self, &'static str); 6] = [
         (Self::Drain, "drain"),
         (Self::Head, "head"),
         (Self::Lingering, "lingering"),
+        (Self::Place, "place"),
         (Self::Resets, "resets"),
         (Self::Stalled, "stalled"),
     ];
@@ -172,6 +175,8 @@ pub enum RejectionReason {
     Misdirected,
     /// The limit on connections is exceeded: answered with 503.
     Overloaded,
+    /// The source of the connection has as many as one may have: closed at once.
+    SourceConnections,
     /// The limit on connections is far exceeded: closed at once.
     TooManyConnections,
     /// The head has too many fields.
@@ -197,7 +202,7 @@ impl RejectionReason {
     }
 
     /// Each reason, with the label's value.
-    pub const ALL: [(Self, &'static str); 20] = [
+    pub const ALL: [(Self, &'static str); 21] = [
         (Self::AgreementRequired, "agreement_required"),
         (Self::Authority, "authority"),
         (Self::BodyBroken, "body_broken"),
@@ -210,6 +215,7 @@ impl RejectionReason {
         (Self::Method, "method"),
         (Self::Misdirected, "misdirected"),
         (Self::Overloaded, "overloaded"),
+        (Self::SourceConnections, "source_connections"),
         (Self::TooManyConnections, "too_many_connections"),
         (Self::TooManyFields, "too_many_fields"),
         (Self::Upgrade, "upgrade"),

@@ -46,6 +46,7 @@ mod request_id;
 mod serving;
 pub(crate) mod snapshot;
 mod socket;
+mod sources;
 mod tenant_cache;
 pub mod tls;
 mod trailers;

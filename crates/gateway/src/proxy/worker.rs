@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::{
         Arc,
@@ -22,8 +22,13 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    connection::Connections, dates::Dates, limits as bounds, request_id::RequestIds,
-    snapshot::Snapshot, worker_config::WorkerConfig,
+    connection::Connections,
+    dates::Dates,
+    limits as bounds,
+    request_id::RequestIds,
+    snapshot::Snapshot,
+    sources::{SourcePlace, Sources},
+    worker_config::WorkerConfig,
 };
 use crate::{
     metrics::{Metrics, RejectionReason, WorkerMetrics},
@@ -42,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Clock,
     /// Number of downstream connections of all workers.
     pub(crate) connections: Arc<AtomicUsize>,
+    /// Number of workers.
+    pub(crate) workers: usize,
 }
 
 /// The state of one worker.
@@ -51,6 +58,7 @@ pub(crate) struct Worker {
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) aggregator: Rc<Aggregator>,
     pub(crate) connections: Rc<Connections>,
+    sources: Rc<Sources>,
     pub(crate) superseded: Arc<Superseded>,
     pub(crate) request_ids: RequestIds,
     pub(crate) dates: Dates,
@@ -132,6 +140,8 @@ pub(crate) struct Permit {
     connections: Arc<AtomicUsize>,
     /// True if the limit is exceeded, so that the connection only gets a 503.
     pub(crate) refused: bool,
+    /// The place among the connections of its source; `None` for a trusted proxy, which has many clients.
+    _source_place: Option<SourcePlace>,
 }
 
 impl Drop for Permit {
@@ -155,6 +165,7 @@ impl Worker {
             clock,
             aggregator,
             connections: Rc::new(Connections::new(Arc::clone(&metrics))),
+            sources: Rc::default(),
             metrics,
             superseded: Arc::clone(&settings.superseded),
             request_ids: RequestIds::new(u64::from_ne_bytes(super::random())),
@@ -285,7 +296,11 @@ impl Worker {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.begin(stream, peer, purpose),
+                Ok((stream, peer)) => {
+                    self.begin(stream, peer, purpose);
+                    // Those that give their places must end before the next one comes.
+                    tokio::task::yield_now().await;
+                }
                 // The peer has already closed; the next connection may be fine.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
@@ -319,8 +334,9 @@ impl Worker {
 
     fn begin(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr, purpose: Purpose) {
         self.metrics.count_accepted();
-        let Some(permit) = self.permit() else {
-            return self.metrics.count_rejection(RejectionReason::TooManyConnections);
+        let permit = match self.permit(peer.ip()) {
+            Ok(permit) => permit,
+            Err(reason) => return self.metrics.count_rejection(reason),
         };
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
@@ -332,13 +348,30 @@ impl Worker {
         });
     }
 
-    /// Counts another connection. Beyond the limit it is refused with a 503; far beyond it this returns `None`.
-    fn permit(&self) -> Option<Permit> {
+    /// Counts another connection. Beyond the limit it takes the place of the one that has waited longest for a request. If
+    /// none waits, it is refused with a 503.
+    ///
+    /// # Errors
+    ///
+    /// The connection is to be closed at once: the limit is far exceeded, or that of its source is.
+    fn permit(&self, peer: IpAddr) -> Result<Permit, RejectionReason> {
+        let config = self.config();
+        let limits = config.limits();
+        let source_place = if config.trusts(peer.to_canonical()) {
+            None
+        } else {
+            let share = limits.source_connections.div_ceil(self.settings.workers);
+            let place = self.sources.enter(peer, share);
+            Some(place.ok_or(RejectionReason::SourceConnections)?)
+        };
         let connections = Arc::clone(&self.settings.connections);
         let before = connections.fetch_add(1, Relaxed);
-        let limit = self.config.borrow().limits().connections;
-        let permit = Permit { connections, refused: before >= limit };
-        (before < limit.saturating_add(bounds::REFUSED_CONNECTIONS)).then_some(permit)
+        let mut permit = Permit { connections, refused: false, _source_place: source_place };
+        if before >= limits.connections.saturating_add(bounds::REFUSED_CONNECTIONS) {
+            return Err(RejectionReason::TooManyConnections);
+        }
+        permit.refused = before >= limits.connections && !self.connections.close_longest_waiting();
+        Ok(permit)
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Connections {
     pub(crate) large_heads: LargeHeads,
     /// Start of the drain, or `NEVER`.
     draining_since: Cell<Millis>,
+    /// The key of the connection at which the next search for a place begins.
+    next_looked_at: Cell<usize>,
     metrics: Arc<WorkerMetrics>,
     /// Notified when the last connection has ended.
     empty: Notify,
@@ -87,6 +89,7 @@ impl Connections {
             time: CoarseTime::start(),
             large_heads: LargeHeads::new(),
             draining_since: Cell::new(NEVER),
+            next_looked_at: Cell::new(0),
             metrics,
             empty: Notify::new(),
         }
@@ -126,6 +129,24 @@ impl Connections {
     /// Returns `true` during a drain: answers then announce that their connection closes.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining_since.get() != NEVER
+    }
+
+    /// Closes a connection that waits for a request or is in its TLS handshake: the one that has waited longest of the next
+    /// [`LOOKED_AT`], so that this takes the same time however many there are. Returns false if none of them waits.
+    pub(crate) fn close_longest_waiting(&self) -> bool {
+        let open = self.open.borrow();
+        let first = self.next_looked_at.get();
+        let keys = (0..open.capacity().min(MAX_KEYS)).map(|key| (first + key) % open.capacity());
+        let mut last = first;
+        let looked_at =
+            keys.filter_map(|key| open.get(key).inspect(|_| last = key)).take(LOOKED_AT);
+        let waiting = looked_at.filter(|connection| connection.waits());
+        let since = |connection: &&Rc<Connection>| connection.activity.idle_since.load(Relaxed);
+        let longest = waiting.min_by_key(since);
+        self.next_looked_at.set(last + 1);
+        let Some(longest) = longest else { return false };
+        self.command(longest, Order::Cut(CutCause::Place), self.time.now());
+        true
     }
 
     /// Begins a drain: connections finish open exchanges, and idle ones close.
@@ -211,6 +232,21 @@ impl Drop for Registered {
 }
 
 impl Connection {
+    /// Returns true if it waits for a request, or is in its TLS handshake.
+    fn waits(&self) -> bool {
+        let is_cut = matches!(self.order.get(), Order::Cut(_));
+        let waits = match self.kind.get() {
+            Kind::Handshake => true,
+            Kind::Http1 => {
+                self.activity.is_idle() && self.activity.head_since.load(Relaxed) == NEVER
+            }
+            // Over HTTP/2, bytes that came need not be a head.
+            Kind::Http2 => self.activity.is_idle(),
+            Kind::Tunnel => false,
+        };
+        waits && !is_cut && self.activity.stalled_since.load(Relaxed) == NEVER
+    }
+
     /// The state for the metrics.
     fn state(&self) -> ConnectionState {
         match (self.kind.get(), self.order.get()) {
@@ -280,7 +316,12 @@ impl Connection {
         let fresh = !activity.used.load(Relaxed) && idle_for <= millis(DRAIN_GRACE);
         // Over HTTP/1.1 a head that has begun has its own timeout. Over HTTP/2, bytes need not be a head.
         let head = self.kind.get() == Kind::Http1 && activity.head_since.load(Relaxed) != NEVER;
-        let unused = activity.is_idle() && !head && idle_for > millis(limits.idle_timeout);
+        // A connection without any request is given no more time than the head of one.
+        let limit = match activity.used.load(Relaxed) {
+            true => limits.idle_timeout,
+            false => limits.idle_timeout.min(limits.head_timeout),
+        };
+        let unused = activity.is_idle() && !head && idle_for > millis(limit);
         // Closing would hit a client that is about to send. In a drain each answer announces that it is the last one of its
         // connection, so only connections that were unused for a moment close without an announcement.
         let drained_for = now.saturating_sub(draining_since);
@@ -315,6 +356,12 @@ impl Connection {
     }
 }
 
+/// The connections that are looked at for the one that has waited longest.
+const LOOKED_AT: usize = 64;
+
+/// The keys at which these are searched: after a peak most are not used.
+const MAX_KEYS: usize = 4096;
+
 /// Time after the order to drain at which an idle connection without any transfer is cut: an HTTP/2 peer that never answers
 /// the closing PING would otherwise stay for ever. The handshake and first request of a connection that was accepted just
 /// before the drain get the same time.
@@ -342,6 +389,7 @@ mod tests {
             cookie_bytes: 49_152,
             body_bytes: None,
             banner_bytes: 65_536,
+            source_connections: 10,
             connections: 10_000,
             h2_streams: 100,
             h2_resets: 2,
@@ -383,8 +431,9 @@ mod tests {
     fn an_idle_connection_is_drained_and_a_busy_one_is_not() {
         for kind in [Kind::Http1, Kind::Http2] {
             let connection = connection(kind);
-            assert_eq!(connection.at(75_000), None);
-            assert_eq!(connection.at(75_001), Some(Order::Drain));
+            // Without a request it has the time of a head.
+            assert_eq!(connection.at(15_000), None);
+            assert_eq!(connection.at(15_001), Some(Order::Drain));
             let exchange = connection.activity().begin_exchange(false);
             assert_eq!(connection.at(60 * MINUTE), None);
             drop(exchange);

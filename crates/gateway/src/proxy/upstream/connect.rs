@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc};
 
+use rustix::io::Errno;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -24,6 +25,15 @@ pub enum ConnectError {
     /// The host is not a valid name for a certificate.
     #[error("the host is not a valid name for a certificate")]
     Name,
+}
+
+impl ConnectError {
+    /// Returns true if the gateway's own means are exhausted, which says nothing about the server: files, ports or memory.
+    pub(super) fn is_own(&self) -> bool {
+        let Self::Io(error) = self else { return false };
+        let own = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
+        Errno::from_io_error(error).is_some_and(|error| own.contains(&error))
+    }
 }
 
 /// Opens a connection to `address`. `tls` verifies the certificate of an `https://` server.

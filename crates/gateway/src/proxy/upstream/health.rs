@@ -40,25 +40,29 @@ async fn check_server(shared: Arc<UpstreamState>, server: Arc<ServerState>) {
     let Some(health) = &shared.settings().health else { return };
     let mut spread = FIRST_SPREAD;
     loop {
-        let check = check(&shared, &server, health).await;
-        let next = check.at + spread.of(health.interval);
-        note(&shared, &server, check, health);
+        let at = Instant::now();
+        if let Some(check) = check(&shared, &server, health).await {
+            note(&shared, &server, check, health);
+        }
+        let next = at + spread.of(health.interval);
         sleep_until(next.into()).await;
         spread = SPREAD;
     }
 }
 
-async fn check(shared: &UpstreamState, server: &ServerState, health: &Health) -> Check {
+/// Checks a server once. `None` if the gateway has no means to connect, which says nothing about the server.
+async fn check(shared: &UpstreamState, server: &ServerState, health: &Health) -> Option<Check> {
     let at = Instant::now();
     let answer = timeout(health.timeout, request_status(shared, server.address(), health)).await;
     let status = answer.unwrap_or(Err(CheckError::Late));
     let healthy = status.as_ref().is_ok_and(|s| s.is_success() || s.is_redirection());
     let mut outcome = match status {
         Ok(status) => status.as_u16().to_string(),
+        Err(CheckError::Connect(error)) if error.is_own() => return None,
         Err(error) => with_causes(&error),
     };
     outcome.truncate(outcome.floor_char_boundary(Check::OUTCOME_BYTES));
-    Check { at, took: at.elapsed(), healthy, outcome }
+    Some(Check { at, took: at.elapsed(), healthy, outcome })
 }
 
 fn note(shared: &UpstreamState, server: &ServerState, check: Check, health: &Health) {

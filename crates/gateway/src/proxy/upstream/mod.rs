@@ -261,6 +261,9 @@ impl Upstream {
                 }
                 Err(error) => error,
             };
+            if error.is_own() {
+                return Err(Error::Connect(error));
+            }
             chosen.failed(self.shared.name(), &error);
             tried.push(Rc::clone(&chosen.server));
             let newest = self.newest();
@@ -320,7 +323,7 @@ impl Upstream {
 
     /// Limit on the connections of a server.
     fn limit(&self) -> usize {
-        self.settings().max_connections.unwrap_or(usize::MAX)
+        self.settings().max_connections
     }
 
     /// The server with the fewest open exchanges, beginning with the one whose turn it is. Ejected or down servers are
@@ -359,9 +362,8 @@ impl Upstream {
         Rank {
             is_down: settings.health.is_some() && server.health.is_down(),
             is_ejected: !seen.is_fine() && seen.is_ejected(ejection::now()),
-            is_full: settings.max_connections.is_some_and(|limit| {
-                !server.health.has_room(limit) && (fresh || server.idle.borrow().is_empty())
-            }),
+            is_full: !server.health.has_room(settings.max_connections)
+                && (fresh || server.idle.borrow().is_empty()),
             busy: server.busy.get(),
         }
     }
@@ -369,9 +371,6 @@ impl Upstream {
     /// Starts the task that closes unused connections when exchanges wait: connections that this worker keeps take room
     /// from other workers.
     fn shed_for_others(&self) {
-        if self.settings().max_connections.is_none() {
-            return;
-        }
         self.shedding.get_or_init(|| {
             let shedding = shed(Arc::clone(self.shared.queue()), self.servers.clone());
             tokio::task::spawn_local(shedding).abort_handle()

@@ -28,8 +28,6 @@ pub(crate) struct Server {
     pub(super) health: Arc<ServerHealth>,
     pub(super) idle: RefCell<Vec<Idle>>,
     idle_limit: Cell<usize>,
-    /// True if its number of connections is limited, so that unused ones are counted.
-    is_limited: Cell<bool>,
     /// Number of open exchanges.
     pub(super) busy: Cell<usize>,
     /// Number of requests sent by this worker, its only writer.
@@ -78,13 +76,11 @@ impl Server {
         settings: &config::Upstream,
         before: Option<&Rc<Self>>,
     ) -> Rc<Self> {
-        let (idle_limit, is_limited) =
-            (settings.idle_connections, settings.max_connections.is_some());
+        let idle_limit = settings.idle_connections;
         let over_tls = matches!(health.address, ServerAddress::Tls { .. });
         if let Some(before) = before {
             if !over_tls {
                 before.idle_limit.set(idle_limit);
-                before.count_unused(is_limited);
                 return Rc::clone(before);
             }
             // Exchanges with the old settings must not keep connections that take room from others.
@@ -96,32 +92,15 @@ impl Server {
             health: Arc::clone(health),
             idle: RefCell::default(),
             idle_limit: Cell::new(idle_limit),
-            is_limited: Cell::new(is_limited),
             busy: Cell::new(0),
             requests: requests.unwrap_or_else(|| health.request_counter()),
         })
     }
 
-    /// Starts or stops counting unused connections, including those that are already kept.
-    fn count_unused(&self, is_limited: bool) {
-        if self.is_limited.replace(is_limited) == is_limited {
-            return;
-        }
-        for Idle { link, .. } in &*self.idle.borrow() {
-            if is_limited {
-                link.connection.becomes_spare();
-            } else {
-                link.connection.becomes_busy();
-            }
-        }
-    }
-
     /// Takes the newest of the kept connections.
     pub(super) fn take_idle(&self) -> Option<Idle> {
         let idle = self.idle.borrow_mut().pop()?;
-        if self.is_limited.get() {
-            idle.link.connection.becomes_busy();
-        }
+        idle.link.connection.becomes_busy();
         Some(idle)
     }
 
@@ -131,11 +110,9 @@ impl Server {
         if idle.len() >= self.idle_limit.get() {
             return;
         }
-        if self.is_limited.get() {
-            link.connection.becomes_spare();
-            if self.health.queue.waiting() > 0 && !self.health.queue.offer() {
-                return;
-            }
+        link.connection.becomes_spare();
+        if self.health.queue.waiting() > 0 && !self.health.queue.offer() {
+            return;
         }
         idle.push(Idle { link, since: Instant::now() });
     }

@@ -37,7 +37,7 @@ pub struct UpstreamState {
 #[derive(Debug)]
 pub struct ServerState {
     is_checked: bool,
-    max_connections: Option<usize>,
+    max_connections: usize,
     health: Arc<ServerHealth>,
 }
 
@@ -220,8 +220,8 @@ impl ServerState {
         self.health.connections.load(Relaxed)
     }
 
-    /// Limit on connections; `None` if there is none.
-    pub fn max_connections(&self) -> Option<usize> {
+    /// Limit on connections.
+    pub fn max_connections(&self) -> usize {
         self.max_connections
     }
 

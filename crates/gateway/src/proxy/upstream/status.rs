@@ -41,8 +41,8 @@ pub struct ServerStatus {
     pub failures: u32,
     /// Open connections.
     pub connections: usize,
-    /// The limit of connections; null: none.
-    pub max_connections: Option<usize>,
+    /// The limit of connections.
+    pub max_connections: usize,
     /// Requests sent to it.
     pub requests_total: u64,
     /// Exchanges that failed.
