@@ -266,7 +266,7 @@ mod tests {
     /// Answers one request on each of `connections`, over TLS.
     fn serve_once_each(written: &Written, connections: usize) -> (u16, thread::JoinHandle<()>) {
         let files = CertificateFiles { chain: written.chain.clone(), key: written.key.clone() };
-        let tls = Tls { certificates: vec![files], min_version: TlsVersion::V1_2 };
+        let tls = Tls { certificates: vec![files], min_version: TlsVersion::V1_2, hsts: None };
         let (certificates, warnings) = Certificates::load(&tls, Clock::system().now()).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         let tickets = Tickets::new().unwrap();

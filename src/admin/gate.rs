@@ -64,7 +64,7 @@ fn acceptor(
     clock: &Clock,
 ) -> Result<Arc<ServerConfig>, StartError> {
     let min_version = TlsVersion::V1_2;
-    let files = config::Tls { certificates, min_version };
+    let files = config::Tls { certificates, min_version, hsts: None };
     let (certificates, _) = Certificates::load(&files, clock.now()).map_err(|mut errors| {
         // A failed load returns at least one error.
         StartError::Certificate(errors.swap_remove(0))

@@ -85,7 +85,11 @@ impl Client {
         let certificate = admin.as_ref().and_then(|admin| admin.certificate.clone());
         let tls = certificate.filter(|_| matches!(listen, AdminListener::Tcp(_)));
         let tls = tls.map(|files| {
-            let files = config::Tls { certificates: vec![files], min_version: TlsVersion::V1_2 };
+            let files = config::Tls {
+                certificates: vec![files],
+                min_version: TlsVersion::V1_2,
+                hsts: None,
+            };
             tls::pinned_client_config(&files).map(Arc::new)
         });
         let token = match find_token(api, admin.as_ref(), is_safe(&listen, tls.is_some()))? {

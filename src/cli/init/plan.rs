@@ -151,7 +151,7 @@ impl Plan {
     pub(super) fn check_certificate(&self) -> Result<()> {
         let CertificateFiles { chain, key } = &self.certificate;
         let files = CertificateFiles { chain: self.found_at(chain), key: self.found_at(key) };
-        let tls = Tls { certificates: vec![files], min_version: TlsVersion::V1_2 };
+        let tls = Tls { certificates: vec![files], min_version: TlsVersion::V1_2, hsts: None };
         match Certificates::load(&tls, Clock::system().now()) {
             Ok(_) => Ok(()),
             Err(mut errors) => {

@@ -12,6 +12,7 @@ use std::{
 
 use crumbgate::certificate;
 use crumbgate_base::clock::Clock;
+use http::Method;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
 use rustls::{
@@ -240,6 +241,40 @@ async fn plain_http_on_the_tls_port_is_no_request() {
         assert_eq!(gateway.browser(Http::Two).get("/").await.status, 200, "others are served");
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_alert_arrives_although_the_client_still_sends() {
+    let site = site_with(&nobody(), &[("dev", &["acme.example"])]);
+    let mut program = site.start();
+    let mut stream = TcpStream::connect(program.https().await).await.unwrap();
+    // No TLS, and more of it than the gateway reads before it gives up.
+    stream.write_all(&vec![b'a'; 200_000]).await.unwrap();
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.expect("a clean end");
+    assert_eq!(received.first(), Some(&21), "a TLS alert (RFC 8446, section 5.1): {received:?}");
+}
+
+#[tokio::test]
+async fn hsts_is_on_each_answer_over_tls_and_never_replaces_the_application_s() {
+    let own = "strict-transport-security: max-age=1; includeSubDomains";
+    let app = App::answering(&[("/", &[]), ("/own", &[own])]).await;
+    let name = "strict-transport-security";
+    let without = Setup::before(&app).start();
+    assert_eq!(without.browser(Http::Two).get("/").await.field(name), None);
+    let site = Site::of(&Setup::before(&app));
+    let text = fs::read_to_string(site.path("config.toml")).unwrap();
+    let with = text.replace("[tls]\n", "[tls]\nhsts = \"365d\"\n");
+    fs::write(site.path("config.toml"), with).unwrap();
+    let mut program = site.start();
+    for http in [Http::One, Http::Two] {
+        let browser = program.browser(http).await;
+        let year = Some("max-age=31536000");
+        assert_eq!(browser.get("/").await.field(name), year);
+        assert_eq!(browser.get("/own").await.field(name), Some("max-age=1; includeSubDomains"));
+        let rejected = browser.send(browser.request(Method::TRACE, "/"), "").await;
+        assert_eq!((rejected.status.as_u16(), rejected.field(name)), (405, year));
+    }
 }
 
 #[tokio::test]

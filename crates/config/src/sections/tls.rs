@@ -1,5 +1,7 @@
 //! Reads `[tls]`: certificates and versions.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use crate::{
     problem::Problem,
     reader::{Node, TableReader},
@@ -12,6 +14,7 @@ pub(super) fn read(root: &TableReader<'_>, server: &Server) -> Tls {
     let table = root.section("tls");
     let written = table.list("certificates", Vec::new(), read_certificate);
     let min_version = table.get("min_version", TlsVersion::V1_2, |node| node.choice());
+    let hsts = table.optional("hsts", |node| node.duration(HSTS));
     let is_absent = table.value("certificates").is_none_or(|node| node.is_empty_array());
     if is_absent && !table.is_misread() && !server.https.is_empty() {
         let message =
@@ -26,8 +29,11 @@ pub(super) fn read(root: &TableReader<'_>, server: &Server) -> Tls {
         chain: root.reader.resolve(files.chain),
         key: root.reader.resolve(files.key),
     };
-    Tls { certificates: written.into_iter().map(resolve).collect(), min_version }
+    Tls { certificates: written.into_iter().map(resolve).collect(), min_version, hsts }
 }
+
+/// Up to two years, which lists of browsers ask for at most.
+const HSTS: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(730 * 24);
 
 pub(super) fn read_certificate(node: &Node<'_>) -> Option<CertificateFiles> {
     let table = node.element()?;

@@ -1,6 +1,6 @@
 //! `[tls]`: certificates and versions.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 /// `[tls]`
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Tls {
     pub certificates: Vec<CertificateFiles>,
     /// The oldest version that is accepted.
     pub min_version: TlsVersion,
+    /// The time for which browsers use https alone after an answer (RFC 6797); `None` adds no such field.
+    pub hsts: Option<Duration>,
 }
 
 /// A certificate chain and its key, both PEM files.

@@ -1,7 +1,8 @@
 //! Builds a snapshot for the workers from a configuration.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use rustls::ClientConfig;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -100,6 +101,7 @@ impl SnapshotParts {
             upstreams: self.upstreams,
             sealing: self.sealing,
             tls: self.tls,
+            hsts: config.tls.hsts.and_then(hsts),
             expiries: self.expiries,
             tenants,
             declaration: self.declared.hash.into(),
@@ -110,6 +112,11 @@ impl SnapshotParts {
             drain: config.server.drain,
         }
     }
+}
+
+/// The field `Strict-Transport-Security` (RFC 6797, section 6.1) for a time.
+fn hsts(time: Duration) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("max-age={}", time.as_secs())).ok()
 }
 
 /// The declaration with its start time: the one in the ledger, or now if the ledger does not have this declaration.

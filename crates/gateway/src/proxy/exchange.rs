@@ -143,6 +143,10 @@ impl Downstream {
             if is_head { page.map(|_| Body::none()) } else { page }
         });
         keep_cookies_private(response.headers_mut());
+        if let Some(hsts) = &config.snapshot.hsts {
+            let field = response.headers_mut().entry(header::STRICT_TRANSPORT_SECURITY);
+            field.or_insert_with(|| hsts.clone());
+        }
         let response = last_of_its_connection(response, http1 && worker.connections.is_draining());
         worker.metrics.count_answer(response.status().as_u16(), received.elapsed());
         let Some(mut record) = exchange.record.take() else { return Ok(response) };

@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
@@ -82,13 +82,14 @@ impl Worker {
             let tls = config.snapshot.tls.clone()?;
             (tls, config.limits().handshake_timeout)
         };
-        let mut accept = pin!(tls.accept(Socket::new(stream)));
+        let mut accept = pin!(tls.accept(Socket::new(stream)).into_fallible());
         let handshake = obey(connection, |context, _| accept.as_mut().poll(context));
         match timeout(handshake_timeout, handshake).await {
             Ok(Ended::Itself(Ok(stream))) => return Some(Box::new(stream)),
-            Ok(Ended::Itself(Err(error))) => {
+            Ok(Ended::Itself(Err((error, stream)))) => {
                 self.metrics.count_handshake(failed(&error));
                 debug!(%error, "a TLS handshake failed");
+                let _ = timeout(AFTER_CUT, close_after_alert(stream)).await;
             }
             Ok(Ended::Cut(cause)) => {
                 self.metrics.count_handshake(Handshake::Cut);
@@ -300,6 +301,15 @@ async fn obey<T>(
         }
     })
     .await
+}
+
+/// Closes a connection whose handshake failed, after the client has closed it too: closing a socket with unread bytes would
+/// destroy the alert that says why.
+async fn close_after_alert(mut stream: Socket<TcpStream>) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 /// Answers 408 to a client whose head took too long (RFC 9110, section 15.5.9).

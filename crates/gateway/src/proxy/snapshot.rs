@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::uri::PathAndQuery;
+use http::{HeaderValue, uri::PathAndQuery};
 use ipnet::IpNet;
 use tokio_rustls::TlsAcceptor;
 
@@ -25,6 +25,8 @@ pub(crate) struct Snapshot {
     /// Keys and settings for sealing session cookies; `None` if nothing is sealed or opened.
     pub(crate) sealing: Option<Arc<Sealing>>,
     pub(crate) tls: Option<TlsAcceptor>,
+    /// The field `Strict-Transport-Security` of each answer.
+    pub(crate) hsts: Option<HeaderValue>,
     /// The expiry of each certificate in `tls`.
     pub(crate) expiries: Vec<Expiry>,
     pub(crate) tenants: Arc<TenantTable>,

@@ -137,7 +137,7 @@ impl rustls::time_provider::TimeProvider for TestTime {
 }
 
 fn tls(certificates: Vec<CertificateFiles>) -> config::Tls {
-    config::Tls { certificates, min_version: TlsVersion::V1_2 }
+    config::Tls { certificates, min_version: TlsVersion::V1_2, hsts: None }
 }
 
 fn load(certificates: Vec<CertificateFiles>) -> Certificates {
