@@ -581,9 +581,42 @@ both_versions!(tp6_an_upload_that_pauses_too_long_is_408, |http| {
     drop(feed);
 });
 
+both_versions!(a_body_that_comes_too_slowly_is_408, |http| {
+    let app = App::answering(&[("/", &[])]).await;
+    let gateway = Setup::before(&app).limits("body_timeout = \"1s\"\nmin_rate = 1000").start();
+    let mut client = gateway.streaming(http).await;
+    let (feed, coming) = client.send(request(http, Method::POST, "/")).await;
+    let mut coming = std::pin::pin!(head_of(coming));
+    let answer = loop {
+        // No pause comes near the time limit of one.
+        let _ = feed.part("a").await;
+        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(50), &mut coming).await {
+            break answer;
+        }
+    };
+    assert_eq!(answer.status(), 408);
+    assert!(app.received().is_empty());
+});
+
+both_versions!(a_client_that_reads_too_slowly_is_disconnected, |http| {
+    let (app, mut endings) = endless().await;
+    let limits = "body_timeout = \"1s\"\nmin_rate = 1000000000";
+    let gateway = Setup::before(&app).limits(limits).start();
+    let mut client = gateway.streaming(http).await;
+    let mut body = client.get(request(http, Method::GET, "/")).await.into_body();
+    let ended = async {
+        while endings.try_recv().is_err() {
+            // The client reads a part all the time, so no write waits for as long as the time limit.
+            let _ = next_part(&mut body).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(CONDITION_TIMEOUT, ended).await.expect("the application is free again");
+});
+
 both_versions!(an_upload_that_makes_progress_is_not_cut, |http| {
     let app = App::answering(&[("/", &[])]).await;
-    let gateway = Setup::before(&app).limits("body_timeout = \"1500ms\"").start();
+    let gateway = Setup::before(&app).limits("body_timeout = \"1500ms\"\nmin_rate = 1").start();
     let mut client = gateway.streaming(http).await;
     let (feed, coming) = client.send(request(http, Method::POST, "/")).await;
     for _ in 0..10 {

@@ -25,6 +25,7 @@ pub(super) fn read(root: &TableReader<'_>) -> Limits {
         head_timeout,
         idle_timeout,
         body_timeout,
+        min_rate,
     } = Limits::DEFAULT;
     let connections = table.get("connections", connections, |node| node.number(CONNECTIONS));
     let head_bytes = table.get("head_bytes", head_bytes, |node| node.number(HEAD_BYTES));
@@ -50,6 +51,7 @@ pub(super) fn read(root: &TableReader<'_>) -> Limits {
         head_timeout: table.get("head_timeout", head_timeout, |node| node.duration(TIMEOUT)),
         idle_timeout: table.get("idle_timeout", idle_timeout, |node| node.duration(TIMEOUT)),
         body_timeout: table.get("body_timeout", body_timeout, |node| node.duration(TIMEOUT)),
+        min_rate: table.get("min_rate", min_rate, |node| node.number(MIN_RATE)),
     }
 }
 
@@ -94,4 +96,5 @@ const CONNECTIONS: RangeInclusive<usize> = 1..=1_000_000;
 const H2_STREAMS: RangeInclusive<u32> = 1..=10_000;
 const H2_RESETS: RangeInclusive<u32> = 1..=1_000_000;
 const SUPERSEDED_VALUES: RangeInclusive<usize> = 1_024..=16_777_216;
+const MIN_RATE: RangeInclusive<u32> = 0..=1_000_000_000;
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);

@@ -34,6 +34,9 @@ pub struct Limits {
     /// The longest pause in a request's body (408), and the longest time that a client may leave the response unread
     /// (the connection is closed).
     pub body_timeout: Duration,
+    /// Bytes per second that a client must send of a body, or read of a response, once it was waited for as long as
+    /// `body_timeout` in all (408, or the connection is closed); 0 is no limit.
+    pub min_rate: u32,
 }
 
 impl Limits {
@@ -53,5 +56,6 @@ impl Limits {
         head_timeout: Duration::from_secs(15),
         idle_timeout: Duration::from_secs(75),
         body_timeout: Duration::from_secs(60),
+        min_rate: 500,
     };
 }

@@ -293,7 +293,7 @@ impl HttpBody for Body {
         let trailers = match &frame {
             Some(Ok(frame)) => {
                 if let Some(delivery) = &self.delivery {
-                    delivery.handed_over();
+                    delivery.handed_over(frame.data_ref().map_or(0, Bytes::len));
                 }
                 self.note(frame);
                 frame.is_trailers()

@@ -13,6 +13,8 @@ use super::deadline::Deadline;
 pub(crate) struct Delivery {
     /// Number of parts handed over.
     parts: Cell<u64>,
+    /// Bytes of parts that were handed over since the task looked.
+    bytes: Cell<u64>,
     /// True if the last part was handed over and the next one was not requested yet.
     waiting: Cell<bool>,
 }
@@ -33,24 +35,31 @@ impl Delivery {
     }
 
     /// Records that a part was handed over.
-    pub(crate) fn handed_over(&self) {
+    pub(crate) fn handed_over(&self, bytes: usize) {
         self.parts.set(self.parts.get() + 1);
+        self.bytes.set(self.bytes.get() + bytes as u64);
         self.waiting.set(true);
     }
 }
 
-/// Runs a stream's task to its end, or drops it when the client reads nothing for `timeout`.
+/// Runs a stream's task to its end, or drops it when the client reads nothing for `timeout`, or reads less than `min_rate` bytes
+/// per second after having been waited for as long.
 ///
 /// The task is large, so it is boxed first: the runtime would move it several times.
-pub(crate) fn deliver(task: impl Future, timeout: Duration) -> impl Future<Output = ()> {
+pub(crate) fn deliver(
+    task: impl Future,
+    timeout: Duration,
+    min_rate: u32,
+) -> impl Future<Output = ()> {
     let delivery = Rc::new(Delivery::default());
     let mut task = Box::pin(DELIVERY.scope(Rc::clone(&delivery), task));
-    let mut deadline = Deadline::new(timeout);
+    let mut deadline = Deadline::with_min_rate(timeout, min_rate);
     std::future::poll_fn(move |context| {
         let before = delivery.parts.get();
         if task.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
+        deadline.moved(delivery.bytes.take());
         if !delivery.waiting.get() || delivery.parts.get() != before {
             deadline.renew();
         }

@@ -25,8 +25,7 @@ pub(super) fn prepare(
     is_websocket: bool,
 ) -> Request<RequestBody> {
     let limits = exchange.config.limits();
-    let mut request = request
-        .map(|body| RequestBody::new(body, limits.body_bytes, limits.body_timeout, recorder));
+    let mut request = request.map(|body| RequestBody::new(body, limits, recorder));
     let has_unknown_length = request.body().size_hint().exact().is_none();
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = upgrade::origin_form(request.uri());

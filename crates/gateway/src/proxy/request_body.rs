@@ -5,7 +5,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{deadline::Deadline, recorder::Recorder, trailers::clean_trailers};
+use crumbgate_config::Limits;
 
 /// The reason that a body ends early.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum Fault {
     /// It has more bytes than these.
     #[error("the body has more than {0} bytes")]
     TooLarge(u64),
-    /// No part of it arrived within `limits.body_timeout`.
+    /// No part of it arrived within `limits.body_timeout`, or it came more slowly than `limits.min_rate`.
     #[error("no part of the body arrived in time")]
     Late,
 }
@@ -99,13 +99,8 @@ struct Sending {
 }
 
 impl RequestBody {
-    /// A body of at most `limit` bytes, whose parts are at most `timeout` apart.
-    pub(crate) fn new(
-        incoming: Incoming,
-        limit: Option<u64>,
-        timeout: Duration,
-        recorder: &Recorder,
-    ) -> Self {
+    /// A body within these limits: `body_bytes`, `body_timeout` and `min_rate`.
+    pub(crate) fn new(incoming: Incoming, limits: &Limits, recorder: &Recorder) -> Self {
         if incoming.is_end_stream() {
             return Self::none();
         }
@@ -118,9 +113,9 @@ impl RequestBody {
         let sending = Sending {
             incoming,
             progress,
-            left: limit,
-            limit: limit.unwrap_or(u64::MAX),
-            deadline: Deadline::new(timeout),
+            left: limits.body_bytes,
+            limit: limits.body_bytes.unwrap_or(u64::MAX),
+            deadline: Deadline::with_min_rate(limits.body_timeout, limits.min_rate),
             recorder: recorder.clone(),
         };
         Self { sending: Some(Box::new(sending)), began }
@@ -180,6 +175,7 @@ impl HttpBody for RequestBody {
             }
             Some(Err(_)) => sending.fail(Fault::Broken),
             Some(Ok(mut frame)) => {
+                sending.deadline.moved(frame.data_ref().map_or(0, Bytes::len) as u64);
                 if let (Some(left), Some(part)) = (&mut sending.left, frame.data_ref()) {
                     match left.checked_sub(part.len() as u64) {
                         Some(rest) => *left = rest,

@@ -237,7 +237,7 @@ async fn rest(io: &mut DownstreamIo, connection: &Registered) -> bool {
 async fn serve_http2(io: DownstreamIo, downstream: Rc<Downstream>, connection: &Registered) {
     let limits = Arc::clone(downstream.worker.config().limits());
     let service = service_fn(move |request| Rc::clone(&downstream).receive(request));
-    let executor = LocalExecutor { body_timeout: limits.body_timeout };
+    let executor = LocalExecutor { body_timeout: limits.body_timeout, min_rate: limits.min_rate };
     let mut builder = hyper::server::conn::http2::Builder::new(executor);
     let head_bytes = bounds::read_head_bytes(&limits);
     builder
@@ -325,11 +325,12 @@ const REQUEST_TIMEOUT: &[u8] =
 #[derive(Clone, Copy)]
 struct LocalExecutor {
     body_timeout: Duration,
+    min_rate: u32,
 }
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, task: F) {
-        tokio::task::spawn_local(delivery::deliver(task, self.body_timeout));
+        tokio::task::spawn_local(delivery::deliver(task, self.body_timeout, self.min_rate));
     }
 }
 

@@ -12,6 +12,8 @@ use std::{
 
 use super::large_heads::LargeHead;
 use crate::metrics::{RejectionReason, Side, WorkerMetrics};
+use crate::proxy::deadline::longest_waits;
+use crumbgate_config::Limits;
 
 /// The activity of a connection: written by its I/O and exchanges, read by the worker's sweep. All run on one thread; the
 /// fields are atomics because hyper requires the I/O of an upgradable connection to be `Send`.
@@ -32,6 +34,10 @@ pub(crate) struct Activity {
     pub(super) head_since: AtomicU64,
     /// Time since which a write waits for the client, or [`NEVER`].
     pub(super) stalled_since: AtomicU64,
+    /// Milliseconds for which writes have waited for the client since the last exchange began, without the wait that goes on.
+    stalled_ms: AtomicU64,
+    /// Bytes that were written since then.
+    written: AtomicU64,
     /// True once an exchange has begun.
     pub(super) used: AtomicBool,
     /// True if the newest request has a body that may not be read completely.
@@ -52,6 +58,8 @@ impl Activity {
             moved_at: AtomicU64::new(now),
             head_since: AtomicU64::new(NEVER),
             stalled_since: AtomicU64::new(NEVER),
+            stalled_ms: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             used: AtomicBool::new(false),
             has_body: AtomicBool::new(false),
         }
@@ -62,6 +70,8 @@ impl Activity {
         self.open_exchanges.store(self.open_exchanges.load(Relaxed) + 1, Relaxed);
         self.head_since.store(NEVER, Relaxed);
         self.head.end();
+        self.stalled_ms.store(0, Relaxed);
+        self.written.store(0, Relaxed);
         self.used.store(true, Relaxed);
         self.has_body.store(has_body, Relaxed);
         OpenExchange { activity: Arc::clone(self), outcome: Outcome::GivenUp }
@@ -124,18 +134,35 @@ impl Activity {
     }
 
     pub(super) fn note_write(&self, poll: &Poll<io::Result<usize>>) {
-        if matches!(poll, Poll::Ready(Ok(_))) {
+        if let Poll::Ready(Ok(bytes)) = poll {
             self.moved_at.store(self.time.now(), Relaxed);
+            let written = self.written.load(Relaxed);
+            self.written.store(written.saturating_add(*bytes as u64), Relaxed);
         }
         self.note_stall(poll);
     }
 
     pub(super) fn note_stall<T>(&self, poll: &Poll<T>) {
-        let stalled = self.stalled_since.load(Relaxed) != NEVER;
-        if poll.is_pending() != stalled {
-            let since = if poll.is_pending() { self.time.now() } else { NEVER };
-            self.stalled_since.store(since, Relaxed);
+        let since = self.stalled_since.load(Relaxed);
+        match (since, poll.is_pending()) {
+            (NEVER, true) => self.stalled_since.store(self.time.now(), Relaxed),
+            (NEVER, false) | (_, true) => {}
+            (since, false) => {
+                let stalled = self.time.now().saturating_sub(since);
+                self.stalled_ms.store(self.stalled_ms.load(Relaxed) + stalled, Relaxed);
+                self.stalled_since.store(NEVER, Relaxed);
+            }
         }
+    }
+
+    /// Returns true if a write waits for the client, and the client has read less than `limits.min_rate` in the time of all such
+    /// waits.
+    pub(super) fn reads_too_slowly(&self, now: Millis, limits: &Limits) -> bool {
+        let since = self.stalled_since.load(Relaxed);
+        let stalled = self.stalled_ms.load(Relaxed).saturating_add(now.saturating_sub(since));
+        let written = self.written.load(Relaxed);
+        let longest = longest_waits(limits.body_timeout, written, limits.min_rate);
+        since != NEVER && longest.is_some_and(|longest| stalled > millis(longest))
     }
 }
 

@@ -288,7 +288,7 @@ impl Connection {
         let activity = &*self.activity;
         let waited = |since: Millis, limit: Duration| now.saturating_sub(since) > millis(limit);
         let stalled_since = activity.stalled_since.load(Relaxed);
-        if waited(stalled_since, limits.body_timeout) {
+        if waited(stalled_since, limits.body_timeout) || activity.reads_too_slowly(now, limits) {
             return Some(CutCause::Stalled);
         }
         // While an answer waits to be read, a 408 can't be sent, and the client is still there.
@@ -398,6 +398,7 @@ mod tests {
             head_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(60),
+            min_rate: 500,
         }
     }
 
