@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crumbgate_audit::Counters;
@@ -13,6 +14,8 @@ use crumbgate_gateway::metrics::{
     CertificateReading, LedgerReading, Metrics, ProcessReading, Readings, ServerReading,
     UpstreamReading, expose,
 };
+
+use serde_json::Value;
 
 use crate::harness::{Setup, Site, in_time};
 
@@ -67,6 +70,7 @@ async fn the_readme_opens_with_two_commands_that_exist() {
             .collect();
         let [demo, test] = &commands[..] else { panic!("{block}") };
         assert_eq!(demo[..4], ["cargo", "run", "--release", "--"]);
+        assert_eq!(programs_that_cargo_runs(), ["crumbgate"]);
         let site = Site::of(&Setup::before_servers(&["http://127.0.0.1:9".to_owned()]));
         let arguments = [&demo[4..], &["--help"]].concat();
         assert_eq!(site.run(&arguments).await.code, Some(0), "{demo:?}");
@@ -77,6 +81,18 @@ async fn the_readme_opens_with_two_commands_that_exist() {
         assert!(read(".ci/run").contains(&format!("exec {script}")));
     })
     .await;
+}
+
+/// The programs that `cargo run` chooses from if none is named: it runs one only if it is the only one.
+fn programs_that_cargo_runs() -> Vec<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let output = cargo.current_dir(root()).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let defaults = metadata["workspace_default_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let packages = packages.filter(|package| defaults.contains(&package["id"]));
+    packages.filter_map(|package| Some(package["default_run"].as_str()?.to_owned())).collect()
 }
 
 #[tokio::test]
