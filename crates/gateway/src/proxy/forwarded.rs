@@ -4,7 +4,7 @@ use std::{cell::RefCell, net::IpAddr, rc::Rc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 
-use super::head::HeaderFlags;
+use super::head::{HeaderFlags, is_of_proxies};
 
 /// The origin of a connection, as applications behind the gateway see it.
 pub(crate) struct Origin {
@@ -47,16 +47,13 @@ impl Origin {
         self.peer
     }
 
-    /// Sets the forwarding fields. Those of a trusted proxy are continued; those of any other peer are replaced or removed,
-    /// with the fields that applications take for the same.
+    /// Sets the forwarding fields. Those of a trusted proxy are continued, except for the host, which is the one that was
+    /// judged. Those of any other peer are replaced or removed, with all others that only proxies send.
     pub(crate) fn set_forwarding_fields(&self, fields: &mut HeaderMap, request: &Forwarded<'_>) {
         let claims = request.flags.any(HeaderFlags::FORWARDING);
         let believed = claims && request.trusted;
         if claims {
-            for name in &NEVER_BELIEVED {
-                fields.remove(name);
-            }
-            remove_disguised(fields);
+            remove_claims(fields, request.trusted);
         }
         let known = self.known(request.authority);
         let [chain, forwarded] =
@@ -65,18 +62,13 @@ impl Origin {
             );
         fields.insert(FORWARDED_FOR, chain);
         fields.insert(header::FORWARDED, forwarded);
+        fields.insert(FORWARDED_HOST, request.authority.clone());
         for (name, value) in [
             (FORWARDED_PROTO, HeaderValue::from_static("https")),
-            (FORWARDED_HOST, request.authority.clone()),
             (FORWARDED_PORT, known.port.clone()),
         ] {
             if !(believed && fields.contains_key(&name)) {
                 fields.insert(name, value);
-            }
-        }
-        if claims && !request.trusted {
-            for name in &BELIEVED_FROM_TRUSTED {
-                fields.remove(name);
             }
         }
         fields.append(header::VIA, HeaderValue::from_static(via(request.version)));
@@ -123,15 +115,17 @@ fn via(version: Version) -> &'static str {
     }
 }
 
-/// Removes fields that CGI-like applications can't distinguish from a forwarding field: `X_Forwarded_For` and
-/// `X-Forwarded-For` are one variable to them.
-fn remove_disguised(fields: &mut HeaderMap) {
-    let disguised = fields.keys().filter(|name| name.as_str().contains('_'));
-    let disguised = disguised.filter(|name| {
-        let plain = name.as_str().replace('_', "-");
-        plain.starts_with("x-forwarded-") || matches!(&*plain, "x-real-ip" | "x-request-id")
-    });
-    for name in disguised.cloned().collect::<Vec<_>>() {
+/// Removes the fields that only proxies send; those of a trusted one stay. `Proxy` never does, nor do fields that CGI-like
+/// applications can't distinguish from such a field: `X_Forwarded_For` and `X-Forwarded-For` are one variable to them.
+fn remove_claims(fields: &mut HeaderMap, is_trusted: bool) {
+    let is_removed = |name: &&HeaderName| {
+        let name = name.as_str();
+        let plain = name.replace('_', "-");
+        let is_disguised = plain != name;
+        (is_disguised && plain == "x-request-id")
+            || is_of_proxies(&plain) && (!is_trusted || is_disguised || name == "proxy")
+    };
+    for name in fields.keys().filter(is_removed).cloned().collect::<Vec<_>>() {
         fields.remove(name);
     }
 }
@@ -161,18 +155,6 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// Fields that applications believe because a proxy sets them.
-const BELIEVED_FROM_TRUSTED: [HeaderName; 5] = [
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-forwarded-ssl"),
-    HeaderName::from_static("x-real-ip"),
-];
-
-/// `Proxy` becomes the environment variable `HTTP_PROXY` in a CGI application ("httpoxy").
-const NEVER_BELIEVED: [HeaderName; 1] = [HeaderName::from_static("proxy")];
 
 #[cfg(test)]
 mod tests {
@@ -222,6 +204,40 @@ mod tests {
         for name in ["x-forwarded-prefix", "x_forwarded_for", "x-real-ip", "proxy"] {
             assert!(!fields.contains_key(name), "{name}");
         }
+    }
+
+    #[test]
+    fn tp10_only_a_trusted_proxy_reports_the_client_the_person_or_the_target() {
+        let lines = [
+            ("true-client-ip", "1.2.3.4"),
+            ("cf_connecting_ip", "1.2.3.4"),
+            ("remote-user", "admin"),
+            ("x-forwarded-user", "admin"),
+            ("x-auth-request-email", "admin@acme.example"),
+            ("x-original-url", "/admin"),
+            ("x_rewrite_url", "/admin"),
+            ("my_own", "stays"),
+            ("x-original-filename", "stays"),
+        ];
+        let of = |trusted| {
+            let fields = forwarded(&lines, trusted);
+            let left = lines.iter().filter(|(name, _)| fields.contains_key(*name));
+            left.map(|(name, _)| *name).collect::<Vec<_>>()
+        };
+        assert_eq!(of(false), ["my_own", "x-original-filename"]);
+        let disguised = ["cf_connecting_ip", "x_rewrite_url"];
+        let kept: Vec<_> = lines
+            .map(|(name, _)| name)
+            .into_iter()
+            .filter(|name| !disguised.contains(name))
+            .collect();
+        assert_eq!(of(true), kept);
+    }
+
+    #[test]
+    fn a_trusted_proxy_does_not_name_another_host() {
+        let fields = forwarded(&[("x-forwarded-host", "evil.example")], true);
+        assert_eq!(fields["x-forwarded-host"], "acme.example:8443");
     }
 
     #[test]

@@ -26,7 +26,8 @@ impl HeaderFlags {
     pub(crate) const EXPECT: Self = Self(1 << 5);
     /// `Cookie2` and `Set-Cookie2`.
     pub(crate) const OBSOLETE_COOKIE: Self = Self(1 << 6);
-    /// A forwarding field, or one that an application may take for it.
+    /// A field by which a proxy reports where a request came from, who sent it or what it was for, or one that an application
+    /// may take for it.
     pub(crate) const FORWARDING: Self = Self(1 << 7);
     /// `Alt-Svc`.
     pub(crate) const ALT_SVC: Self = Self(1 << 8);
@@ -59,8 +60,7 @@ impl HeaderFlags {
             | "proxy-authentication-info"
             | "proxy-authorization"
             | "proxy-connection" => Self::HOP_BY_HOP,
-            "forwarded" | "proxy" | "x-real-ip" => Self::FORWARDING,
-            other if other.starts_with("x-forwarded-") || other.contains('_') => Self::FORWARDING,
+            other if is_of_proxies(other) || other.contains('_') => Self::FORWARDING,
             _ => Self::default(),
         }
     }
@@ -72,6 +72,40 @@ impl BitOr for HeaderFlags {
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+}
+
+/// Returns true for the name of a field by which proxies report the client, the person, or the original target of a request.
+/// Applications believe them, so only a trusted proxy may send one. `Proxy` becomes the environment variable `HTTP_PROXY` in a
+/// CGI application ("httpoxy").
+pub(crate) fn is_of_proxies(name: &str) -> bool {
+    let prefixes = ["x-auth-request-", "x-forwarded-", "x-ssl-client-"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+        || matches!(
+            name,
+            "cf-connecting-ip"
+                | "cf-connecting-ipv6"
+                | "client-ip"
+                | "fastly-client-ip"
+                | "forwarded"
+                | "proxy"
+                | "remote-addr"
+                | "remote-user"
+                | "true-client-ip"
+                | "x-client-ip"
+                | "x-cluster-client-ip"
+                | "x-host"
+                | "x-original-forwarded-for"
+                | "x-original-host"
+                | "x-original-method"
+                | "x-original-uri"
+                | "x-original-url"
+                | "x-real-ip"
+                | "x-remote-addr"
+                | "x-remote-ip"
+                | "x-remote-user"
+                | "x-rewrite-url"
+                | "x-webauth-user"
+        )
 }
 
 /// Returns the comma-separated parts of all fields of one name.
